@@ -1,0 +1,72 @@
+/* capture/capture.h -- a channel's capture: one thread from the source's socket to finished batches in a log feed. */
+#ifndef CAPTURE_CAPTURE_H
+#define CAPTURE_CAPTURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/counters.h"
+#include "base/err.h"
+#include "ring/log_feed.h"
+
+enum capture_start { CAPTURE_START_NOW, CAPTURE_START_EARLIEST }; /* when the log holds no position yet */
+
+struct capture_config { /* all strings are copied */
+    const char *channel;             /* name, for logs and counters */
+    const char *host;                /* or a unix socket path when it begins with '/' */
+    uint16_t    port;
+    const char *user, *password;
+    uint32_t    server_id;           /* ours, as a replica; unique among the source's replicas */
+    const char *const *include;      /* patterns "db.table" with '*', NULL-terminated; at least one */
+    const char *const *exclude;      /* NULL-terminated, may be NULL */
+    bool        ddl_instance;        /* true: all DDL but account statements; false: of selected tables only */
+    const char *format;              /* "dts-avro" */
+    enum capture_start start;
+    uint32_t    heartbeat_ms;        /* HEARTBEAT records, and the period asked from the source: 1000 */
+    uint64_t    segment_bytes;       /* roll at transaction ends above this */
+    uint32_t    batch_bytes_target;  /* finish a batch at the first transaction end above this */
+    uint32_t    record_bytes_max;
+    uint64_t    packet_bytes_max;
+    uint32_t    reconnect_pause_ms_min, reconnect_pause_ms_max;
+    int         core;
+};
+
+enum capture_state {
+    CAPTURE_CONNECTING, /* also between attempts; `error` says why the last one ended */
+    CAPTURE_CATCHING_UP,
+    CAPTURE_AT_TAIL,
+    CAPTURE_ENDED,      /* `error` says why: only a person (or control's retry) can go on */
+};
+
+struct capture_status { /* a copy, consistent in itself */
+    enum capture_state state;
+    struct err_msg error;            /* code ERR_OK: none */
+    bool     error_is_transient;     /* reconnecting by itself */
+    bool     wants_reattach;         /* ended only because the log must be cut to its last whole transaction: detach, attach, start again */
+    char     file[256];              /* source position of the last finished transaction */
+    uint64_t position;
+    char     server_version[64], server_uuid[65];
+    char     gtid[129];
+    uint64_t row_changes, transactions, records;
+    uint32_t event_timestamp_s;      /* of the newest event read */
+    int64_t  delay_ms;               /* our clock minus the newest event's, corrected for the clocks' difference; 0 at the tail */
+};
+
+struct capture;
+
+/* Starts the thread.  `resume` comes from storage_log_open/attach, is copied (gtid_set taken over).  ERR_INVALID: config; ERR_NO_MEMORY. */
+NODISCARD enum err capture_start(struct capture **out, const struct capture_config *config, struct log_feed *feed, const struct log_resume *resume,
+                                 const struct clock *clock, struct counters *counters, struct err_msg *msg);
+/* Asks it to end (cuts the connection), joins, frees.  The feed is then without a producer. */
+void capture_stop(struct capture *c);
+void capture_status(struct capture *c, struct capture_status *out); /* any thread */
+
+/* Connects, checks what a channel needs (privileges, log_bin, ROW format, full row image) and leaves.  For precheck at create and start.
+ * Blocks for at most `timeout_s`. */
+NODISCARD enum err capture_precheck(const struct capture_config *config, uint32_t timeout_s, struct err_msg *msg);
+
+/* Bytes one capture may use at most beside its chunks. */
+uint64_t capture_memory_bytes(const struct capture_config *config);
+
+#endif

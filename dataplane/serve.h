@@ -1,0 +1,61 @@
+/* dataplane/serve.h -- the Kafka-protocol server: serve lcores and the group coordinator behind them. */
+#ifndef DATAPLANE_SERVE_H
+#define DATAPLANE_SERVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/counters.h"
+#include "base/err.h"
+#include "storage/log_reader.h"
+
+struct log_feed;
+struct log_resume;
+
+struct dataplane_config { /* strings are copied */
+    const char *listen_host;        /* loopback only, for now: 127.0.0.1 or ::1 */
+    uint16_t    listen_port;        /* 0: any free one, see dataplane_port */
+    const char *advertised_host;    /* NULL: listen_host */
+    uint16_t    advertised_port;    /* 0: the port listened on */
+    uint32_t    serve_thread_count; /* 1.. */
+    const int  *serve_cores;        /* serve_thread_count entries, -1: not pinned; NULL: none pinned */
+    uint32_t    connections_max;    /* per serve thread */
+    uint32_t    request_bytes_max;  /* a larger frame closes the connection */
+    uint32_t    fetch_bytes_max;    /* cap of one Fetch answer */
+    uint64_t    send_pinned_bytes_max; /* per connection: chunks pinned by unacknowledged sends */
+    uint32_t    group_initial_rebalance_delay_ms;
+    uint64_t    offsets_retention_ms;
+    uint32_t    groups_max;
+    const char *cluster_id;         /* the instance's own */
+    bool        spin;               /* poll without sleeping */
+};
+
+struct dataplane;
+
+/* Starts listening, the serve threads (log readers 0..serve_thread_count-1) and the coordinator's thread (log reader
+ * serve_thread_count), which first loads groups and offsets from `offsets_log` and appends to it through `offsets_feed`.
+ * ERR_IO (address in use: msg names it), ERR_INVALID (not a loopback address), ERR_NO_MEMORY, ERR_UNSUPPORTED (no io_uring: msg says the mend). */
+NODISCARD enum err dataplane_start(struct dataplane **out, const struct dataplane_config *config, struct storage *storage,
+                                   struct log *offsets_log, struct log_feed *offsets_feed, const struct clock *clock,
+                                   struct counters *counters, struct err_msg *msg);
+/* Closes all connections (answers under way are given up), ends the threads. */
+void dataplane_stop(struct dataplane *d);
+/* The port listened on. */
+uint16_t dataplane_port(const struct dataplane *d);
+uint64_t dataplane_memory_bytes(const struct dataplane_config *config);
+
+/* What the control plane shows of groups; a copy made by the coordinator's thread on request (blocks shortly). */
+struct group_summary {
+    char     group_id[256];
+    char     state[24];
+    uint32_t member_count;
+    uint64_t committed_offset; /* of topic `topic`, UINT64_MAX: none */
+    int64_t  commit_time_ms;
+};
+/* Groups that have a commit on `topic` or members subscribed to it; returns how many were written to `out` (at most `max`). */
+uint32_t dataplane_groups(struct dataplane *d, const char *topic, struct group_summary *out, uint32_t max);
+/* Forgets all commits on a topic that is being deleted; durable when it returns ERR_OK. */
+NODISCARD enum err dataplane_forget_topic(struct dataplane *d, const char *topic);
+
+#endif

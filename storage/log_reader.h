@@ -1,0 +1,95 @@
+/* storage/log_reader.h -- how consumers' threads read a log: the hot tail from chunks, the past from segments.
+ *
+ * This is storage's only door for dataplane/ and cli/.  One log_reader per thread; nothing in it locks.
+ *
+ * Pins.  A slice's hot pieces point into chunks that storage may want back.  Each reader owns an array of pin counts, one per
+ * chunk, that storage reads: pin (store), fence (seq_cst), check that the chunk still is in the tail.  Storage: take the chunk out of the
+ * tail (store), fence (seq_cst), read all pin counts; zero means nobody can reach it any more, else it is retired and looked
+ * at again later.  So a pinned chunk's bytes never change until log_reader_release. */
+#ifndef STORAGE_LOG_READER_H
+#define STORAGE_LOG_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/clock.h"
+#include "ring/chunk_pool.h"
+#include "ring/wait.h"
+
+enum {
+    LOG_NAME_BYTES   = 250, /* Kafka's topic names: 1..249 characters */
+    LOG_SLICE_PIECES = 160, /* a batch of record_bytes_max must fit */
+    LOGS_MAX         = 256,
+};
+
+struct storage;    /* storage/storage.h */
+struct log;        /* one partition; valid until it is closed and every reader has gone through log_reader_quiesce */
+struct log_reader;
+
+struct log_identity { /* constant while the log is open */
+    char     name[LOG_NAME_BYTES];
+    uint8_t  topic_id[16];
+    char     cluster_id[32];
+    uint32_t leader_epoch;
+    bool     is_internal; /* __consumer_offsets: not served */
+};
+
+/* The log of this name that is open now, or NULL.  Any thread, lock-free.  Call again for every request: do not keep it
+ * over log_reader_quiesce. */
+struct log *log_find(struct storage *s, const char *name, size_t name_bytes);
+/* Slot `index` (0..LOGS_MAX-1) of the table of open logs, NULL when empty. */
+struct log *log_at(struct storage *s, uint32_t index);
+/* Slot number of an open log: 0..LOGS_MAX-1. */
+uint32_t log_slot(const struct log *l);
+const struct log_identity *log_identity(const struct log *l);
+uint64_t log_start_offset(const struct log *l);
+uint64_t log_high_watermark(const struct log *l);
+/* Monotonic ns at which the high watermark last moved. */
+uint64_t log_high_watermark_ns(const struct log *l);
+
+/* How readers are told that a watermark moved: storage publishes to a ring_bcast {log slot, high watermark} and wakes
+ * the waiters given here.  `reader_index` 0 .. storage_config.reader_count-1, one thread each; `waiter` lives as long as the reader. */
+NODISCARD enum err log_reader_open(struct log_reader **out, struct storage *s, uint32_t reader_index, struct waiter *waiter, struct err_msg *msg);
+void               log_reader_close(struct log_reader *r);
+
+enum log_reader_hint { LOG_HINT_NONE, LOG_HINT_LOG, LOG_HINT_LOOK_AT_ALL };
+/* Takes the next hint; LOG_HINT_LOG sets `slot`. */
+enum log_reader_hint log_reader_hint(struct log_reader *r, uint32_t *slot);
+
+/* Tells storage that this thread holds no log pointer it found before this call (call it once a loop turn). */
+void log_reader_quiesce(struct log_reader *r);
+
+struct log_piece {
+    const uint8_t *bytes;
+    uint32_t size;
+    uint32_t pin; /* opaque; passed to log_reader_release */
+    bool     is_chunk; /* lies in the chunk pool (registered memory); else in the reader's own cache */
+};
+struct log_slice {
+    uint64_t next_offset; /* of the record behind the slice */
+    uint32_t bytes, piece_count;
+    struct log_piece piece[LOG_SLICE_PIECES];
+};
+struct log_cursor { uint64_t opaque[4]; }; /* a consumer's place, to read on without a search; zero at first */
+
+/* Whole batches from the one that contains `offset` on, below the high watermark, at most `bytes_max` bytes -- but at least the first
+ * batch when `first_batch_whole` (else an empty slice when that does not fit).  offset == high watermark: an empty slice, ERR_OK.
+ * Every piece must be released.
+ * ERR_AGAIN: a disk read was started; call again after log_reader_poll returned non-zero.  ERR_OUT_OF_RANGE: below the log start or above
+ * the high watermark.  ERR_IO, ERR_CORRUPT: the segment cannot be read.  ERR_TOO_LARGE: more pieces than a slice has.  ERR_STATE: the log is being closed. */
+NODISCARD enum err log_reader_read(struct log_reader *r, struct log *l, uint64_t offset, uint32_t bytes_max, bool first_batch_whole,
+                                   struct log_cursor *cursor, struct log_slice *out);
+void               log_reader_release(struct log_reader *r, const struct log_piece *piece);
+
+/* The first record, in offset order, whose timestamp is >= timestamp_ms; ERR_NOT_FOUND: none below the high watermark.
+ * ERR_AGAIN, ERR_IO, ERR_CORRUPT, ERR_STATE as above. */
+NODISCARD enum err log_reader_find_time(struct log_reader *r, struct log *l, int64_t timestamp_ms, uint64_t *offset, int64_t *found_ms);
+
+/* Finishes disk reads; returns how many ended. */
+unsigned log_reader_poll(struct log_reader *r);
+/* Becomes readable when log_reader_poll has something to do; -1: never (simulated disk: poll each turn). */
+int      log_reader_fd(const struct log_reader *r);
+
+#endif
