@@ -1,8 +1,8 @@
 /* Goal: base's bounded readers and writers mirror each other and stop at every edge; checksums, random numbers and
  * histograms give known answers. */
 #include <check.h>
-#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
