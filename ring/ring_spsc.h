@@ -32,7 +32,7 @@ struct ring_spsc {
 NODISCARD enum err ring_spsc_init(struct ring_spsc *r, uint64_t capacity_bytes);
 void               ring_spsc_fini(struct ring_spsc *r); /* neither side may be using it */
 
-/* The largest record a ring of this capacity always accepts when empty: a quarter of it. */
+/* The largest record that may be claimed: a quarter of the capacity less 8 bytes; an empty ring always has room for it. */
 uint32_t    ring_spsc_record_max(const struct ring_spsc *r);
 
 /* Producer.  claim: room for `size` bytes (8-byte aligned) or NULL when full; it may be called again before commit.
