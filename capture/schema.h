@@ -1,0 +1,94 @@
+/* capture/schema.h -- table definitions, read from the source's information_schema.
+ *
+ * A binlog names columns by number and types by storage; names, signedness, labels, charsets and keys come from here.
+ * Definitions are objects: a table that changes gets a new one, the old one is released.  A table that is re-read and
+ * found unchanged keeps its object.  Owner: the capture thread; nothing here is shared. */
+#ifndef CAPTURE_SCHEMA_H
+#define CAPTURE_SCHEMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "capture/filter.h"
+#include "formats/change_event.h"
+#include "formats/record_format.h"
+
+struct table_map; /* capture/table_map.h */
+
+enum {
+    SCHEMA_COLUMNS_MAX = 4096,
+    SCHEMA_KEYS_MAX    = 64,
+    SCHEMA_TABLES_MAX  = 1 << 20,
+};
+
+struct schema_label {
+    const char *text; /* UTF-8, NUL-terminated */
+    uint32_t    size; /* bytes without the NUL */
+};
+
+enum schema_special { /* types beyond MySQL's that are shown as text or bytes */
+    SCHEMA_SPECIAL_NONE,
+    SCHEMA_SPECIAL_INET4, /* MariaDB: delivered as text, type CHAR, charset ascii */
+    SCHEMA_SPECIAL_INET6,
+    SCHEMA_SPECIAL_UUID,
+    SCHEMA_SPECIAL_VECTOR, /* MySQL 9, MariaDB 11.7: delivered as stored, type BLOB */
+};
+
+struct schema_column { /* what decoding needs beside struct change_column */
+    const char *type_text;            /* COLUMN_TYPE as the source prints it */
+    const struct schema_label *label; /* ENUM, SET: label[0] is index 1 or bit 0 */
+    uint16_t    label_count;
+    uint8_t     special;              /* enum schema_special */
+    uint32_t    length;               /* CHAR VARCHAR BINARY VARBINARY: declared, in characters or bytes; others 0 */
+};
+
+struct schema_table {
+    struct change_table   table;  /* what record formats see; table.column[i] and column[i] are the same column */
+    struct schema_column *column;
+    uint64_t definition_hash;     /* of all that decoding depends on, too */
+    bool     may_hide_row_id;     /* an ApsaraDB RDS table without a primary key: a hidden last BIGINT is in the binlog */
+    bool     may_hide_versioning; /* MariaDB: two hidden last TIMESTAMP(6) of a system-versioned table */
+};
+
+/* The seam to the source: runs one statement and calls `row` for each row of its result, fields as text (NULL for SQL
+ * NULL), not NUL-terminated.  An error of `row` ends the query and is returned.  The connection speaks utf8mb4. */
+struct schema_query {
+    enum err (*run)(void *context, const char *sql,
+                    enum err (*row)(void *row_context, const char *const *field, const size_t *field_bytes,
+                                    uint32_t field_count),
+                    void *row_context, struct err_msg *msg);
+    void *context;
+};
+
+struct schema;
+
+/* `format` prepares each definition (table_prepare, table_release); NULL: nobody does (tests).  `ignore_case`: the source
+ * has lower_case_table_names 1 or 2.  `query` is copied, its context borrowed. */
+NODISCARD enum err schema_open(struct schema **out, const struct schema_query *query, const struct record_format *format,
+                               bool ignore_case, struct err_msg *msg);
+void schema_close(struct schema *s);
+
+/* Reads all selected tables in two queries; tables gone from the source are forgotten.
+ * On error nothing changed.  ERR_UNSUPPORTED names a column of an unknown type; errors of the query as they are. */
+NODISCARD enum err schema_load_selected(struct schema *s, const struct filter *filter, struct err_msg *msg);
+
+/* Reads one table, whatever the filter says.  ERR_NOT_FOUND: it does not exist (any more), and is forgotten. */
+NODISCARD enum err schema_load_table(struct schema *s, const char *database, const char *table, struct err_msg *msg);
+
+/* NULL: not loaded.  The object lives until its definition changes. */
+const struct schema_table *schema_find(const struct schema *s, const char *database, size_t database_bytes,
+                                       const char *table, size_t table_bytes);
+
+/* Changes whenever an object has been released: who keeps pointers looks them up again.  Starts at 1. */
+uint64_t schema_generation(const struct schema *s);
+uint32_t schema_table_count(const struct schema *s);
+
+/* Does the binlog's own description of a table fit the definition: column count, each column's type and sizes, and,
+ * where the source writes them, signedness and names?  ERR_SCHEMA names table, column and both types.
+ * `hidden_columns`: how many last columns of the event have no definition (see may_hide_*). */
+NODISCARD enum err schema_check_map(const struct schema_table *t, const struct table_map *map, uint16_t *hidden_columns,
+                                    struct err_msg *msg);
+
+#endif
