@@ -25,6 +25,7 @@ enum feed_kind {
     FEED_LEASE,     /* storage -> producer: struct feed_lease */
     FEED_DURABLE,   /* storage -> producer: struct feed_durable */
     FEED_FAILED,    /* storage -> producer: struct feed_failed; nothing more will be written */
+    FEED_WANT,      /* producer -> storage: struct feed_want */
 };
 
 enum feed_flags {
@@ -52,6 +53,12 @@ struct feed_append {
 
 struct feed_lease {
     uint32_t kind, chunk_index;
+};
+
+/* A batch under way has filled every lease the producer holds: storage grants `chunk_count` more beyond the usual number.
+ * (Storage learns of a batch only when it is finished, so it cannot know this by itself.) */
+struct feed_want {
+    uint32_t kind, chunk_count;
 };
 
 struct feed_durable {
