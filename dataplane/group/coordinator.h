@@ -1,8 +1,10 @@
-/* dataplane/group/coordinator.h -- the group coordinator's thread: rings and clock outside, the pure state machine (group.h) inside.
+/* dataplane/group/coordinator.h -- the group coordinator's thread: rings and clock outside, the pure state machine
+ * (group.h) inside.
  *
- * It loads groups and offsets from the log `__consumer_offsets`, then takes requests from the serve lcores' links, and appends what must
- * survive to that log; an OffsetCommit and a SyncGroup are answered after their record is durable.  While it loads, clients are told
- * COORDINATOR_LOAD_IN_PROGRESS; when the log cannot be read, or stopped writing, COORDINATOR_NOT_AVAILABLE. */
+ * It loads groups and offsets from the log `__consumer_offsets`, then takes requests from the serve lcores' links,
+ * and appends what must survive to that log; an OffsetCommit and a SyncGroup are answered after their record is
+ * durable.  While it loads, clients are told COORDINATOR_LOAD_IN_PROGRESS; when the log cannot be read, or stopped
+ * writing, COORDINATOR_NOT_AVAILABLE. */
 #ifndef DATAPLANE_GROUP_COORDINATOR_H
 #define DATAPLANE_GROUP_COORDINATOR_H
 
@@ -38,12 +40,14 @@ struct coordinator_config {
 struct coordinator;
 
 /* Reserves memory and the links; no thread yet.  ERR_NO_MEMORY, ERR_IO. */
-NODISCARD enum err coordinator_open(struct coordinator **out, const struct coordinator_config *config, struct err_msg *msg);
+NODISCARD enum err coordinator_open(struct coordinator **out, const struct coordinator_config *config,
+                                    struct err_msg *msg);
 /* The link of serve lcore `index`.  Its owner sets serve_waiter before coordinator_start. */
 struct coordinator_link *coordinator_link_of(struct coordinator *c, uint32_t index);
 /* Starts the thread, which loads first.  ERR_NO_MEMORY, ERR_INVALID (no such core). */
 NODISCARD enum err coordinator_start(struct coordinator *c, struct err_msg *msg);
-/* Ends the thread (if started) and frees everything.  The serve lcores must have stopped: parked requests get no answer. */
+/* Ends the thread (if started) and frees everything.  The serve lcores must have stopped: parked requests get no
+ * answer. */
 void coordinator_stop(struct coordinator *c);
 
 /* Simulation: one turn of the thread's loop; returns how much was done. */
@@ -53,9 +57,10 @@ uint64_t coordinator_next_ns(const struct coordinator *c);
 
 uint64_t coordinator_memory_bytes(const struct coordinator_config *config);
 
-/* Any other thread: the bodies of dataplane_groups and dataplane_forget_topic.  They ask the thread and wait; one caller at a time
- * (a lock between callers, none towards the coordinator).  In a simulation they step by themselves. */
-uint32_t           coordinator_groups(struct coordinator *c, const char *topic, struct group_summary *out, uint32_t max);
+/* Any other thread: the bodies of dataplane_groups and dataplane_forget_topic.  They ask the thread and wait; one
+ * caller at a time (a lock between callers, none towards the coordinator).  In a simulation they step by themselves. */
+uint32_t           coordinator_groups(struct coordinator *c, const char *topic, struct group_summary *out,
+                                      uint32_t max);
 NODISCARD enum err coordinator_forget_topic(struct coordinator *c, const char *topic);
 
 #endif

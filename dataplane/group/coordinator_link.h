@@ -1,12 +1,14 @@
 /* dataplane/group/coordinator_link.h -- the pair of rings between one serve lcore and the group coordinator.
  *
- * The serve lcore passes on JoinGroup, SyncGroup, Heartbeat, LeaveGroup, OffsetCommit and OffsetFetch undecoded behind their header, at most
- * one at a time per connection, and gets for each exactly one answer, perhaps minutes later (a parked JoinGroup).  An answer is a whole
- * frame, to be sent as it is.  An answer for a connection that is gone (its id carries a generation) is thrown away by the lcore; the
- * coordinator is not told of closed connections, members end by LeaveGroup or session timeout as in Kafka.
+ * The serve lcore passes on JoinGroup, SyncGroup, Heartbeat, LeaveGroup, OffsetCommit and OffsetFetch undecoded
+ * behind their header, at most one at a time per connection, and gets for each exactly one answer, perhaps minutes
+ * later (a parked JoinGroup).  An answer is a whole frame, to be sent as it is.  An answer for a connection that is
+ * gone (its id carries a generation) is thrown away by the lcore; the coordinator is not told of closed connections,
+ * members end by LeaveGroup or session timeout as in Kafka.
  *
- * A full ring loses nothing.  Serve lcore: claim answers NULL, it leaves the request in the connection's receive buffer and tries
- * again in a later turn (the coordinator wakes it after taking requests out).  Coordinator: keeps the answers and takes no more requests from this lcore. */
+ * A full ring loses nothing.  Serve lcore: claim answers NULL, it leaves the request in the connection's receive
+ * buffer and tries again in a later turn (the coordinator wakes it after taking requests out).  Coordinator: keeps
+ * the answers and takes no more requests from this lcore. */
 #ifndef DATAPLANE_GROUP_COORDINATOR_LINK_H
 #define DATAPLANE_GROUP_COORDINATOR_LINK_H
 
@@ -36,13 +38,14 @@ struct link_request {
 struct link_answer {
     uint64_t connection_id;
     int32_t  correlation_id;
-    uint32_t frame_bytes; /* size field and correlation id included; 0: the request was malformed, close the connection */
+    uint32_t frame_bytes; /* size field included; 0: the request was malformed, close the connection */
 };
 
 struct coordinator_link {
     struct ring_spsc to_coordinator, to_serve;
     struct waiter   *coordinator_waiter; /* the lcore wakes it after committing requests */
-    struct waiter   *serve_waiter;       /* set by the lcore's owner before either thread runs; woken after answers and after requests were taken */
+    struct waiter   *serve_waiter;       /* set by the lcore's owner before either thread runs; woken after answers
+                                          * and after requests were taken */
 };
 
 #endif

@@ -1,8 +1,9 @@
 /* dataplane/kafka/codec.h -- Kafka's wire messages to C structs and back, driven by one table.
  *
- * The table (messages.c) states for every message each field's name, type, place in the C struct, the versions that carry it,
- * the versions in which it may be null, and its tag.  Decoding, encoding and printing walk that table, so they cannot disagree.
- * Encodings: the Kafka protocol guide, "Protocol Primitive Types"; KIP-482 for the flexible versions.
+ * The table (messages.c) states for every message each field's name, type, place in the C struct, the versions that
+ * carry it, the versions in which it may be null, and its tag.  Decoding, encoding and printing walk that table, so
+ * they cannot disagree. Encodings: the Kafka protocol guide, "Protocol Primitive Types"; KIP-482 for the flexible
+ * versions.
  *
  * Everything here is pure: any thread, no allocation beyond the caller's arena, no I/O. */
 #ifndef DATAPLANE_KAFKA_CODEC_H
@@ -110,12 +111,13 @@ struct kafka_arena {
     size_t   size, used;
 };
 
-/* Reads the body of `message` in `version` into *out (message->body.struct_bytes, wholly overwritten).  Fields of other versions get their
- * defaults; unknown tagged fields are skipped; bytes behind the last field stay unread.
+/* Reads the body of `message` in `version` into *out (message->body.struct_bytes, wholly overwritten).  Fields of
+ * other versions get their defaults; unknown tagged fields are skipped; bytes behind the last field stay unread.
  * `in` is advanced; strings point into its bytes, arrays into the arena.
- * ERR_TRUNCATED: ends before its last field, or a length or count promises more than there is.  ERR_CORRUPT: a null, negative or repeated
- * thing where none may be.  ERR_TOO_LARGE: the arena is too small.  On error *out is undefined but safe to ignore.
- * How large an arena: requests of real clients need less than 4 times their bytes; only one made of empty strings needs more (up to 16 times). */
+ * ERR_TRUNCATED: ends before its last field, or a length or count promises more than there is.  ERR_CORRUPT: a null,
+ * negative or repeated thing where none may be.  ERR_TOO_LARGE: the arena is too small.  On error *out is undefined
+ * but safe to ignore. How large an arena: requests of real clients need less than 4 times their bytes; only one made
+ * of empty strings needs more (up to 16 times). */
 NODISCARD enum err kafka_decode(const struct kafka_message *message, int16_t version, struct cursor *in,
                                 struct kafka_arena *arena, void *out);
 
@@ -125,29 +127,32 @@ struct kafka_request_header {
     struct kafka_string client_id; /* may be null */
 };
 /* Reads a request's header (v1, or v2 for flexible versions) and leaves `in` at its body.
- * ERR_UNSUPPORTED: a key or version that is not in the table: key, version and correlation id are set, the rest is unread.
+ * ERR_UNSUPPORTED: a key or version that is not in the table: key, version and correlation id are set, the rest is
+ * unread.
  * ERR_TRUNCATED, ERR_CORRUPT. */
 NODISCARD enum err kafka_request_header_decode(struct cursor *in, struct kafka_request_header *out);
 
 /* --- encoding --- */
 
-/* Where record bytes that travel separately belong: gap i lies in front of the encoded byte `position[i]` (counted from the frame's first
- * byte, gaps themselves not counted) and takes the records of the i-th records field with bytes NULL and size > 0, in wire order. */
+/* Where record bytes that travel separately belong: gap i lies in front of the encoded byte `position[i]` (counted
+ * from the frame's first byte, gaps themselves not counted) and takes the records of the i-th records field with
+ * bytes NULL and size > 0, in wire order. */
 struct kafka_gaps {
     uint32_t *position; /* caller's array */
     uint32_t  max, count;
     uint64_t  bytes;    /* sum of the sizes left out */
 };
 
-/* Appends the body of `message` in `version` to `out`.  Null where the version has no null is written as empty; a tagged field
- * is written only when it differs from its default.  `gaps` may be NULL when no records travel separately.
- * ERR_NO_SPACE: `out` or `gaps` is full.  ERR_TOO_LARGE: a string of more than 32767 bytes in a version that cannot say so. */
-NODISCARD enum err kafka_encode(const struct kafka_message *message, int16_t version, const void *body, struct sink *out,
-                                struct kafka_gaps *gaps);
+/* Appends the body of `message` in `version` to `out`.  Null where the version has no null is written as empty; a
+ * tagged field is written only when it differs from its default.  `gaps` may be NULL when no records travel separately.
+ * ERR_NO_SPACE: `out` or `gaps` is full.  ERR_TOO_LARGE: a string of more than 32767 bytes in a version that cannot
+ * say so. */
+NODISCARD enum err kafka_encode(const struct kafka_message *message, int16_t version, const void *body,
+                                struct sink *out, struct kafka_gaps *gaps);
 
-/* A whole response frame: size (gaps included), correlation id, response header, body.  The header is v1 for flexible versions, except that
- * ApiVersions is always answered with header v0.  Positions in `gaps` count from the frame's first byte; `out` must be at the frame's start.
- * Errors as kafka_encode; on error nothing useful was written. */
+/* A whole response frame: size (gaps included), correlation id, response header, body.  The header is v1 for flexible
+ * versions, except that ApiVersions is always answered with header v0.  Positions in `gaps` count from the frame's
+ * first byte; `out` must be at the frame's start. Errors as kafka_encode; on error nothing useful was written. */
 NODISCARD enum err kafka_response_encode(const struct kafka_message *response, int16_t version, int32_t correlation_id,
                                          const void *body, struct sink *out, struct kafka_gaps *gaps);
 

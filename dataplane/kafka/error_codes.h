@@ -48,8 +48,8 @@ enum kafka_error {
 /* Kafka's name of a code ("REBALANCE_IN_PROGRESS"); "?" when it is none of the list. */
 const char *kafka_error_name(int code);
 
-/* What a client is told when one of our own operations on a partition's log failed.  This is the one place where `enum err`
- * becomes a wire code; versions that do not know a code are the caller's business (protocol of Fetch). */
+/* What a client is told when one of our own operations on a partition's log failed.  This is the one place where
+ * `enum err` becomes a wire code; versions that do not know a code are the caller's business (protocol of Fetch). */
 enum kafka_error kafka_error_of(enum err e);
 
 #endif

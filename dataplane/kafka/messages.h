@@ -1,7 +1,7 @@
 /* dataplane/kafka/messages.h -- the messages that this server speaks, as C structs; messages.c holds their table.
  *
- * Members are in wire order.  `vN+` is the first version that carries a member; without a mark it is in all.  Maxima are those of Kafka 2.8.
- * Strings and arrays are borrowed (codec.h).  Names are Kafka's, in our spelling. */
+ * Members are in wire order.  `vN+` is the first version that carries a member; without a mark it is in all.  Maxima
+ * are those of Kafka 2.8. Strings and arrays are borrowed (codec.h).  Names are Kafka's, in our spelling. */
 #ifndef DATAPLANE_KAFKA_MESSAGES_H
 #define DATAPLANE_KAFKA_MESSAGES_H
 

@@ -1,0 +1,24 @@
+#include "dataplane/kafka/error_codes.h"
+
+const char *kafka_error_name(int code)
+{
+    switch (code) {
+#define X(name, number) case number: return #name;
+    KAFKA_ERROR_LIST(X)
+#undef X
+    default: return "?";
+    }
+}
+
+enum kafka_error kafka_error_of(enum err e)
+{
+    switch (e) {
+    case ERR_OK:           return KAFKA_NONE;
+    case ERR_OUT_OF_RANGE: return KAFKA_OFFSET_OUT_OF_RANGE;
+    case ERR_NOT_FOUND:    return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    case ERR_STATE:        return KAFKA_NOT_LEADER_OR_FOLLOWER; /* the log is being closed: look again */
+    case ERR_IO:           return KAFKA_KAFKA_STORAGE_ERROR;
+    case ERR_CORRUPT:      return KAFKA_CORRUPT_MESSAGE;
+    default:               return KAFKA_UNKNOWN_SERVER_ERROR;
+    }
+}
