@@ -46,7 +46,7 @@ void record_batch_begin(struct record_batch_writer *w, void *at, size_t size, ui
 static int64_t delta_of(struct record_batch_writer *w, int64_t timestamp_ms)
 {
     if (w->record_count == 0) w->base_timestamp_ms = timestamp_ms;
-    return timestamp_ms - w->base_timestamp_ms;
+    return (int64_t)((uint64_t)timestamp_ms - (uint64_t)w->base_timestamp_ms); /* readers add modulo 2^64, too */
 }
 
 static void record_counted(struct record_batch_writer *w, int64_t timestamp_ms, uint8_t *end)
