@@ -1,0 +1,278 @@
+#include "control/channel_spec.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "formats/record_format.h"
+
+enum { CHANNEL_FILE_VERSION = 1 };
+
+bool channel_name_is_valid(const char *name)
+{
+    static const char *const reserved[] = {"channels", "counters", "lock"}; /* stand beside the channels' folders */
+    size_t size = strlen(name);
+    if (size == 0 || size > CHANNEL_NAME_MAX) return false;
+    if (strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") != size) return false;
+    if (name[0] == '.' || strncmp(name, "__", 2) == 0) return false; /* hidden, and Kafka's internal topics */
+    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
+        if (strcmp(name, reserved[i]) == 0) return false;
+    return true;
+}
+
+enum err json_only_keys(const json_t *object, const char *const *keys, const char *where, struct err_msg *msg)
+{
+    if (!json_is_object(object)) return err_set(msg, ERR_INVALID, "%s must be a JSON object", where);
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+        size_t i = 0;
+        while (keys[i] != NULL && strcmp(keys[i], key) != 0) i++;
+        if (keys[i] == NULL) return err_set(msg, ERR_INVALID, "%s has an unknown field '%.64s'", where, key);
+    }
+    return ERR_OK;
+}
+
+/* A text of `min` to `max` bytes without control characters; absent: `fallback`, or an error when that is NULL. */
+static enum err take_text(const json_t *object, const char *key, const char *label, size_t min, size_t max, const char *fallback,
+                          char *out, struct err_msg *msg)
+{
+    const json_t *value = json_object_get(object, key);
+    if (value == NULL && fallback == NULL) return err_set(msg, ERR_INVALID, "%s is required", label);
+    if (value != NULL && !json_is_string(value)) return err_set(msg, ERR_INVALID, "%s must be a string", label);
+    const char *text = value == NULL ? fallback : json_string_value(value);
+    size_t size = strlen(text);
+    if (size < min || size > max) return err_set(msg, ERR_INVALID, "%s must have %zu to %zu bytes", label, min, max);
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            return err_set(msg, ERR_INVALID, "%s must not contain control characters", label);
+    memcpy(out, text, size + 1);
+    return ERR_OK;
+}
+
+static enum err take_number(const json_t *object, const char *key, const char *label, int64_t min, int64_t max, int64_t fallback,
+                            int64_t *out, struct err_msg *msg)
+{
+    const json_t *value = json_object_get(object, key);
+    *out = fallback;
+    if (value == NULL) return ERR_OK;
+    if (!json_is_integer(value) || json_integer_value(value) < min || json_integer_value(value) > max)
+        return err_set(msg, ERR_INVALID, "%s must be a whole number from %lld to %lld", label, (long long)min, (long long)max);
+    *out = json_integer_value(value);
+    return ERR_OK;
+}
+
+static enum err check_pattern(const char *pattern, size_t size, const char *label, struct err_msg *msg)
+{
+    const char *dot = memchr(pattern, '.', size);
+    if (strlen(pattern) != size || size > CHANNEL_PATTERN_MAX || dot == NULL || dot == pattern || dot == pattern + size - 1)
+        return err_set(msg, ERR_INVALID, "%s: '%.80s' is not a pattern: write database.table, '*' stands for any characters (shop.*)",
+                       label, pattern);
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)pattern[i] < 0x20) return err_set(msg, ERR_INVALID, "%s must not contain control characters", label);
+    return ERR_OK;
+}
+
+static void patterns_free(char **patterns)
+{
+    for (char **p = patterns; p != NULL && *p != NULL; p++) free(*p);
+    free(patterns);
+}
+
+static enum err take_patterns(const json_t *tables, const char *key, const char *label, size_t min, char ***out, struct err_msg *msg)
+{
+    const json_t *list = json_object_get(tables, key);
+    if (list != NULL && !json_is_array(list)) return err_set(msg, ERR_INVALID, "%s must be a list of patterns", label);
+    size_t count = json_array_size(list);
+    if (count < min || count > CHANNEL_PATTERNS_MAX)
+        return err_set(msg, ERR_INVALID, "%s must list %zu to %d patterns", label, min, CHANNEL_PATTERNS_MAX);
+    char **patterns = calloc(count + 1, sizeof *patterns);
+    if (patterns == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for the patterns");
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < count && e == ERR_OK; i++) {
+        const json_t *item = json_array_get(list, i);
+        if (!json_is_string(item)) e = err_set(msg, ERR_INVALID, "%s must be a list of strings", label);
+        else e = check_pattern(json_string_value(item), json_string_length(item), label, msg);
+        if (e == ERR_OK && (patterns[i] = strdup(json_string_value(item))) == NULL)
+            e = err_set(msg, ERR_NO_MEMORY, "no memory for the patterns");
+    }
+    if (e != ERR_OK) patterns_free(patterns);
+    else *out = patterns;
+    return e;
+}
+
+static enum err take_source(const json_t *source, struct channel_spec *spec, struct err_msg *msg)
+{
+    static const char *const keys[] = {"host", "port", "user", "password", "server_id", NULL};
+    if (source == NULL) return err_set(msg, ERR_INVALID, "source is required: {\"host\", \"port\", \"user\", \"password\"}");
+    TRY(json_only_keys(source, keys, "source", msg));
+    TRY(take_text(source, "host", "source.host", 1, CHANNEL_HOST_MAX, NULL, spec->host, msg));
+    int64_t port, server_id;
+    TRY(take_number(source, "port", "source.port", 1, UINT16_MAX, 3306, &port, msg));
+    spec->port = (uint16_t)port;
+    TRY(take_text(source, "user", "source.user", 1, CHANNEL_USER_MAX, NULL, spec->user, msg));
+    TRY(take_text(source, "password", "source.password", 0, CHANNEL_PASSWORD_MAX, "", spec->password, msg));
+    uint32_t drawn;
+    random_secret(&drawn, sizeof drawn); /* the upper half: people number their own servers from 1 */
+    TRY(take_number(source, "server_id", "source.server_id", 1, UINT32_MAX, drawn | 0x80000000u, &server_id, msg));
+    spec->server_id = (uint32_t)server_id;
+    return ERR_OK;
+}
+
+static enum err take_choices(const json_t *body, struct channel_spec *spec, struct err_msg *msg)
+{
+    char word[CHANNEL_FORMAT_MAX + 1];
+    TRY(take_text(body, "start_at", "start_at", 1, CHANNEL_FORMAT_MAX, "now", word, msg));
+    if (strcmp(word, "now") != 0 && strcmp(word, "earliest") != 0)
+        return err_set(msg, ERR_INVALID, "start_at must be \"now\" or \"earliest\"");
+    spec->start = strcmp(word, "now") == 0 ? CAPTURE_START_NOW : CAPTURE_START_EARLIEST;
+    TRY(take_text(body, "ddl", "ddl", 1, CHANNEL_FORMAT_MAX, "instance", word, msg));
+    if (strcmp(word, "instance") != 0 && strcmp(word, "selected") != 0)
+        return err_set(msg, ERR_INVALID, "ddl must be \"instance\" (all but account statements) or \"selected\" (of the selected tables)");
+    spec->ddl_instance = strcmp(word, "instance") == 0;
+    TRY(take_text(body, "format", "format", 1, CHANNEL_FORMAT_MAX, "dts-avro", spec->format, msg));
+    if (record_format_find(spec->format) == NULL)
+        return err_set(msg, ERR_INVALID, "format '%s' is not known: \"dts-avro\" is", spec->format);
+    return ERR_OK;
+}
+
+static enum err take_tables(const json_t *tables, struct channel_spec *spec, struct err_msg *msg)
+{
+    static const char *const keys[] = {"include", "exclude", NULL};
+    if (tables == NULL) return err_set(msg, ERR_INVALID, "tables is required: {\"include\": [\"database.*\"]}");
+    TRY(json_only_keys(tables, keys, "tables", msg));
+    TRY(take_patterns(tables, "include", "tables.include", 1, &spec->include, msg));
+    return take_patterns(tables, "exclude", "tables.exclude", 0, &spec->exclude, msg);
+}
+
+/* All but the keys of the body, which differ between request and file. */
+static enum err take_body(const json_t *body, struct channel_spec *spec, struct err_msg *msg)
+{
+    TRY(take_text(body, "name", "name", 1, CHANNEL_NAME_MAX, NULL, spec->name, msg));
+    if (!channel_name_is_valid(spec->name))
+        return err_set(msg, ERR_INVALID,
+                       "name: '%s' cannot be a channel's name: 1 to %d of A-Z a-z 0-9 . _ -, not beginning with . or __, "
+                       "and not one of channels, counters, lock",
+                       spec->name, CHANNEL_NAME_MAX);
+    TRY(take_source(json_object_get(body, "source"), spec, msg));
+    TRY(take_choices(body, spec, msg));
+    return take_tables(json_object_get(body, "tables"), spec, msg);
+}
+
+static enum err take_spec(const json_t *body, const char *const *keys, struct channel_spec *spec, struct err_msg *msg)
+{
+    *spec = (struct channel_spec){.port = 0};
+    enum err e = json_only_keys(body, keys, "the channel", msg);
+    if (e == ERR_OK) e = take_body(body, spec, msg);
+    if (e != ERR_OK) channel_spec_fini(spec);
+    return e;
+}
+
+enum err channel_spec_parse(const json_t *body, struct channel_spec *spec, struct err_msg *msg)
+{
+    static const char *const keys[] = {"name", "source", "tables", "start_at", "ddl", "format", NULL};
+    return take_spec(body, keys, spec, msg);
+}
+
+void channel_spec_fini(struct channel_spec *spec)
+{
+    patterns_free(spec->include);
+    patterns_free(spec->exclude);
+    explicit_bzero(spec->password, sizeof spec->password);
+    spec->include = spec->exclude = NULL;
+}
+
+static json_t *patterns_json(char *const *patterns)
+{
+    json_t *list = json_array();
+    for (char *const *p = patterns; p != NULL && *p != NULL; p++) json_array_append_new(list, json_string(*p));
+    return list;
+}
+
+json_t *channel_spec_json(const struct channel_spec *spec, bool with_password)
+{
+    json_t *source = json_pack("{s:s, s:i, s:s, s:I}", "host", spec->host, "port", (int)spec->port, "user", spec->user, "server_id",
+                               (json_int_t)spec->server_id);
+    if (with_password) json_object_set_new(source, "password", json_string(spec->password));
+    return json_pack("{s:s, s:o, s:{s:o, s:o}, s:s, s:s, s:s}", "name", spec->name, "source", source, "tables", "include",
+                     patterns_json(spec->include), "exclude", patterns_json(spec->exclude), "start_at",
+                     spec->start == CAPTURE_START_NOW ? "now" : "earliest", "ddl", spec->ddl_instance ? "instance" : "selected",
+                     "format", spec->format);
+}
+
+static void hex_of(const uint8_t *bytes, size_t size, char *out)
+{
+    for (size_t i = 0; i < size; i++) snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+}
+
+json_t *channel_file_json(const struct channel_spec *spec, const struct channel_life *life)
+{
+    char topic_id[33];
+    hex_of(life->topic_id, sizeof life->topic_id, topic_id);
+    json_t *file = channel_spec_json(spec, true);
+    json_t *more = json_pack("{s:i, s:s, s:s, s:b, s:b, s:b}", "version", CHANNEL_FILE_VERSION, "topic_id", topic_id, "cluster_id",
+                             life->cluster_id, "is_checked", life->is_checked, "is_started", life->is_started, "has_log",
+                             life->has_log);
+    json_object_update(file, more);
+    json_decref(more);
+    return file;
+}
+
+static enum err take_flag(const json_t *file, const char *key, bool *out, struct err_msg *msg)
+{
+    const json_t *value = json_object_get(file, key);
+    if (!json_is_boolean(value)) return err_set(msg, ERR_CORRUPT, "%s must be true or false", key);
+    *out = json_is_true(value);
+    return ERR_OK;
+}
+
+static enum err take_life(const json_t *file, struct channel_life *life, struct err_msg *msg)
+{
+    char topic_id[33];
+    TRY(take_text(file, "topic_id", "topic_id", 32, 32, NULL, topic_id, msg));
+    for (size_t i = 0; i < sizeof life->topic_id; i++) {
+        unsigned byte;
+        if (sscanf(topic_id + 2 * i, "%2x", &byte) != 1) return err_set(msg, ERR_CORRUPT, "topic_id is not hexadecimal");
+        life->topic_id[i] = (uint8_t)byte;
+    }
+    TRY(take_text(file, "cluster_id", "cluster_id", 1, sizeof life->cluster_id - 1, NULL, life->cluster_id, msg));
+    TRY(take_flag(file, "is_checked", &life->is_checked, msg));
+    TRY(take_flag(file, "is_started", &life->is_started, msg));
+    return take_flag(file, "has_log", &life->has_log, msg);
+}
+
+enum err channel_file_parse(const json_t *file, struct channel_spec *spec, struct channel_life *life, struct err_msg *msg)
+{
+    static const char *const keys[] = {"name", "source", "tables", "start_at", "ddl", "format", "version", "topic_id", "cluster_id",
+                                       "is_checked", "is_started", "has_log", NULL};
+    const json_t *version = json_object_get(file, "version");
+    if (!json_is_integer(version)) return err_set(msg, ERR_CORRUPT, "not a channel's file: it has no version");
+    if (json_integer_value(version) != CHANNEL_FILE_VERSION)
+        return err_set(msg, ERR_NEWER_FORMAT, "written in format %lld, this millraced knows format %d",
+                       (long long)json_integer_value(version), CHANNEL_FILE_VERSION);
+    TRY(take_spec(file, keys, spec, msg));
+    enum err e = take_life(file, life, msg);
+    if (e != ERR_OK) channel_spec_fini(spec);
+    return e;
+}
+
+void channel_random_id(char *out, size_t out_bytes, size_t random_bytes_count)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    size_t length = (random_bytes_count * 8 + 5) / 6, i = 0;
+    for (; i < length && i + 1 < out_bytes; i++) {
+        uint8_t byte;
+        random_secret(&byte, 1);
+        out[i] = digits[byte & 63];
+    }
+    if (out[0] == '-') out[0] = 'A'; /* an id that begins with '-' reads as an option on a command line */
+    out[i] = '\0';
+}
+
+void channel_life_init(struct channel_life *life)
+{
+    *life = (struct channel_life){.is_checked = false};
+    random_secret(life->topic_id, sizeof life->topic_id);
+    channel_random_id(life->cluster_id, sizeof life->cluster_id, 16);
+}
