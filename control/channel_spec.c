@@ -11,7 +11,7 @@ enum { CHANNEL_FILE_VERSION = 1 };
 
 bool channel_name_is_valid(const char *name)
 {
-    static const char *const reserved[] = {"channels", "counters", "lock"}; /* stand beside the channels' folders */
+    static const char *const reserved[] = {"channels", "counters", "format", "lock"}; /* stand beside the channels' folders */
     size_t size = strlen(name);
     if (size == 0 || size > CHANNEL_NAME_MAX) return false;
     if (strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") != size) return false;
@@ -153,7 +153,7 @@ static enum err take_body(const json_t *body, struct channel_spec *spec, struct 
     if (!channel_name_is_valid(spec->name))
         return err_set(msg, ERR_INVALID,
                        "name: '%s' cannot be a channel's name: 1 to %d of A-Z a-z 0-9 . _ -, not beginning with . or __, "
-                       "and not one of channels, counters, lock",
+                       "and not one of channels, counters, format, lock",
                        spec->name, CHANNEL_NAME_MAX);
     TRY(take_source(json_object_get(body, "source"), spec, msg));
     TRY(take_choices(body, spec, msg));

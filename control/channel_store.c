@@ -12,7 +12,7 @@
 
 enum { STORE_FILE_BYTES_MAX = 1 << 20 };
 
-static enum err failed(struct err_msg *msg, const char *what, const char *path)
+static enum err io_error(struct err_msg *msg, const char *what, const char *path)
 {
     int why = errno;
     return err_set(msg, why == ENOSPC || why == EDQUOT ? ERR_NO_SPACE : ERR_IO, "cannot %s %s: %s", what, path, strerror(why));
@@ -35,9 +35,9 @@ enum err channel_store_init(const char *data_folder, struct err_msg *msg)
 {
     char path[PATH_MAX];
     TRY(store_path(path, data_folder, "", "", msg));
-    if (mkdir(path, 0700) != 0 && errno != EEXIST) return failed(msg, "create", path);
+    if (mkdir(path, 0700) != 0 && errno != EEXIST) return io_error(msg, "create", path);
     DIR *folder = opendir(path);
-    if (folder == NULL) return failed(msg, "read", path);
+    if (folder == NULL) return io_error(msg, "read", path);
     for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
         if (ends_with(entry->d_name, ".json.new")) unlinkat(dirfd(folder), entry->d_name, 0);
     closedir(folder);
@@ -50,7 +50,7 @@ static enum err sync_folder(const char *data_folder, struct err_msg *msg)
     TRY(store_path(path, data_folder, "", "", msg));
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int rc = fd < 0 ? -1 : fsync(fd);
-    enum err e = rc == 0 ? ERR_OK : failed(msg, "flush", path);
+    enum err e = rc == 0 ? ERR_OK : io_error(msg, "flush", path);
     if (fd >= 0) close(fd);
     return e;
 }
@@ -58,14 +58,14 @@ static enum err sync_folder(const char *data_folder, struct err_msg *msg)
 static enum err write_file(const char *path, const char *text, struct err_msg *msg)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) return failed(msg, "create", path);
+    if (fd < 0) return io_error(msg, "create", path);
     enum err e = ERR_OK;
     for (size_t at = 0, size = strlen(text); at < size && e == ERR_OK;) {
         ssize_t n = write(fd, text + at, size - at);
         if (n > 0) at += (size_t)n;
-        else if (n < 0 && errno != EINTR) e = failed(msg, "write", path);
+        else if (n < 0 && errno != EINTR) e = io_error(msg, "write", path);
     }
-    if (e == ERR_OK && fsync(fd) != 0) e = failed(msg, "flush", path);
+    if (e == ERR_OK && fsync(fd) != 0) e = io_error(msg, "flush", path);
     close(fd);
     return e;
 }
@@ -83,7 +83,7 @@ enum err channel_store_save(const char *data_folder, const struct channel_spec *
     enum err e = write_file(fresh, text, msg);
     explicit_bzero(text, strlen(text));
     free(text);
-    if (e == ERR_OK && rename(fresh, path) != 0) e = failed(msg, "replace", path);
+    if (e == ERR_OK && rename(fresh, path) != 0) e = io_error(msg, "replace", path);
     if (e != ERR_OK) {
         unlink(fresh);
         return e;
@@ -95,7 +95,7 @@ enum err channel_store_remove(const char *data_folder, const char *name, struct 
 {
     char path[PATH_MAX];
     TRY(store_path(path, data_folder, name, ".json", msg));
-    if (unlink(path) != 0 && errno != ENOENT) return failed(msg, "remove", path);
+    if (unlink(path) != 0 && errno != ENOENT) return io_error(msg, "remove", path);
     return sync_folder(data_folder, msg);
 }
 
@@ -105,7 +105,7 @@ static enum err load_file(const char *data_folder, const char *name, struct chan
     char path[PATH_MAX];
     TRY(store_path(path, data_folder, name, "", msg));
     struct stat st;
-    if (stat(path, &st) != 0) return failed(msg, "read", path);
+    if (stat(path, &st) != 0) return io_error(msg, "read", path);
     if (!S_ISREG(st.st_mode) || st.st_size > STORE_FILE_BYTES_MAX) return err_set(msg, ERR_CORRUPT, "%s is not a channel's file", path);
     json_error_t why;
     json_t *file = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
@@ -130,7 +130,7 @@ enum err channel_store_load(const char *data_folder,
     TRY(store_path(path, data_folder, "", "", msg));
     struct dirent **entries;
     int count = scandir(path, &entries, is_channel_file, alphasort);
-    if (count < 0) return failed(msg, "read", path);
+    if (count < 0) return io_error(msg, "read", path);
     enum err e = ERR_OK;
     for (int i = 0; i < count; i++) {
         struct channel_spec spec;

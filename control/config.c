@@ -156,6 +156,12 @@ static enum err check_together(const char *name, const struct config *c, struct 
     if (c->packet_bytes_max < c->record_bytes_max)
         return err_set(msg, ERR_INVALID, "%s: packet_bytes_max (%" PRId64 ") is below record_bytes_max (%" PRId64 "): no such record could arrive",
                        name, c->packet_bytes_max, c->record_bytes_max);
+    int64_t chunks_min = c->channels_max * (CONFIG_LEASES_PER_LOG + 2) + 2 * (c->record_bytes_max / c->chunk_bytes + 2);
+    if (c->chunk_count < chunks_min)
+        return err_set(msg, ERR_INVALID,
+                       "%s: chunk_count is %" PRId64 ", but %" PRId64 " channels and records of up to %" PRId64
+                       " bytes need %" PRId64 ": raise chunk_count or lower channels_max or record_bytes_max",
+                       name, c->chunk_count, c->channels_max, c->record_bytes_max, chunks_min);
     if (strcmp(c->listen_address, c->rest_address) == 0 && c->listen_port == c->rest_port && c->listen_port != 0)
         return err_set(msg, ERR_INVALID, "%s: listen_port and rest_port are both %" PRId64, name, c->listen_port);
     return ERR_OK;

@@ -11,7 +11,12 @@
 
 #include "base/err.h"
 
-enum { CONFIG_TEXT_BYTES = 1024, CONFIG_CORES_MAX = 64, CONFIG_FILE_BYTES_MAX = 1 << 20 };
+enum {
+    CONFIG_TEXT_BYTES     = 1024,
+    CONFIG_CORES_MAX      = 64,
+    CONFIG_FILE_BYTES_MAX = 1 << 20,
+    CONFIG_LEASES_PER_LOG = 4, /* chunks a capture holds beside the one it fills */
+};
 
 #define CONFIG_KIB(n) ((int64_t)(n) << 10)
 #define CONFIG_MIB(n) ((int64_t)(n) << 20)

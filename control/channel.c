@@ -1,0 +1,425 @@
+#include "control/channel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/invariant.h"
+#include "base/log.h"
+#include "control/channel_gauges.h"
+#include "control/channel_log.h"
+#include "control/channel_store.h"
+
+enum { HEARTBEAT_MS = 1000, RECONNECT_PAUSE_MS_MIN = 100, RECONNECT_PAUSE_MS_MAX = 10 * 1000 };
+
+void channel_capture_config(const struct config *config, const struct channel_spec *spec, struct capture_config *out)
+{
+    *out = (struct capture_config){
+        .channel = spec->name,
+        .host = spec->host,
+        .port = spec->port,
+        .user = spec->user,
+        .password = spec->password,
+        .server_id = spec->server_id,
+        .include = (const char *const *)spec->include,
+        .exclude = (const char *const *)spec->exclude,
+        .ddl_instance = spec->ddl_instance,
+        .format = spec->format,
+        .start = spec->start,
+        .heartbeat_ms = HEARTBEAT_MS,
+        .segment_bytes = (uint64_t)config->segment_bytes,
+        .batch_bytes_target = (uint32_t)config->batch_bytes_target,
+        .record_bytes_max = (uint32_t)config->record_bytes_max,
+        .packet_bytes_max = (uint64_t)config->packet_bytes_max,
+        .reconnect_pause_ms_min = RECONNECT_PAUSE_MS_MIN,
+        .reconnect_pause_ms_max = RECONNECT_PAUSE_MS_MAX,
+        .core = -1,
+    };
+}
+
+/* Moves the channel by the table; false: not possible now. */
+static bool channel_apply(struct channel *ch, enum channel_event event)
+{
+    enum channel_state to = channel_state_next(ch->state, event);
+    if (to == CHANNEL_STATE_NONE) return false;
+    if (to != ch->state)
+        log_info("control", "channel %s: %s -> %s", ch->spec.name, channel_state_name(ch->state), channel_state_name(to));
+    ch->state = to;
+    return true;
+}
+
+static enum err channel_refuse(const struct channel *ch, enum channel_event event, struct err_msg *msg)
+{
+    return err_set(msg, ERR_STATE, "channel %s cannot %s while it is '%s'", ch->spec.name, channel_event_word(event),
+                   channel_state_name(ch->state));
+}
+
+static enum err channel_save(struct instance *in, struct channel *ch, struct err_msg *msg)
+{
+    return channel_store_save(in->config.data_folder, &ch->spec, &ch->life, msg);
+}
+
+static void channel_clear_error(struct channel *ch)
+{
+    ch->error = (struct err_msg){.code = ERR_OK};
+    ch->error_since_ms = ch->retry_due_ns = ch->connecting_since_ns = 0;
+}
+
+/* The row of failures is over: the next one is tried again soon. */
+static void channel_clear_failures(struct channel *ch) { ch->failing_since_ms = ch->retry_pause_ms = 0; }
+
+/* Remembers why, says it once, and plans the next attempt. */
+static void channel_fail(struct instance *in, struct channel *ch, const struct err_msg *why)
+{
+    uint64_t now_ms = clock_realtime_ms(in->clock);
+    if (ch->error_since_ms == 0) ch->error_since_ms = now_ms;
+    if (ch->failing_since_ms == 0) ch->failing_since_ms = now_ms;
+    if (strcmp(ch->error.text, why->text) != 0) log_error("control", "channel %s: %s", ch->spec.name, why->text);
+    ch->error = *why;
+    if (ch->error.code == ERR_OK) ch->error.code = ERR_STATE;
+    bool moved = channel_apply(ch, CHANNEL_ON_FAILED);
+    INVARIANT(moved);
+    ch->retry_pause_ms = ch->retry_pause_ms == 0 ? CHANNEL_RETRY_PAUSE_MIN_MS : ch->retry_pause_ms * 2;
+    if (ch->retry_pause_ms > CHANNEL_RETRY_PAUSE_MAX_MS) ch->retry_pause_ms = CHANNEL_RETRY_PAUSE_MAX_MS;
+    bool gives_up = now_ms - ch->failing_since_ms > CHANNEL_RETRY_FOR_MS;
+    ch->retry_due_ns = gives_up ? 0 : clock_monotonic_ns(in->clock) + ch->retry_pause_ms * 1000000;
+    if (gives_up) log_error("control", "channel %s: no more attempts after 7 days; resume it by hand", ch->spec.name);
+}
+
+static void channel_stop_capture(struct channel *ch)
+{
+    if (ch->capture == NULL) return;
+    capture_status(ch->capture, &ch->status);
+    capture_stop(ch->capture);
+    ch->capture = NULL;
+    ch->connecting_since_ns = ch->streaming_since_ns = 0;
+}
+
+/* Brings the log up (created, opened or attached again) and capture onto it. */
+static enum err channel_begin_capture(struct instance *in, struct channel *ch, struct err_msg *msg)
+{
+    INVARIANT(ch->capture == NULL);
+    TRY(channel_log_attach(in, ch, msg));
+    TRY(capture_start(&ch->capture, &ch->capture_config, ch->feed, &ch->resume, in->clock, in->counters, msg));
+    ch->has_resume = false; /* capture owns the GTID set now */
+    return ERR_OK;
+}
+
+/* Not Started -> capturing.  On an error the channel is in Error and will be tried again. */
+static void channel_begin(struct instance *in, struct channel *ch)
+{
+    struct err_msg why = {.code = ERR_OK};
+    bool had_log = ch->life.has_log;
+    enum err e = channel_begin_capture(in, ch, &why);
+    if (!had_log && ch->life.has_log && e == ERR_OK) e = channel_save(in, ch, &why);
+    if (e != ERR_OK) {
+        channel_stop_capture(ch);
+        channel_log_detach(in, ch);
+        channel_fail(in, ch, &why);
+        return;
+    }
+    if (ch->state == CHANNEL_NOT_STARTED) {
+        channel_clear_error(ch);
+        bool moved = channel_apply(ch, CHANNEL_ON_BEGIN);
+        INVARIANT(moved);
+    }
+}
+
+static enum err channel_begin_precheck(struct instance *in, struct channel *ch, struct err_msg *msg)
+{
+    ch->precheck_is_stale = false;
+    if (ch->precheck != NULL) return ERR_OK; /* the one under way answers */
+    return precheck_start(&ch->precheck, &ch->capture_config, CHANNEL_PRECHECK_TIMEOUT_S, in->wake_fd, msg);
+}
+
+static void channel_take_verdict(struct instance *in, struct channel *ch)
+{
+    struct err_msg why = {.code = ERR_OK};
+    enum err verdict = precheck_finish(ch->precheck, &why);
+    ch->precheck = NULL;
+    if (ch->precheck_is_stale || ch->state != CHANNEL_PRECHECKING) return;
+    if (verdict != ERR_OK) {
+        log_warn("control", "channel %s: precheck failed: %s", ch->spec.name, why.text);
+        channel_apply(ch, CHANNEL_ON_CHECK_FAILED);
+        ch->error = why;
+        ch->error_since_ms = clock_realtime_ms(in->clock);
+        return;
+    }
+    channel_clear_error(ch);
+    channel_apply(ch, CHANNEL_ON_CHECK_PASSED);
+    if (!ch->life.is_checked) {
+        ch->life.is_checked = true;
+        if (channel_save(in, ch, &why) != ERR_OK) log_warn("control", "channel %s: %s", ch->spec.name, why.text);
+    }
+    if (ch->life.is_started) channel_begin(in, ch);
+}
+
+static enum err channel_new(struct instance *in, struct channel_spec *spec, struct channel **out, struct err_msg *msg)
+{
+    if (in->channel_count == (uint32_t)in->config.channels_max)
+        return err_set(msg, ERR_TOO_LARGE, "there are %u channels already: raise channels_max (and see the memory it takes)",
+                       in->channel_count);
+    struct channel *ch = calloc(1, sizeof *ch);
+    if (ch == NULL || waiter_init(&ch->producer_waiter) != ERR_OK) {
+        free(ch);
+        return err_set(msg, ERR_NO_MEMORY, "no memory or no descriptor for another channel");
+    }
+    ch->spec = *spec;
+    *spec = (struct channel_spec){.port = 0};
+    ch->gauges = channel_gauges_new(in->counters, ch->spec.name);
+    channel_capture_config(&in->config, &ch->spec, &ch->capture_config);
+    in->channel[in->channel_count++] = ch;
+    *out = ch;
+    return ERR_OK;
+}
+
+static void channel_free(struct instance *in, struct channel *ch)
+{
+    for (uint32_t i = 0; i < in->channel_count; i++) {
+        if (in->channel[i] != ch) continue;
+        memmove(&in->channel[i], &in->channel[i + 1], (in->channel_count - i - 1) * sizeof(struct channel *));
+        in->channel_count--;
+        break;
+    }
+    channel_gauges_free(ch->gauges);
+    waiter_fini(&ch->producer_waiter);
+    ch->next_leaving = in->leaving;
+    in->leaving = ch;
+    channel_reap(in, false);
+}
+
+void channel_reap(struct instance *in, bool wait)
+{
+    struct channel **link = &in->leaving;
+    while (*link != NULL) {
+        struct channel *ch = *link;
+        if (ch->precheck != NULL && !wait && !precheck_is_done(ch->precheck)) {
+            link = &ch->next_leaving;
+            continue;
+        }
+        struct err_msg ignored;
+        if (ch->precheck != NULL && precheck_finish(ch->precheck, &ignored) != ERR_OK)
+            log_debug("control", "channel %s: the check of the deleted channel had failed", ch->spec.name);
+        *link = ch->next_leaving;
+        channel_spec_fini(&ch->spec);
+        free(ch);
+    }
+}
+
+enum err channel_create(struct instance *in, struct channel_spec *spec, struct channel **out, struct err_msg *msg)
+{
+    enum err e = ERR_OK;
+    if (instance_find_channel(in, spec->name) != NULL)
+        e = err_set(msg, ERR_EXISTS, "a channel named %s exists already", spec->name);
+    if (e == ERR_OK) e = channel_new(in, spec, out, msg);
+    if (e != ERR_OK) {
+        channel_spec_fini(spec);
+        return e;
+    }
+    struct channel *ch = *out;
+    channel_life_init(&ch->life);
+    ch->state = CHANNEL_PRECHECKING;
+    e = channel_save(in, ch, msg);
+    if (e == ERR_OK) e = channel_begin_precheck(in, ch, msg);
+    if (e == ERR_OK) {
+        log_info("control", "channel %s: created for %s:%u", ch->spec.name, ch->spec.host, (unsigned)ch->spec.port);
+        return ERR_OK;
+    }
+    struct err_msg ignored;
+    if (channel_store_remove(in->config.data_folder, ch->spec.name, &ignored) != ERR_OK)
+        log_warn("control", "channel %s: %s", ch->spec.name, ignored.text);
+    channel_free(in, ch);
+    return e;
+}
+
+enum err channel_restore(struct instance *in, struct channel_spec *spec, const struct channel_life *life, struct err_msg *msg)
+{
+    struct channel *ch;
+    enum err e = channel_new(in, spec, &ch, msg);
+    if (e != ERR_OK) {
+        channel_spec_fini(spec);
+        return e;
+    }
+    ch->life = *life;
+    ch->state = life->is_checked || life->has_log ? CHANNEL_NOT_STARTED : CHANNEL_PRECHECKING;
+    if (!life->has_log) return ERR_OK;
+    struct err_msg why = {.code = ERR_OK};
+    if (channel_log_attach(in, ch, &why) != ERR_OK) channel_fail(in, ch, &why);
+    else if (!life->is_started) channel_log_detach(in, ch);
+    return ERR_OK;
+}
+
+void channel_go_on(struct instance *in, struct channel *ch)
+{
+    struct err_msg why = {.code = ERR_OK};
+    if (ch->state == CHANNEL_PRECHECKING && channel_begin_precheck(in, ch, &why) != ERR_OK) ch->error = why;
+    else if (ch->state == CHANNEL_NOT_STARTED && ch->life.is_started) channel_begin(in, ch);
+}
+
+enum err channel_start(struct instance *in, struct channel *ch, struct err_msg *msg)
+{
+    if (channel_state_next(ch->state, CHANNEL_ON_START) == CHANNEL_STATE_NONE) return channel_refuse(ch, CHANNEL_ON_START, msg);
+    bool was_started = ch->life.is_started;
+    ch->life.is_started = true;
+    enum err e = was_started ? ERR_OK : channel_save(in, ch, msg);
+    if (e == ERR_OK) e = channel_begin_precheck(in, ch, msg);
+    if (e != ERR_OK) {
+        ch->life.is_started = was_started;
+        return e;
+    }
+    channel_clear_error(ch);
+    channel_clear_failures(ch);
+    channel_apply(ch, CHANNEL_ON_START);
+    return ERR_OK;
+}
+
+enum err channel_stop(struct instance *in, struct channel *ch, struct err_msg *msg)
+{
+    if (channel_state_next(ch->state, CHANNEL_ON_STOP) == CHANNEL_STATE_NONE) return channel_refuse(ch, CHANNEL_ON_STOP, msg);
+    if (ch->life.is_started) {
+        ch->life.is_started = false;
+        enum err e = channel_save(in, ch, msg);
+        if (e != ERR_OK) {
+            ch->life.is_started = true;
+            return e;
+        }
+    }
+    ch->precheck_is_stale = true;
+    channel_stop_capture(ch);
+    channel_log_detach(in, ch);
+    channel_clear_error(ch);
+    channel_apply(ch, CHANNEL_ON_STOP);
+    return ERR_OK;
+}
+
+enum err channel_resume(struct instance *in, struct channel *ch, struct err_msg *msg)
+{
+    if (channel_state_next(ch->state, CHANNEL_ON_RESUME) == CHANNEL_STATE_NONE) return channel_refuse(ch, CHANNEL_ON_RESUME, msg);
+    channel_apply(ch, CHANNEL_ON_RESUME);
+    if (ch->state == CHANNEL_PRECHECKING) {
+        channel_clear_error(ch);
+        return channel_begin_precheck(in, ch, msg);
+    }
+    channel_stop_capture(ch); /* it may be waiting to connect */
+    channel_log_detach(in, ch);
+    channel_clear_failures(ch); /* seven more days */
+    ch->retry_due_ns = clock_monotonic_ns(in->clock);
+    return ERR_OK;
+}
+
+enum err channel_delete(struct instance *in, struct channel *ch, struct err_msg *msg)
+{
+    if (channel_state_next(ch->state, CHANNEL_ON_DELETE) == CHANNEL_STATE_NONE) return channel_refuse(ch, CHANNEL_ON_DELETE, msg);
+    ch->life.is_started = false; /* should the rest fail, it must not go on by itself */
+    ch->precheck_is_stale = true;
+    channel_stop_capture(ch);
+    channel_log_detach(in, ch);
+    enum err e = in->dataplane == NULL ? err_set(msg, ERR_STATE, "the groups' checkpoints cannot be written now: %s",
+                                                 in->offsets_error.text)
+                                       : dataplane_forget_topic(in->dataplane, ch->spec.name);
+    if (e != ERR_OK && in->dataplane != NULL) err_set(msg, e, "the groups' checkpoints could not be removed: %s", err_text(e));
+    if (e == ERR_OK) e = channel_log_delete(in, ch, msg);
+    if (e == ERR_OK) e = channel_store_remove(in->config.data_folder, ch->spec.name, msg);
+    if (e != ERR_OK) {
+        if (ch->state != CHANNEL_PRECHECKING) channel_fail(in, ch, msg); /* half gone: only another delete helps, or a resume */
+        return e;
+    }
+    channel_apply(ch, CHANNEL_ON_DELETE);
+    char label[CHANNEL_NAME_MAX + 16];
+    snprintf(label, sizeof label, "channel=%s", ch->spec.name);
+    channel_free(in, ch);
+    counters_remove(in->counters, label);
+    return ERR_OK;
+}
+
+/* Capture has ended, or its log has: clean up behind it. */
+static void channel_take_end(struct instance *in, struct channel *ch, const struct err_msg *log_error)
+{
+    channel_stop_capture(ch); /* refreshes ch->status for the last time */
+    struct err_msg why = log_error->code != ERR_OK ? *log_error : ch->status.error;
+    bool reattach = ch->status.wants_reattach && log_error->code == ERR_OK;
+    channel_log_detach(in, ch);
+    if (!reattach) {
+        if (why.text[0] == '\0') err_set(&why, why.code == ERR_OK ? ERR_STATE : why.code, "capture ended: %s", err_text(why.code));
+        channel_fail(in, ch, &why);
+        return;
+    }
+    log_info("control", "channel %s: the source took back a transaction; the log goes on behind the one before", ch->spec.name);
+    channel_begin(in, ch);
+}
+
+static void channel_follow_capture(struct instance *in, struct channel *ch, uint64_t now_ns)
+{
+    struct err_msg log_error = {.code = ERR_OK};
+    capture_status(ch->capture, &ch->status);
+    if (storage_log_error(ch->log, &log_error) != ERR_OK || ch->status.state == CAPTURE_ENDED) {
+        channel_take_end(in, ch, &log_error);
+        return;
+    }
+    if (ch->status.state == CAPTURE_CONNECTING) {
+        if (ch->status.error.code == ERR_OK) return;
+        ch->streaming_since_ns = 0;
+        if (ch->connecting_since_ns == 0) ch->connecting_since_ns = now_ns;
+        bool is_long = now_ns - ch->connecting_since_ns > (uint64_t)CHANNEL_UNREACHABLE_MS * 1000000;
+        if (is_long && ch->state != CHANNEL_ERROR) channel_fail(in, ch, &ch->status.error); /* capture itself tries on */
+        if (is_long) ch->error = ch->status.error;
+        return;
+    }
+    if (ch->error.code != ERR_OK) {
+        log_info("control", "channel %s: the source answers again", ch->spec.name);
+        channel_clear_error(ch);
+    }
+    ch->connecting_since_ns = 0;
+    if (ch->streaming_since_ns == 0) ch->streaming_since_ns = now_ns;
+    if (now_ns - ch->streaming_since_ns > (uint64_t)CHANNEL_HEALTHY_MS * 1000000) channel_clear_failures(ch);
+    channel_apply(ch, ch->status.state == CAPTURE_AT_TAIL ? CHANNEL_ON_CAUGHT_UP : CHANNEL_ON_STREAMING);
+}
+
+static void channel_sample_rates(struct channel *ch, uint64_t now_ns)
+{
+    struct channel_rates *r = &ch->rates;
+    uint64_t elapsed_ns = now_ns - r->sampled_ns;
+    if (elapsed_ns < (uint64_t)CHANNEL_RATE_PERIOD_MS * 1000000) return;
+    uint64_t records = ch->log == NULL ? 0 : log_high_watermark(ch->log);
+    uint64_t bytes = ch->log == NULL ? 0 : storage_log_bytes(ch->log);
+    uint64_t rows = ch->status.row_changes;
+    double seconds = (double)elapsed_ns / 1e9;
+    bool is_first = r->sampled_ns == 0;
+    r->row_changes_per_s = is_first || rows < r->row_changes ? 0 : (double)(rows - r->row_changes) / seconds;
+    r->records_per_s = is_first || records < r->records ? 0 : (double)(records - r->records) / seconds;
+    r->bytes_per_s = is_first || bytes < r->bytes ? 0 : (double)(bytes - r->bytes) / seconds;
+    *r = (struct channel_rates){now_ns, rows, records, bytes, r->row_changes_per_s, r->records_per_s, r->bytes_per_s};
+    channel_gauges_set(ch->gauges, ch);
+}
+
+/* A stopped channel whose log could not be opened: tries that again. */
+static void channel_reopen(struct instance *in, struct channel *ch)
+{
+    struct err_msg why = {.code = ERR_OK};
+    if (channel_log_attach(in, ch, &why) != ERR_OK) {
+        channel_fail(in, ch, &why);
+        return;
+    }
+    channel_log_detach(in, ch);
+    channel_clear_error(ch);
+    channel_clear_failures(ch);
+    channel_apply(ch, CHANNEL_ON_STOP);
+}
+
+void channel_tick(struct instance *in, struct channel *ch, uint64_t now_ns)
+{
+    if (ch->precheck != NULL && precheck_is_done(ch->precheck)) channel_take_verdict(in, ch);
+    if (ch->capture != NULL) channel_follow_capture(in, ch, now_ns);
+    else if (ch->state == CHANNEL_ERROR && ch->retry_due_ns != 0 && now_ns >= ch->retry_due_ns) {
+        if (ch->life.is_started) channel_begin(in, ch);
+        else channel_reopen(in, ch);
+    }
+    channel_sample_rates(ch, now_ns);
+}
+
+void channel_shut_down(struct instance *in, struct channel *ch)
+{
+    channel_stop_capture(ch);
+    channel_log_detach(in, ch);
+    channel_log_close(in, ch);
+    channel_free(in, ch);
+}

@@ -1,0 +1,92 @@
+#include "control/channel_log.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+static void drop_resume(struct channel *ch)
+{
+    if (ch->has_resume) free(ch->resume.gtid_set);
+    ch->has_resume = false;
+}
+
+static enum err log_open(struct instance *in, struct channel *ch, struct err_msg *msg)
+{
+    struct log_identity identity = {.leader_epoch = 0};
+    snprintf(identity.name, sizeof identity.name, "%s", ch->spec.name);
+    snprintf(identity.cluster_id, sizeof identity.cluster_id, "%s", ch->life.cluster_id);
+    memcpy(identity.topic_id, ch->life.topic_id, sizeof identity.topic_id);
+    enum err e = storage_log_open(in->storage, &identity, !ch->life.has_log, &ch->log, &ch->feed, &ch->resume, msg);
+    if (e == ERR_EXISTS) /* created by a millraced that died before it noted so */
+        e = storage_log_open(in->storage, &identity, false, &ch->log, &ch->feed, &ch->resume, msg);
+    if (e != ERR_OK) {
+        ch->log = NULL;
+        return e;
+    }
+    ch->life.has_log = true;
+    return ERR_OK;
+}
+
+enum err channel_log_attach(struct instance *in, struct channel *ch, struct err_msg *msg)
+{
+    if (ch->is_attached) return ERR_OK;
+    drop_resume(ch);
+    if (ch->log == NULL) TRY(log_open(in, ch, msg));
+    else TRY(storage_log_attach(in->storage, ch->log, &ch->feed, &ch->resume, msg));
+    ch->feed->producer_waiter = &ch->producer_waiter;
+    ch->is_attached = ch->has_resume = true;
+    return ERR_OK;
+}
+
+void channel_log_detach(struct instance *in, struct channel *ch)
+{
+    if (!ch->is_attached) return;
+    drop_resume(ch);
+    struct err_msg why = {.code = ERR_OK};
+    if (storage_log_detach(in->storage, ch->log, &why) != ERR_OK)
+        log_warn("control", "channel %s: the log's end could not be made durable: %s", ch->spec.name, why.text);
+    ch->is_attached = false;
+    ch->feed = NULL;
+}
+
+void channel_log_close(struct instance *in, struct channel *ch)
+{
+    if (ch->log == NULL) return;
+    storage_log_close(in->storage, ch->log);
+    ch->log = NULL;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+    (void)st, (void)type, (void)where;
+    return remove(path);
+}
+
+/* A log that storage cannot open (damaged, newer format) has no handle: what is left of it is removed as files. */
+static enum err remove_folder(const struct instance *in, const struct channel *ch, struct err_msg *msg)
+{
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/%s", in->config.data_folder, ch->spec.name) >= (int)sizeof path)
+        return err_set(msg, ERR_INVALID, "the path of data_folder is too long");
+    if (nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0 || errno == ENOENT) return ERR_OK;
+    return err_set(msg, ERR_IO, "cannot remove %s: %s", path, strerror(errno));
+}
+
+enum err channel_log_delete(struct instance *in, struct channel *ch, struct err_msg *msg)
+{
+    if (ch->log == NULL && ch->life.has_log) {
+        struct err_msg why = {.code = ERR_OK};
+        if (channel_log_attach(in, ch, &why) == ERR_OK) channel_log_detach(in, ch);
+        else log_warn("control", "channel %s: deleting a log that cannot be opened: %s", ch->spec.name, why.text);
+    }
+    if (ch->log == NULL) return ch->life.has_log ? remove_folder(in, ch, msg) : ERR_OK;
+    TRY(storage_log_delete(in->storage, ch->log, msg));
+    ch->log = NULL;
+    ch->life.has_log = false;
+    return ERR_OK;
+}

@@ -1,0 +1,154 @@
+#include "control/rest.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "control/channel_spec.h"
+
+static const struct route {
+    const char *method;
+    const char *path; /* '*' stands for a channel's name */
+    void (*answer)(struct instance *, const struct rest_request *, const char *name, struct rest_response *);
+} routes[] = {
+    {"GET", "/v1/channels", rest_channels_list},
+    {"POST", "/v1/channels", rest_channels_create},
+    {"GET", "/v1/channels/*", rest_channel_get},
+    {"DELETE", "/v1/channels/*", rest_channel_delete},
+    {"POST", "/v1/channels/*/start", rest_channel_start},
+    {"POST", "/v1/channels/*/stop", rest_channel_stop},
+    {"POST", "/v1/channels/*/resume", rest_channel_resume},
+    {"GET", "/v1/channels/*/status", rest_channel_status},
+    {"GET", "/v1/channels/*/groups", rest_channel_groups},
+    {"GET", "/v1/status", rest_instance_status},
+    {"GET", "/metrics", rest_metrics},
+    {"GET", "/healthz", rest_healthz},
+    {"GET", "/readyz", rest_readyz},
+};
+
+/* Does `path` fit the pattern?  What '*' stands for goes to `name`; a longer one does not fit. */
+static bool path_fits(const char *pattern, const char *path, char name[CHANNEL_NAME_MAX + 1])
+{
+    const char *star = strchr(pattern, '*');
+    if (star == NULL) return strcmp(pattern, path) == 0;
+    size_t head = (size_t)(star - pattern);
+    if (strncmp(pattern, path, head) != 0) return false;
+    size_t size = strcspn(path + head, "/");
+    if (size == 0 || size > CHANNEL_NAME_MAX || strcmp(star + 1, path + head + size) != 0) return false;
+    memcpy(name, path + head, size);
+    name[size] = '\0';
+    return true;
+}
+
+/* Is `authority` (host, host:port, [v6]:port) this machine under a name that no foreign DNS can give it? */
+static bool is_local_authority(const char *authority, const char *rest_address)
+{
+    char host[256];
+    if (snprintf(host, sizeof host, "%s", authority) >= (int)sizeof host) return false;
+    char *end = host[0] == '[' ? strchr(host, ']') : strchr(host, ':');
+    const char *name = host[0] == '[' ? host + 1 : host;
+    if (end != NULL) *end = '\0';
+    const char *const local[] = {"localhost", "127.0.0.1", "::1", rest_address};
+    for (size_t i = 0; i < sizeof local / sizeof *local; i++)
+        if (strcasecmp(name, local[i]) == 0) return true;
+    return false;
+}
+
+/* A page in a user's browser may send requests here: by a name of its own that points to 127.0.0.1 (Host tells), or across
+ * origins (Origin tells). */
+static bool refuse_foreign(const struct instance *in, const struct rest_request *request, struct rest_response *out)
+{
+    const char *own = in->config.rest_address;
+    if (request->host == NULL || !is_local_authority(request->host, own)) {
+        rest_problem(out, 403, "the Host header must name this machine: localhost, 127.0.0.1 or [::1]");
+        return true;
+    }
+    const char *origin = request->origin == NULL ? NULL : strstr(request->origin, "://");
+    if (request->origin == NULL || (origin != NULL && is_local_authority(origin + 3, own))) return false;
+    rest_problem(out, 403, "requests from pages of other origins are refused");
+    return true;
+}
+
+void rest_answer(struct instance *in, const struct rest_request *request, struct rest_response *out)
+{
+    static _Thread_local char allow[64];
+    char name[CHANNEL_NAME_MAX + 1] = "";
+    *out = (struct rest_response){.status = 503};
+    if (refuse_foreign(in, request, out)) return;
+    allow[0] = '\0';
+    const char *method = strcmp(request->method, "HEAD") == 0 ? "GET" : request->method;
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        if (!path_fits(routes[i].path, request->path, name)) continue;
+        if (strcmp(routes[i].method, method) == 0) {
+            routes[i].answer(in, request, name, out);
+            return;
+        }
+        snprintf(allow + strlen(allow), sizeof allow - strlen(allow), "%s%s", allow[0] == '\0' ? "" : ", ", routes[i].method);
+    }
+    if (allow[0] == '\0') {
+        rest_problem(out, 404, "there is nothing at this path; the API begins at /v1/channels and /v1/status");
+        return;
+    }
+    rest_problem(out, 405, "this path takes %s", allow);
+    out->allow = allow;
+}
+
+void rest_text(struct rest_response *out, unsigned status, const char *content_type, char *body, size_t body_bytes)
+{
+    *out = (struct rest_response){.status = body == NULL ? 503 : status, .content_type = content_type, .body = body,
+                                  .body_bytes = body == NULL ? 0 : body_bytes};
+}
+
+static void answer_with(struct rest_response *out, unsigned status, const char *content_type, json_t *body)
+{
+    char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
+    json_decref(body);
+    rest_text(out, status, content_type, text, text == NULL ? 0 : strlen(text));
+}
+
+void rest_json(struct rest_response *out, unsigned status, json_t *body) { answer_with(out, status, "application/json", body); }
+
+static const char *status_title(unsigned status)
+{
+    switch (status) {
+    case 400: return "Bad Request";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 409: return "Conflict";
+    case 413: return "Content Too Large";
+    case 503: return "Service Unavailable";
+    case 507: return "Insufficient Storage";
+    default: return "Internal Server Error";
+    }
+}
+
+void rest_problem(struct rest_response *out, unsigned status, const char *fmt, ...)
+{
+    char detail[640];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(detail, sizeof detail, fmt, args);
+    va_end(args);
+    json_t *text = json_string(detail); /* NULL when a cut or a client's bytes left no UTF-8 */
+    if (text == NULL) text = json_string(status_title(status));
+    answer_with(out, status, "application/problem+json",
+                json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", status_title(status), "status", (int)status,
+                          "detail", text));
+}
+
+void rest_error(struct rest_response *out, const struct err_msg *why)
+{
+    unsigned status = 500;
+    switch (why->code) {
+    case ERR_INVALID: case ERR_UNSUPPORTED: status = 400; break;
+    case ERR_NOT_FOUND: status = 404; break;
+    case ERR_EXISTS: case ERR_STATE: case ERR_TOO_LARGE: status = 409; break;
+    case ERR_NO_MEMORY: status = 503; break;
+    case ERR_NO_SPACE: status = 507; break;
+    default: break;
+    }
+    rest_problem(out, status, "%s", why->text[0] == '\0' ? err_text(why->code) : why->text);
+}

@@ -1,0 +1,276 @@
+#include "control/topology.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "control/channel.h"
+#include "control/channel_store.h"
+
+/*
+ * thread               count               core             produces into                        consumes from
+ * control              1, the main thread  -                commands to storage                  -
+ * storage              1                   storage_core     leases to each producer;             batches of each capture,
+ *                                                           hints to all readers (ring_bcast)    appends of the coordinator
+ * storage's helper     1                   -                prepared segments                    -
+ * capture              one a channel       -                batches to storage                   its leases
+ * serve                serve_thread_count  serve_cores      requests to the coordinator          its answers; storage's hints
+ * coordinator          1                   -                answers to each serve thread;        requests of each serve thread;
+ *                                                           appends to storage                   storage's acknowledgements
+ * precheck             as needed           -                a verdict (one flag, one eventfd)    -
+ *
+ * Every ring has one producing and one consuming thread.  Readers of the log, by index: the serve threads 0..n-1, the coordinator n.
+ */
+
+enum { INDEX_INTERVAL_BYTES = 4096, COUNTER_SLOTS = 8192, OFFSETS_RETRY_MS_MIN = 1000, OFFSETS_RETRY_MS_MAX = 60000 };
+
+static struct storage_config storage_config_of(const struct config *c)
+{
+    return (struct storage_config){
+        .data_folder = c->data_folder,
+        .chunk_bytes = (uint32_t)c->chunk_bytes,
+        .chunk_count = (uint32_t)c->chunk_count,
+        .leases_per_log = CONFIG_LEASES_PER_LOG,
+        .tail_chunks_per_log = (uint32_t)c->tail_chunks_per_log,
+        .segment_bytes = (uint64_t)c->segment_bytes,
+        .retention_ms = (uint64_t)c->retention_ms,
+        .retention_bytes = (uint64_t)c->retention_bytes,
+        .flush_interval_us = (uint32_t)c->flush_interval_us,
+        .index_interval_bytes = INDEX_INTERVAL_BYTES,
+        .uring_depth = (uint32_t)c->uring_depth,
+        .reader_count = (uint32_t)c->serve_thread_count + 1,
+        .reader_cache_bytes = (uint32_t)c->reader_cache_bytes,
+        .record_bytes_max = (uint32_t)c->record_bytes_max,
+        .core = (int)c->storage_core,
+    };
+}
+
+static struct dataplane_config dataplane_config_of(const struct config *c, const char *cluster_id)
+{
+    return (struct dataplane_config){
+        .listen_host = c->listen_address,
+        .listen_port = (uint16_t)c->listen_port,
+        .serve_thread_count = (uint32_t)c->serve_thread_count,
+        .serve_cores = c->serve_cores.count == 0 ? NULL : c->serve_cores.core,
+        .connections_max = (uint32_t)c->connections_max,
+        .request_bytes_max = (uint32_t)c->request_bytes_max,
+        .fetch_bytes_max = (uint32_t)c->fetch_bytes_max,
+        .send_pinned_bytes_max = (uint64_t)c->send_pinned_bytes_max,
+        .group_initial_rebalance_delay_ms = (uint32_t)c->group_initial_rebalance_delay_ms,
+        .offsets_retention_ms = (uint64_t)c->offsets_retention_ms,
+        .groups_max = (uint32_t)c->groups_max,
+        .cluster_id = cluster_id,
+        .spin = c->spin,
+    };
+}
+
+static void memory_row_add(struct memory_table *t, const char *pool, const char *change, uint64_t bytes)
+{
+    t->row[t->row_count++] = (struct memory_row){pool, change, bytes};
+    t->total_bytes += bytes;
+}
+
+void topology_memory(const struct config *c, struct memory_table *out)
+{
+    struct storage_config storage = storage_config_of(c);
+    struct dataplane_config dataplane = dataplane_config_of(c, "");
+    const struct channel_spec spec = {.port = 0};
+    struct capture_config capture;
+    channel_capture_config(c, &spec, &capture);
+    *out = (struct memory_table){.row_count = 0};
+    memory_row_add(out, "storage: chunks, indexes, readers' caches", "chunk_count, chunk_bytes, reader_cache_bytes, uring_depth",
+                   storage_memory_bytes(&storage));
+    memory_row_add(out, "serving: connections, groups", "connections_max, request_bytes_max, groups_max, serve_thread_count",
+                   dataplane_memory_bytes(&dataplane));
+    memory_row_add(out, "captures: one for each channel that may exist", "channels_max, packet_bytes_max, record_bytes_max",
+                   (uint64_t)c->channels_max * capture_memory_bytes(&capture));
+    memory_row_add(out, "counters", "-", (uint64_t)COUNTER_SLOTS * COUNTERS_SLOT_BYTES);
+}
+
+static enum err check_memory(struct instance *in, struct err_msg *msg)
+{
+    topology_memory(&in->config, &in->memory);
+    const struct memory_table *t = &in->memory;
+    bool fits = t->total_bytes <= (uint64_t)in->config.memory_max_bytes;
+    enum log_level level = fits ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR;
+    for (uint32_t i = 0; i < t->row_count; i++)
+        log_line(level, "control", "memory: %12" PRIu64 " bytes  %s (%s)", t->row[i].bytes, t->row[i].pool, t->row[i].change);
+    log_line(level, "control", "memory: %12" PRIu64 " bytes  in all; memory_max_bytes is %" PRId64, t->total_bytes,
+             in->config.memory_max_bytes);
+    if (fits) return ERR_OK;
+    return err_set(msg, ERR_NO_MEMORY,
+                   "the pools need %" PRIu64 " bytes, memory_max_bytes is %" PRId64
+                   ": raise it, or lower the keys named in the table above",
+                   t->total_bytes, in->config.memory_max_bytes);
+}
+
+/* mkdir -p, for the owner alone. */
+static enum err make_data_folder(const char *path, struct err_msg *msg)
+{
+    char part[CONFIG_TEXT_BYTES];
+    snprintf(part, sizeof part, "%s", path);
+    for (char *at = part + 1;; at++) {
+        if (*at != '/' && *at != '\0') continue;
+        char kept = *at;
+        *at = '\0';
+        if (mkdir(part, 0700) != 0 && errno != EEXIST)
+            return err_set(msg, ERR_IO, "cannot create the data folder %s: %s", part, strerror(errno));
+        if (kept == '\0') return ERR_OK;
+        *at = kept;
+    }
+}
+
+/* The counter file stands beside the logs, but may only replace the old one once storage holds the folder's lock. */
+static enum err start_storage(struct instance *in, struct err_msg *msg)
+{
+    char fresh[CONFIG_TEXT_BYTES + 48];
+    TRY(make_data_folder(in->config.data_folder, msg));
+    snprintf(in->counters_path, sizeof in->counters_path, "%s/counters", in->config.data_folder);
+    snprintf(fresh, sizeof fresh, "%s/.counters.%ld", in->config.data_folder, (long)getpid());
+    TRY(counters_open(&in->counters, fresh, COUNTER_SLOTS, msg));
+    struct storage_config config = storage_config_of(&in->config);
+    enum err e = storage_start(&in->storage, &config, in->clock, in->counters, msg);
+    if (e != ERR_OK) {
+        in->storage = NULL;
+        unlink(fresh);
+        return e;
+    }
+    if (rename(fresh, in->counters_path) != 0)
+        return err_set(msg, ERR_IO, "cannot put the counter file at %s: %s", in->counters_path, strerror(errno));
+    return ERR_OK;
+}
+
+static enum err start_offsets_log(struct instance *in, struct err_msg *msg)
+{
+    struct log_identity identity = {.name = "__consumer_offsets", .is_internal = true};
+    struct channel_life drawn;
+    channel_life_init(&drawn);
+    memcpy(identity.topic_id, drawn.topic_id, sizeof identity.topic_id);
+    snprintf(identity.cluster_id, sizeof identity.cluster_id, "%s", drawn.cluster_id);
+    TRY(storage_log_open(in->storage, &identity, true, &in->offsets_log, &in->offsets_feed, &in->offsets_resume, msg));
+    in->offsets_attached = true;
+    snprintf(in->cluster_id, sizeof in->cluster_id, "%s", identity.cluster_id);
+    return ERR_OK;
+}
+
+static enum err start_dataplane(struct instance *in, struct err_msg *msg)
+{
+    struct dataplane_config config = dataplane_config_of(&in->config, in->cluster_id);
+    enum err e = dataplane_start(&in->dataplane, &config, in->storage, in->offsets_log, in->offsets_feed, in->clock, in->counters, msg);
+    if (e != ERR_OK) in->dataplane = NULL;
+    return e;
+}
+
+static enum err restore_one(void *context, struct channel_spec *spec, const struct channel_life *life, struct err_msg *msg)
+{
+    return channel_restore(context, spec, life, msg);
+}
+
+static enum err start_all(struct instance *in, struct err_msg *msg)
+{
+    in->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    in->channel = calloc((size_t)in->config.channels_max, sizeof(struct channel *));
+    if (in->wake_fd < 0 || in->channel == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory to start");
+    TRY(check_memory(in, msg));
+    TRY(start_storage(in, msg));
+    TRY(channel_store_init(in->config.data_folder, msg));
+    TRY(start_offsets_log(in, msg));
+    TRY(channel_store_load(in->config.data_folder, restore_one, in, msg)); /* logs are open before the first client asks */
+    TRY(start_dataplane(in, msg));
+    for (uint32_t i = 0; i < in->channel_count; i++) channel_go_on(in, in->channel[i]);
+    return ERR_OK;
+}
+
+enum err topology_start(struct instance *in, struct err_msg *msg)
+{
+    in->wake_fd = -1;
+    in->started_ms = clock_realtime_ms(in->clock);
+    enum err e = start_all(in, msg);
+    if (e != ERR_OK) {
+        topology_stop(in);
+        return e;
+    }
+    in->is_ready = true;
+    return ERR_OK;
+}
+
+static void detach_offsets_log(struct instance *in)
+{
+    struct err_msg why = {.code = ERR_OK};
+    if (!in->offsets_attached) return;
+    in->offsets_attached = false;
+    if (storage_log_detach(in->storage, in->offsets_log, &why) != ERR_OK) log_warn("control", "the offsets log: %s", why.text);
+}
+
+void topology_stop(struct instance *in)
+{
+    in->is_ready = false;
+    if (in->dataplane != NULL) dataplane_stop(in->dataplane); /* readers first: then logs can be closed */
+    in->dataplane = NULL;
+    while (in->channel_count > 0) channel_shut_down(in, in->channel[in->channel_count - 1]);
+    channel_reap(in, true);
+    if (in->offsets_log != NULL) {
+        detach_offsets_log(in);
+        storage_log_close(in->storage, in->offsets_log);
+    }
+    in->offsets_log = NULL;
+    if (in->storage != NULL) storage_stop(in->storage);
+    in->storage = NULL;
+    counters_close(in->counters);
+    in->counters = NULL;
+    free(in->channel);
+    in->channel = NULL;
+    if (in->wake_fd >= 0) close(in->wake_fd);
+    in->wake_fd = -1;
+}
+
+static bool disk_has_room(const struct instance *in)
+{
+    struct statvfs fs;
+    if (statvfs(in->config.data_folder, &fs) != 0) return true; /* let the attempt tell */
+    return (uint64_t)fs.f_bavail * fs.f_frsize >= (uint64_t)in->config.segment_bytes;
+}
+
+/* The offsets log stopped writing (its disk failed or is full): commits are refused, reading goes on.  Its producer lives in the
+ * dataplane, so bringing it back means that clients reconnect once; that is tried only when there is room, with growing pauses. */
+void topology_tick(struct instance *in, uint64_t now_ns)
+{
+    struct err_msg why = {.code = ERR_OK};
+    if (in->dataplane != NULL && storage_log_error(in->offsets_log, &why) == ERR_OK) {
+        in->offsets_error.code = ERR_OK;
+        in->offsets_pause_ms = 0;
+        return;
+    }
+    if (in->offsets_error.code == ERR_OK) {
+        in->offsets_error = why;
+        log_error("control", "groups cannot commit: the offsets log: %s", why.text);
+        in->offsets_retry_ns = now_ns + (uint64_t)OFFSETS_RETRY_MS_MIN * 1000000;
+        return;
+    }
+    if (now_ns < in->offsets_retry_ns || (in->dataplane != NULL && !disk_has_room(in))) return;
+    in->offsets_pause_ms = in->offsets_pause_ms == 0 ? OFFSETS_RETRY_MS_MIN : in->offsets_pause_ms * 2;
+    if (in->offsets_pause_ms > OFFSETS_RETRY_MS_MAX) in->offsets_pause_ms = OFFSETS_RETRY_MS_MAX;
+    in->offsets_retry_ns = now_ns + in->offsets_pause_ms * 1000000;
+    if (in->dataplane != NULL) dataplane_stop(in->dataplane);
+    in->dataplane = NULL;
+    detach_offsets_log(in);
+    enum err e = storage_log_attach(in->storage, in->offsets_log, &in->offsets_feed, &in->offsets_resume, &why);
+    in->offsets_attached = e == ERR_OK;
+    if (e == ERR_OK) e = start_dataplane(in, &why);
+    if (e == ERR_OK) log_info("control", "the offsets log writes again; clients reconnect");
+    else in->offsets_error = why;
+}
+
+struct channel *instance_find_channel(const struct instance *in, const char *name)
+{
+    for (uint32_t i = 0; i < in->channel_count; i++)
+        if (strcmp(in->channel[i]->spec.name, name) == 0) return in->channel[i];
+    return NULL;
+}

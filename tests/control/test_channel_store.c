@@ -1,0 +1,257 @@
+/* Goal: a definition survives the way through JSON and disk unchanged, its password leaves only with the file (mode 0600), and
+ * everything wrong in a request or a file is refused with the name of the field or file. */
+#include <check.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "control/channel_store.h"
+
+static char folder[64];
+static struct err_msg msg;
+
+static const char whole[] =
+    "{\"name\":\"orders-1\",\"source\":{\"host\":\"db.example\",\"port\":3310,\"user\":\"u\",\"password\":\"s3cr\\\"et\","
+    "\"server_id\":77},\"tables\":{\"include\":[\"shop.*\",\"crm.client\"],\"exclude\":[\"shop.tmp_*\"]},"
+    "\"start_at\":\"earliest\",\"ddl\":\"selected\",\"format\":\"dts-avro\"}";
+
+static void setup(void)
+{
+    snprintf(folder, sizeof folder, "/tmp/millrace-store-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    msg = (struct err_msg){.code = ERR_OK};
+    ck_assert_int_eq(channel_store_init(folder, &msg), ERR_OK);
+}
+
+static void teardown(void)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static enum err parse(const char *text, struct channel_spec *spec)
+{
+    json_t *body = json_loads(text, JSON_DECODE_ANY, NULL);
+    ck_assert_msg(body != NULL, "the test's own JSON is wrong: %s", text);
+    msg = (struct err_msg){.code = ERR_OK};
+    enum err e = channel_spec_parse(body, spec, &msg);
+    json_decref(body);
+    return e;
+}
+
+static struct channel_spec loaded;
+static struct channel_life loaded_life;
+static int loaded_count;
+
+static enum err take(void *context, struct channel_spec *spec, const struct channel_life *life, struct err_msg *m)
+{
+    (void)context, (void)m;
+    if (loaded_count++ > 0) channel_spec_fini(&loaded);
+    loaded = *spec;
+    loaded_life = *life;
+    return ERR_OK;
+}
+
+START_TEST(a_definition_survives_disk_and_a_second_save)
+{
+    struct channel_spec spec;
+    struct channel_life life;
+    ck_assert_msg(parse(whole, &spec) == ERR_OK, "%s", msg.text);
+    channel_life_init(&life);
+    ck_assert_int_eq(channel_store_save(folder, &spec, &life, &msg), ERR_OK);
+    life.is_checked = life.has_log = true;
+    ck_assert_int_eq(channel_store_save(folder, &spec, &life, &msg), ERR_OK);
+
+    char path[128];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/channels/orders-1.json", folder);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0600);
+
+    loaded_count = 0;
+    ck_assert_msg(channel_store_load(folder, take, NULL, &msg) == ERR_OK, "%s", msg.text);
+    ck_assert_int_eq(loaded_count, 1);
+    ck_assert_str_eq(loaded.name, "orders-1");
+    ck_assert_str_eq(loaded.host, "db.example");
+    ck_assert_uint_eq(loaded.port, 3310);
+    ck_assert_str_eq(loaded.password, "s3cr\"et");
+    ck_assert_uint_eq(loaded.server_id, 77);
+    ck_assert_str_eq(loaded.include[0], "shop.*");
+    ck_assert_str_eq(loaded.include[1], "crm.client");
+    ck_assert_ptr_null(loaded.include[2]);
+    ck_assert_str_eq(loaded.exclude[0], "shop.tmp_*");
+    ck_assert_int_eq(loaded.start, CAPTURE_START_EARLIEST);
+    ck_assert(!loaded.ddl_instance && loaded_life.is_checked && !loaded_life.is_started && loaded_life.has_log);
+    ck_assert_mem_eq(loaded_life.topic_id, life.topic_id, 16);
+    ck_assert_str_eq(loaded_life.cluster_id, life.cluster_id);
+    ck_assert_uint_eq(strlen(life.cluster_id), 22);
+    channel_spec_fini(&loaded);
+
+    ck_assert_int_eq(channel_store_remove(folder, "orders-1", &msg), ERR_OK);
+    ck_assert_int_eq(channel_store_remove(folder, "orders-1", &msg), ERR_OK);
+    loaded_count = 0;
+    ck_assert_int_eq(channel_store_load(folder, take, NULL, &msg), ERR_OK);
+    ck_assert_int_eq(loaded_count, 0);
+    channel_spec_fini(&spec);
+}
+END_TEST
+
+START_TEST(what_is_shown_holds_no_password)
+{
+    struct channel_spec spec;
+    ck_assert_int_eq(parse(whole, &spec), ERR_OK);
+    json_t *shown = channel_spec_json(&spec, false);
+    char *text = json_dumps(shown, 0);
+    ck_assert_ptr_null(strstr(text, "s3cr"));
+    ck_assert_ptr_null(strstr(text, "password"));
+    free(text);
+    json_decref(shown);
+    channel_spec_fini(&spec);
+}
+END_TEST
+
+START_TEST(defaults_are_drawn_where_nothing_is_said)
+{
+    struct channel_spec a, b;
+    const char *least = "{\"name\":\"a\",\"source\":{\"host\":\"h\",\"user\":\"u\"},\"tables\":{\"include\":[\"d.*\"]}}";
+    ck_assert_int_eq(parse(least, &a), ERR_OK);
+    ck_assert_int_eq(parse(least, &b), ERR_OK);
+    ck_assert_uint_eq(a.port, 3306);
+    ck_assert_str_eq(a.password, "");
+    ck_assert(a.ddl_instance && a.start == CAPTURE_START_NOW && a.exclude[0] == NULL);
+    ck_assert_uint_ge(a.server_id, 0x80000000u);
+    ck_assert_uint_ne(a.server_id, b.server_id);
+    channel_spec_fini(&a);
+    channel_spec_fini(&b);
+}
+END_TEST
+
+START_TEST(wrong_requests_are_refused_by_field)
+{
+#define SOURCE "\"source\":{\"host\":\"h\",\"user\":\"u\"}"
+#define TABLES "\"tables\":{\"include\":[\"d.*\"]}"
+    static const struct { const char *text, *words; } cases[] = {
+        {"[]", "must be a JSON object"},
+        {"3", "must be a JSON object"},
+        {"{}", "name is required"},
+        {"{\"name\":3," SOURCE "," TABLES "}", "name must be a string"},
+        {"{\"name\":\"\"," SOURCE "," TABLES "}", "name must have"},
+        {"{\"name\":\"a/b\"," SOURCE "," TABLES "}", "name"},
+        {"{\"name\":\"..\"," SOURCE "," TABLES "}", "name"},
+        {"{\"name\":\"__consumer_offsets\"," SOURCE "," TABLES "}", "name"},
+        {"{\"name\":\"channels\"," SOURCE "," TABLES "}", "name"},
+        {"{\"name\":\"a\",\"nmae\":\"b\"," SOURCE "," TABLES "}", "unknown field 'nmae'"},
+        {"{\"name\":\"a\"," TABLES "}", "source is required"},
+        {"{\"name\":\"a\",\"source\":\"mysql://\"," TABLES "}", "source must be a JSON object"},
+        {"{\"name\":\"a\",\"source\":{\"host\":\"h\",\"user\":\"u\",\"pass\":\"x\"}," TABLES "}", "unknown field 'pass'"},
+        {"{\"name\":\"a\",\"source\":{\"host\":\"\",\"user\":\"u\"}," TABLES "}", "source.host"},
+        {"{\"name\":\"a\",\"source\":{\"host\":\"h\\u000a\",\"user\":\"u\"}," TABLES "}", "control characters"},
+        {"{\"name\":\"a\",\"source\":{\"host\":\"h\",\"user\":\"u\",\"port\":0}," TABLES "}", "source.port"},
+        {"{\"name\":\"a\",\"source\":{\"host\":\"h\",\"user\":\"u\",\"port\":65536}," TABLES "}", "source.port"},
+        {"{\"name\":\"a\",\"source\":{\"host\":\"h\",\"user\":\"u\",\"port\":\"3306\"}," TABLES "}", "source.port"},
+        {"{\"name\":\"a\",\"source\":{\"host\":\"h\",\"user\":\"u\",\"server_id\":0}," TABLES "}", "source.server_id"},
+        {"{\"name\":\"a\"," SOURCE "}", "tables is required"},
+        {"{\"name\":\"a\"," SOURCE ",\"tables\":[\"d.*\"]}", "tables must be a JSON object"},
+        {"{\"name\":\"a\"," SOURCE ",\"tables\":{\"include\":[]}}", "tables.include must list"},
+        {"{\"name\":\"a\"," SOURCE ",\"tables\":{\"include\":\"d.*\"}}", "tables.include must be a list"},
+        {"{\"name\":\"a\"," SOURCE ",\"tables\":{\"include\":[3]}}", "list of strings"},
+        {"{\"name\":\"a\"," SOURCE ",\"tables\":{\"include\":[\"orders\"]}}", "not a pattern"},
+        {"{\"name\":\"a\"," SOURCE ",\"tables\":{\"include\":[\".t\"]}}", "not a pattern"},
+        {"{\"name\":\"a\"," SOURCE ",\"tables\":{\"include\":[\"d.\"]}}", "not a pattern"},
+        {"{\"name\":\"a\"," SOURCE ",\"tables\":{\"include\":[\"d.*\"],\"exclude\":[\"x\"]}}", "tables.exclude"},
+        {"{\"name\":\"a\"," SOURCE "," TABLES ",\"start_at\":\"yesterday\"}", "start_at"},
+        {"{\"name\":\"a\"," SOURCE "," TABLES ",\"ddl\":true}", "ddl must be a string"},
+        {"{\"name\":\"a\"," SOURCE "," TABLES ",\"format\":\"xml\"}", "format 'xml'"},
+    };
+    struct channel_spec spec;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ck_assert_msg(parse(cases[i].text, &spec) == ERR_INVALID, "accepted: %s", cases[i].text);
+        ck_assert_msg(strstr(msg.text, cases[i].words) != NULL, "%s gave '%s'", cases[i].text, msg.text);
+    }
+    char name[300], text[600];
+    memset(name, 'n', sizeof name);
+    name[100] = '\0';
+    snprintf(text, sizeof text, "{\"name\":\"%s\"," SOURCE "," TABLES "}", name);
+    ck_assert_int_eq(parse(text, &spec), ERR_OK);
+    channel_spec_fini(&spec);
+    name[100] = 'n', name[101] = '\0';
+    snprintf(text, sizeof text, "{\"name\":\"%s\"," SOURCE "," TABLES "}", name);
+    ck_assert_int_eq(parse(text, &spec), ERR_INVALID);
+}
+END_TEST
+
+static enum err load_written(const char *name, const char *text)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/channels/%s.json", folder, name);
+    FILE *f = fopen(path, "we");
+    ck_assert_ptr_nonnull(f);
+    fputs(text, f);
+    fclose(f);
+    loaded_count = 0;
+    msg = (struct err_msg){.code = ERR_OK};
+    enum err e = channel_store_load(folder, take, NULL, &msg);
+    unlink(path);
+    return e;
+}
+
+START_TEST(damaged_files_are_named_and_half_saved_ones_are_swept)
+{
+    struct channel_spec spec;
+    struct channel_life life;
+    ck_assert_int_eq(parse(whole, &spec), ERR_OK);
+    channel_life_init(&life);
+    json_t *file = channel_file_json(&spec, &life);
+    char *good = json_dumps(file, 0);
+
+    ck_assert_int_eq(load_written("orders-1", good), ERR_OK);
+    channel_spec_fini(&loaded);
+    ck_assert_int_eq(load_written("other", good), ERR_CORRUPT);
+    ck_assert(strstr(msg.text, "other.json") != NULL);
+    ck_assert_int_eq(load_written("orders-1", ""), ERR_CORRUPT);
+    ck_assert_int_eq(load_written("orders-1", "{}"), ERR_CORRUPT);
+    for (size_t cut = 1; cut < strlen(good); cut += 7) {
+        char kept = good[cut];
+        good[cut] = '\0';
+        ck_assert_int_ne(load_written("orders-1", good), ERR_OK);
+        good[cut] = kept;
+    }
+    json_object_set_new(file, "version", json_integer(2));
+    free(good);
+    good = json_dumps(file, 0);
+    ck_assert_int_eq(load_written("orders-1", good), ERR_NEWER_FORMAT);
+    free(good);
+    json_decref(file);
+    channel_spec_fini(&spec);
+
+    char path[256];
+    snprintf(path, sizeof path, "%s/channels/x.json.new", folder);
+    FILE *f = fopen(path, "we");
+    ck_assert_ptr_nonnull(f);
+    fclose(f);
+    ck_assert_int_eq(channel_store_init(folder, &msg), ERR_OK);
+    ck_assert_int_ne(access(path, F_OK), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("channel_store");
+    TCase *t = tcase_create("all");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, a_definition_survives_disk_and_a_second_save);
+    tcase_add_test(t, what_is_shown_holds_no_password);
+    tcase_add_test(t, defaults_are_drawn_where_nothing_is_said);
+    tcase_add_test(t, wrong_requests_are_refused_by_field);
+    tcase_add_test(t, damaged_files_are_named_and_half_saved_ones_are_swept);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
