@@ -19,8 +19,9 @@ struct table_map; /* capture/table_map.h */
 
 enum {
     SCHEMA_COLUMNS_MAX = 4096,
-    SCHEMA_KEYS_MAX    = 64,
-    SCHEMA_TABLES_MAX  = 1 << 20,
+    SCHEMA_KEYS_MAX    = 64, /* MySQL's limit, as the next */
+    SCHEMA_KEY_COLUMNS_MAX = 32,
+    SCHEMA_TABLES_MAX  = 1 << 18,
 };
 
 struct schema_label {
@@ -41,13 +42,13 @@ struct schema_column { /* what decoding needs beside struct change_column */
     const struct schema_label *label; /* ENUM, SET: label[0] is index 1 or bit 0 */
     uint16_t    label_count;
     uint8_t     special;              /* enum schema_special */
-    uint32_t    length;               /* CHAR VARCHAR BINARY VARBINARY: declared, in characters or bytes; others 0 */
+    uint8_t     prefix_bytes;         /* TEXT BLOB JSON GEOMETRY: bytes of the length in front of a value, 1 to 4 */
+    uint32_t    length_bytes;         /* CHAR VARCHAR BINARY VARBINARY: bytes at most (CHARACTER_OCTET_LENGTH) */
 };
 
 struct schema_table {
     struct change_table   table;  /* what record formats see; table.column[i] and column[i] are the same column */
     struct schema_column *column;
-    uint64_t definition_hash;     /* of all that decoding depends on, too */
     bool     may_hide_row_id;     /* an ApsaraDB RDS table without a primary key: a hidden last BIGINT is in the binlog */
     bool     may_hide_versioning; /* MariaDB: two hidden last TIMESTAMP(6) of a system-versioned table */
 };
@@ -67,7 +68,7 @@ struct schema;
 /* `format` prepares each definition (table_prepare, table_release); NULL: nobody does (tests).  `ignore_case`: the source
  * has lower_case_table_names 1 or 2.  `query` is copied, its context borrowed. */
 NODISCARD enum err schema_open(struct schema **out, const struct schema_query *query, const struct record_format *format,
-                               bool ignore_case, struct err_msg *msg);
+                               bool ignore_case);
 void schema_close(struct schema *s);
 
 /* Reads all selected tables in two queries; tables gone from the source are forgotten.

@@ -17,6 +17,7 @@
 
 struct table_entry {
     const char *database, *table;      /* NUL-terminated, owned by the cache */
+    uint8_t database_bytes, table_bytes;
     bool is_selected;
     const struct schema_table *definition; /* NULL unless selected */
     struct row_decoder decoder;        /* prepared when selected */

@@ -1,0 +1,317 @@
+#include "capture/json_binary.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cursor.h"
+#include "capture/decimal.h"
+#include "capture/table_map.h"
+
+enum {
+    JSON_SMALL_OBJECT, JSON_LARGE_OBJECT, JSON_SMALL_ARRAY, JSON_LARGE_ARRAY, JSON_LITERAL,
+    JSON_INT16, JSON_UINT16, JSON_INT32, JSON_UINT32, JSON_INT64, JSON_UINT64, JSON_DOUBLE, JSON_STRING,
+    JSON_OPAQUE = 15,
+};
+
+static void put_text(struct sink *out, const char *text) { sink_bytes(out, text, strlen(text)); }
+
+static void put_unsigned(struct sink *out, uint64_t value)
+{
+    char text[24], *at = text + sizeof text;
+    do *--at = (char)('0' + value % 10);
+    while ((value /= 10) != 0);
+    sink_bytes(out, at, (size_t)(text + sizeof text - at));
+}
+
+static void put_signed(struct sink *out, int64_t value)
+{
+    if (value < 0) sink_bytes(out, "-", 1);
+    put_unsigned(out, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+}
+
+/* A JSON string: quote, backslash and control characters are escaped, all else stands as it is. */
+static void put_string(struct sink *out, const uint8_t *bytes, size_t size)
+{
+    static const char letter[32] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+    size_t plain = 0; /* start of the stretch that needs no escape */
+
+    sink_bytes(out, "\"", 1);
+    for (size_t i = 0; i < size; i++) {
+        uint8_t c = bytes[i];
+        if (c >= 0x20 && c != '"' && c != '\\') continue;
+        sink_bytes(out, bytes + plain, i - plain);
+        plain = i + 1;
+        char escape[8] = {'\\', (char)c, 0};
+        if (c < 0x20 && letter[c] != 0) escape[1] = letter[c];
+        else if (c < 0x20) snprintf(escape, sizeof escape, "\\u%04x", c);
+        put_text(out, escape);
+    }
+    sink_bytes(out, bytes + plain, size - plain);
+    sink_bytes(out, "\"", 1);
+}
+
+/* Does `number` * 10^exponent read back as `value`?  (Without a decimal point no locale can interfere.) */
+static bool reads_back(uint64_t number, int exponent, double value)
+{
+    char text[40];
+    snprintf(text, sizeof text, "%llue%d", (unsigned long long)number, exponent);
+    return strtod(text, NULL) == value;
+}
+
+/* The fewest digits that read back as `value` > 0, as a number without trailing zeros, and its decimal exponent.  A normal number that
+ * has fewer than 15 digits shows them at 15, with zeros behind. */
+static uint64_t shortest_digits(double value, int *exponent)
+{
+    uint64_t number;
+
+    for (int count = value < DBL_MIN ? 1 : DBL_DIG;; count++) {
+        char text[40];
+        snprintf(text, sizeof text, "%.*e", count - 1, value);
+        number = 0;
+        const char *at = text;
+        for (; *at != 'e'; at++)
+            if (*at >= '0' && *at <= '9') number = number * 10 + (uint64_t)(*at - '0');
+        *exponent = atoi(at + 1) - (count - 1);
+        if (count == DBL_DECIMAL_DIG || reads_back(number, *exponent, value)) break;
+        /* The neighbour below a power of two is nearer than the one above: the next decimal up may read back where the nearest does not. */
+        if (reads_back(number + 1, *exponent, value)) {
+            number++;
+            break;
+        }
+    }
+    for (; number % 10 == 0; number /= 10) ++*exponent;
+    return number;
+}
+
+/* As the server's my_gcvt prints: shortest digits, an exponent only below 1e-15 or from 1e15 on unless digits remain behind the point. */
+static void put_double(struct sink *out, double value)
+{
+    static const char zeros[] = "000000000000000";
+    char digits[24], text[16];
+    int exponent;
+
+    if (signbit(value)) sink_bytes(out, "-", 1);
+    value = fabs(value);
+    if (value == 0) {
+        sink_bytes(out, "0", 1);
+        return;
+    }
+    uint64_t number = shortest_digits(value, &exponent);
+    int size = snprintf(digits, sizeof digits, "%llu", (unsigned long long)number);
+    exponent += size; /* value = 0.DIGITS * 10^exponent */
+    if (exponent < -14 || (exponent > 15 && size <= exponent)) {
+        sink_bytes(out, digits, 1);
+        if (size > 1) sink_bytes(out, ".", 1);
+        sink_bytes(out, digits + 1, (size_t)size - 1);
+        snprintf(text, sizeof text, "e%d", exponent - 1);
+        put_text(out, text);
+    } else if (exponent <= 0) {
+        put_text(out, "0.");
+        sink_bytes(out, zeros, (size_t)-exponent);
+        sink_bytes(out, digits, (size_t)size);
+    } else if (size <= exponent) {
+        sink_bytes(out, digits, (size_t)size);
+        sink_bytes(out, zeros, (size_t)(exponent - size));
+    } else {
+        sink_bytes(out, digits, (size_t)exponent);
+        sink_bytes(out, ".", 1);
+        sink_bytes(out, digits + exponent, (size_t)(size - exponent));
+    }
+}
+
+/* DATE, TIME, DATETIME, TIMESTAMP: a packed number, parts in its bit fields, the sign is TIME's. */
+static enum err put_temporal(struct sink *out, uint8_t type, const uint8_t *bytes, size_t size)
+{
+    struct cursor in = cursor_of(bytes, size);
+    int64_t packed = (int64_t)cursor_le(&in, 8);
+    if (in.failed || cursor_left(&in) != 0) return ERR_CORRUPT;
+    bool is_negative = packed < 0;
+    uint64_t value = is_negative ? 0 - (uint64_t)packed : (uint64_t)packed;
+    unsigned microsecond = value & 0xffffff, second = value >> 24 & 63, minute = value >> 30 & 63;
+    unsigned hour = value >> 36 & (type == COLUMN_TIME ? 0x3ff : 31);
+    unsigned day = value >> 41 & 31, month = (unsigned)(value >> 46 & 0x1ffff) % 13, year = (unsigned)(value >> 46 & 0x1ffff) / 13;
+    char text[64];
+
+    if (type == COLUMN_TIME)
+        snprintf(text, sizeof text, "\"%s%02u:%02u:%02u.%06u\"", is_negative ? "-" : "", hour, minute, second, microsecond);
+    else if (type == COLUMN_DATE)
+        snprintf(text, sizeof text, "\"%04u-%02u-%02u\"", year, month, day);
+    else
+        snprintf(text, sizeof text, "\"%04u-%02u-%02u %02u:%02u:%02u.%06u\"", year, month, day, hour, minute, second, microsecond);
+    put_text(out, text);
+    return ERR_OK;
+}
+
+/* Any other type: its number and base64, with the line breaks (escaped) that the server's encoder puts after 76 characters. */
+static void put_base64(struct sink *out, uint8_t type, const uint8_t *bytes, size_t size)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char head[32];
+    snprintf(head, sizeof head, "\"base64:type%u:", type);
+    put_text(out, head);
+    for (size_t i = 0; i < size; i += 3) {
+        size_t left = size - i;
+        uint32_t group = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) | (left > 2 ? bytes[i + 2] : 0);
+        char four[4] = {letters[group >> 18], letters[group >> 12 & 63], left > 1 ? letters[group >> 6 & 63] : '=',
+                        left > 2 ? letters[group & 63] : '='};
+        if (i != 0 && i % 57 == 0) put_text(out, "\\n");
+        sink_bytes(out, four, 4);
+    }
+    sink_bytes(out, "\"", 1);
+}
+
+static enum err put_opaque(struct sink *out, uint8_t type, const uint8_t *bytes, size_t size)
+{
+    char text[DECIMAL_TEXT_MAX];
+
+    switch (type) {
+    case COLUMN_NEWDECIMAL: {
+        if (size < 2) return ERR_CORRUPT;
+        unsigned precision = bytes[0], scale = bytes[1];
+        if (precision < 1 || precision > DECIMAL_PRECISION_MAX || scale > precision || scale > DECIMAL_SCALE_MAX ||
+            size != 2 + decimal_size(precision, scale))
+            return ERR_CORRUPT;
+        unsigned printed = decimal_print(text, bytes + 2, precision, scale);
+        if (printed == 0) return ERR_CORRUPT;
+        sink_bytes(out, text, printed);
+        return ERR_OK;
+    }
+    case COLUMN_DATE: case COLUMN_TIME: case COLUMN_DATETIME: case COLUMN_TIMESTAMP:
+        return put_temporal(out, type, bytes, size);
+    default:
+        put_base64(out, type, bytes, size);
+        return ERR_OK;
+    }
+}
+
+/* The length in front of a string: seven bits a byte, at most five bytes. */
+static const uint8_t *take_counted(struct cursor *in, size_t *size)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 35; shift += 7) {
+        uint64_t byte = cursor_le(in, 1);
+        value |= (byte & 0x7f) << shift;
+        if ((byte & 0x80) != 0) continue;
+        *size = value;
+        return cursor_take(in, value);
+    }
+    in->failed = true;
+    return NULL;
+}
+
+static enum err put_literal(struct sink *out, uint64_t value)
+{
+    static const char *const word[] = {"null", "true", "false"};
+    if (value > 2) return ERR_CORRUPT;
+    put_text(out, word[value]);
+    return ERR_OK;
+}
+
+static enum err put_value(struct sink *out, uint8_t type, const uint8_t *bytes, size_t size, unsigned depth);
+
+/* The value of entry `at` of a container: small ones stand in the entry itself. */
+static enum err put_entry(struct sink *out, const uint8_t *bytes, size_t size, size_t at, bool is_large, unsigned depth)
+{
+    struct cursor in = cursor_of(bytes + at, size - at);
+    unsigned width = is_large ? 4 : 2;
+    uint8_t type = (uint8_t)cursor_le(&in, 1);
+    uint64_t value = cursor_le(&in, width);
+
+    switch (type) {
+    case JSON_LITERAL: return put_literal(out, value & 0xff);
+    case JSON_INT16: put_signed(out, (int16_t)value); return ERR_OK;
+    case JSON_UINT16: put_unsigned(out, (uint16_t)value); return ERR_OK;
+    case JSON_INT32:
+        if (!is_large) break;
+        put_signed(out, (int32_t)value);
+        return ERR_OK;
+    case JSON_UINT32:
+        if (!is_large) break;
+        put_unsigned(out, (uint32_t)value);
+        return ERR_OK;
+    default: break;
+    }
+    if (value >= size) return ERR_CORRUPT;
+    return put_value(out, type, bytes + value, size - value, depth);
+}
+
+/* Object or array: count, size, [key entries], value entries, [keys], values.  Offsets count from the container's start. */
+static enum err put_container(struct sink *out, const uint8_t *bytes, size_t size, bool is_object, bool is_large, unsigned depth)
+{
+    struct cursor in = cursor_of(bytes, size);
+    unsigned width = is_large ? 4 : 2, key_width = width + 2, value_width = width + 1;
+    uint64_t count = cursor_le(&in, width);
+    uint64_t total = cursor_le(&in, width);
+
+    if (depth > JSON_DEPTH_MAX || in.failed || total > size) return ERR_CORRUPT;
+    size_t values_at = 2 * width + (is_object ? count * key_width : 0);
+    if (values_at + count * value_width > total) return ERR_CORRUPT;
+    sink_bytes(out, is_object ? "{" : "[", 1);
+    for (uint64_t i = 0; i < count; i++) {
+        if (i != 0) sink_bytes(out, ", ", 2);
+        if (is_object) {
+            uint64_t key_at = cursor_le(&in, width);
+            uint64_t key_bytes = cursor_le(&in, 2);
+            if (key_at > total || key_bytes > total - key_at) return ERR_CORRUPT;
+            put_string(out, bytes + key_at, key_bytes);
+            sink_bytes(out, ": ", 2);
+        }
+        TRY(put_entry(out, bytes, total, values_at + i * value_width, is_large, depth));
+        if (out->failed) return ERR_NO_SPACE; /* early: what follows cannot be seen any more */
+    }
+    sink_bytes(out, is_object ? "}" : "]", 1);
+    return ERR_OK;
+}
+
+static enum err put_value(struct sink *out, uint8_t type, const uint8_t *bytes, size_t size, unsigned depth)
+{
+    struct cursor in = cursor_of(bytes, size);
+    uint64_t bits;
+    double number;
+    size_t counted = 0;
+
+    switch (type) {
+    case JSON_SMALL_OBJECT: return put_container(out, bytes, size, true, false, depth + 1);
+    case JSON_LARGE_OBJECT: return put_container(out, bytes, size, true, true, depth + 1);
+    case JSON_SMALL_ARRAY: return put_container(out, bytes, size, false, false, depth + 1);
+    case JSON_LARGE_ARRAY: return put_container(out, bytes, size, false, true, depth + 1);
+    case JSON_LITERAL: bits = cursor_le(&in, 1); return in.failed ? ERR_CORRUPT : put_literal(out, bits);
+    case JSON_INT16: put_signed(out, (int16_t)cursor_le(&in, 2)); break;
+    case JSON_UINT16: put_unsigned(out, cursor_le(&in, 2)); break;
+    case JSON_INT32: put_signed(out, (int32_t)cursor_le(&in, 4)); break;
+    case JSON_UINT32: put_unsigned(out, cursor_le(&in, 4)); break;
+    case JSON_INT64: put_signed(out, (int64_t)cursor_le(&in, 8)); break;
+    case JSON_UINT64: put_unsigned(out, cursor_le(&in, 8)); break;
+    case JSON_DOUBLE:
+        bits = cursor_le(&in, 8);
+        memcpy(&number, &bits, sizeof number);
+        if (in.failed || !isfinite(number)) return ERR_CORRUPT;
+        put_double(out, number);
+        break;
+    case JSON_STRING: {
+        const uint8_t *text = take_counted(&in, &counted);
+        if (text == NULL) return ERR_CORRUPT;
+        put_string(out, text, counted);
+        break;
+    }
+    case JSON_OPAQUE: {
+        uint8_t field_type = (uint8_t)cursor_le(&in, 1);
+        const uint8_t *data = take_counted(&in, &counted);
+        return data == NULL ? ERR_CORRUPT : put_opaque(out, field_type, data, counted);
+    }
+    default: return ERR_CORRUPT;
+    }
+    return in.failed ? ERR_CORRUPT : ERR_OK;
+}
+
+enum err json_binary_print(struct sink *out, const uint8_t *bytes, size_t size)
+{
+    /* An empty value is what an update that ignores errors leaves in a NOT NULL column; the server reads it as null. */
+    if (size == 0) put_text(out, "null");
+    else TRY(put_value(out, bytes[0], bytes + 1, size - 1, 0));
+    return out->failed ? ERR_NO_SPACE : ERR_OK;
+}

@@ -1,0 +1,336 @@
+#include "capture/row_column.h"
+
+#include <string.h>
+
+#include "capture/decimal.h"
+#include "capture/json_binary.h"
+#include "capture/row_bytes.h"
+#include "capture/row_special.h"
+#include "capture/row_temporal.h"
+
+/* One op for each way in which a value is stored.  row_column.size bytes must be there before an op looks. */
+enum row_op {
+    OP_SIGNED1, OP_SIGNED2, OP_SIGNED3, OP_SIGNED4, OP_SIGNED8,
+    OP_UNSIGNED1, OP_UNSIGNED2, OP_UNSIGNED3, OP_UNSIGNED4, OP_UNSIGNED8,
+    OP_FLOAT, OP_DOUBLE, OP_DECIMAL, OP_BIT, OP_YEAR,
+    OP_DATE, OP_TIME, OP_TIME2, OP_DATETIME, OP_DATETIME2, OP_TIMESTAMP, OP_TIMESTAMP2,
+    OP_TIME_HIRES, OP_DATETIME_HIRES, OP_TIMESTAMP_HIRES, /* MariaDB 5.3 to 10.0, and later under mysql56_temporal_format=OFF */
+    OP_BYTES,      /* `size` bytes of length, then the value */
+    OP_BINARY,     /* the same; stored without trailing zero bytes, which belong to the value */
+    OP_JSON, OP_ENUM, OP_SET, OP_INET4, OP_INET6, OP_UUID,
+};
+
+/* ---- preparing ---- */
+
+static void set_op(struct row_column *out, enum row_op op, unsigned size)
+{
+    out->op = (uint8_t)op;
+    out->size = (uint8_t)size;
+}
+
+/* The stored types of integers follow one another in OP_SIGNED1.. and OP_UNSIGNED1... */
+static void set_integer(struct row_column *out, enum row_op is_signed, unsigned size, bool is_unsigned)
+{
+    set_op(out, is_unsigned ? is_signed + (OP_UNSIGNED1 - OP_SIGNED1) : is_signed, size);
+}
+
+/* Old TIME, DATETIME, TIMESTAMP: without fraction as ever; with one, in MariaDB's own way, of which the binlog tells nothing. */
+static enum err prepare_old_temporal(struct row_column *out, uint8_t type, unsigned digits)
+{
+    static const uint8_t time_bytes[7] = {3, 4, 4, 5, 5, 5, 6}, datetime_bytes[7] = {8, 6, 6, 7, 7, 7, 8};
+    static const uint8_t fraction_bytes[7] = {0, 1, 1, 2, 2, 3, 3};
+
+    if (digits > 6) return ERR_UNSUPPORTED;
+    if (type == COLUMN_TIME) set_op(out, digits == 0 ? OP_TIME : OP_TIME_HIRES, time_bytes[digits]);
+    else if (type == COLUMN_DATETIME) set_op(out, digits == 0 ? OP_DATETIME : OP_DATETIME_HIRES, datetime_bytes[digits]);
+    else set_op(out, digits == 0 ? OP_TIMESTAMP : OP_TIMESTAMP_HIRES, 4u + fraction_bytes[digits]);
+    return ERR_OK;
+}
+
+static enum err prepare_temporal(struct row_column *out, uint8_t type, unsigned digits)
+{
+    unsigned fraction_bytes = (digits + 1) / 2;
+
+    if (digits > 6) return ERR_UNSUPPORTED;
+    out->scale = (uint8_t)digits;
+    if (type == COLUMN_TIME2) set_op(out, OP_TIME2, 3 + fraction_bytes);
+    else if (type == COLUMN_DATETIME2) set_op(out, OP_DATETIME2, 5 + fraction_bytes);
+    else set_op(out, OP_TIMESTAMP2, 4 + fraction_bytes);
+    return ERR_OK;
+}
+
+static enum err prepare_decimal(struct row_column *out, uint16_t metadata)
+{
+    out->precision = (uint8_t)(metadata >> 8);
+    out->scale = (uint8_t)metadata;
+    if (out->precision < 1 || out->precision > DECIMAL_PRECISION_MAX || out->scale > DECIMAL_SCALE_MAX ||
+        out->scale > out->precision)
+        return ERR_UNSUPPORTED;
+    set_op(out, OP_DECIMAL, decimal_size(out->precision, out->scale));
+    return ERR_OK;
+}
+
+static enum err prepare_string(struct row_column *out, uint16_t metadata, const struct change_column *column)
+{
+    static const uint8_t special_op[] = {[SCHEMA_SPECIAL_INET4] = OP_INET4, [SCHEMA_SPECIAL_INET6] = OP_INET6,
+                                         [SCHEMA_SPECIAL_UUID] = OP_UUID};
+    unsigned special = out->schema == NULL ? SCHEMA_SPECIAL_NONE : out->schema->special;
+
+    out->length = metadata;
+    set_op(out, OP_BYTES, metadata > 255 ? 2 : 1);
+    if (column != NULL && column->type == CHANGE_BINARY) out->op = OP_BINARY;
+    if (special < sizeof special_op && special_op[special] != 0) out->op = special_op[special];
+    return ERR_OK;
+}
+
+enum err row_column_prepare(struct row_column *out, uint8_t type, uint16_t metadata, const struct change_column *column,
+                            const struct schema_column *schema)
+{
+    bool is_unsigned = column != NULL && column->is_unsigned;
+
+    *out = (struct row_column){.schema = schema};
+    switch (type) {
+    case COLUMN_TINY: set_integer(out, OP_SIGNED1, 1, is_unsigned); return ERR_OK;
+    case COLUMN_SHORT: set_integer(out, OP_SIGNED2, 2, is_unsigned); return ERR_OK;
+    case COLUMN_INT24: set_integer(out, OP_SIGNED3, 3, is_unsigned); return ERR_OK;
+    case COLUMN_LONG: set_integer(out, OP_SIGNED4, 4, is_unsigned); return ERR_OK;
+    case COLUMN_LONGLONG: set_integer(out, OP_SIGNED8, 8, is_unsigned); return ERR_OK;
+    case COLUMN_FLOAT: set_op(out, OP_FLOAT, 4); return ERR_OK;
+    case COLUMN_DOUBLE: set_op(out, OP_DOUBLE, 8); return ERR_OK;
+    case COLUMN_YEAR: set_op(out, OP_YEAR, 1); return ERR_OK;
+    case COLUMN_DATE: case COLUMN_NEWDATE: set_op(out, OP_DATE, 3); return ERR_OK;
+    case COLUMN_NEWDECIMAL: return prepare_decimal(out, metadata);
+    case COLUMN_BIT:
+        if (metadata < 1 || metadata > 64) return ERR_UNSUPPORTED;
+        set_op(out, OP_BIT, (metadata + 7u) / 8);
+        return ERR_OK;
+    case COLUMN_TIME: case COLUMN_DATETIME: case COLUMN_TIMESTAMP:
+        if (column != NULL) out->scale = column->scale;
+        return prepare_old_temporal(out, type, out->scale);
+    case COLUMN_TIME2: case COLUMN_DATETIME2: case COLUMN_TIMESTAMP2: return prepare_temporal(out, type, metadata);
+    case COLUMN_VARCHAR: case COLUMN_STRING: case COLUMN_VAR_STRING: return prepare_string(out, metadata, column);
+    case COLUMN_TINY_BLOB: case COLUMN_BLOB: case COLUMN_MEDIUM_BLOB: case COLUMN_LONG_BLOB: case COLUMN_GEOMETRY:
+    case COLUMN_VECTOR: case COLUMN_JSON:
+        if (metadata < 1 || metadata > 4) return ERR_UNSUPPORTED;
+        set_op(out, type == COLUMN_JSON ? OP_JSON : OP_BYTES, metadata);
+        out->length = UINT32_MAX;
+        return ERR_OK;
+    case COLUMN_ENUM:
+        if (schema == NULL || metadata < 1 || metadata > 2) return ERR_UNSUPPORTED;
+        set_op(out, OP_ENUM, metadata);
+        return ERR_OK;
+    case COLUMN_SET:
+        if (schema == NULL || metadata < 1 || metadata > 8) return ERR_UNSUPPORTED;
+        set_op(out, OP_SET, metadata);
+        for (unsigned i = 0; i < schema->label_count; i++) out->length += schema->label[i].size + 1;
+        return ERR_OK;
+    default: return ERR_UNSUPPORTED;
+    }
+}
+
+/* ---- decoding ---- */
+
+static inline void set_signed(struct change_value *v, int64_t value)
+{
+    v->kind = CHANGE_VALUE_INT;
+    v->i = value;
+}
+
+static inline void set_unsigned(struct change_value *v, uint64_t value)
+{
+    v->kind = CHANGE_VALUE_UINT;
+    v->u = value;
+}
+
+static inline void set_text(struct change_value *v, const void *bytes, size_t size)
+{
+    v->kind = CHANGE_VALUE_TEXT;
+    v->size = (uint32_t)size;
+    v->bytes = bytes;
+}
+
+static enum err decode_decimal(const uint8_t *p, const struct row_column *c, struct row_scan *s, struct change_value *v)
+{
+    if (sink_left(&s->text) < DECIMAL_TEXT_MAX) return ERR_NO_SPACE;
+    unsigned size = decimal_print((char *)s->text.at, p, c->precision, c->scale);
+    if (size == 0) return ERR_CORRUPT;
+    set_text(v, s->text.at, size);
+    s->text.at += size;
+    return ERR_OK;
+}
+
+/* Index 0 is the empty label that MySQL stores for an invalid value. */
+static enum err decode_enum(const uint8_t *p, const struct row_column *c, struct change_value *v)
+{
+    uint64_t index = little(p, c->size);
+    if (index > c->schema->label_count) return ERR_CORRUPT;
+    if (index == 0) set_text(v, (const uint8_t *)"", 0);
+    else set_text(v, c->schema->label[index - 1].text, c->schema->label[index - 1].size);
+    return ERR_OK;
+}
+
+static enum err decode_set(const uint8_t *p, const struct row_column *c, struct row_scan *s, struct change_value *v)
+{
+    const struct schema_label *label = c->schema->label;
+    uint64_t bits = little(p, c->size);
+    unsigned count = c->schema->label_count;
+
+    if (count < 64 && bits >> count != 0) return ERR_CORRUPT;
+    if (sink_left(&s->text) < c->length) return ERR_NO_SPACE;
+    uint8_t *start = s->text.at, *to = start;
+    for (; bits != 0; bits &= bits - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(bits);
+        if (to != start) *to++ = ',';
+        memcpy(to, label[i].text, label[i].size);
+        to += label[i].size;
+    }
+    set_text(v, start, (size_t)(to - start));
+    s->text.at = to;
+    return ERR_OK;
+}
+
+static enum err decode_json(const uint8_t *bytes, size_t size, struct row_scan *s, struct change_value *v)
+{
+    struct sink out = s->text;
+    TRY(json_binary_print(&out, bytes, size));
+    set_text(v, s->text.at, (size_t)(out.at - s->text.at));
+    s->text = out;
+    return ERR_OK;
+}
+
+/* BINARY(n), and MariaDB's types that are stored like it: the zero bytes at its end are not in the row image. */
+static enum err decode_padded(const uint8_t *bytes, size_t size, size_t full_size, struct row_scan *s, const uint8_t **padded)
+{
+    *padded = bytes;
+    if (size == full_size) return ERR_OK;
+    if (sink_left(&s->text) < full_size) return ERR_NO_SPACE;
+    uint8_t *to = s->text.at;
+    memcpy(to, bytes, size);
+    memset(to + size, 0, full_size - size);
+    s->text.at += full_size;
+    *padded = to;
+    return ERR_OK;
+}
+
+/* Values with their length in front. */
+static enum err decode_counted(const struct row_column *c, struct row_scan *s, struct change_value *v)
+{
+    static const uint8_t full_size[] = {[OP_INET4] = 4, [OP_INET6] = 16, [OP_UUID] = 16};
+    const uint8_t *bytes = s->at + c->size;
+    size_t size = little(s->at, c->size), full;
+
+    if (size > c->length || size > (size_t)(s->end - bytes)) return ERR_CORRUPT;
+    s->at = bytes + size;
+    switch (c->op) {
+    case OP_JSON: return decode_json(bytes, size, s, v);
+    case OP_BINARY:
+        full = c->length;
+        TRY(decode_padded(bytes, size, full, s, &bytes));
+        break;
+    case OP_INET4: case OP_INET6: case OP_UUID: {
+        full = full_size[c->op];
+        if (size > full) return ERR_CORRUPT;
+        TRY(decode_padded(bytes, size, full, s, &bytes));
+        if (sink_left(&s->text) < ROW_SPECIAL_TEXT_MAX) return ERR_NO_SPACE;
+        char *text = (char *)s->text.at;
+        size = c->op == OP_INET4 ? row_print_inet4(text, bytes) : c->op == OP_INET6 ? row_print_inet6(text, bytes) : row_print_uuid(text, bytes);
+        s->text.at += size;
+        bytes = (const uint8_t *)text;
+        full = size;
+        break;
+    }
+    default: full = size;
+    }
+    v->kind = CHANGE_VALUE_BYTES;
+    v->size = (uint32_t)full;
+    v->bytes = bytes;
+    return ERR_OK;
+}
+
+static inline enum err decode_value(const struct row_column *c, struct row_scan *s, struct change_value *v)
+{
+    const uint8_t *p = s->at;
+
+    if ((size_t)(s->end - p) < c->size) return ERR_CORRUPT;
+    if (c->op >= OP_BYTES && c->op != OP_ENUM && c->op != OP_SET) return decode_counted(c, s, v);
+    s->at = p + c->size;
+    switch ((enum row_op)c->op) {
+    case OP_SIGNED1: set_signed(v, (int8_t)p[0]); return ERR_OK;
+    case OP_SIGNED2: set_signed(v, (int16_t)little(p, 2)); return ERR_OK;
+    case OP_SIGNED3: set_signed(v, (int32_t)((uint32_t)little(p, 3) << 8) >> 8); return ERR_OK;
+    case OP_SIGNED4: set_signed(v, (int32_t)little(p, 4)); return ERR_OK;
+    case OP_SIGNED8: set_signed(v, (int64_t)little(p, 8)); return ERR_OK;
+    case OP_UNSIGNED1: set_unsigned(v, p[0]); return ERR_OK;
+    case OP_UNSIGNED2: set_unsigned(v, little(p, 2)); return ERR_OK;
+    case OP_UNSIGNED3: set_unsigned(v, little(p, 3)); return ERR_OK;
+    case OP_UNSIGNED4: set_unsigned(v, little(p, 4)); return ERR_OK;
+    case OP_UNSIGNED8: set_unsigned(v, little(p, 8)); return ERR_OK;
+    case OP_FLOAT: {
+        uint32_t bits = (uint32_t)little(p, 4);
+        float number;
+        memcpy(&number, &bits, sizeof number);
+        v->kind = CHANGE_VALUE_FLOAT;
+        v->d = (double)number;
+        return ERR_OK;
+    }
+    case OP_DOUBLE: {
+        uint64_t bits = little(p, 8);
+        memcpy(&v->d, &bits, sizeof v->d);
+        v->kind = CHANGE_VALUE_DOUBLE;
+        return ERR_OK;
+    }
+    case OP_DECIMAL: return decode_decimal(p, c, s, v);
+    case OP_BIT: set_unsigned(v, big(p, c->size)); return ERR_OK;
+    case OP_YEAR: set_signed(v, p[0] == 0 ? 0 : 1900 + p[0]); return ERR_OK;
+    case OP_DATE: return row_decode_date(p, v);
+    case OP_TIME: return row_decode_time(p, v);
+    case OP_TIME2: return row_decode_time2(p, c->scale, v);
+    case OP_DATETIME: return row_decode_datetime(p, v);
+    case OP_DATETIME2: return row_decode_datetime2(p, c->scale, v);
+    case OP_TIMESTAMP:
+        v->kind = CHANGE_VALUE_TIMESTAMP;
+        v->ts.seconds = (int64_t)little(p, 4);
+        v->ts.microsecond = 0;
+        return ERR_OK;
+    case OP_TIMESTAMP2: return row_decode_timestamp2(p, c->scale, v);
+    case OP_TIME_HIRES: case OP_DATETIME_HIRES: return row_decode_hires(p, c->size, c->scale, c->op == OP_TIME_HIRES, v);
+    case OP_TIMESTAMP_HIRES: return row_decode_timestamp_hires(p, c->size, c->scale, v);
+    case OP_ENUM: return decode_enum(p, c, v);
+    case OP_SET: return decode_set(p, c, s, v);
+    case OP_BYTES: case OP_BINARY: case OP_JSON: case OP_INET4: case OP_INET6: case OP_UUID: break;
+    }
+    return ERR_CORRUPT;
+}
+
+enum err row_image_decode(struct row_scan *scan, const struct row_decoder *d, const uint8_t *present, uint16_t present_count,
+                          struct change_value *value, uint16_t *bad_column)
+{
+    struct row_scan s = *scan;
+    const uint8_t *nulls = s.at;
+    bool is_full = present_count == d->event_columns;
+    unsigned bit = 0; /* among the columns that are present */
+
+    *bad_column = 0;
+    if ((size_t)(s.end - s.at) < (present_count + 7u) / 8) return ERR_CORRUPT;
+    s.at += (present_count + 7u) / 8;
+    for (uint16_t i = 0; i < d->event_columns; i++) {
+        struct change_value hidden, *v = i < d->value_count ? &value[i] : &hidden;
+        if (!is_full && (present[i / 8] >> (i % 8) & 1) == 0) {
+            v->kind = CHANGE_VALUE_ABSENT;
+            continue;
+        }
+        bool is_null = (nulls[bit / 8] >> (bit % 8) & 1) != 0;
+        bit++;
+        if (is_null) {
+            v->kind = CHANGE_VALUE_NULL;
+            continue;
+        }
+        enum err e = decode_value(&d->column[i], &s, v);
+        if (e != ERR_OK) {
+            *bad_column = i;
+            return e;
+        }
+    }
+    *scan = s;
+    return ERR_OK;
+}

@@ -1,0 +1,161 @@
+#include "capture/row_decode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/invariant.h"
+#include "capture/row_column.h"
+
+enum { ROWS_DUMMY_TABLE_ID = 0xffffff };
+
+enum err rows_event_decode(struct rows_event *out, uint8_t type, const uint8_t *body, size_t size, struct err_msg *msg)
+{
+    struct cursor in = cursor_of(body, size);
+    struct rows_event e = {0};
+
+    switch (type) {
+    case ROWS_WRITE_V1: case ROWS_WRITE_V2: e.operation = CHANGE_INSERT; break;
+    case ROWS_UPDATE_V1: case ROWS_UPDATE_V2: e.operation = CHANGE_UPDATE; break;
+    case ROWS_DELETE_V1: case ROWS_DELETE_V2: e.operation = CHANGE_DELETE; break;
+    default: return err_set(msg, ERR_UNSUPPORTED, "binlog event type %u is no rows event that is known here", type);
+    }
+    e.table_id = cursor_le(&in, 6);
+    e.flags = (uint16_t)cursor_le(&in, 2);
+    if (type >= ROWS_WRITE_V2) { /* extra data; its length counts itself */
+        uint64_t extra_bytes = cursor_le(&in, 2);
+        if (extra_bytes < 2) in.failed = true;
+        else cursor_take(&in, extra_bytes - 2);
+    }
+    if (e.table_id == ROWS_DUMMY_TABLE_ID && !in.failed) { /* no table, no rows: it only ends the statement */
+        *out = e;
+        return ERR_OK;
+    }
+    uint64_t column_count = cursor_lenenc(&in);
+    if (!in.failed && (column_count == 0 || column_count > TABLE_MAP_COLUMNS_MAX))
+        return err_set(msg, ERR_CORRUPT, "rows event of table id %llu says it has %llu columns",
+                       (unsigned long long)e.table_id, (unsigned long long)column_count);
+    e.column_count = (uint16_t)column_count;
+    const uint8_t *first = cursor_take(&in, (e.column_count + 7u) / 8), *second = NULL;
+    if (e.operation == CHANGE_UPDATE) second = cursor_take(&in, (e.column_count + 7u) / 8);
+    if (in.failed) return err_set(msg, ERR_CORRUPT, "rows event of %zu bytes ends inside its header", size);
+    e.present_before = e.operation == CHANGE_INSERT ? NULL : first;
+    e.present_after = e.operation == CHANGE_INSERT ? first : second;
+    e.rows = in.at;
+    e.rows_bytes = cursor_left(&in);
+    *out = e;
+    return ERR_OK;
+}
+
+enum err row_decoder_prepare(struct row_decoder *d, const struct table_map *map, const struct schema_table *definition,
+                             struct err_msg *msg)
+{
+    uint16_t hidden;
+
+    row_decoder_release(d);
+    TRY(schema_check_map(definition, map, &hidden, msg));
+    d->column = calloc(map->column_count + 1u, sizeof *d->column);
+    if (d->column == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for a table of %u columns", map->column_count);
+    d->event_columns = map->column_count;
+    d->value_count = (uint16_t)(map->column_count - hidden);
+    d->definition = definition;
+    for (uint16_t i = 0; i < d->event_columns; i++) {
+        bool is_hidden = i >= d->value_count;
+        enum err e = row_column_prepare(&d->column[i], map->type[i], map->metadata[i],
+                                        is_hidden ? NULL : &definition->table.column[i], is_hidden ? NULL : &definition->column[i]);
+        if (e == ERR_OK) continue;
+        row_decoder_release(d);
+        return err_set(msg, e, "table %s.%s: column %u has the type %s (number %u, metadata %u) in the binlog, which is not supported",
+                       definition->table.database, definition->table.table, i + 1u, column_type_name(map->type[i]), map->type[i],
+                       map->metadata[i]);
+    }
+    return ERR_OK;
+}
+
+void row_decoder_release(struct row_decoder *d)
+{
+    free(d->column);
+    *d = (struct row_decoder){0};
+}
+
+enum err row_arena_init(struct row_arena *a, size_t size, size_t size_max)
+{
+    *a = (struct row_arena){.bytes = malloc(size), .size = size, .size_max = size_max};
+    return a->bytes == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
+void row_arena_fini(struct row_arena *a)
+{
+    free(a->bytes);
+    *a = (struct row_arena){0};
+}
+
+/* Doubles the room; what it held is lost. */
+static enum err grow_arena(struct row_arena *a)
+{
+    if (a->size >= a->size_max) return ERR_TOO_LARGE;
+    size_t size = a->size > a->size_max / 2 ? a->size_max : a->size * 2;
+    uint8_t *bytes = malloc(size);
+    if (bytes == NULL) return ERR_NO_MEMORY;
+    free(a->bytes);
+    a->bytes = bytes;
+    a->size = size;
+    return ERR_OK;
+}
+
+static uint16_t count_present(const uint8_t *bitmap, uint16_t column_count)
+{
+    unsigned count = 0;
+    if (bitmap == NULL) return 0;
+    for (uint16_t i = 0; i < column_count; i++) count += bitmap[i / 8] >> (i % 8) & 1;
+    return (uint16_t)count;
+}
+
+enum err row_reader_init(struct row_reader *r, const struct rows_event *event, const struct row_decoder *decoder,
+                         struct row_arena *arena, struct err_msg *msg)
+{
+    INVARIANT(decoder->column != NULL);
+    if (event->column_count != decoder->event_columns)
+        return err_set(msg, ERR_CORRUPT, "table %s.%s: a rows event has %u columns, its TABLE_MAP %u",
+                       decoder->definition->table.database, decoder->definition->table.table, event->column_count,
+                       decoder->event_columns);
+    *r = (struct row_reader){.event = event, .decoder = decoder, .arena = arena, .at = event->rows, .end = event->rows + event->rows_bytes};
+    r->present_before_count = count_present(event->present_before, event->column_count);
+    r->present_after_count = count_present(event->present_after, event->column_count);
+    return ERR_OK;
+}
+
+/* Both images of one row; r->at moves only when both are read. */
+static enum err decode_row(struct row_reader *r, struct change_value *before, struct change_value *after, uint16_t *bad_column)
+{
+    struct row_scan scan = {r->at, r->end, sink_of(r->arena->bytes, r->arena->size)};
+    const struct rows_event *e = r->event;
+
+    if (e->present_before != NULL)
+        TRY(row_image_decode(&scan, r->decoder, e->present_before, r->present_before_count, before, bad_column));
+    if (e->present_after != NULL)
+        TRY(row_image_decode(&scan, r->decoder, e->present_after, r->present_after_count, after, bad_column));
+    if (scan.at == r->at) return ERR_CORRUPT; /* a row without bytes would never end */
+    r->at = scan.at;
+    return ERR_OK;
+}
+
+enum err row_reader_next(struct row_reader *r, struct change_value *before, struct change_value *after, struct err_msg *msg)
+{
+    const struct change_table *t = &r->decoder->definition->table;
+    uint16_t bad_column = 0;
+
+    enum err e = decode_row(r, before, after, &bad_column);
+    while (e == ERR_NO_SPACE) {
+        e = grow_arena(r->arena);
+        if (e == ERR_OK) e = decode_row(r, before, after, &bad_column);
+    }
+    if (__builtin_expect(e == ERR_OK, 1)) return ERR_OK;
+    const char *name = bad_column < t->column_count ? t->column[bad_column].name : "(hidden)";
+    if (e == ERR_TOO_LARGE)
+        return err_set(msg, e, "table %s.%s: the text of a row's values takes more than %zu bytes (column `%s`)", t->database, t->table,
+                       r->arena->size_max, name);
+    if (e == ERR_CORRUPT)
+        return err_set(msg, e, "table %s.%s: a rows event does not hold a valid value for column `%s`, at byte %zu of its %zu bytes of rows",
+                       t->database, t->table, name, (size_t)(r->at - r->event->rows), r->event->rows_bytes);
+    return err_set(msg, e, "table %s.%s: no memory to decode a row", t->database, t->table);
+}
