@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Goal: kill -9 of millraced, at any moment and again and again, loses nothing, repeats nothing, tears nothing.
+
+A seeded workload (workload.py) runs on a real server while millraced is killed and restarted; the strict consumer
+(apply_stream.c) reads along, and in the end its copy equals the source's tables.  Also the number of row changes must
+be what the generator counted.
+
+usage: test_kill.py [--kind KIND] [--changes N] [--kills N] [--seed N]
+The full form: --changes 200000 --kills 20, on mariadb-10.11 and mysql-5.7 (./check --long runs both).
+"""
+import argparse
+import sys
+import time
+
+from harness import IS_LONG, Feeder, check, main, result_of
+from workload import EXCLUDE, INCLUDE, MARKER, SCHEMA, TRACKED, Workload
+
+SECONDS_PER_KILL = 1.2
+
+
+def killer(harness, instance, feeder, kills):
+    """Strikes `kills` times, the moments random over the time of the feed; restarts at once or a little later."""
+    r = harness.random
+    for _ in range(kills):
+        time.sleep(r.choice([r.uniform(0.01, 0.3), r.uniform(0.3, 2 * SECONDS_PER_KILL)]))
+        check(instance.is_alive(), f"millraced ended by itself with code {instance.process.returncode}")
+        instance.kill()
+        time.sleep(r.choice([0, 0, r.uniform(0, 0.5)]))
+        instance.start(wait=False)
+    check(feeder.error is None, f"the workload failed: {feeder.error}")
+
+
+def test_kill(harness, kind, changes, kills):
+    source = harness.source(kind)
+    source.sql(SCHEMA)
+    instance = harness.millraced(segment_bytes=4 << 20)  # segments roll and seal in between
+    instance.start()
+    instance.create_channel("shop", source, INCLUDE, EXCLUDE)
+    instance.start_channel("shop")
+    begun = time.monotonic()
+    timeout_s = 120 + changes // 1000
+    consumer = harness.apply_stream(instance, "shop", source, TRACKED, MARKER, timeout_s)
+    workload = Workload(harness.seed, changes)
+    feeder = Feeder(source, workload.slices(), changes / (kills * SECONDS_PER_KILL))
+    killer(harness, instance, feeder, kills)
+    while not feeder.done:
+        check(instance.is_alive(), f"millraced ended by itself with code {instance.process.returncode}")
+        if consumer.poll() is not None:
+            result_of(consumer, 1)
+        time.sleep(0.1)
+    check(feeder.error is None, f"the workload failed: {feeder.error}")
+    source.sql(workload.end())
+    figures = result_of(consumer, timeout_s)
+    check(figures["row_changes"] == workload.changes,
+          f"the consumer saw {figures['row_changes']} row changes, the workload made {workload.changes}")
+    check(instance.stop() == 0, f"millraced stopped with code {instance.process.returncode}")
+    print(f"{kind}: {workload.changes} changes, {kills} kills, {time.monotonic() - begun:.1f} s: {figures}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kind", default="mariadb-10.11")
+    parser.add_argument("--changes", type=int, default=200000)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int)
+    options = parser.parse_args()
+    if IS_LONG:
+        options.changes, options.kills = 200000, 20
+    sys.exit(main(test_kill, options.seed, kind=options.kind, changes=options.changes, kills=options.kills))
