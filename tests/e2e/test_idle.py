@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Goal: an idle millraced with one channel and ten waiting consumers leaves the machine alone.  Measured is its CPU
-time, not anyone's wall clock: 20 s of waiting may cost 1 % of a core = 0.2 s; the bound here is twice that (a clock tick
+time, not the wall clock: 20 s of waiting may cost 1 % of a core = 0.2 s; the bound here is twice that (a clock tick
 counts 10 ms), bench/run gives the figure.
 """
 import sys
