@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { COM_BINLOG_DUMP_COMMAND = 18, DUMP_NON_BLOCK = 1, SERVER_ID = 4000000001u, FIRST_POSITION = 4 };
+enum { DUMP_NON_BLOCK = 1, SERVER_ID = 4000000001u, FIRST_POSITION = 4 };
 
 static double now_s(void)
 {
@@ -41,7 +41,8 @@ int main(int argc, char **argv)
     MYSQL *m = mysql_init(NULL);
     unsigned long packet_bytes_max = 1ul << 30;
     mysql_options(m, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_bytes_max);
-    must(mysql_real_connect(m, argv[1], argv[3], argv[4], NULL, (unsigned)atoi(argv[2]), NULL, 0) == NULL, m, "connect");
+    must(mysql_real_connect(m, argv[1], argv[3], argv[4], NULL, (unsigned)atoi(argv[2]), NULL, 0) == NULL, m,
+         "connect");
     must(mysql_query(m, "SET @master_binlog_checksum='CRC32', @source_binlog_checksum='CRC32'"), m, "checksum");
     must(mysql_query(m, "SET @mariadb_slave_capability=4"), m, "capability");
 
@@ -51,7 +52,7 @@ int main(int argc, char **argv)
     command[4] = DUMP_NON_BLOCK;
     put_le32(command + 6, SERVER_ID);
     memcpy(command + 10, argv[5], name_size);
-    must(m->methods->db_command(m, COM_BINLOG_DUMP_COMMAND, (const char *)command, 10 + name_size, 1, NULL), m, "dump");
+    must(m->methods->db_command(m, COM_BINLOG_DUMP, (const char *)command, 10 + name_size, 1, NULL), m, "dump");
 
     uint64_t events = 0, bytes = 0;
     for (;;) {

@@ -1,0 +1,245 @@
+"""bench/live.py -- the benchmarks that need a running millraced: capture, commit, idle, memory.
+
+Each takes the harness of the end-to-end tests and `quick`, prints JSON lines through `report`, and returns nothing.
+A and B are measured in turns (A B A B) on the same data, so that a busy machine hits both.
+"""
+import json
+import mmap
+import os
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
+from harness import BUILD, check, wait_until  # noqa: E402
+from test_idle import cpu_share_when_idle  # noqa: E402
+
+TABLE = ("CREATE TABLE shop.events (id BIGINT NOT NULL PRIMARY KEY, customer_id INT, name VARCHAR(40), "
+         "state TINYINT, note VARCHAR(80)) ENGINE=InnoDB CHARACTER SET utf8mb4;")
+
+
+def report(bench, **figures):
+    print(json.dumps({"bench": bench, **figures}), flush=True)
+
+
+def threads_of(pid):
+    """{thread name: CPU seconds} of one process; threads of one name are summed."""
+    seconds = {}
+    tick = os.sysconf("SC_CLK_TCK")
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{task}/stat") as f:
+                text = f.read()
+        except OSError:
+            continue
+        name = text[text.index("(") + 1:text.rindex(")")]
+        fields = text[text.rindex(")") + 1:].split()
+        seconds[name] = seconds.get(name, 0) + (int(fields[11]) + int(fields[12])) / tick
+    return seconds
+
+
+def grown(before, after):
+    return {name: round(after[name] - before.get(name, 0), 2) for name in sorted(after)
+            if after[name] - before.get(name, 0) >= 0.01}
+
+
+def load_bulk(source, changes):
+    """Transactions of 1,000 rows: half inserts, a quarter updates, a quarter deletes.  Returns (rows, transactions)."""
+    step, rows, transactions = 1000, 0, 0
+    sql = ["USE shop; SET SESSION unique_checks=0;\n"]
+    for n in range(changes // 2 // step):
+        first = 1 + n * step
+        sql.append(f"INSERT INTO events SELECT seq, seq*7 % 100003, CONCAT('customer ', seq), seq % 5, "
+                   f"CONCAT('note of event ', seq) FROM seq_{first}_to_{first + step - 1};\n")
+        rows, transactions = rows + step, transactions + 1
+        if n % 2 == 1:
+            sql.append(f"UPDATE events SET state=state+10 WHERE id BETWEEN {first} AND {first + step - 1};\n"
+                       f"DELETE FROM events WHERE id BETWEEN {first} AND {first + step - 1};\n")
+            rows, transactions = rows + 2 * step, transactions + 2
+    source.sql("".join(sql))
+    return rows, transactions
+
+
+def load_single(source, changes):
+    """One-row inserts, a transaction each."""
+    source.sql(f"USE shop;\nDELIMITER //\nBEGIN NOT ATOMIC\nFOR i IN 1..{changes} DO\nINSERT INTO events VALUES "
+               "(i, i*7 % 100003, CONCAT('customer ', i), i % 5, CONCAT('note of event ', i));\nEND FOR;\nEND //\n")
+    return changes, changes
+
+
+def null_client(source, file):
+    """One reading by the null client; its JSON."""
+    facts = source.facts
+    done = subprocess.run([BUILD + "/bench/null_client", "127.0.0.1", str(source.port), facts["user"],
+                           facts["password"], file], capture_output=True, text=True)
+    check(done.returncode == 0, f"null_client: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def capture_once(instance, source, name, rows, transactions):
+    """Seconds from start until every record is visible, and the CPU seconds of each thread meanwhile."""
+    instance.create_channel(name, source, ["shop.*"], start_at="earliest")
+    wait_until(lambda: "start" in instance.status(name)["operations"], 30, lambda: str(instance.status(name)))
+    before = threads_of(instance.process.pid)
+    records = rows + 2 * transactions
+    begun = time.monotonic()
+    instance.ask("POST", f"/v1/channels/{name}/start")
+    while True:
+        status = instance.status(name)
+        seconds = time.monotonic() - begun
+        if status["log"] and status["log"]["high_watermark"] >= records:
+            break
+        check(not status["error"], f"the channel stopped: {status['error']}")
+        check(seconds < 300, f"not captured within 300 s: {status}")
+        time.sleep(0.005)
+    cpu = grown(before, threads_of(instance.process.pid))
+    wait_until(lambda: instance.status(name)["captured"]["row_changes"] == rows, 10,
+               lambda: f"{rows} row changes are captured: {instance.status(name)}")
+    log_bytes = instance.status(name)["log"]["bytes"]
+    instance.ask("POST", f"/v1/channels/{name}/stop")
+    wait_until(lambda: "delete" in instance.status(name)["operations"] and not instance.status(name)["is_started"], 30,
+               "the channel is stopped")
+    instance.ask("DELETE", f"/v1/channels/{name}")
+    return seconds, cpu, log_bytes
+
+
+def bench_capture(harness, quick):
+    """Row changes per second from the source to visible in the log, against the null client (A B A B)."""
+    shapes = (("bulk", load_bulk, 1_600_000), ("single", load_single, 200_000))
+    for shape, load, changes in shapes:
+        changes = changes // 4 if quick else changes
+        source = harness.source()
+        source.sql("CREATE DATABASE shop; " + TABLE + "RESET MASTER;")
+        rows, transactions = load(source, changes)
+        file = source.sql("SHOW BINARY LOGS").split()[0]
+        instance = harness.millraced()
+        instance.start()
+        null_client(source, file)  # the first reading warms the page cache
+        nulls, captures, cpus = [], [], []
+        for turn in range(2 if quick else 4):
+            nulls.append(null_client(source, file))
+            seconds, cpu, log_bytes = capture_once(instance, source, f"bench{turn}", rows, transactions)
+            captures.append(seconds)
+            cpus.append(cpu)
+        best, best_null = min(captures), min(null["seconds"] for null in nulls)
+        report("capture", shape=shape, format="dts-avro", row_changes=rows, transactions=transactions,
+               binlog_bytes=nulls[0]["bytes"], log_bytes=log_bytes,
+               row_changes_per_s=round(rows / best), row_changes_per_s_median=round(rows / statistics.median(captures)),
+               null_row_changes_per_s=round(rows / best_null), ratio_to_null=round(best_null / best, 4),
+               seconds=[round(s, 3) for s in captures], null_seconds=[round(n["seconds"], 3) for n in nulls],
+               cpu_seconds=cpus[captures.index(best)], null_cpu_seconds=min(n["cpu_seconds"] for n in nulls))
+        instance.stop()
+        source.stop()
+
+
+def durable_write_us(path, count):
+    """Latencies of bare 4 KiB durable writes (O_DIRECT, O_DSYNC) to `path`."""
+    block = mmap.mmap(-1, 4096)
+    block.write(os.urandom(4096))
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_DIRECT | os.O_DSYNC, 0o600)
+    os.posix_fallocate(fd, 0, 4096 * count)
+    os.fsync(fd)
+    latencies = []
+    for n in range(count):
+        begun = time.perf_counter_ns()
+        os.pwrite(fd, block, 4096 * n)
+        latencies.append((time.perf_counter_ns() - begun) / 1000)
+    os.close(fd)
+    return latencies
+
+
+def commit_us(port, count):
+    """Latencies of OffsetCommit (version 2, a consumer without a group's membership), one after the other."""
+    latencies = []
+    group, topic = b"bench", b"events"
+    with socket.create_connection(("127.0.0.1", port)) as s:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        answer = s.makefile("rb")
+        for n in range(count):
+            body = struct.pack(">hhih", 8, 2, n, 5) + b"bench" + struct.pack(">h", len(group)) + group
+            body += struct.pack(">ih", -1, 0) + struct.pack(">q", -1) + struct.pack(">ih", 1, len(topic)) + topic
+            body += struct.pack(">iiqh", 1, 0, n, 0)
+            begun = time.perf_counter_ns()
+            s.sendall(struct.pack(">i", len(body)) + body)
+            frame = answer.read(struct.unpack(">i", answer.read(4))[0])
+            latencies.append((time.perf_counter_ns() - begun) / 1000)
+            error = struct.unpack(">h", frame[-2:])[0]
+            check(error == 0, f"OffsetCommit answered error {error}")
+    return latencies
+
+
+def quantile(values, share):
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def bench_commit(harness, quick):
+    """OffsetCommit's latency against a bare 4 KiB durable write to the same disk (A B A B)."""
+    source = harness.source()
+    source.sql("CREATE DATABASE shop; " + TABLE)
+    instance = harness.millraced()
+    instance.start()
+    instance.create_channel("events", source, ["shop.*"])
+    instance.start_channel("events")
+    commits, writes = [], []
+    commit_us(instance.kafka_port, 50)
+    for _ in range(2 if quick else 4):
+        writes += durable_write_us(harness.folder + "/durable", 250 if quick else 500)
+        commits += commit_us(instance.kafka_port, 250 if quick else 500)
+    figures = {f"{name}_{label}_us": round(quantile(values, share))
+               for name, values in (("commit", commits), ("write", writes))
+               for label, share in (("p50", 0.5), ("p99", 0.99))}
+    report("commit", commits=len(commits), **figures,
+           p99_ratio=round(quantile(commits, 0.99) / quantile(writes, 0.99), 2))
+
+
+def bench_idle(harness, quick):
+    """CPU share of a millraced with one channel and ten waiting consumers."""
+    seconds = 10 if quick else 30
+    share, resident = cpu_share_when_idle(harness, 10, seconds)
+    report("idle", consumers=10, seconds=seconds, core_percent=round(share * 100, 3), resident_mib=resident >> 20)
+
+
+def bench_memory(harness, quick):
+    """Resident memory while a backlog is captured and then read by a consumer from its beginning."""
+    row_bytes, megabytes = 100_000, 256 if quick else 2048
+    rows = megabytes * 1_000_000 // row_bytes
+    source = harness.source()
+    source.sql("CREATE DATABASE shop; CREATE TABLE shop.events (id INT PRIMARY KEY, body LONGTEXT); RESET MASTER;")
+    source.sql("USE shop;\n" + "".join(
+        f"INSERT INTO events SELECT seq, REPEAT(CHAR(65 + seq % 26), {row_bytes}) FROM seq_{n}_to_{n + 99};\n"
+        f"DELETE FROM events WHERE id < {n};\n" for n in range(1, rows, 100)))
+    instance = harness.millraced()
+    instance.start()
+    instance.create_channel("events", source, ["shop.*"], start_at="earliest")
+    wait_until(lambda: "start" in instance.status("events")["operations"], 30, "the channel may be started")
+    at_start, samples = instance.resident_bytes(), []
+    begun = time.monotonic()
+    instance.ask("POST", "/v1/channels/events/start")
+
+    def captured():
+        samples.append(instance.resident_bytes())
+        return instance.status("events")["source"]["connection"] == "at tail"
+    wait_until(captured, 600, lambda: f"the backlog is captured: {instance.status('events')}")
+    capture_s, log = time.monotonic() - begun, instance.status("events")["log"]
+    captured_max = max(samples)
+    reader = harness.run(["kcat", "-b", instance.bootstrap, "-C", "-t", "events", "-o", "beginning", "-q",
+                          "-c", str(log["high_watermark"]), "-X", "queued.max.messages.kbytes=65536"],
+                         stdout=subprocess.DEVNULL)
+    begun, reading = time.monotonic(), []
+    while reader.poll() is None:
+        reading.append(instance.resident_bytes())
+        check(time.monotonic() - begun < 600, "the backlog is not read within 600 s")
+        time.sleep(0.05)
+    check(reader.returncode == 0, f"kcat ended with code {reader.returncode}")
+    read_s = time.monotonic() - begun
+    report("memory", backlog_bytes=log["bytes"], memory_max_bytes=instance.settings["memory_max_bytes"],
+           resident_at_start=at_start, resident_max_capture=captured_max, resident_max_read=max(reading),
+           capture_seconds=round(capture_s, 2), read_seconds=round(read_s, 2),
+           read_mb_per_s=round(log["bytes"] / read_s / 1e6))
+
+
+BENCHES = {"capture": bench_capture, "commit": bench_commit, "idle": bench_idle, "memory": bench_memory}
