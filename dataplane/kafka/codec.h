@@ -111,6 +111,9 @@ struct kafka_arena {
     size_t   size, used;
 };
 
+/* Room for `count` things of `size` bytes, 8-byte aligned, not cleared; NULL: the arena is too small. */
+void *kafka_arena_take(struct kafka_arena *arena, size_t count, size_t size);
+
 /* Reads the body of `message` in `version` into *out (message->body.struct_bytes, wholly overwritten).  Fields of
  * other versions get their defaults; unknown tagged fields are skipped; bytes behind the last field stay unread.
  * `in` is advanced; strings point into its bytes, arrays into the arena.

@@ -89,7 +89,7 @@ static enum err decode_bytes(struct decoder *d, const struct kafka_field *f, uin
     return ERR_OK;
 }
 
-static void *arena_take(struct kafka_arena *a, size_t count, size_t size)
+void *kafka_arena_take(struct kafka_arena *a, size_t count, size_t size)
 {
     size_t at = (a->used + 7) & ~(size_t)7;
     if (at > a->size || count > (a->size - at) / size) return NULL;
@@ -106,7 +106,7 @@ static enum err decode_array(struct decoder *d, const struct kafka_field *f, uin
                                                    : wire_bytes_min(f->element, d->version, d->flexible);
     if (array.count > 0) {
         if ((size_t)array.count > cursor_left(d->in) / (wire_min == 0 ? 1 : wire_min)) return ERR_TRUNCATED;
-        array.items = arena_take(d->arena, (size_t)array.count, field_element_bytes(f));
+        array.items = kafka_arena_take(d->arena, (size_t)array.count, field_element_bytes(f));
         if (array.items == NULL) return ERR_TOO_LARGE;
     }
     for (int32_t i = 0; i < array.count; i++) {
