@@ -2,7 +2,6 @@
 
 #include <float.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,41 +16,48 @@ enum {
     JSON_OPAQUE = 15,
 };
 
-static void put_text(struct sink *out, const char *text) { sink_bytes(out, text, strlen(text)); }
+struct printer {
+    struct sink sink;
+    bool double_keeps_point;
+};
 
-static void put_unsigned(struct sink *out, uint64_t value)
+static void put_bytes(struct printer *out, const void *bytes, size_t size) { sink_bytes(&out->sink, bytes, size); }
+
+static void put_text(struct printer *out, const char *text) { put_bytes(out, text, strlen(text)); }
+
+static void put_unsigned(struct printer *out, uint64_t value)
 {
     char text[24], *at = text + sizeof text;
     do *--at = (char)('0' + value % 10);
     while ((value /= 10) != 0);
-    sink_bytes(out, at, (size_t)(text + sizeof text - at));
+    put_bytes(out, at, (size_t)(text + sizeof text - at));
 }
 
-static void put_signed(struct sink *out, int64_t value)
+static void put_signed(struct printer *out, int64_t value)
 {
-    if (value < 0) sink_bytes(out, "-", 1);
+    if (value < 0) put_bytes(out, "-", 1);
     put_unsigned(out, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
 /* A JSON string: quote, backslash and control characters are escaped, all else stands as it is. */
-static void put_string(struct sink *out, const uint8_t *bytes, size_t size)
+static void put_string(struct printer *out, const uint8_t *bytes, size_t size)
 {
     static const char letter[32] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
     size_t plain = 0; /* start of the stretch that needs no escape */
 
-    sink_bytes(out, "\"", 1);
+    put_bytes(out, "\"", 1);
     for (size_t i = 0; i < size; i++) {
         uint8_t c = bytes[i];
         if (c >= 0x20 && c != '"' && c != '\\') continue;
-        sink_bytes(out, bytes + plain, i - plain);
+        put_bytes(out, bytes + plain, i - plain);
         plain = i + 1;
         char escape[8] = {'\\', (char)c, 0};
         if (c < 0x20 && letter[c] != 0) escape[1] = letter[c];
         else if (c < 0x20) snprintf(escape, sizeof escape, "\\u%04x", c);
         put_text(out, escape);
     }
-    sink_bytes(out, bytes + plain, size - plain);
-    sink_bytes(out, "\"", 1);
+    put_bytes(out, bytes + plain, size - plain);
+    put_bytes(out, "\"", 1);
 }
 
 /* Does `number` * 10^exponent read back as `value`?  (Without a decimal point no locale can interfere.) */
@@ -88,43 +94,44 @@ static uint64_t shortest_digits(double value, int *exponent)
 }
 
 /* As the server's my_gcvt prints: shortest digits, an exponent only below 1e-15 or from 1e15 on unless digits remain behind the point. */
-static void put_double(struct sink *out, double value)
+static void put_double(struct printer *out, double value)
 {
     static const char zeros[] = "000000000000000";
     char digits[24], text[16];
     int exponent;
 
-    if (signbit(value)) sink_bytes(out, "-", 1);
+    if (signbit(value)) put_bytes(out, "-", 1);
     value = fabs(value);
     if (value == 0) {
-        sink_bytes(out, "0", 1);
+        put_text(out, out->double_keeps_point ? "0.0" : "0");
         return;
     }
     uint64_t number = shortest_digits(value, &exponent);
     int size = snprintf(digits, sizeof digits, "%llu", (unsigned long long)number);
     exponent += size; /* value = 0.DIGITS * 10^exponent */
     if (exponent < -14 || (exponent > 15 && size <= exponent)) {
-        sink_bytes(out, digits, 1);
-        if (size > 1) sink_bytes(out, ".", 1);
-        sink_bytes(out, digits + 1, (size_t)size - 1);
+        put_bytes(out, digits, 1);
+        if (size > 1) put_bytes(out, ".", 1);
+        put_bytes(out, digits + 1, (size_t)size - 1);
         snprintf(text, sizeof text, "e%d", exponent - 1);
         put_text(out, text);
     } else if (exponent <= 0) {
         put_text(out, "0.");
-        sink_bytes(out, zeros, (size_t)-exponent);
-        sink_bytes(out, digits, (size_t)size);
+        put_bytes(out, zeros, (size_t)-exponent);
+        put_bytes(out, digits, (size_t)size);
     } else if (size <= exponent) {
-        sink_bytes(out, digits, (size_t)size);
-        sink_bytes(out, zeros, (size_t)(exponent - size));
+        put_bytes(out, digits, (size_t)size);
+        put_bytes(out, zeros, (size_t)(exponent - size));
+        if (out->double_keeps_point) put_text(out, ".0");
     } else {
-        sink_bytes(out, digits, (size_t)exponent);
-        sink_bytes(out, ".", 1);
-        sink_bytes(out, digits + exponent, (size_t)(size - exponent));
+        put_bytes(out, digits, (size_t)exponent);
+        put_bytes(out, ".", 1);
+        put_bytes(out, digits + exponent, (size_t)(size - exponent));
     }
 }
 
 /* DATE, TIME, DATETIME, TIMESTAMP: a packed number, parts in its bit fields, the sign is TIME's. */
-static enum err put_temporal(struct sink *out, uint8_t type, const uint8_t *bytes, size_t size)
+static enum err put_temporal(struct printer *out, uint8_t type, const uint8_t *bytes, size_t size)
 {
     struct cursor in = cursor_of(bytes, size);
     int64_t packed = (int64_t)cursor_le(&in, 8);
@@ -147,7 +154,7 @@ static enum err put_temporal(struct sink *out, uint8_t type, const uint8_t *byte
 }
 
 /* Any other type: its number and base64, with the line breaks (escaped) that the server's encoder puts after 76 characters. */
-static void put_base64(struct sink *out, uint8_t type, const uint8_t *bytes, size_t size)
+static void put_base64(struct printer *out, uint8_t type, const uint8_t *bytes, size_t size)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char head[32];
@@ -159,12 +166,12 @@ static void put_base64(struct sink *out, uint8_t type, const uint8_t *bytes, siz
         char four[4] = {letters[group >> 18], letters[group >> 12 & 63], left > 1 ? letters[group >> 6 & 63] : '=',
                         left > 2 ? letters[group & 63] : '='};
         if (i != 0 && i % 57 == 0) put_text(out, "\\n");
-        sink_bytes(out, four, 4);
+        put_bytes(out, four, 4);
     }
-    sink_bytes(out, "\"", 1);
+    put_bytes(out, "\"", 1);
 }
 
-static enum err put_opaque(struct sink *out, uint8_t type, const uint8_t *bytes, size_t size)
+static enum err put_opaque(struct printer *out, uint8_t type, const uint8_t *bytes, size_t size)
 {
     char text[DECIMAL_TEXT_MAX];
 
@@ -177,7 +184,7 @@ static enum err put_opaque(struct sink *out, uint8_t type, const uint8_t *bytes,
             return ERR_CORRUPT;
         unsigned printed = decimal_print(text, bytes + 2, precision, scale);
         if (printed == 0) return ERR_CORRUPT;
-        sink_bytes(out, text, printed);
+        put_bytes(out, text, printed);
         return ERR_OK;
     }
     case COLUMN_DATE: case COLUMN_TIME: case COLUMN_DATETIME: case COLUMN_TIMESTAMP:
@@ -203,7 +210,7 @@ static const uint8_t *take_counted(struct cursor *in, size_t *size)
     return NULL;
 }
 
-static enum err put_literal(struct sink *out, uint64_t value)
+static enum err put_literal(struct printer *out, uint64_t value)
 {
     static const char *const word[] = {"null", "true", "false"};
     if (value > 2) return ERR_CORRUPT;
@@ -211,10 +218,10 @@ static enum err put_literal(struct sink *out, uint64_t value)
     return ERR_OK;
 }
 
-static enum err put_value(struct sink *out, uint8_t type, const uint8_t *bytes, size_t size, unsigned depth);
+static enum err put_value(struct printer *out, uint8_t type, const uint8_t *bytes, size_t size, unsigned depth);
 
 /* The value of entry `at` of a container: small ones stand in the entry itself. */
-static enum err put_entry(struct sink *out, const uint8_t *bytes, size_t size, size_t at, bool is_large, unsigned depth)
+static enum err put_entry(struct printer *out, const uint8_t *bytes, size_t size, size_t at, bool is_large, unsigned depth)
 {
     struct cursor in = cursor_of(bytes + at, size - at);
     unsigned width = is_large ? 4 : 2;
@@ -240,7 +247,7 @@ static enum err put_entry(struct sink *out, const uint8_t *bytes, size_t size, s
 }
 
 /* Object or array: count, size, [key entries], value entries, [keys], values.  Offsets count from the container's start. */
-static enum err put_container(struct sink *out, const uint8_t *bytes, size_t size, bool is_object, bool is_large, unsigned depth)
+static enum err put_container(struct printer *out, const uint8_t *bytes, size_t size, bool is_object, bool is_large, unsigned depth)
 {
     struct cursor in = cursor_of(bytes, size);
     unsigned width = is_large ? 4 : 2, key_width = width + 2, value_width = width + 1;
@@ -250,24 +257,24 @@ static enum err put_container(struct sink *out, const uint8_t *bytes, size_t siz
     if (depth > JSON_DEPTH_MAX || in.failed || total > size) return ERR_CORRUPT;
     size_t values_at = 2 * width + (is_object ? count * key_width : 0);
     if (values_at + count * value_width > total) return ERR_CORRUPT;
-    sink_bytes(out, is_object ? "{" : "[", 1);
+    put_bytes(out, is_object ? "{" : "[", 1);
     for (uint64_t i = 0; i < count; i++) {
-        if (i != 0) sink_bytes(out, ", ", 2);
+        if (i != 0) put_bytes(out, ", ", 2);
         if (is_object) {
             uint64_t key_at = cursor_le(&in, width);
             uint64_t key_bytes = cursor_le(&in, 2);
             if (key_at > total || key_bytes > total - key_at) return ERR_CORRUPT;
             put_string(out, bytes + key_at, key_bytes);
-            sink_bytes(out, ": ", 2);
+            put_bytes(out, ": ", 2);
         }
         TRY(put_entry(out, bytes, total, values_at + i * value_width, is_large, depth));
-        if (out->failed) return ERR_NO_SPACE; /* early: what follows cannot be seen any more */
+        if (out->sink.failed) return ERR_NO_SPACE; /* early: what follows cannot be seen any more */
     }
-    sink_bytes(out, is_object ? "}" : "]", 1);
+    put_bytes(out, is_object ? "}" : "]", 1);
     return ERR_OK;
 }
 
-static enum err put_value(struct sink *out, uint8_t type, const uint8_t *bytes, size_t size, unsigned depth)
+static enum err put_value(struct printer *out, uint8_t type, const uint8_t *bytes, size_t size, unsigned depth)
 {
     struct cursor in = cursor_of(bytes, size);
     uint64_t bits;
@@ -308,10 +315,14 @@ static enum err put_value(struct sink *out, uint8_t type, const uint8_t *bytes, 
     return in.failed ? ERR_CORRUPT : ERR_OK;
 }
 
-enum err json_binary_print(struct sink *out, const uint8_t *bytes, size_t size)
+enum err json_binary_print(struct sink *out, const uint8_t *bytes, size_t size, bool double_keeps_point)
 {
+    struct printer p = {*out, double_keeps_point};
+    enum err e = ERR_OK;
+
     /* An empty value is what an update that ignores errors leaves in a NOT NULL column; the server reads it as null. */
-    if (size == 0) put_text(out, "null");
-    else TRY(put_value(out, bytes[0], bytes + 1, size - 1, 0));
-    return out->failed ? ERR_NO_SPACE : ERR_OK;
+    if (size == 0) put_text(&p, "null");
+    else e = put_value(&p, bytes[0], bytes + 1, size - 1, 0);
+    *out = p.sink;
+    return e == ERR_OK && out->failed ? ERR_NO_SPACE : e;
 }

@@ -189,10 +189,10 @@ static enum err decode_set(const uint8_t *p, const struct row_column *c, struct 
     return ERR_OK;
 }
 
-static enum err decode_json(const uint8_t *bytes, size_t size, struct row_scan *s, struct change_value *v)
+static enum err decode_json(const uint8_t *bytes, size_t size, const struct row_column *c, struct row_scan *s, struct change_value *v)
 {
     struct sink out = s->text;
-    TRY(json_binary_print(&out, bytes, size));
+    TRY(json_binary_print(&out, bytes, size, c->json_keeps_point));
     set_text(v, s->text.at, (size_t)(out.at - s->text.at));
     s->text = out;
     return ERR_OK;
@@ -222,7 +222,7 @@ static enum err decode_counted(const struct row_column *c, struct row_scan *s, s
     if (size > c->length || size > (size_t)(s->end - bytes)) return ERR_CORRUPT;
     s->at = bytes + size;
     switch (c->op) {
-    case OP_JSON: return decode_json(bytes, size, s, v);
+    case OP_JSON: return decode_json(bytes, size, c, s, v);
     case OP_BINARY:
         full = c->length;
         TRY(decode_padded(bytes, size, full, s, &bytes));

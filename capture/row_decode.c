@@ -62,6 +62,7 @@ enum err row_decoder_prepare(struct row_decoder *d, const struct table_map *map,
         bool is_hidden = i >= d->value_count;
         enum err e = row_column_prepare(&d->column[i], map->type[i], map->metadata[i],
                                         is_hidden ? NULL : &definition->table.column[i], is_hidden ? NULL : &definition->column[i]);
+        d->column[i].json_keeps_point = definition->json_keeps_point;
         if (e == ERR_OK) continue;
         row_decoder_release(d);
         return err_set(msg, e, "table %s.%s: column %u has the type %s (number %u, metadata %u) in the binlog, which is not supported",

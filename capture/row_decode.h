@@ -37,6 +37,7 @@ struct row_column { /* one column's op and what it needs, prepared */
     uint8_t  op;
     uint8_t  size;       /* bytes of a fixed value, or of the length prefix: what must be there at least */
     uint8_t  precision, scale;
+    bool     json_keeps_point; /* see struct schema_table */
     uint32_t length;     /* bytes at most; BINARY(n): n */
     const struct schema_column *schema;
 };

@@ -32,6 +32,7 @@ struct schema {
     const struct record_format *format;
     bool ignore_case;
     bool is_probed, is_mariadb, is_rds;
+    int  version_major;
     struct schema_list list;
     uint64_t generation;
 };
@@ -316,7 +317,7 @@ static enum err load_versioned(void *context, const char *const *field, const si
     INVARIANT(field_count == 2);
     if (field[0] == NULL || field[1] == NULL) return ERR_OK;
     struct schema_object *o = load_object(l, field, bytes, false, &e);
-    if (o != NULL) o->t.may_hide_versioning = true;
+    if (o != NULL) o->t.is_versioned = true;
     return e;
 }
 
@@ -335,6 +336,7 @@ static void object_finish(const struct schema *s, struct schema_object *o)
     struct change_table *t = &o->t.table;
     uint64_t hash = 14695981039346656037u;
 
+    o->t.json_keeps_point = !s->is_mariadb && s->version_major >= 8;
     o->t.may_hide_row_id = s->is_rds && (t->key_count == 0 || strcmp(t->key[0].name, "PRIMARY") != 0);
     hash = hash_text(hash_text(hash, t->database), t->table);
     for (uint16_t i = 0; i < t->column_count; i++) {
@@ -346,7 +348,7 @@ static void object_finish(const struct schema *s, struct schema_object *o)
         hash = hash_text(hash, t->key[i].name);
         for (uint16_t k = 0; k < t->key[i].column_count; k++) hash = (hash ^ t->key[i].column[k]) * 1099511628211u;
     }
-    hash = (hash ^ (o->t.may_hide_row_id | o->t.may_hide_versioning << 1)) * 1099511628211u;
+    hash = (hash ^ (o->t.may_hide_row_id | o->t.is_versioned << 1)) * 1099511628211u;
     hash &= INT64_MAX; /* readers parse it as a signed number */
     t->meta_version = hash == 0 ? 1 : hash;
 }
@@ -421,7 +423,9 @@ static enum err run(struct schema_load *l, const char *head, const char *tail,
 static enum err note_version(void *context, const char *const *field, const size_t *bytes, uint32_t field_count)
 {
     struct schema *s = context;
-    if (field_count > 0 && field[0] != NULL && memmem(field[0], bytes[0], "MariaDB", 7) != NULL) s->is_mariadb = true;
+    if (field_count == 0 || field[0] == NULL) return ERR_OK;
+    s->is_mariadb = memmem(field[0], bytes[0], "MariaDB", 7) != NULL;
+    for (size_t i = 0; i < bytes[0] && i < 2 && field[0][i] != '.'; i++) s->version_major = s->version_major * 10 + (field[0][i] - '0');
     return ERR_OK;
 }
 

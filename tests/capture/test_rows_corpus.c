@@ -1,0 +1,399 @@
+/* Goal: row changes recorded from real servers of four versions, replayed in memory, give exactly the rows that those servers ended with.
+ *
+ * The recordings lie beside the repository (MILLRACE_SHARED, ../shared or ../../shared): generated/SERVER/NN_*.binlog, and
+ * expected/TABLE.jsonl: a line with the columns, then the final rows.  That first line is also what information_schema would have
+ * said, so it serves as the source of the definitions.  Skips (77) without the recordings. */
+#include <check.h>
+#include <dirent.h>
+#include <iconv.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "capture/table_cache.h"
+#include "tests/capture/rows_support.h"
+
+enum { TABLES_MAX = 64, PENDING_MAX = 4096 };
+
+struct replay_table {
+    json_t *header, *expected; /* the columns; the rows, an array */
+    const struct schema_table *definition;
+    struct row_list rows;
+    uint64_t changes;
+};
+
+struct replay {
+    char folder[700];
+    const char *refused; /* tables whose definition changed on the way, between spaces */
+    const char *version;
+    struct replay_table table[TABLES_MAX];
+    size_t table_count;
+    struct schema *schema;
+    struct table_cache *cache;
+    struct row_arena arena;
+    struct binlog_file prepared;              /* rows of an XA transaction that waits for its end: the events again */
+    struct binlog_file_event pending[PENDING_MAX];
+    size_t pending_count, refused_maps, row_events;
+    bool in_xa;
+};
+
+static char corpus[512];
+
+static bool find_corpus(void)
+{
+    const char *candidate[] = {getenv("MILLRACE_SHARED"), "../shared", "../../shared", "../../../shared"};
+    struct stat st;
+
+    for (size_t i = 0; i < 4; i++) {
+        if (candidate[i] == NULL) continue;
+        snprintf(corpus, sizeof corpus, "%s/binlogs/generated", candidate[i]);
+        if (stat(corpus, &st) == 0) return true;
+    }
+    return false;
+}
+
+/* ---- definitions ---- */
+
+static unsigned bytes_per_character(const char *charset)
+{
+    static const struct { const char *name; unsigned bytes; } wide[] = {
+        {"utf8mb4", 4}, {"utf8", 3}, {"utf8mb3", 3}, {"gbk", 2}, {"ucs2", 2}, {"utf16", 4}, {"utf16le", 4}, {"utf32", 4}, {"sjis", 2},
+        {"cp932", 2}, {"big5", 2}, {"euckr", 2}, {"gb2312", 2}, {"gb18030", 4}, {"ujis", 3}, {"eucjpms", 3}};
+    for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
+        if (strcmp(wide[i].name, charset) == 0) return wide[i].bytes;
+    return 1;
+}
+
+typedef enum err (*row_function)(void *, const char *const *, const size_t *, uint32_t);
+
+static enum err give(row_function row, void *context, const char **field, uint32_t count)
+{
+    size_t bytes[8];
+    for (uint32_t i = 0; i < count; i++) bytes[i] = field[i] == NULL ? 0 : strlen(field[i]);
+    return row(context, field, bytes, count);
+}
+
+static enum err answer_columns(struct replay *r, row_function row, void *row_context)
+{
+    for (size_t t = 0; t < r->table_count; t++) {
+        json_t *columns = json_object_get(r->table[t].header, "columns"), *column;
+        size_t i;
+        json_array_foreach(columns, i, column) {
+            const char *type = json_string_value(json_object_get(column, "type"));
+            const char *charset = json_string_value(json_object_get(column, "charset"));
+            const char *open = strchr(type, '(');
+            char length[24];
+            bool is_string = strncmp(type, "char", 4) == 0 || strncmp(type, "varchar", 7) == 0 || strncmp(type, "binary", 6) == 0 ||
+                             strncmp(type, "varbinary", 9) == 0;
+            snprintf(length, sizeof length, "%lu",
+                     is_string && open != NULL ? strtoul(open + 1, NULL, 10) * bytes_per_character(charset == NULL ? "" : charset) : 0);
+            const char *field[] = {json_string_value(json_object_get(r->table[t].header, "db")),
+                                   json_string_value(json_object_get(r->table[t].header, "table")),
+                                   json_string_value(json_object_get(column, "name")), type, charset, is_string ? length : NULL};
+            TRY(give(row, row_context, field, 6));
+        }
+    }
+    return ERR_OK;
+}
+
+/* What a source would answer to the statements of capture/schema.c. */
+static enum err answer(void *context, const char *sql, row_function row, void *row_context, struct err_msg *msg)
+{
+    struct replay *r = context;
+    (void)msg;
+    if (strstr(sql, "VERSION()") != NULL) return give(row, row_context, &r->version, 1);
+    if (strstr(sql, "information_schema.COLUMNS") != NULL) return answer_columns(r, row, row_context);
+    if (strstr(sql, "information_schema.TABLES") != NULL) return give(row, row_context, (const char *[]){"cdc", "sv"}, 2);
+    return ERR_OK;
+}
+
+static void load_expected(struct replay *r)
+{
+    char path[1100];
+    snprintf(path, sizeof path, "%s/expected", r->folder);
+    DIR *folder = opendir(path);
+    ck_assert(folder != NULL);
+    for (struct dirent *d; (d = readdir(folder)) != NULL;) {
+        if (strstr(d->d_name, ".jsonl") == NULL || strcmp(d->d_name, "mu.jsonl") == 0) continue; /* mu: MariaDB's compressed columns */
+        snprintf(path, sizeof path, "%s/expected/%s", r->folder, d->d_name);
+        FILE *in = fopen(path, "r");
+        struct replay_table *t = &r->table[r->table_count++];
+        t->expected = json_array();
+        for (json_t *line; (line = json_loadf(in, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, NULL)) != NULL;) {
+            if (t->header == NULL) t->header = line;
+            else json_array_append_new(t->expected, line);
+        }
+        fclose(in);
+        ck_assert_msg(t->header != NULL, "%s", path);
+    }
+    closedir(folder);
+}
+
+/* ---- replaying ---- */
+
+static struct replay_table *table_of(struct replay *r, const struct schema_table *definition)
+{
+    for (size_t i = 0; i < r->table_count; i++)
+        if (r->table[i].definition == definition) return &r->table[i];
+    ck_abort_msg("no table for a definition");
+}
+
+static void replay_rows(struct replay *r, const struct binlog_file_event *e)
+{
+    static struct change_value before[SCHEMA_COLUMNS_MAX], after[SCHEMA_COLUMNS_MAX];
+    struct rows_event event;
+    struct row_reader reader;
+    struct table_entry *entry;
+    struct err_msg msg;
+
+    enum err err = table_cache_rows(r->cache, e->type, e->body, e->size, &event, &entry, &msg);
+    if (err == ERR_CORRUPT && r->refused_maps != 0) return; /* its TABLE_MAP was refused */
+    ck_assert_msg(err == ERR_OK, "%s", msg.text);
+    if (entry == NULL || !entry->is_selected) return;
+    r->row_events++;
+    struct replay_table *t = table_of(r, entry->definition);
+    ck_assert_msg(row_reader_init(&reader, &event, &entry->decoder, &r->arena, &msg) == ERR_OK, "%s", msg.text);
+    while (row_reader_more(&reader)) {
+        ck_assert_msg(row_reader_next(&reader, before, after, &msg) == ERR_OK, "%s", msg.text);
+        ck_assert_msg(row_list_apply(&t->rows, &entry->definition->table, event.operation, before, after),
+                      "%s.%s: change %llu finds no row", entry->database, entry->table, (unsigned long long)t->changes);
+        t->changes++;
+    }
+}
+
+static bool is_rows_event(uint8_t type) { return (type >= 23 && type <= 25) || (type >= 30 && type <= 32); }
+
+static void replay_event(struct replay *r, const struct binlog_file_event *e)
+{
+    if (e->type == EVENT_TABLE_MAP) {
+        struct table_entry *entry;
+        struct err_msg msg;
+        enum err err = table_cache_map(r->cache, e->body, e->size, &entry, &msg);
+        if (err == ERR_OK) return;
+        char name[80];
+        ck_assert_msg(entry != NULL, "%s", msg.text);
+        snprintf(name, sizeof name, " %s ", entry->table);
+        ck_assert_msg((err == ERR_SCHEMA || err == ERR_NOT_FOUND || err == ERR_UNSUPPORTED) && strstr(r->refused, name) != NULL, "%s", msg.text);
+        ck_assert_msg(strstr(msg.text, entry->table) != NULL, "%s", msg.text);
+        r->refused_maps++;
+    } else if (is_rows_event(e->type)) {
+        replay_rows(r, e);
+    }
+}
+
+/* Rows between XA START and its XA_PREPARE wait for XA COMMIT, as nothing of them stands before. */
+static void step(struct replay *r, const struct binlog_file_event *e)
+{
+    size_t size;
+    const char *query = e->type == EVENT_QUERY ? binlog_file_query(e, &size) : NULL;
+
+    if (e->type == EVENT_ROTATE || e->type == EVENT_FORMAT_DESCRIPTION) table_cache_reset(r->cache);
+    if (query != NULL && size > 8 && memcmp(query, "XA START", 8) == 0) r->in_xa = true;
+    if (e->type == EVENT_MARIADB_GTID && (e->body[12] & 64) != 0) r->in_xa = true; /* FL_PREPARED_XA */
+    if (query != NULL && size > 9 && memcmp(query, "XA COMMIT", 9) == 0) {
+        for (size_t i = 0; i < r->pending_count; i++) replay_event(r, &r->pending[i]);
+        r->pending_count = 0;
+    }
+    if (query != NULL && size > 11 && memcmp(query, "XA ROLLBACK", 11) == 0) r->pending_count = 0;
+    if (e->type == EVENT_XA_PREPARE || e->type == EVENT_XID) {
+        r->in_xa = false;
+        if (e->type == EVENT_XA_PREPARE && e->body[0] == 1) { /* ONE PHASE: this is its commit */
+            for (size_t i = 0; i < r->pending_count; i++) replay_event(r, &r->pending[i]);
+            r->pending_count = 0;
+        }
+    }
+    if (r->in_xa && (e->type == EVENT_TABLE_MAP || is_rows_event(e->type))) {
+        ck_assert_uint_lt(r->pending_count, PENDING_MAX);
+        r->pending[r->pending_count++] = *e;
+    } else {
+        replay_event(r, e);
+    }
+}
+
+static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+static void replay_files(struct replay *r)
+{
+    char *name[64], path[1100];
+    size_t count = 0;
+    DIR *folder = opendir(r->folder);
+    ck_assert(folder != NULL);
+    for (struct dirent *d; (d = readdir(folder)) != NULL;)
+        if (strstr(d->d_name, ".binlog") != NULL) name[count++] = strdup(d->d_name);
+    closedir(folder);
+    ck_assert_uint_gt(count, 5);
+    qsort(name, count, sizeof *name, by_name);
+    for (size_t i = 0; i < count; i++) {
+        struct binlog_file f;
+        struct binlog_file_event e;
+        snprintf(path, sizeof path, "%s/%s", r->folder, name[i]);
+        ck_assert(binlog_file_open(&f, path));
+        while (binlog_file_next(&f, &e)) step(r, &e);
+        ck_assert_msg(f.at == f.size, "%s: events end at %zu of %zu", path, f.at, f.size);
+        binlog_file_close(&f);
+        free(name[i]);
+    }
+}
+
+/* ---- comparing ---- */
+
+/* A stored string in UTF-8. */
+static char *in_utf8(const char *charset, const struct cell *cell, size_t *size)
+{
+    static const struct { const char *mysql, *iconv; } name[] = {
+        {"utf8mb4", "UTF-8"}, {"utf8", "UTF-8"}, {"utf8mb3", "UTF-8"}, {"latin1", "CP1252"}, {"latin2", "ISO-8859-2"},
+        {"latin5", "ISO-8859-9"}, {"gbk", "GBK"}, {"gb2312", "GB2312"}, {"gb18030", "GB18030"}, {"ucs2", "UCS-2BE"},
+        {"utf16", "UTF-16BE"}, {"utf16le", "UTF-16LE"}, {"utf32", "UTF-32BE"}, {"sjis", "SHIFT_JISX0213"}, {"cp932", "CP932"},
+        {"big5", "BIG5"}, {"euckr", "EUC-KR"}, {"ujis", "EUC-JP"}, {"eucjpms", "EUC-JP-MS"}, {"koi8r", "KOI8-R"},
+        {"cp1251", "CP1251"}, {"greek", "ISO-8859-7"}, {"hebrew", "ISO-8859-8"}, {"ascii", "ASCII"}};
+    const char *from = NULL;
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++)
+        if (strcmp(name[i].mysql, charset) == 0) from = name[i].iconv;
+    ck_assert_msg(from != NULL, "charset %s", charset);
+    iconv_t cd = iconv_open("UTF-8", from);
+    size_t in_left = cell->size, room = cell->size * 4 + 16, out_left = room;
+    char *in = cell->bytes, *out = malloc(room), *to = out;
+    ck_assert_msg(cd != (iconv_t)-1, "iconv from %s", from);
+    bool ok = iconv(cd, &in, &in_left, &to, &out_left) != (size_t)-1;
+    iconv_close(cd);
+    if (!ok) to = out + sprintf(out, "(no %s)", charset);
+    *size = (size_t)(to - out);
+    return out;
+}
+
+static bool equals_hex(const struct cell *cell, const char *hex)
+{
+    if (strlen(hex) != 2 * cell->size) return false;
+    for (size_t i = 0; i < cell->size; i++) {
+        unsigned byte;
+        if (sscanf(hex + 2 * i, "%2x", &byte) != 1 || byte != (uint8_t)cell->bytes[i]) return false;
+    }
+    return true;
+}
+
+static bool equals_expected(const struct change_column *c, const struct cell *cell, json_t *expected)
+{
+    if (json_is_null(expected) || cell->bytes == NULL) return json_is_null(expected) && cell->bytes == NULL;
+    json_t *hex = json_object_get(expected, "hex");
+    if (hex != NULL) return equals_hex(cell, json_string_value(hex));
+    const char *text = json_string_value(expected);
+    size_t bytes = json_string_length(expected);
+    if (text == NULL) return json_integer_value(json_object_get(expected, "len")) == (json_int_t)cell->size; /* only its size is kept */
+    if (c->type == CHANGE_FLOAT || c->type == CHANGE_DOUBLE) {
+        long double want = strtold(text, NULL), have = strtold(cell->bytes, NULL); /* MySQL 9.7 shows 16 digits only */
+        return strtod(text, NULL) == strtod(cell->bytes, NULL) || fabsl(want - have) <= 1e-15L * fabsl(want);
+    }
+    if (c->type <= CHANGE_BIGINT) /* ZEROFILL is shown, not stored */
+        while (*text == '0' && text[1] != 0) text++, bytes--;
+    if (c->charset == NULL) return bytes == cell->size && memcmp(text, cell->bytes, bytes) == 0;
+    size_t size;
+    char *utf8 = in_utf8(c->charset, cell, &size);
+    bool same = size == bytes && memcmp(utf8, text, size) == 0;
+    free(utf8);
+    return same;
+}
+
+static void compare(struct replay *r, struct replay_table *t)
+{
+    const struct change_table *table = &t->definition->table;
+    size_t expected_count = json_array_size(t->expected);
+
+    ck_assert_msg(t->rows.count == expected_count, "%s %s: %zu rows, expected %zu", r->folder, table->table, t->rows.count, expected_count);
+    for (size_t e = 0; e < expected_count; e++) {
+        json_t *row = json_array_get(t->expected, e);
+        size_t at = 0;
+        uint16_t best = 0;
+        for (; at < t->rows.count; at++) {
+            uint16_t i = 0;
+            while (i < table->column_count && equals_expected(&table->column[i], &t->rows.row[at][i], json_array_get(row, i))) i++;
+            if (i == table->column_count) break;
+            if (i > best) best = i;
+        }
+        if (at < t->rows.count) continue;
+        char *text = json_dumps(json_array_get(row, best), JSON_ENCODE_ANY);
+        ck_abort_msg("%s %s: no row for expected row %zu; furthest match ends at column `%s` (%s): expected %s", r->folder, table->table, e,
+                     table->column[best].name, t->definition->column[best].type_text, text);
+    }
+}
+
+/* Replays one folder.  `refused`: the tables that must be refused at some point, because a DDL changed them and the definition is of the
+ * end; `skipped`: those not compared, because statements (not rows) wrote them. */
+static void check_folder(const char *name, const char *refused, const char *skipped, size_t row_events_min)
+{
+    static const char *const include[] = {"cdc", "cdc2", NULL}, *const exclude[] = {"cdc.mu", "*.sq", NULL};
+    static struct replay r;
+    struct filter *filter;
+    struct err_msg msg;
+
+    r = (struct replay){.refused = refused, .version = strstr(name, "mariadb") != NULL ? "10.11.19-MariaDB" : name + strlen("mysql-")};
+    snprintf(r.folder, sizeof r.folder, "%s/%s", corpus, name);
+    load_expected(&r);
+    ck_assert(filter_open(&filter, include, exclude, false, &msg) == ERR_OK);
+    struct schema_query query = {answer, &r};
+    ck_assert(schema_open(&r.schema, &query, NULL, false) == ERR_OK);
+    ck_assert_msg(schema_load_selected(r.schema, filter, &msg) == ERR_OK, "%s", msg.text);
+    for (size_t i = 0; i < r.table_count; i++) {
+        const char *table = json_string_value(json_object_get(r.table[i].header, "table"));
+        r.table[i].definition = schema_find(r.schema, "cdc", 3, table, strlen(table));
+        ck_assert(r.table[i].definition != NULL);
+    }
+    ck_assert(table_cache_open(&r.cache, r.schema, filter) == ERR_OK);
+    ck_assert(row_arena_init(&r.arena, 256, 1 << 20) == ERR_OK); /* small: it must grow */
+
+    replay_files(&r);
+    ck_assert_uint_ge(r.row_events, row_events_min);
+    for (size_t i = 0; i < r.table_count; i++) {
+        char word[80];
+        snprintf(word, sizeof word, " %s ", r.table[i].definition->table.table);
+        if (strstr(refused, word) == NULL && strstr(skipped, word) == NULL) compare(&r, &r.table[i]);
+        row_list_free(&r.table[i].rows, r.table[i].definition->table.column_count);
+        json_decref(r.table[i].header);
+        json_decref(r.table[i].expected);
+    }
+    row_arena_fini(&r.arena);
+    table_cache_close(r.cache);
+    schema_close(r.schema);
+    filter_close(filter);
+}
+
+#define REFUSED " d1 d2 d3 d4 d_tmp x from_cdc2 "
+#define SKIPPED " st st_ld big from_cdc2 "
+
+START_TEST(mysql_57) { check_folder("mysql-5.7.29", REFUSED, SKIPPED, 80); }
+END_TEST
+START_TEST(mysql_57_v1) { check_folder("mysql-5.7.29-v1rows-nogtid-nochecksum", REFUSED, SKIPPED " nc ", 80); }
+END_TEST
+START_TEST(mysql_56) { check_folder("mysql-5.6.24", REFUSED, SKIPPED, 80); }
+END_TEST
+START_TEST(mysql_56_v1) { check_folder("mysql-5.6.24-v1rows-nogtid-nochecksum", REFUSED, SKIPPED " nc ", 80); }
+END_TEST
+START_TEST(mysql_97) { check_folder("mysql-9.7.4", REFUSED, SKIPPED " pj inv zc ", 80); }
+END_TEST
+START_TEST(mariadb_1011) { check_folder("mariadb-10.11.19", REFUSED " sv cor ", SKIPPED " lc ", 80); }
+END_TEST
+
+int main(void)
+{
+    if (!find_corpus()) {
+        printf("skipped: no recorded binlogs (MILLRACE_SHARED/binlogs/generated)\n");
+        return 77;
+    }
+    Suite *suite = suite_create("rows_corpus");
+    TCase *tests = tcase_create("replay");
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, mysql_57);
+    tcase_add_test(tests, mysql_57_v1);
+    tcase_add_test(tests, mysql_56);
+    tcase_add_test(tests, mysql_56_v1);
+    tcase_add_test(tests, mysql_97);
+    tcase_add_test(tests, mariadb_1011);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
