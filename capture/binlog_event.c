@@ -1,0 +1,191 @@
+#include "capture/binlog_event.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "capture/binlog_header.h"
+
+/* "5.7.29-log" as one number that compares: 5, 7, 29. */
+static uint32_t version_number(const char *text)
+{
+    unsigned part[3] = {0, 0, 0};
+    sscanf(text, "%3u.%3u.%3u", &part[0], &part[1], &part[2]);
+    return part[0] << 16 | (part[1] & 0xff) << 8 | (part[2] & 0xff);
+}
+
+enum { VERSION_5_3_0 = 0x050300, VERSION_5_6_1 = 0x050601, FORMAT_CHECKSUM_BYTES = 1 + BINLOG_CHECKSUM_BYTES };
+
+enum err binlog_format_decode(struct cursor body, struct binlog_format *out)
+{
+    uint16_t binlog_version = (uint16_t)cursor_le(&body, 2);
+    const uint8_t *version  = cursor_take(&body, BINLOG_SERVER_VERSION_BYTES);
+    cursor_le(&body, 4); /* created: cleared when the dump does not begin at the file's start */
+    uint8_t header_bytes = (uint8_t)cursor_le(&body, 1);
+    if (body.failed) return ERR_TRUNCATED;
+    if (binlog_version != 4) return ERR_UNSUPPORTED;
+    if (header_bytes != BINLOG_HEADER_BYTES) return ERR_CORRUPT;
+
+    struct binlog_format f = {.binlog_version = binlog_version, .checksum = BINLOG_CHECKSUM_NONE};
+    memcpy(f.server_version, version, BINLOG_SERVER_VERSION_BYTES);
+    for (char *c = f.server_version; *c != '\0'; c++) {
+        if ((unsigned char)*c < 0x20 || (unsigned char)*c > 0x7e) *c = '?';
+    }
+    f.is_mariadb = strstr(f.server_version, "MariaDB") != NULL;
+    size_t types = cursor_left(&body);
+    uint32_t number = version_number(f.server_version);
+    if (number >= (f.is_mariadb ? (uint32_t)VERSION_5_3_0 : (uint32_t)VERSION_5_6_1)) {
+        if (types < FORMAT_CHECKSUM_BYTES) return ERR_TRUNCATED;
+        types -= FORMAT_CHECKSUM_BYTES;
+        f.checksum = body.at[types];
+        if (f.checksum == 255) f.checksum = BINLOG_CHECKSUM_NONE; /* written by a server that does not say */
+        if (f.checksum > BINLOG_CHECKSUM_CRC32) return ERR_UNSUPPORTED;
+    }
+    if (types > BINLOG_EVENT_TYPES_MAX) return ERR_CORRUPT;
+    f.type_count = (uint8_t)types;
+    memcpy(f.post_header, body.at, types);
+    *out = f;
+    return ERR_OK;
+}
+
+enum err binlog_rotate_decode(struct cursor body, struct binlog_rotate *out)
+{
+    uint64_t position = cursor_le(&body, 8);
+    if (body.failed) return ERR_TRUNCATED;
+    size_t size = cursor_left(&body);
+    if (size == 0 || memchr(body.at, 0, size) != NULL) return ERR_CORRUPT;
+    *out = (struct binlog_rotate){position, (const char *)body.at, size};
+    return ERR_OK;
+}
+
+enum query_status { /* codes of the status variables that we read or must know the size of */
+    QUERY_FLAGS2 = 0, QUERY_SQL_MODE = 1, QUERY_CATALOG = 2, QUERY_AUTO_INCREMENT = 3, QUERY_CHARSET = 4, QUERY_TIME_ZONE = 5,
+    QUERY_CATALOG_NZ = 6,
+};
+
+/* Reads flags2, sql_mode, charset.  The server writes them in the order of their codes, so the first code above those
+ * ends the search. */
+static void query_status_decode(struct cursor vars, struct binlog_query *q)
+{
+    bool flags2 = false, sql_mode = false;
+    while (cursor_left(&vars) > 0 && !vars.failed) {
+        uint8_t code = (uint8_t)cursor_le(&vars, 1);
+        switch (code) {
+        case QUERY_FLAGS2:
+            q->flags2 = (uint32_t)cursor_le(&vars, 4);
+            flags2 = !vars.failed;
+            break;
+        case QUERY_SQL_MODE:
+            q->sql_mode = cursor_le(&vars, 8);
+            sql_mode = !vars.failed;
+            break;
+        case QUERY_CATALOG: cursor_take(&vars, (size_t)cursor_le(&vars, 1) + 1); break;
+        case QUERY_CATALOG_NZ:
+        case QUERY_TIME_ZONE: cursor_take(&vars, (size_t)cursor_le(&vars, 1)); break;
+        case QUERY_AUTO_INCREMENT: cursor_take(&vars, 4); break;
+        case QUERY_CHARSET: {
+            uint16_t charset = (uint16_t)cursor_le(&vars, 2);
+            cursor_take(&vars, 4);
+            if (!vars.failed) q->client_charset = charset;
+            break;
+        }
+        default: vars.at = vars.end;
+        }
+    }
+    q->has_status = flags2 && sql_mode;
+}
+
+enum err binlog_query_decode(struct cursor body, const struct binlog_format *format, struct binlog_query *out)
+{
+    enum { QUERY_FIXED_BYTES = 13, QUERY_FIXED_BYTES_V3 = 11 };
+    struct binlog_query q = {0};
+    uint8_t fixed = binlog_post_header(format, BINLOG_QUERY, QUERY_FIXED_BYTES);
+    q.thread_id = (uint32_t)cursor_le(&body, 4);
+    cursor_le(&body, 4); /* execution time */
+    q.database_bytes = (size_t)cursor_le(&body, 1);
+    q.error_code = (uint16_t)cursor_le(&body, 2);
+    size_t status_bytes = fixed >= QUERY_FIXED_BYTES ? (size_t)cursor_le(&body, 2) : 0;
+    if (fixed > QUERY_FIXED_BYTES) cursor_take(&body, (size_t)fixed - QUERY_FIXED_BYTES);
+    const uint8_t *status = cursor_take(&body, status_bytes);
+    q.database = (const char *)cursor_take(&body, q.database_bytes);
+    cursor_take(&body, 1);
+    if (body.failed) return ERR_TRUNCATED;
+    q.text = (const char *)body.at;
+    q.text_bytes = cursor_left(&body);
+    query_status_decode(cursor_of(status, status_bytes), &q);
+    *out = q;
+    return ERR_OK;
+}
+
+enum err binlog_gtid_decode(struct cursor body, struct binlog_gtid *out)
+{
+    enum { LOGICAL_CLOCK = 2, LOGICAL_CLOCK_BYTES = 16, COMMIT_TIME_BYTES = 7 };
+    const uint64_t has_original_time = (uint64_t)1 << 55;
+    struct binlog_gtid g = {0};
+    cursor_le(&body, 1); /* flags: may hold statements that are not rows */
+    const uint8_t *uuid = cursor_take(&body, sizeof g.uuid);
+    g.number = cursor_le(&body, 8);
+    if (body.failed) return ERR_TRUNCATED;
+    memcpy(g.uuid, uuid, sizeof g.uuid);
+    if (cursor_left(&body) >= 1 + LOGICAL_CLOCK_BYTES + COMMIT_TIME_BYTES && *body.at == LOGICAL_CLOCK) {
+        cursor_take(&body, 1 + LOGICAL_CLOCK_BYTES);
+        g.commit_us = cursor_le(&body, COMMIT_TIME_BYTES) & ~has_original_time;
+    }
+    *out = g;
+    return ERR_OK;
+}
+
+enum err binlog_mariadb_gtid_decode(struct cursor body, struct binlog_mariadb_gtid *out)
+{
+    struct binlog_mariadb_gtid g;
+    g.number = cursor_le(&body, 8);
+    g.domain = (uint32_t)cursor_le(&body, 4);
+    g.flags  = (uint8_t)cursor_le(&body, 1);
+    if (body.failed) return ERR_TRUNCATED;
+    *out = g;
+    return ERR_OK;
+}
+
+enum err binlog_xid_decode(struct cursor body, uint64_t *xid)
+{
+    uint64_t value = cursor_le(&body, 8);
+    if (body.failed) return ERR_TRUNCATED;
+    *xid = value;
+    return ERR_OK;
+}
+
+static const char *const event_name[] = {
+    [BINLOG_START_V3] = "START_V3", [BINLOG_QUERY] = "QUERY", [BINLOG_STOP] = "STOP", [BINLOG_ROTATE] = "ROTATE",
+    [BINLOG_INTVAR] = "INTVAR", [BINLOG_LOAD] = "LOAD", [BINLOG_CREATE_FILE] = "CREATE_FILE",
+    [BINLOG_APPEND_BLOCK] = "APPEND_BLOCK", [BINLOG_EXEC_LOAD] = "EXEC_LOAD", [BINLOG_DELETE_FILE] = "DELETE_FILE",
+    [BINLOG_NEW_LOAD] = "NEW_LOAD", [BINLOG_RAND] = "RAND", [BINLOG_USER_VAR] = "USER_VAR",
+    [BINLOG_FORMAT_DESCRIPTION] = "FORMAT_DESCRIPTION", [BINLOG_XID] = "XID",
+    [BINLOG_BEGIN_LOAD_QUERY] = "BEGIN_LOAD_QUERY", [BINLOG_EXECUTE_LOAD_QUERY] = "EXECUTE_LOAD_QUERY",
+    [BINLOG_TABLE_MAP] = "TABLE_MAP", [BINLOG_PRE_GA_WRITE] = "PRE_GA_WRITE_ROWS",
+    [BINLOG_PRE_GA_UPDATE] = "PRE_GA_UPDATE_ROWS", [BINLOG_PRE_GA_DELETE] = "PRE_GA_DELETE_ROWS",
+    [BINLOG_WRITE_ROWS_V1] = "WRITE_ROWS_V1", [BINLOG_UPDATE_ROWS_V1] = "UPDATE_ROWS_V1",
+    [BINLOG_DELETE_ROWS_V1] = "DELETE_ROWS_V1", [BINLOG_INCIDENT] = "INCIDENT", [BINLOG_HEARTBEAT] = "HEARTBEAT",
+    [BINLOG_IGNORABLE] = "IGNORABLE", [BINLOG_ROWS_QUERY] = "ROWS_QUERY", [BINLOG_WRITE_ROWS] = "WRITE_ROWS",
+    [BINLOG_UPDATE_ROWS] = "UPDATE_ROWS", [BINLOG_DELETE_ROWS] = "DELETE_ROWS", [BINLOG_GTID] = "GTID",
+    [BINLOG_ANONYMOUS_GTID] = "ANONYMOUS_GTID", [BINLOG_PREVIOUS_GTIDS] = "PREVIOUS_GTIDS",
+    [BINLOG_TRANSACTION_CONTEXT] = "TRANSACTION_CONTEXT", [BINLOG_VIEW_CHANGE] = "VIEW_CHANGE",
+    [BINLOG_XA_PREPARE] = "XA_PREPARE", [BINLOG_PARTIAL_UPDATE_ROWS] = "PARTIAL_UPDATE_ROWS",
+    [BINLOG_TRANSACTION_PAYLOAD] = "TRANSACTION_PAYLOAD", [BINLOG_HEARTBEAT_V2] = "HEARTBEAT_V2",
+    [BINLOG_GTID_TAGGED] = "GTID_TAGGED", [BINLOG_MARIADB_ANNOTATE_ROWS] = "ANNOTATE_ROWS",
+    [BINLOG_MARIADB_CHECKPOINT] = "BINLOG_CHECKPOINT", [BINLOG_MARIADB_GTID] = "MARIADB_GTID",
+    [BINLOG_MARIADB_GTID_LIST] = "GTID_LIST", [BINLOG_MARIADB_START_ENCRYPTION] = "START_ENCRYPTION",
+    [BINLOG_MARIADB_QUERY_COMPRESSED] = "QUERY_COMPRESSED",
+    [BINLOG_MARIADB_WRITE_ROWS_COMPRESSED_V1] = "WRITE_ROWS_COMPRESSED_V1",
+    [BINLOG_MARIADB_UPDATE_ROWS_COMPRESSED_V1] = "UPDATE_ROWS_COMPRESSED_V1",
+    [BINLOG_MARIADB_DELETE_ROWS_COMPRESSED_V1] = "DELETE_ROWS_COMPRESSED_V1",
+    [BINLOG_MARIADB_WRITE_ROWS_COMPRESSED] = "WRITE_ROWS_COMPRESSED",
+    [BINLOG_MARIADB_UPDATE_ROWS_COMPRESSED] = "UPDATE_ROWS_COMPRESSED",
+    [BINLOG_MARIADB_DELETE_ROWS_COMPRESSED] = "DELETE_ROWS_COMPRESSED",
+};
+
+const char *binlog_event_name(uint8_t type)
+{
+    static _Thread_local char number[16];
+    if (type < sizeof event_name / sizeof event_name[0] && event_name[type] != NULL) return event_name[type];
+    snprintf(number, sizeof number, "type %u", type);
+    return number;
+}

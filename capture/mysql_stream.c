@@ -1,0 +1,403 @@
+/* The real side of capture/source_stream.h: two connections through the MySQL client library, one for questions and one for
+ * the dump.  MariaDB's Connector/C gives raw packets through its method table (its own replication calls copy and parse
+ * every packet, and fail on several servers); Oracle's library has mysql_binlog_open. */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <mysql.h>
+#ifdef MARIADB_PACKAGE_VERSION
+#include <ma_pvio.h>
+#endif
+
+#include "base/invariant.h"
+#include "capture/source_stream.h"
+
+enum {
+    QUERY_TIMEOUT_S     = 60,    /* the slowest question: definitions of very many tables */
+    DUMP_TIMEOUT_S_MIN  = 30,    /* no event and no heartbeat for so long: the connection is dead */
+    DUMP_WRITE_TIMEOUT_S = 86400, /* the source waits so long for us to read before it gives the dump up */
+    FIELDS_MAX          = 64,
+    SQL_BYTES           = 512,
+};
+
+struct mysql_stream {
+    struct source_stream stream;
+    const struct source_stream_config *config;
+    MYSQL *questions, *dump; /* NULL: not connected */
+    pthread_mutex_t lock;    /* of the two file descriptors: cut may come while they open and close */
+    int  questions_fd, dump_fd;
+    _Atomic bool is_cut;
+#ifndef MARIADB_PACKAGE_VERSION
+    MYSQL_RPL rpl;
+    char rpl_file[512];
+#endif
+};
+
+static struct mysql_stream *of(struct source_stream *s) { return (struct mysql_stream *)(void *)s; }
+
+/* --- errors --- */
+
+enum server_error { /* numbers of the server and of the library */
+    SERVER_TOO_MANY_CONNECTIONS = 1040, SERVER_DB_ACCESS_DENIED = 1044, SERVER_ACCESS_DENIED = 1045, SERVER_SHUTDOWN = 1053,
+    SERVER_HOST_BLOCKED = 1129, SERVER_HOST_NOT_PRIVILEGED = 1130, SERVER_TABLE_ACCESS_DENIED = 1142,
+    SERVER_NO_BINLOG = 1220, SERVER_SPECIFIC_ACCESS_DENIED = 1227, SERVER_MASTER_FATAL = 1236, SERVER_INTERRUPTED = 1317,
+    SERVER_ACCESS_DENIED_NO_PASSWORD = 1698, SERVER_KILLED = 1927, CLIENT_FIRST = 2000, CLIENT_LOST = 2013, CLIENT_GONE = 2006, CLIENT_LAST = 2099,
+    CLIENT_AUTH_PLUGIN = 2059, CLIENT_PACKET_TOO_LARGE = 2020,
+};
+
+static enum err code_of(unsigned number, bool connecting)
+{
+    switch (number) {
+    case SERVER_DB_ACCESS_DENIED: case SERVER_ACCESS_DENIED: case SERVER_HOST_NOT_PRIVILEGED: case SERVER_TABLE_ACCESS_DENIED:
+    case SERVER_SPECIFIC_ACCESS_DENIED: case SERVER_ACCESS_DENIED_NO_PASSWORD: case CLIENT_AUTH_PLUGIN:
+        return ERR_ACCESS_DENIED;
+    case SERVER_TOO_MANY_CONNECTIONS: case SERVER_HOST_BLOCKED: return ERR_CONNECT;
+    case SERVER_SHUTDOWN: case SERVER_INTERRUPTED: case SERVER_KILLED: return ERR_DISCONNECTED;
+    case CLIENT_PACKET_TOO_LARGE: return ERR_TOO_LARGE;
+    default: break;
+    }
+    if (number >= CLIENT_FIRST && number <= CLIENT_LAST) return connecting ? ERR_CONNECT : ERR_DISCONNECTED;
+    return ERR_INVALID;
+}
+
+static enum err connect_failed(struct mysql_stream *m, MYSQL *mysql, struct err_msg *msg)
+{
+    const struct source_stream_config *c = m->config;
+    unsigned number = mysql_errno(mysql);
+    enum err code = code_of(number, true);
+    if (code == ERR_INVALID) code = ERR_CONNECT;
+    if (code == ERR_ACCESS_DENIED)
+        return err_set(msg, code, "the source refused user '%s' at %s:%u: %s (error %u); check user and password and from which "
+                       "hosts the account may connect", c->user, c->host, c->port, mysql_error(mysql), number);
+    return err_set(msg, code, "cannot connect to the source at %s:%u: %s (error %u)", c->host, c->port, mysql_error(mysql), number);
+}
+
+/* What the server says instead of the next event. */
+static enum err dump_failed(struct mysql_stream *m, struct err_msg *msg)
+{
+    unsigned number = mysql_errno(m->dump);
+    const char *text = mysql_error(m->dump);
+    if (number == SERVER_NO_BINLOG) return err_set(msg, ERR_SOURCE_CONFIG, "the source writes no binlog: %s; set log_bin", text);
+    if (number == SERVER_MASTER_FATAL) {
+        if (strstr(text, "first log file name") != NULL || strstr(text, "purged") != NULL)
+            return err_set(msg, ERR_SOURCE_PURGED, "the source no longer has the binlog to read on from: %s", text);
+        if (strstr(text, "impossible position") != NULL || strstr(text, "position > file size") != NULL)
+            return err_set(msg, ERR_SOURCE_HISTORY, "the source's binlog is shorter than what was already read from it: %s", text);
+        if (strstr(text, "same server") != NULL)
+            return err_set(msg, ERR_SOURCE_CONFIG, "another replica of the source uses our server id %u; give the channel another one: %s",
+                           m->config->server_id, text);
+        if (strstr(text, "max_allowed_packet") != NULL)
+            return err_set(msg, ERR_SOURCE_CONFIG, "an event is larger than the source's max_allowed_packet; raise it there: %s", text);
+        return err_set(msg, ERR_DISCONNECTED, "the source ended the binlog dump: %s", text);
+    }
+    enum err code = code_of(number, false);
+    if (code == ERR_ACCESS_DENIED)
+        return err_set(msg, code, "user '%s' may not read the binlog: %s; GRANT REPLICATION SLAVE ON *.*", m->config->user, text);
+    if (code == ERR_INVALID) code = ERR_DISCONNECTED;
+    return err_set(msg, code, "the binlog dump was interrupted: %s (error %u)", text, number);
+}
+
+/* --- connections --- */
+
+static int socket_of(MYSQL *mysql)
+{
+#ifdef MARIADB_PACKAGE_VERSION
+    return (int)mysql_get_socket(mysql);
+#else
+    return (int)mysql->net.fd;
+#endif
+}
+
+static void connection_close(struct mysql_stream *m, MYSQL **mysql, int *fd)
+{
+    pthread_mutex_lock(&m->lock);
+    *fd = -1;
+    pthread_mutex_unlock(&m->lock);
+    if (*mysql != NULL) mysql_close(*mysql);
+    *mysql = NULL;
+}
+
+/* Runs a statement whose result, if any, is thrown away; an error is not one that matters. */
+static void statement_try(MYSQL *mysql, const char *sql)
+{
+    if (mysql_query(mysql, sql) != 0) return;
+    MYSQL_RES *result = mysql_store_result(mysql);
+    if (result != NULL) mysql_free_result(result);
+}
+
+static enum err connection_open(struct mysql_stream *m, MYSQL **out, int *fd, unsigned read_timeout_s, struct err_msg *msg)
+{
+    const struct source_stream_config *c = m->config;
+    if (atomic_load_explicit(&m->is_cut, memory_order_acquire)) return ERR_STOPPED; /* pairs with cut */
+    MYSQL *mysql = mysql_init(NULL);
+    if (mysql == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for a connection to the source");
+    unsigned timeout_s = c->connect_timeout_s;
+    unsigned long packet_max = (unsigned long)c->packet_bytes_max;
+    mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_s);
+    mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &read_timeout_s);
+    mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &timeout_s);
+    mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_max);
+#ifndef MARIADB_PACKAGE_VERSION
+    bool get_key = true;
+    mysql_options(mysql, MYSQL_OPT_GET_SERVER_PUBLIC_KEY, &get_key);
+#endif
+    bool is_path = c->host[0] == '/';
+    if (mysql_real_connect(mysql, is_path ? NULL : c->host, c->user, c->password, NULL, is_path ? 0 : c->port,
+                           is_path ? c->host : NULL, 0) == NULL) {
+        enum err e = connect_failed(m, mysql, msg);
+        mysql_close(mysql);
+        return e;
+    }
+    if (mysql_query(mysql, "SET NAMES utf8mb4") != 0) statement_try(mysql, "SET NAMES utf8"); /* before 5.5.3 */
+    pthread_mutex_lock(&m->lock);
+    *fd = socket_of(mysql);
+    bool is_cut = atomic_load_explicit(&m->is_cut, memory_order_relaxed);
+    pthread_mutex_unlock(&m->lock);
+    *out = mysql;
+    if (!is_cut) return ERR_OK;
+    connection_close(m, out, fd);
+    return ERR_STOPPED;
+}
+
+static enum err stream_connect(struct source_stream *s, struct err_msg *msg)
+{
+    struct mysql_stream *m = of(s);
+    connection_close(m, &m->questions, &m->questions_fd);
+    TRY(connection_open(m, &m->questions, &m->questions_fd, QUERY_TIMEOUT_S, msg));
+    statement_try(m->questions, "SET SESSION wait_timeout=31536000");
+    return ERR_OK;
+}
+
+/* --- questions --- */
+
+static enum err query_failed(struct mysql_stream *m, const char *sql, struct err_msg *msg)
+{
+    if (atomic_load_explicit(&m->is_cut, memory_order_acquire)) return ERR_STOPPED; /* pairs with cut */
+    unsigned number = mysql_errno(m->questions);
+    return err_set(msg, code_of(number, false), "the source answered to \"%.120s\": %s (error %u)", sql,
+                   mysql_error(m->questions), number);
+}
+
+static enum err query_once(struct mysql_stream *m, const char *sql, source_row *row, void *context, struct err_msg *msg)
+{
+    if (mysql_query(m->questions, sql) != 0) return query_failed(m, sql, msg);
+    MYSQL_RES *result = mysql_use_result(m->questions);
+    if (result == NULL) return mysql_errno(m->questions) == 0 ? ERR_OK : query_failed(m, sql, msg);
+    unsigned fields = mysql_num_fields(result);
+    enum err e = fields > FIELDS_MAX ? err_set(msg, ERR_TOO_LARGE, "the source's answer has %u columns", fields) : ERR_OK;
+    for (MYSQL_ROW values; e == ERR_OK && (values = mysql_fetch_row(result)) != NULL;) {
+        unsigned long *lengths = mysql_fetch_lengths(result);
+        const char *field[FIELDS_MAX];
+        size_t bytes[FIELDS_MAX];
+        for (unsigned i = 0; i < fields; i++) {
+            field[i] = values[i];
+            bytes[i] = values[i] == NULL ? 0 : lengths[i];
+        }
+        if (row != NULL) e = row(context, field, bytes, fields);
+    }
+    if (e == ERR_OK && mysql_errno(m->questions) != 0) e = query_failed(m, sql, msg);
+    mysql_free_result(result); /* reads what is left of it */
+    return e;
+}
+
+static enum err stream_query(struct source_stream *s, const char *sql, source_row *row, void *context, struct err_msg *msg)
+{
+    struct mysql_stream *m = of(s);
+    if (m->questions == NULL) return err_set(msg, ERR_DISCONNECTED, "not connected to the source");
+    if (mysql_query(m->questions, "DO 0") != 0) { /* the idle connection may be gone: then nothing of it is lost */
+        if (code_of(mysql_errno(m->questions), false) == ERR_DISCONNECTED) TRY(stream_connect(s, msg));
+    }
+    return query_once(m, sql, row, context, msg);
+}
+
+/* --- the dump --- */
+
+static void put_le(unsigned char **at, uint64_t value, unsigned size)
+{
+    for (unsigned i = 0; i < size; i++) *(*at)++ = (unsigned char)(value >> (8 * i));
+}
+
+enum { COMMAND_REGISTER_REPLICA = 21, COMMAND_BINLOG_DUMP = 18, FILE_NAME_BYTES_MAX = 255 };
+
+#ifdef MARIADB_PACKAGE_VERSION
+
+/* Lists us in SHOW REPLICAS; needs the same privilege as the dump. */
+static bool replica_register(struct mysql_stream *m)
+{
+    unsigned char packet[4 + 1 + 1 + 1 + 2 + 4 + 4], *at = packet;
+    put_le(&at, m->config->server_id, 4);
+    put_le(&at, 0, 1); /* no host name, user or password to show */
+    put_le(&at, 0, 1);
+    put_le(&at, 0, 1);
+    put_le(&at, 0, 2);
+    put_le(&at, 0, 4);
+    put_le(&at, 0, 4);
+    return m->dump->methods->db_command(m->dump, (enum enum_server_command)COMMAND_REGISTER_REPLICA, (const char *)packet,
+                                        (size_t)(at - packet), 0, NULL) == 0;
+}
+
+static bool dump_request(struct mysql_stream *m, const char *file, uint32_t position)
+{
+    unsigned char packet[4 + 2 + 4 + FILE_NAME_BYTES_MAX], *at = packet;
+    size_t file_bytes = strlen(file);
+    INVARIANT(file_bytes <= FILE_NAME_BYTES_MAX);
+    put_le(&at, position, 4);
+    put_le(&at, 0, 2); /* flags: wait at the end of the last file for more */
+    put_le(&at, m->config->server_id, 4);
+    memcpy(at, file, file_bytes);
+    at += file_bytes;
+    return m->dump->methods->db_command(m->dump, (enum enum_server_command)COMMAND_BINLOG_DUMP, (const char *)packet,
+                                        (size_t)(at - packet), 1, NULL) == 0;
+}
+
+/* One packet, whole, in the library's buffer. */
+static enum err packet_read(struct mysql_stream *m, const uint8_t **packet, size_t *size, struct err_msg *msg)
+{
+    unsigned long length = mysql_net_read_packet(m->dump);
+    if (length == packet_error) return dump_failed(m, msg);
+    *packet = m->dump->net.read_pos;
+    *size = length;
+    return ERR_OK;
+}
+
+static bool buffer_holds_more(const struct mysql_stream *m)
+{
+    const MARIADB_PVIO *pvio = m->dump->net.pvio;
+    return pvio != NULL && pvio->cache != NULL && pvio->cache_pos < pvio->cache + pvio->cache_size;
+}
+
+#else
+
+static bool replica_register(struct mysql_stream *m)
+{
+    (void)m;
+    return true; /* the library has no call for it */
+}
+
+static bool dump_request(struct mysql_stream *m, const char *file, uint32_t position)
+{
+    snprintf(m->rpl_file, sizeof m->rpl_file, "%s", file);
+    m->rpl = (MYSQL_RPL){.file_name = m->rpl_file, .file_name_length = strlen(m->rpl_file), .start_position = position,
+                         .server_id = m->config->server_id};
+    return mysql_binlog_open(m->dump, &m->rpl) == 0;
+}
+
+static enum err packet_read(struct mysql_stream *m, const uint8_t **packet, size_t *size, struct err_msg *msg)
+{
+    if (mysql_binlog_fetch(m->dump, &m->rpl) != 0) return dump_failed(m, msg);
+    *packet = m->rpl.buffer;
+    *size = m->rpl.size;
+    return ERR_OK;
+}
+
+static bool buffer_holds_more(const struct mysql_stream *m)
+{
+    (void)m; /* not to be seen from outside: the kernel alone is asked */
+    return false;
+}
+
+#endif
+
+static enum err stream_dump(struct source_stream *s, const char *file, uint32_t position, struct err_msg *msg)
+{
+    struct mysql_stream *m = of(s);
+    if (strlen(file) > FILE_NAME_BYTES_MAX)
+        return err_set(msg, ERR_TOO_LARGE, "the source's binlog has a file name of %zu bytes", strlen(file));
+    connection_close(m, &m->dump, &m->dump_fd);
+    unsigned timeout_s = m->config->heartbeat_ms / 1000 * 10;
+    if (timeout_s < DUMP_TIMEOUT_S_MIN) timeout_s = DUMP_TIMEOUT_S_MIN;
+    TRY(connection_open(m, &m->dump, &m->dump_fd, timeout_s, msg));
+
+    char sql[SQL_BYTES];
+    unsigned long long heartbeat_ns = (unsigned long long)m->config->heartbeat_ms * 1000000;
+    snprintf(sql, sizeof sql, "SET @master_heartbeat_period=%llu, @source_heartbeat_period=%llu", heartbeat_ns, heartbeat_ns);
+    if (mysql_query(m->dump, sql) != 0) return dump_failed(m, msg);
+    if (mysql_query(m->dump, "SET @master_binlog_checksum='CRC32', @source_binlog_checksum='CRC32'") != 0)
+        return dump_failed(m, msg);
+    if (mysql_query(m->dump, "SET @mariadb_slave_capability=4") != 0) return dump_failed(m, msg);
+    snprintf(sql, sizeof sql, "SET SESSION net_write_timeout=%u", DUMP_WRITE_TIMEOUT_S);
+    if (mysql_query(m->dump, sql) != 0) return dump_failed(m, msg);
+    if (!replica_register(m)) return dump_failed(m, msg);
+    if (!dump_request(m, file, position)) return dump_failed(m, msg);
+    return ERR_OK;
+}
+
+static enum err stream_next(struct source_stream *s, const uint8_t **event, size_t *size, struct err_msg *msg)
+{
+    enum { PACKET_OK = 0, PACKET_EOF = 0xfe };
+    struct mysql_stream *m = of(s);
+    if (m->dump == NULL) return err_set(msg, ERR_DISCONNECTED, "no binlog dump is under way");
+    const uint8_t *packet = NULL;
+    size_t bytes = 0;
+    enum err e = packet_read(m, &packet, &bytes, msg);
+    if (atomic_load_explicit(&m->is_cut, memory_order_relaxed)) return ERR_STOPPED;
+    TRY(e);
+    if (bytes == 0 || packet[0] == PACKET_EOF)
+        return err_set(msg, ERR_DISCONNECTED, "the source ended the binlog dump (it may be shutting down)");
+    if (packet[0] != PACKET_OK) return err_set(msg, ERR_DISCONNECTED, "the source sent a packet of kind %u in the dump", packet[0]);
+    *event = packet + 1;
+    *size = bytes - 1;
+    return ERR_OK;
+}
+
+static bool stream_pending(struct source_stream *s)
+{
+    struct mysql_stream *m = of(s);
+    if (m->dump == NULL) return false;
+    if (buffer_holds_more(m)) return true;
+    struct pollfd readable = {.fd = m->dump_fd, .events = POLLIN};
+    return poll(&readable, 1, 0) > 0;
+}
+
+static void stream_disconnect(struct source_stream *s)
+{
+    struct mysql_stream *m = of(s);
+    connection_close(m, &m->dump, &m->dump_fd);
+    connection_close(m, &m->questions, &m->questions_fd);
+}
+
+static void stream_cut(struct source_stream *s)
+{
+    struct mysql_stream *m = of(s);
+    atomic_store_explicit(&m->is_cut, true, memory_order_release); /* pairs with connection_open, stream_next */
+    pthread_mutex_lock(&m->lock);
+    if (m->dump_fd >= 0) shutdown(m->dump_fd, SHUT_RDWR);
+    if (m->questions_fd >= 0) shutdown(m->questions_fd, SHUT_RDWR);
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void stream_close(struct source_stream *s)
+{
+    struct mysql_stream *m = of(s);
+    stream_disconnect(s);
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+}
+
+static const struct source_stream_ops mysql_ops = {
+    stream_connect, stream_query, stream_dump, stream_next, stream_pending, stream_disconnect, stream_cut, stream_close,
+};
+
+static void library_init(void) { (void)mysql_library_init(0, NULL, NULL); }
+
+enum err source_stream_mysql_open(struct source_stream **out, const struct source_stream_config *config, struct err_msg *msg)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, library_init);
+    struct mysql_stream *m = calloc(1, sizeof *m);
+    if (m == NULL || pthread_mutex_init(&m->lock, NULL) != 0) {
+        free(m);
+        return err_set(msg, ERR_NO_MEMORY, "no memory for a connection to the source");
+    }
+    m->stream.ops = &mysql_ops;
+    m->config = config;
+    m->questions_fd = m->dump_fd = -1;
+    *out = &m->stream;
+    return ERR_OK;
+}
