@@ -39,13 +39,14 @@ static enum change_type type_of(int64_t number)
     return CHANGE_INT;
 }
 
-/* {"__hex__": "00ff"} to bytes, leaked to the end of the test. */
-static struct change_value bytes_value(const json_t *hex)
+/* {"__hex__": "00ff"} to bytes in the maker's pool. */
+static struct change_value bytes_value(struct maker *m, const json_t *hex)
 {
     const char *text = text_in(hex, "__hex__");
     size_t size = strlen(text) / 2;
-    uint8_t *bytes = malloc(size + 1);
-    ck_assert_ptr_nonnull(bytes);
+    uint8_t *bytes = m->pool + m->pool_used;
+    m->pool_used += size;
+    ck_assert_uint_le(m->pool_used, sizeof m->pool);
     for (size_t i = 0; i < size; i++) {
         unsigned byte = 0;
         ck_assert_int_eq(sscanf(text + 2 * i, "%2x", &byte), 1);
@@ -75,7 +76,7 @@ static struct change_value datetime_of(const json_t *item)
     return v;
 }
 
-static struct change_value value_of(const json_t *item, struct change_column *column)
+static struct change_value value_of(struct maker *m, const json_t *item, struct change_column *column)
 {
     const char *branch;
     json_t *content;
@@ -91,7 +92,7 @@ static struct change_value value_of(const json_t *item, struct change_column *co
     }
     if (strcmp(branch, "Character") == 0) {
         column->charset = text_in(content, "charset");
-        return bytes_value(json_object_get(content, "value"));
+        return bytes_value(m, json_object_get(content, "value"));
     }
     if (strcmp(branch, "Decimal") == 0) {
         column->scale = (uint8_t)number_in(content, "scale");
@@ -108,7 +109,7 @@ static struct change_value value_of(const json_t *item, struct change_column *co
     }
     if (strcmp(branch, "TextObject") == 0) return text_of(content);
     ck_assert_str_eq(branch, "BinaryObject");
-    return bytes_value(json_object_get(content, "value"));
+    return bytes_value(m, json_object_get(content, "value"));
 }
 
 /* db.table into its two names; keys with their columns; columns with what the values tell of them. */
@@ -116,6 +117,7 @@ static void table_of(struct maker *m, const json_t *vector)
 {
     static char object_name[256];
     json_t *fields = json_object_get(vector, "fields"), *columns;
+    static char key_name_copy[64];
     json_t *keys = json_loads(text_in(json_object_get(vector, "tags"), "pk_uk_info"), 0, NULL);
     const char *key_name;
     snprintf(object_name, sizeof object_name, "%s", text_in(vector, "objectName"));
@@ -133,15 +135,17 @@ static void table_of(struct maker *m, const json_t *vector)
         ck_assert(m->table.key_count == 0 && json_array_size(columns) == 1);
         for (uint16_t i = 0; i < m->table.column_count; i++)
             if (strcmp(m->column[i].name, json_string_value(json_array_get(columns, 0))) == 0) m->key_column[0] = i;
-        m->key[m->table.key_count++] = (struct change_key){key_name, m->key_column, 1};
+        snprintf(key_name_copy, sizeof key_name_copy, "%s", key_name);
+        m->key[m->table.key_count++] = (struct change_key){key_name_copy, m->key_column, 1};
     }
+    json_decref(keys);
 }
 
 static void image_of(struct maker *m, const json_t *vector, const char *name, struct change_value *out)
 {
     json_t *image = json_object_get(vector, name);
     if (!json_is_array(image)) return;
-    for (unsigned i = 0; i < m->table.column_count; i++) out[i] = value_of(json_array_get(image, i), &m->column[i]);
+    for (unsigned i = 0; i < m->table.column_count; i++) out[i] = value_of(m, json_array_get(image, i), &m->column[i]);
 }
 
 static void event_of(struct maker *m, const json_t *vector)
@@ -209,6 +213,11 @@ START_TEST(equals_the_vector)
     ck_assert_uint_eq(size, want_size);
     avro_value_t ours = oracle_decode(bytes, size), theirs = oracle_decode(want, want_size);
     ck_assert_msg(avro_value_equal_fast(&ours, &theirs), "%s: the records differ", names[_i]);
+    avro_value_decref(&ours);
+    avro_value_decref(&theirs);
+    if (maker.event.table != NULL) record_format_dts_avro.table_release(&maker.table);
+    json_decref(vector);
+    free(bytes);
 }
 END_TEST
 
