@@ -1,5 +1,5 @@
-/* Goal: records made by another program from the format's description (FOLDER/NAME.json: what is in it, NAME.hex: its bytes) come out
- * of our encoder with the same bytes, but for the order of the tags, which is free.
+/* Goal: records made by another program from the format's description (FOLDER/NAME.json: what is in it, NAME.hex: its
+ * bytes) come out of our encoder with the same bytes, but for the order of the tags, which is free.
  * Method: a change event is built from the JSON; both records are decoded by Avro's library and must be equal and of
  * equal size.
  * Usage: test_dts_vectors FOLDER; skips when there is none. */
@@ -17,8 +17,14 @@
 
 static const char *folder;
 
-static const char *text_in(const json_t *object, const char *key) { return json_string_value(json_object_get(object, key)); }
-static int64_t number_in(const json_t *object, const char *key) { return json_integer_value(json_object_get(object, key)); }
+static const char *text_in(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+static int64_t number_in(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
 
 static uint64_t tag_number(const json_t *vector, const char *key)
 {
@@ -28,11 +34,15 @@ static uint64_t tag_number(const json_t *vector, const char *key)
 
 static enum change_type type_of(int64_t number)
 {
-    static const struct { int number; enum change_type type; } types[] = {
-        {1, CHANGE_TINYINT}, {2, CHANGE_SMALLINT}, {9, CHANGE_MEDIUMINT}, {3, CHANGE_INT}, {8, CHANGE_BIGINT}, {16, CHANGE_BIT},
-        {4, CHANGE_FLOAT}, {5, CHANGE_DOUBLE}, {246, CHANGE_DECIMAL}, {10, CHANGE_DATE}, {11, CHANGE_TIME}, {12, CHANGE_DATETIME},
-        {7, CHANGE_TIMESTAMP}, {13, CHANGE_YEAR}, {254, CHANGE_CHAR}, {253, CHANGE_VARCHAR}, {15, CHANGE_TEXT}, {252, CHANGE_BLOB},
-        {247, CHANGE_ENUM}, {248, CHANGE_SET}, {245, CHANGE_JSON}, {255, CHANGE_GEOMETRY}};
+    static const struct {
+        int number;
+        enum change_type type;
+    } types[] = {{1, CHANGE_TINYINT},   {2, CHANGE_SMALLINT},  {9, CHANGE_MEDIUMINT}, {3, CHANGE_INT},
+                 {8, CHANGE_BIGINT},    {16, CHANGE_BIT},      {4, CHANGE_FLOAT},     {5, CHANGE_DOUBLE},
+                 {246, CHANGE_DECIMAL}, {10, CHANGE_DATE},     {11, CHANGE_TIME},     {12, CHANGE_DATETIME},
+                 {7, CHANGE_TIMESTAMP}, {13, CHANGE_YEAR},     {254, CHANGE_CHAR},    {253, CHANGE_VARCHAR},
+                 {15, CHANGE_TEXT},     {252, CHANGE_BLOB},    {247, CHANGE_ENUM},    {248, CHANGE_SET},
+                 {245, CHANGE_JSON},    {255, CHANGE_GEOMETRY}};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (types[i].number == number) return types[i].type;
     ck_abort_msg("no column type has the number %d", (int)number);
@@ -58,7 +68,8 @@ static struct change_value bytes_value(struct maker *m, const json_t *hex)
 static struct change_value text_of(const json_t *item)
 {
     const char *text = text_in(item, "value");
-    return (struct change_value){.kind = CHANGE_VALUE_TEXT, .size = (uint32_t)strlen(text), .bytes = (const uint8_t *)text};
+    return (struct change_value){
+        .kind = CHANGE_VALUE_TEXT, .size = (uint32_t)strlen(text), .bytes = (const uint8_t *)text};
 }
 
 static struct change_value datetime_of(const json_t *item)
@@ -99,12 +110,14 @@ static struct change_value value_of(struct maker *m, const json_t *item, struct 
         return text_of(content);
     }
     if (strcmp(branch, "Float") == 0)
-        return (struct change_value){.kind = CHANGE_VALUE_DOUBLE, .d = json_number_value(json_object_get(content, "value"))};
+        return (struct change_value){.kind = CHANGE_VALUE_DOUBLE,
+                                     .d = json_number_value(json_object_get(content, "value"))};
     if (strcmp(branch, "Timestamp") == 0)
         return (struct change_value){.kind = CHANGE_VALUE_TIMESTAMP,
                                      .ts = {number_in(content, "timestamp"), (uint32_t)number_in(content, "millis")}};
     if (strcmp(branch, "DateTime") == 0) {
-        if (column->type == CHANGE_YEAR) return (struct change_value){.kind = CHANGE_VALUE_INT, .i = number_in(content, "year")};
+        if (column->type == CHANGE_YEAR)
+            return (struct change_value){.kind = CHANGE_VALUE_INT, .i = number_in(content, "year")};
         return datetime_of(content);
     }
     if (strcmp(branch, "TextObject") == 0) return text_of(content);
@@ -128,8 +141,8 @@ static void table_of(struct maker *m, const json_t *vector)
                                      tag_number(vector, "metaVersion"), NULL};
     for (unsigned i = 0; i < m->table.column_count; i++) {
         json_t *field = json_array_get(fields, i);
-        m->column[i] = (struct change_column){.name = text_in(field, "name"), .type = type_of(number_in(field, "dataTypeNumber")),
-                                              .charset = "utf8mb4"};
+        m->column[i] = (struct change_column){
+            .name = text_in(field, "name"), .type = type_of(number_in(field, "dataTypeNumber")), .charset = "utf8mb4"};
     }
     json_object_foreach(keys, key_name, columns) {
         ck_assert(m->table.key_count == 0 && json_array_size(columns) == 1);
@@ -150,9 +163,12 @@ static void image_of(struct maker *m, const json_t *vector, const char *name, st
 
 static void event_of(struct maker *m, const json_t *vector)
 {
-    static const struct { const char *name; enum change_operation operation; } operations[] = {
-        {"INSERT", CHANGE_INSERT}, {"UPDATE", CHANGE_UPDATE}, {"DELETE", CHANGE_DELETE}, {"DDL", CHANGE_DDL}, {"BEGIN", CHANGE_BEGIN},
-        {"COMMIT", CHANGE_COMMIT}, {"HEARTBEAT", CHANGE_HEARTBEAT}};
+    static const struct {
+        const char *name;
+        enum change_operation operation;
+    } operations[] = {
+        {"INSERT", CHANGE_INSERT}, {"UPDATE", CHANGE_UPDATE}, {"DELETE", CHANGE_DELETE},      {"DDL", CHANGE_DDL},
+        {"BEGIN", CHANGE_BEGIN},   {"COMMIT", CHANGE_COMMIT}, {"HEARTBEAT", CHANGE_HEARTBEAT}};
     struct change_event *e = &m->event;
     json_t *tags = json_object_get(vector, "tags");
     unsigned file, i = 0;
@@ -160,11 +176,17 @@ static void event_of(struct maker *m, const json_t *vector)
     m->source.server_version = text_in(json_object_get(vector, "source"), "version");
     const char *lower = text_in(tags, "lowerCaseTableNames");
     m->source.lower_case_table_names = lower != NULL && strcmp(lower, "true") == 0;
-    *e = (struct change_event){.operation = operations[i].operation, .timestamp_s = (uint32_t)number_in(vector, "sourceTimestamp"),
-                               .read_time_ms = tag_number(vector, "readerThroughoutTime"), .server_id = (uint32_t)tag_number(vector, "server_id"),
-                               .thread_id = (uint32_t)tag_number(vector, "thread_id"), .source = &m->source, .gtid = text_in(tags, "GTID"),
-                               .gtid_set = text_in(tags, "GTID_SET"), .has_query_status = json_object_get(tags, "Q_FLAGS2_CODE") != NULL,
-                               .flags2 = (uint32_t)tag_number(vector, "Q_FLAGS2_CODE"), .sql_mode = tag_number(vector, "Q_SQL_MODE_CODE"),
+    *e = (struct change_event){.operation = operations[i].operation,
+                               .timestamp_s = (uint32_t)number_in(vector, "sourceTimestamp"),
+                               .read_time_ms = tag_number(vector, "readerThroughoutTime"),
+                               .server_id = (uint32_t)tag_number(vector, "server_id"),
+                               .thread_id = (uint32_t)tag_number(vector, "thread_id"),
+                               .source = &m->source,
+                               .gtid = text_in(tags, "GTID"),
+                               .gtid_set = text_in(tags, "GTID_SET"),
+                               .has_query_status = json_object_get(tags, "Q_FLAGS2_CODE") != NULL,
+                               .flags2 = (uint32_t)tag_number(vector, "Q_FLAGS2_CODE"),
+                               .sql_mode = tag_number(vector, "Q_SQL_MODE_CODE"),
                                .client_charset = (uint32_t)tag_number(vector, "Q_CHARSET_CODE")};
     ck_assert_int_eq(sscanf(text_in(vector, "sourcePosition"), "%" SCNu64 "@%u", &e->end_position, &file), 2);
     ck_assert_int_eq(sscanf(text_in(vector, "safeSourcePosition"), "%" SCNu64 "@%u", &e->start_position, &file), 2);
