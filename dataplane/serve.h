@@ -34,11 +34,12 @@ struct dataplane_config { /* strings are copied */
 struct dataplane;
 
 /* Starts listening, the serve threads (log readers 0..serve_thread_count-1) and the coordinator's thread (log reader
- * serve_thread_count), which first loads groups and offsets from `offsets_log` and appends to it through `offsets_feed`.
- * ERR_IO (address in use: msg names it), ERR_INVALID (not a loopback address), ERR_NO_MEMORY, ERR_UNSUPPORTED (no io_uring: msg says the mend). */
-NODISCARD enum err dataplane_start(struct dataplane **out, const struct dataplane_config *config, struct storage *storage,
-                                   struct log *offsets_log, struct log_feed *offsets_feed, const struct clock *clock,
-                                   struct counters *counters, struct err_msg *msg);
+ * serve_thread_count), which first loads groups and offsets from `offsets_log` and appends to it through
+ * `offsets_feed`.  ERR_IO (address in use: msg names it), ERR_INVALID (not a loopback address), ERR_NO_MEMORY,
+ * ERR_UNSUPPORTED (no io_uring: msg says the mend). */
+NODISCARD enum err dataplane_start(struct dataplane **out, const struct dataplane_config *config,
+                                   struct storage *storage, struct log *offsets_log, struct log_feed *offsets_feed,
+                                   const struct clock *clock, struct counters *counters, struct err_msg *msg);
 /* Closes all connections (answers under way are given up), ends the threads. */
 void dataplane_stop(struct dataplane *d);
 /* The port listened on. */
@@ -53,7 +54,7 @@ struct group_summary {
     uint64_t committed_offset; /* of topic `topic`, UINT64_MAX: none */
     int64_t  commit_time_ms;
 };
-/* Groups that have a commit on `topic` or members subscribed to it; returns how many were written to `out` (at most `max`). */
+/* Groups that have a commit on `topic` or members subscribed to it; returns how many were written to `out`. */
 uint32_t dataplane_groups(struct dataplane *d, const char *topic, struct group_summary *out, uint32_t max);
 /* Forgets all commits on a topic that is being deleted; durable when it returns ERR_OK. */
 NODISCARD enum err dataplane_forget_topic(struct dataplane *d, const char *topic);

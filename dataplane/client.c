@@ -1,0 +1,371 @@
+/* A connection's requests: bytes in, frames, handlers, answers out.  The states are told in serve_lcore.h. */
+#include "dataplane/serve_lcore.h"
+
+#include <string.h>
+
+#include "base/invariant.h"
+#include "base/log.h"
+
+enum { FRAME_SIZE_BYTES = 4, INPUT_BYTES_MIN = 512, INPUT_SLACK_BYTES = 2 << 20 };
+
+/* An answer under way: one buffer of the arena holds it, its pieces, its pins and its encoded bytes, in this order. */
+struct answer {
+    struct port_message message; /* first: a message of the port is an answer */
+    uint64_t sent_ns, durable_ns, records_bytes;
+    uint32_t pin_count;
+    struct log_piece *pin;
+};
+
+static void client_run(struct serve_lcore *s, struct client *c);
+
+/* --- input --- */
+
+static void input_free(struct serve_lcore *s, struct client *c)
+{
+    buffer_give(&s->arena, c->input);
+    c->input = NULL;
+    c->input_start = c->input_end = 0;
+}
+
+static void input_consume(struct serve_lcore *s, struct client *c, uint32_t size)
+{
+    c->input_start += size;
+    if (c->input_start == c->input_end) input_free(s, c);
+}
+
+/* Appends; the buffer grows with the bytes that came, never with what a size field promises. */
+static enum err input_append(struct serve_lcore *s, struct client *c, const uint8_t *bytes, uint32_t size)
+{
+    uint32_t held = c->input_end - c->input_start;
+    if (c->input == NULL || buffer_size(&s->arena, c->input) - c->input_end < size) {
+        uint64_t wanted = (uint64_t)held + size;
+        if (wanted > (uint64_t)s->config.request_bytes_max + INPUT_SLACK_BYTES) return ERR_TOO_LARGE;
+        if (c->input != NULL && buffer_size(&s->arena, c->input) >= wanted) {
+            memmove(c->input, c->input + c->input_start, held);
+        } else {
+            uint8_t *larger = buffer_take(&s->arena, wanted < INPUT_BYTES_MIN ? INPUT_BYTES_MIN : wanted);
+            if (larger == NULL) return ERR_NO_MEMORY;
+            if (held > 0) memcpy(larger, c->input + c->input_start, held);
+            buffer_give(&s->arena, c->input);
+            c->input = larger;
+        }
+        c->input_start = 0;
+        c->input_end = held;
+    }
+    memcpy(c->input + c->input_end, bytes, size);
+    c->input_end += size;
+    return ERR_OK;
+}
+
+/* --- the end --- */
+
+static void client_let_go(struct serve_lcore *s, struct client *c)
+{
+    client_unwait(s, c);
+    input_free(s, c);
+    buffer_give(&s->arena, c->lookups);
+    c->lookups = NULL;
+    c->state = CLIENT_ENDING;
+}
+
+void client_close(struct serve_lcore *s, struct client *c, enum close_cause cause)
+{
+    static const char *const text[CLOSE_CAUSE_COUNT] = {
+#define X(name, words) words,
+        CLOSE_CAUSE_LIST(X)
+#undef X
+    };
+    if (c->state == CLIENT_FREE || c->state == CLIENT_ENDING) return;
+    if (!s->said[cause] && cause != CLOSE_STOP && cause != CLOSE_IDLE)
+        log_warn("dataplane", "closed the connection of %s: %s (said once; counted as connections_closed)", c->host + 1,
+                 text[cause]);
+    s->said[cause] = true;
+    counter_add(s->counters.closed[cause], 1);
+    client_let_go(s, c);
+    port_close(s->port, c->slot);
+}
+
+/* --- answers --- */
+
+static void records_release(struct serve_lcore *s)
+{
+    for (uint32_t i = 0; i < s->records->piece_count; i++) log_reader_release(s->reader, &s->records->piece[i]);
+    s->records->piece_count = s->records->run_count = 0;
+    s->records->bytes = s->records->durable_ns = 0;
+}
+
+static void piece_add(struct port_message *m, const uint8_t *bytes, uint32_t size, bool is_chunk)
+{
+    if (size > 0) m->piece[m->piece_count++] = (struct port_piece){bytes, size, is_chunk};
+}
+
+/* Sends an encoded frame with the records in its gaps, whose pins it takes over. */
+static void answer_send(struct serve_lcore *s, struct client *c, const uint8_t *frame, uint32_t frame_bytes,
+                        const struct kafka_gaps *gaps)
+{
+    const struct record_pieces *records = s->records;
+    uint32_t piece_max = records->piece_count + gaps->count + 1;
+    size_t pieces_bytes = piece_max * sizeof(struct port_piece);
+    size_t pins_bytes = records->piece_count * sizeof(struct log_piece);
+    struct answer *a = buffer_take(&s->arena, sizeof *a + pieces_bytes + pins_bytes + frame_bytes);
+    if (a == NULL) {
+        records_release(s);
+        client_close(s, c, CLOSE_NO_MEMORY);
+        return;
+    }
+    uint8_t *at = (uint8_t *)(a + 1);
+    *a = (struct answer){.durable_ns = records->durable_ns, .records_bytes = records->bytes,
+                         .pin_count = records->piece_count};
+    a->message.piece = (struct port_piece *)(void *)at;
+    a->pin = (struct log_piece *)(void *)(at + pieces_bytes);
+    uint8_t *bytes = at + pieces_bytes + pins_bytes;
+    memcpy(a->pin, records->piece, pins_bytes);
+    memcpy(bytes, frame, frame_bytes);
+
+    INVARIANT(gaps->count == records->run_count);
+    uint32_t from = 0, pin = 0;
+    for (uint32_t gap = 0; gap < gaps->count; gap++) {
+        piece_add(&a->message, bytes + from, gaps->position[gap] - from, false);
+        from = gaps->position[gap];
+        for (; pin < records->run_end[gap]; pin++)
+            piece_add(&a->message, a->pin[pin].bytes, a->pin[pin].size, a->pin[pin].is_chunk);
+    }
+    piece_add(&a->message, bytes + from, frame_bytes - from, false);
+    /* Late notifications keep chunks from storage: copies end that, until they have come. */
+    a->message.may_copy_only = c->pinned_bytes > s->config.send_pinned_bytes_max / 2;
+    c->pinned_bytes += a->records_bytes;
+    s->records->piece_count = s->records->run_count = 0;
+    s->records->bytes = s->records->durable_ns = 0;
+    c->state = CLIENT_SENDING;
+    port_send(s->port, c->slot, &a->message);
+}
+
+static void response_send(struct serve_lcore *s, struct client *c, const struct request *r)
+{
+    struct sink out = sink_of(s->encoded, s->encoded_bytes);
+    struct kafka_gaps gaps = {.position = s->gap_positions, .max = REQUEST_PIECES_MAX};
+    enum err e = kafka_response_encode(kafka_response_of(r->header.api_key), r->response_version,
+                                       r->header.correlation_id, r->response, &out, &gaps);
+    if (e != ERR_OK) {
+        records_release(s);
+        client_close(s, c, CLOSE_TOO_LARGE);
+        return;
+    }
+    answer_send(s, c, s->encoded, (uint32_t)(out.at - s->encoded), &gaps);
+}
+
+void client_answered(struct serve_lcore *s, struct client *c, const uint8_t *frame, uint32_t frame_bytes)
+{
+    static const struct kafka_gaps no_gaps;
+    if (c->state != CLIENT_ASKED) return;
+    if (frame_bytes == 0) client_close(s, c, CLOSE_MALFORMED);
+    else answer_send(s, c, frame, frame_bytes, &no_gaps);
+}
+
+void client_sent(struct serve_lcore *s, struct client *c, struct port_message *m)
+{
+    struct answer *a = (struct answer *)m;
+    a->sent_ns = clock_monotonic_ns(s->clock);
+    if (a->durable_ns != 0 && a->sent_ns > a->durable_ns)
+        histogram_record(s->counters.durable_to_sent_ns, a->sent_ns - a->durable_ns);
+    if (c->state != CLIENT_SENDING) return;
+    c->active_ns = s->now_ns;
+    c->state = CLIENT_READY;
+    client_run(s, c);
+}
+
+void client_released(struct serve_lcore *s, struct client *c, struct port_message *m)
+{
+    struct answer *a = (struct answer *)m;
+    for (uint32_t i = 0; i < a->pin_count; i++) log_reader_release(s->reader, &a->pin[i]);
+    if (m->zero_copy_bytes > 0 && !m->was_dropped)
+        histogram_record(s->counters.sent_to_acknowledged_ns, clock_monotonic_ns(s->clock) - a->sent_ns);
+    INVARIANT(c->pinned_bytes >= a->records_bytes);
+    c->pinned_bytes -= a->records_bytes;
+    buffer_give(&s->arena, a);
+    if (c->state != CLIENT_PINNED || c->pinned_bytes >= s->config.send_pinned_bytes_max) return;
+    c->active_ns = s->now_ns;
+    c->state = CLIENT_READY;
+    client_run(s, c);
+}
+
+/* --- requests --- */
+
+static bool is_group_request(int16_t api_key)
+{
+    switch (api_key) {
+    case KAFKA_API_OFFSET_COMMIT: case KAFKA_API_OFFSET_FETCH: case KAFKA_API_JOIN_GROUP: case KAFKA_API_HEARTBEAT:
+    case KAFKA_API_LEAVE_GROUP: case KAFKA_API_SYNC_GROUP: return true;
+    default: return false;
+    }
+}
+
+/* Passes the request on to the coordinator.  ERR_AGAIN: the ring is full.  ERR_TOO_LARGE. */
+static enum err group_request_forward(struct serve_lcore *s, const struct client *c, const struct request *r)
+{
+    struct kafka_string id = r->header.client_id;
+    uint32_t body_bytes = (uint32_t)cursor_left(&r->body);
+    uint32_t id_bytes = id.size < 0 ? 0 : (uint32_t)id.size, host_bytes = (uint32_t)strlen(c->host);
+    if (body_bytes > LINK_BODY_BYTES_MAX) return ERR_TOO_LARGE;
+    if (id_bytes > LINK_CLIENT_BYTES_MAX) id_bytes = LINK_CLIENT_BYTES_MAX;
+    struct link_request head = {
+        .connection_id = client_id(c), .correlation_id = r->header.correlation_id, .api_key = r->header.api_key,
+        .api_version = r->header.api_version, .body_bytes = body_bytes, .client_id_bytes = (uint16_t)id_bytes,
+        .client_host_bytes = (uint16_t)host_bytes,
+    };
+    uint8_t *at = ring_spsc_claim(&s->link->to_coordinator, (uint32_t)sizeof head + id_bytes + host_bytes + body_bytes);
+    if (at == NULL) return ERR_AGAIN;
+    memcpy(at, &head, sizeof head);
+    at += sizeof head;
+    if (id_bytes > 0) memcpy(at, id.chars, id_bytes);
+    memcpy(at + id_bytes, c->host, host_bytes);
+    if (body_bytes > 0) memcpy(at + id_bytes + host_bytes, r->body.at, body_bytes);
+    ring_spsc_commit(&s->link->to_coordinator);
+    waiter_wake(s->link->coordinator_waiter);
+    return ERR_OK;
+}
+
+static enum handled request_dispatch(struct request *r)
+{
+    switch (r->header.api_key) {
+    case KAFKA_API_API_VERSIONS:     return kafka_handle_api_versions(r);
+    case KAFKA_API_METADATA:         return kafka_handle_metadata(r);
+    case KAFKA_API_FETCH:            return kafka_handle_fetch(r);
+    case KAFKA_API_LIST_OFFSETS:     return kafka_handle_list_offsets(r);
+    case KAFKA_API_FIND_COORDINATOR: return kafka_handle_find_coordinator(r);
+    case KAFKA_API_PRODUCE:          return kafka_handle_produce(r);
+    default:                         return HANDLED_MALFORMED;
+    }
+}
+
+/* The request is done with: the next one may follow. */
+static void request_end(struct serve_lcore *s, struct client *c, uint32_t frame_bytes)
+{
+    input_consume(s, c, frame_bytes);
+    buffer_give(&s->arena, c->lookups);
+    c->lookups = NULL;
+    c->arrived_ns = 0;
+}
+
+static void disk_wait(struct serve_lcore *s, struct client *c, int16_t api_key)
+{
+    if (api_key == KAFKA_API_LIST_OFFSETS && c->lookups == NULL) {
+        c->lookups = buffer_take(&s->arena, REQUEST_LOOKUPS_MAX * sizeof *c->lookups);
+        if (c->lookups != NULL) memset(c->lookups, 0, REQUEST_LOOKUPS_MAX * sizeof *c->lookups);
+    }
+    client_wait(s, c, CLIENT_DISK, &s->disk);
+}
+
+static void group_request_handle(struct serve_lcore *s, struct client *c, const struct request *r, uint32_t frame_bytes)
+{
+    switch (group_request_forward(s, c, r)) {
+    case ERR_OK:
+        c->state = CLIENT_ASKED;
+        request_end(s, c, frame_bytes);
+        break;
+    case ERR_AGAIN: client_wait(s, c, CLIENT_LINK, &s->linked); break;
+    default:        client_close(s, c, CLOSE_TOO_LARGE); break;
+    }
+}
+
+static void request_handle(struct serve_lcore *s, struct client *c, const uint8_t *frame, uint32_t size)
+{
+    bool is_first_try = c->arrived_ns == 0;
+    if (is_first_try) c->arrived_ns = s->now_ns;
+    s->scratch.used = 0;
+    struct request r = {
+        .node = &s->node, .reader = s->reader, .arena = &s->scratch, .body = cursor_of(frame, size),
+        .arrived_ns = c->arrived_ns, .now_ns = s->now_ns, .records = s->records, .log_cursor = &c->log_cursor,
+        .lookups = c->lookups, .records_bytes_max = s->config.send_pinned_bytes_max - c->pinned_bytes,
+    };
+    enum err e = kafka_request_header_decode(&r.body, &r.header);
+    r.response_version = r.header.api_version;
+    if (e != ERR_OK && !(e == ERR_UNSUPPORTED && r.header.api_key == KAFKA_API_API_VERSIONS)) {
+        if (e == ERR_UNSUPPORTED && !s->said[CLOSE_UNSUPPORTED])
+            log_warn("dataplane", "%s asked for api key %d version %d, which is not served", c->host + 1,
+                     r.header.api_key, r.header.api_version);
+        client_close(s, c, e == ERR_UNSUPPORTED ? CLOSE_UNSUPPORTED : CLOSE_MALFORMED);
+        return;
+    }
+    if (is_first_try) counter_add(s->counters.requests[r.header.api_key], 1);
+    if (is_group_request(r.header.api_key)) {
+        group_request_handle(s, c, &r, FRAME_SIZE_BYTES + size);
+        return;
+    }
+    switch (e == ERR_UNSUPPORTED ? kafka_handle_api_versions_unsupported(&r) : request_dispatch(&r)) {
+    case HANDLED_ANSWER:
+        response_send(s, c, &r);
+        if (c->state == CLIENT_SENDING) request_end(s, c, FRAME_SIZE_BYTES + size);
+        break;
+    case HANDLED_WAIT_LOGS: client_park(s, c, &r.wait_logs, r.wait_until_ns); break;
+    case HANDLED_WAIT_DISK: disk_wait(s, c, r.header.api_key); break;
+    case HANDLED_MALFORMED: client_close(s, c, CLOSE_MALFORMED); break;
+    case HANDLED_TOO_LARGE: client_close(s, c, CLOSE_TOO_LARGE); break;
+    case HANDLED_NO_ANSWER: client_close(s, c, CLOSE_NO_ANSWER); break;
+    }
+}
+
+/* Handles whole requests until one must wait or none is left. */
+static void client_run(struct serve_lcore *s, struct client *c)
+{
+    while (c->state == CLIENT_READY) {
+        uint32_t held = c->input_end - c->input_start;
+        if (held < FRAME_SIZE_BYTES) break;
+        struct cursor at = cursor_of(c->input + c->input_start, held);
+        uint32_t size = (uint32_t)cursor_be(&at, FRAME_SIZE_BYTES);
+        if (size == 0 || size > s->config.request_bytes_max) { /* a negative one is a large one, unsigned */
+            client_close(s, c, CLOSE_FRAME_SIZE);
+            return;
+        }
+        if (held - FRAME_SIZE_BYTES < size) break;
+        if (c->pinned_bytes >= s->config.send_pinned_bytes_max) {
+            c->state = CLIENT_PINNED;
+            break;
+        }
+        request_handle(s, c, at.at, size);
+    }
+    bool is_ahead = c->state != CLIENT_READY && c->input_end - c->input_start > INPUT_AHEAD_BYTES;
+    if (c->state == CLIENT_FREE || c->state == CLIENT_ENDING || is_ahead == c->is_paused) return;
+    c->is_paused = is_ahead;
+    if (is_ahead) port_pause(s->port, c->slot);
+    else port_resume(s->port, c->slot);
+}
+
+void client_wake(struct serve_lcore *s, struct client *c)
+{
+    client_unwait(s, c);
+    c->state = CLIENT_READY;
+    client_run(s, c);
+}
+
+void client_accepted(struct serve_lcore *s, struct client *c)
+{
+    uint32_t generation = c->generation + 1;
+    *c = (struct client){.slot = c->slot, .generation = generation, .state = CLIENT_READY, .timer_index = UINT32_MAX,
+                         .active_ns = s->now_ns};
+    c->host[0] = '/';
+    port_peer(s->port, c->slot, c->host + 1);
+    s->client_count++;
+}
+
+void client_data(struct serve_lcore *s, struct client *c, const uint8_t *bytes, uint32_t size)
+{
+    if (c->state == CLIENT_ENDING) return;
+    c->active_ns = s->now_ns;
+    switch (input_append(s, c, bytes, size)) {
+    case ERR_OK:        client_run(s, c); break;
+    case ERR_TOO_LARGE: client_close(s, c, CLOSE_TOO_LARGE); break;
+    default:            client_close(s, c, CLOSE_NO_MEMORY); break;
+    }
+}
+
+void client_closed(struct serve_lcore *s, struct client *c)
+{
+    if (c->state != CLIENT_ENDING) {
+        counter_add(s->counters.closed[CLOSE_PEER], 1);
+        client_let_go(s, c);
+    }
+    INVARIANT(c->pinned_bytes == 0);
+    c->state = CLIENT_FREE;
+    s->client_count--;
+}

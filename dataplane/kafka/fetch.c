@@ -1,0 +1,178 @@
+/* Fetch (1), versions 4-12; 0-3 are told that they are not supported.
+ *
+ * Partitions are read in request order under three bounds: the client's max_bytes, ours, and each partition's own.
+ * KIP-74: while nothing was read the first batch goes out whole whatever the bounds say, or a large row would stall its
+ * consumer for ever.  Records are not copied: the answer's pieces point into chunks.
+ *
+ * Sessions (KIP-227) are declined: every answer says session 0, an id from elsewhere is unknown. */
+#include <string.h>
+
+#include "base/log.h"
+#include "dataplane/kafka/request.h"
+
+enum { FETCH_VERSION_MIN = 4, VERSION_STORAGE_ERROR = 6 };
+
+/* One pass over the request's partitions. */
+struct fetch {
+    struct request *request;
+    const struct fetch_request *in;
+    uint64_t bytes, left; /* read; and still allowed by max_bytes and our cap */
+    bool     has_error;   /* a partition failed: the client should learn it now */
+    bool     is_full;     /* more is there than fits: waiting gains nothing */
+    bool     needs_disk;
+};
+
+/* The code a version may be told: old clients throw on those that came after them. */
+static int16_t code_in(int16_t version, enum kafka_error code)
+{
+    if (code == KAFKA_KAFKA_STORAGE_ERROR && version < VERSION_STORAGE_ERROR) return KAFKA_NOT_LEADER_OR_FOLLOWER;
+    return (int16_t)code;
+}
+
+static void partition_init(struct fetch_response_partition *out, int32_t index, int8_t isolation_level)
+{
+    *out = (struct fetch_response_partition){
+        .partition_index = index, .high_watermark = -1, .last_stable_offset = -1, .log_start_offset = -1,
+        FETCH_TAGS_ABSENT, .aborted_transaction_count = isolation_level == 0 ? -1 : 0, .preferred_read_replica = -1,
+    };
+}
+
+static void pieces_release(struct request *r)
+{
+    for (uint32_t i = 0; i < r->records->piece_count; i++) log_reader_release(r->reader, &r->records->piece[i]);
+    r->records->piece_count = r->records->run_count = 0;
+    r->records->bytes = r->records->durable_ns = 0;
+}
+
+/* Hands the slice's pieces to the answer as one more run; false (and the slice released): they are too many. */
+static bool slice_keep(struct fetch *f, const struct log_slice *slice)
+{
+    struct record_pieces *records = f->request->records;
+    if (slice->piece_count > REQUEST_PIECES_MAX - records->piece_count || records->run_count == REQUEST_PIECES_MAX) {
+        for (uint32_t i = 0; i < slice->piece_count; i++) log_reader_release(f->request->reader, &slice->piece[i]);
+        return false;
+    }
+    memcpy(&records->piece[records->piece_count], slice->piece, slice->piece_count * sizeof *slice->piece);
+    records->piece_count += slice->piece_count;
+    records->run_end[records->run_count++] = records->piece_count;
+    records->bytes += slice->bytes;
+    return true;
+}
+
+/* Reads what the bounds allow.  ERR_AGAIN behind other records: the answer goes without this partition, whose turn
+ * comes first when the client rotates; nothing stays pinned while the disk works. */
+static enum err partition_read(struct fetch *f, struct log *log, const struct fetch_request_partition *in,
+                               struct fetch_response_partition *out)
+{
+    struct request *r = f->request;
+    struct log_slice slice;
+    uint64_t watermark = (uint64_t)out->high_watermark;
+    if ((uint64_t)in->fetch_offset == watermark) return ERR_OK;
+    uint64_t bound = in->partition_max_bytes < 0 ? 0 : (uint64_t)in->partition_max_bytes;
+    if (bound > f->left) bound = f->left;
+    if (bound > UINT32_MAX) bound = UINT32_MAX;
+    uint64_t moved_ns = log_high_watermark_ns(log);
+    enum err e = log_reader_read(r->reader, log, (uint64_t)in->fetch_offset, (uint32_t)bound, f->bytes == 0,
+                                 r->log_cursor, &slice);
+    if (e == ERR_AGAIN) {
+        f->needs_disk = true;
+        return ERR_OK;
+    }
+    if (e != ERR_OK) return e;
+    if (slice.bytes == 0) {
+        f->is_full = true; /* not even one batch fits behind what was read */
+        return ERR_OK;
+    }
+    if (slice.next_offset < watermark) f->is_full = true;
+    if (!slice_keep(f, &slice)) {
+        f->is_full = true;
+        return ERR_OK;
+    }
+    if (slice.next_offset >= watermark && r->records->durable_ns < moved_ns) r->records->durable_ns = moved_ns;
+    out->records = (struct kafka_records){NULL, (int32_t)slice.bytes};
+    f->bytes += slice.bytes;
+    f->left -= slice.bytes < f->left ? slice.bytes : f->left;
+    return ERR_OK;
+}
+
+static enum kafka_error partition_serve(struct fetch *f, struct kafka_string topic,
+                                        const struct fetch_request_partition *in, struct fetch_response_partition *out)
+{
+    struct request *r = f->request;
+    struct log *log = in->partition == 0 ? request_log(r, topic) : NULL;
+    if (log == NULL) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    enum kafka_error code = request_epoch_error(log, in->current_leader_epoch);
+    if (code != KAFKA_NONE) return code;
+    log_set_add(&r->wait_logs, log_slot(log)); /* before the watermark is read: a later move is a hint that wakes us */
+    uint64_t watermark = log_high_watermark(log), start = log_start_offset(log);
+    if (in->fetch_offset < 0 || (uint64_t)in->fetch_offset < start || (uint64_t)in->fetch_offset > watermark)
+        return KAFKA_OFFSET_OUT_OF_RANGE;
+    out->high_watermark = (int64_t)watermark;
+    out->last_stable_offset = (int64_t)watermark; /* there are no Kafka transactions here */
+    out->log_start_offset = (int64_t)start;
+    enum err e = partition_read(f, log, in, out);
+    if (e != ERR_OK && e != ERR_OUT_OF_RANGE && e != ERR_STATE)
+        log_error("dataplane", "cannot read %s at offset %lld for a consumer: %s", log_identity(log)->name,
+                  (long long)in->fetch_offset, err_text(e));
+    return kafka_error_of(e);
+}
+
+static enum handled topics_serve(struct fetch *f, struct fetch_response *out)
+{
+    struct request *r = f->request;
+    out->responses = request_room(r, f->in->topic_count, sizeof *out->responses);
+    if (out->responses == NULL) return HANDLED_TOO_LARGE;
+    out->response_count = f->in->topic_count;
+    for (int32_t t = 0; t < f->in->topic_count; t++) {
+        const struct fetch_request_topic *topic = &f->in->topics[t];
+        struct fetch_response_partition *partitions = request_room(r, topic->partition_count, sizeof *partitions);
+        if (partitions == NULL) return HANDLED_TOO_LARGE;
+        out->responses[t] = (struct fetch_response_topic){topic->topic, partitions, topic->partition_count};
+        for (int32_t i = 0; i < topic->partition_count; i++) {
+            struct fetch_response_partition *p = &partitions[i];
+            partition_init(p, topic->partitions[i].partition, f->in->isolation_level);
+            enum kafka_error code = r->header.api_version < FETCH_VERSION_MIN
+                ? KAFKA_UNSUPPORTED_VERSION : partition_serve(f, topic->topic, &topic->partitions[i], p);
+            if (code == KAFKA_NONE) continue;
+            p->error_code = code_in(r->header.api_version, code);
+            p->high_watermark = p->last_stable_offset = p->log_start_offset = -1;
+            f->has_error = true;
+        }
+    }
+    return HANDLED_ANSWER;
+}
+
+/* Whether the answer must go now. */
+static bool is_due(const struct fetch *f)
+{
+    const struct fetch_request *in = f->in;
+    if (f->has_error || f->is_full || in->max_wait_ms <= 0 || in->topic_count <= 0) return true;
+    if (in->min_bytes <= 0 || f->bytes >= (uint64_t)in->min_bytes) return true;
+    if (f->needs_disk && f->bytes > 0) return true;
+    return f->request->now_ns >= f->request->wait_until_ns;
+}
+
+enum handled kafka_handle_fetch(struct request *r)
+{
+    struct fetch_request in;
+    int16_t version = r->header.api_version;
+    enum err e = request_decode(r, &in);
+    if (e != ERR_OK) return e == ERR_TOO_LARGE ? HANDLED_TOO_LARGE : HANDLED_MALFORMED;
+    struct fetch_response *out = request_room(r, 1, sizeof *out);
+    if (out == NULL) return HANDLED_TOO_LARGE;
+    r->response = out;
+    if (in.session_id != 0) {
+        out->error_code = KAFKA_FETCH_SESSION_ID_NOT_FOUND;
+        return HANDLED_ANSWER;
+    }
+    struct fetch f = {.request = r, .in = &in, .left = r->node->fetch_bytes_max};
+    if (version >= 3 && in.max_bytes >= 0 && (uint64_t)in.max_bytes < f.left) f.left = (uint64_t)in.max_bytes;
+    if (r->records_bytes_max < f.left) f.left = r->records_bytes_max;
+    if (in.min_bytes > 0 && (uint64_t)in.min_bytes > f.left) in.min_bytes = (int32_t)f.left;
+    r->wait_until_ns = r->arrived_ns + (in.max_wait_ms > 0 ? (uint64_t)in.max_wait_ms * 1000000 : 0);
+    enum handled handled = topics_serve(&f, out);
+    if (handled == HANDLED_ANSWER && !is_due(&f)) handled = f.needs_disk ? HANDLED_WAIT_DISK : HANDLED_WAIT_LOGS;
+    else if (handled == HANDLED_ANSWER && f.needs_disk && f.bytes == 0 && !f.has_error) handled = HANDLED_WAIT_DISK;
+    if (handled != HANDLED_ANSWER) pieces_release(r);
+    return handled;
+}

@@ -1,0 +1,134 @@
+/* ListOffsets (2): the ends of a log, and the first record at or after a time.
+ *
+ * The unit of a time is told by its size: below 10^10 it is seconds, as the first service of this kind defined it for
+ * its consumers: those are answered in seconds, and with -1 outside of what is retained, so that no gap goes unnoticed.
+ * Other times are milliseconds with Kafka's own answers. */
+#include <string.h>
+
+#include "dataplane/kafka/request.h"
+
+enum { LATEST = -1, EARLIEST = -2 };
+static const int64_t seconds_below = 10000000000;
+
+struct listing {
+    struct request *request;
+    uint32_t partition_count; /* so far, over all topics: the place of the next one's lookup */
+    bool     needs_disk;
+};
+
+struct listed { int64_t offset, timestamp; };
+
+/* The lookup's answer, from an earlier attempt at this request if there is one.  ERR_AGAIN: the disk is asked. */
+static enum err time_find(struct listing *l, struct log *log, int64_t timestamp_ms, uint64_t *offset, int64_t *found_ms)
+{
+    struct request *r = l->request;
+    struct time_lookup *kept = NULL;
+    if (r->lookups != NULL && l->partition_count < REQUEST_LOOKUPS_MAX) kept = &r->lookups[l->partition_count];
+    if (kept != NULL && kept->is_done) {
+        *offset = kept->offset;
+        *found_ms = kept->found_ms;
+        return kept->error;
+    }
+    enum err e = log_reader_find_time(r->reader, log, timestamp_ms, offset, found_ms);
+    if (kept == NULL || e == ERR_AGAIN) return e;
+    *kept = (struct time_lookup){.is_done = true, .error = e};
+    if (e == ERR_OK) {
+        kept->offset = *offset;
+        kept->found_ms = *found_ms;
+    }
+    return e;
+}
+
+static enum err time_list(struct listing *l, struct log *log, int64_t timestamp, struct listed *out)
+{
+    bool is_seconds = timestamp < seconds_below;
+    uint64_t offset;
+    int64_t found_ms;
+    enum err e = time_find(l, log, is_seconds ? timestamp * 1000 : timestamp, &offset, &found_ms);
+    if (e == ERR_NOT_FOUND) return ERR_OK;
+    if (e != ERR_OK) return e;
+    bool is_before_oldest = offset == log_start_offset(log) && found_ms / 1000 > timestamp;
+    if (is_seconds && is_before_oldest) return ERR_OK;
+    *out = (struct listed){(int64_t)offset, is_seconds ? found_ms / 1000 : found_ms};
+    return ERR_OK;
+}
+
+static enum kafka_error partition_list(struct listing *l, struct kafka_string topic,
+                                       const struct list_offsets_request_partition *in, struct listed *out,
+                                       int32_t *leader_epoch)
+{
+    struct log *log = in->partition_index == 0 ? request_log(l->request, topic) : NULL;
+    if (log == NULL) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    enum kafka_error code = request_epoch_error(log, in->current_leader_epoch);
+    if (code != KAFKA_NONE) return code;
+    if (in->timestamp < EARLIEST) return KAFKA_UNSUPPORTED_VERSION;
+    enum err e = ERR_OK;
+    if (in->timestamp == LATEST) out->offset = (int64_t)log_high_watermark(log);
+    else if (in->timestamp == EARLIEST) out->offset = (int64_t)log_start_offset(log);
+    else e = time_list(l, log, in->timestamp, out);
+    if (e == ERR_AGAIN) l->needs_disk = true;
+    if (out->offset >= 0) *leader_epoch = (int32_t)log_identity(log)->leader_epoch;
+    return e == ERR_AGAIN ? KAFKA_NONE : kafka_error_of(e);
+}
+
+/* Codes that came later than a version are not told to it. */
+static int16_t code_in(int16_t version, enum kafka_error code)
+{
+    if (code == KAFKA_KAFKA_STORAGE_ERROR || code == KAFKA_CORRUPT_MESSAGE)
+        return version < 4 ? KAFKA_UNKNOWN_SERVER_ERROR : (int16_t)code;
+    return (int16_t)code;
+}
+
+/* Partition 0 is the only one there is; the others are unknown, listed twice or not. */
+static bool has_zero_twice(const struct list_offsets_request_topic *t)
+{
+    int32_t zeros = 0;
+    for (int32_t i = 0; i < t->partition_count; i++) zeros += t->partitions[i].partition_index == 0;
+    return zeros > 1;
+}
+
+static bool topic_list(struct listing *l, const struct list_offsets_request_topic *in,
+                       struct list_offsets_response_topic *out)
+{
+    struct request *r = l->request;
+    out->name = in->name;
+    out->partitions = request_room(r, in->partition_count, sizeof *out->partitions);
+    if (out->partitions == NULL) return false;
+    out->partition_count = in->partition_count;
+    bool is_invalid = has_zero_twice(in);
+    for (int32_t i = 0; i < in->partition_count; i++, l->partition_count++) {
+        struct list_offsets_response_partition *p = &out->partitions[i];
+        struct listed found = {-1, -1};
+        int32_t index = in->partitions[i].partition_index;
+        *p = (struct list_offsets_response_partition){.partition_index = index, .leader_epoch = -1};
+        enum kafka_error code = KAFKA_INVALID_REQUEST;
+        if (index != 0 || !is_invalid)
+            code = partition_list(l, in->name, &in->partitions[i], &found, &p->leader_epoch);
+        p->error_code = code_in(r->header.api_version, code);
+        p->timestamp = found.timestamp;
+        p->offset = found.offset;
+        if (r->header.api_version > 0 || found.offset < 0 || in->partitions[i].max_num_offsets <= 0) continue;
+        p->old_style_offsets = request_room(r, 1, sizeof *p->old_style_offsets);
+        if (p->old_style_offsets == NULL) return false;
+        p->old_style_offsets[0] = found.offset;
+        p->old_style_offset_count = 1;
+    }
+    return true;
+}
+
+enum handled kafka_handle_list_offsets(struct request *r)
+{
+    struct list_offsets_request in;
+    enum err e = request_decode(r, &in);
+    if (e != ERR_OK) return e == ERR_TOO_LARGE ? HANDLED_TOO_LARGE : HANDLED_MALFORMED;
+    struct list_offsets_response *out = request_room(r, 1, sizeof *out);
+    if (out == NULL) return HANDLED_TOO_LARGE;
+    out->topics = request_room(r, in.topic_count, sizeof *out->topics);
+    if (out->topics == NULL) return HANDLED_TOO_LARGE;
+    out->topic_count = in.topic_count;
+    struct listing l = {.request = r};
+    for (int32_t t = 0; t < in.topic_count; t++)
+        if (!topic_list(&l, &in.topics[t], &out->topics[t])) return HANDLED_TOO_LARGE;
+    r->response = out;
+    return l.needs_disk ? HANDLED_WAIT_DISK : HANDLED_ANSWER;
+}

@@ -1,0 +1,105 @@
+/* dataplane/kafka/request.h -- what the handler of a request gets and gives.
+ *
+ * One file per request; no connection, no socket.
+ *
+ * A handler reads the request's body, looks at the logs, and leaves a response body that the caller encodes.  A request
+ * that must wait leaves nothing behind but the reason; it is handled again from its bytes when the reason may be
+ * gone.  Everything lives in the request's arena until the answer is encoded.  Serve lcore only. */
+#ifndef DATAPLANE_KAFKA_REQUEST_H
+#define DATAPLANE_KAFKA_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "dataplane/kafka/codec.h"
+#include "dataplane/kafka/error_codes.h"
+#include "dataplane/kafka/messages.h"
+#include "storage/log_reader.h"
+
+enum {
+    NODE_ID = 1,              /* the one node of Metadata and FindCoordinator */
+    REQUEST_PIECES_MAX = 1024, /* of records in one answer */
+    REQUEST_LOOKUPS_MAX = 1024, /* partitions of one ListOffsets that may need the disk */
+};
+
+struct node { /* what handlers know of us; constant while serving */
+    struct storage     *storage;
+    struct kafka_string host, cluster_id;
+    int32_t             port;
+    uint32_t            fetch_bytes_max;
+};
+
+/* Records of an answer: pinned pieces in wire order, cut into one run per partition that has records. */
+struct record_pieces {
+    struct log_piece piece[REQUEST_PIECES_MAX];
+    uint32_t piece_count;
+    uint32_t run_end[REQUEST_PIECES_MAX]; /* of run i: the index behind its last piece */
+    uint32_t run_count;
+    uint64_t bytes;
+    uint64_t durable_ns; /* when the newest of them became visible; 0: they do not reach the high watermark */
+};
+
+struct log_set { /* by slot */
+    uint64_t bits[LOGS_MAX / 64];
+};
+static inline void log_set_add(struct log_set *s, uint32_t slot) { s->bits[slot / 64] |= (uint64_t)1 << (slot % 64); }
+
+/* One timestamp lookup of a ListOffsets that had to wait for the disk: done ones are not done again. */
+struct time_lookup {
+    bool     is_done;
+    enum err error;
+    uint64_t offset;
+    int64_t  found_ms;
+};
+
+enum handled {
+    HANDLED_ANSWER,      /* `response` is to be encoded and sent */
+    HANDLED_WAIT_LOGS,   /* until one of wait_logs grows or wait_until_ns is over, then again */
+    HANDLED_WAIT_DISK,   /* until a disk read ends, then again */
+    HANDLED_MALFORMED,   /* close the connection */
+    HANDLED_TOO_LARGE,   /* does not fit in the arena: close the connection */
+    HANDLED_NO_ANSWER,   /* the protocol forbids one: close the connection */
+};
+
+struct request {
+    /* given */
+    const struct node  *node;
+    struct log_reader  *reader;
+    struct kafka_arena *arena;    /* for the decoded request and the response */
+    struct kafka_request_header header;
+    struct cursor       body;
+    uint64_t            arrived_ns, now_ns; /* monotonic */
+    uint64_t            records_bytes_max;  /* of this answer */
+    struct record_pieces *records; /* empty */
+    struct log_cursor   *log_cursor;       /* the connection's place in the log read last */
+    struct time_lookup  *lookups; /* REQUEST_LOOKUPS_MAX, kept while the request waits; NULL: none are kept */
+    /* taken */
+    int16_t             response_version; /* preset to the request's */
+    const void         *response;
+    struct log_set      wait_logs;
+    uint64_t            wait_until_ns;
+};
+
+/* Reads the body into *out, the struct of messages.h for the request's key; errors as kafka_decode. */
+NODISCARD enum err request_decode(struct request *r, void *out);
+
+/* Zeroed room for `count` things of `size` bytes, or NULL: the arena is full. */
+void *request_room(struct request *r, int64_t count, size_t size);
+
+/* The log of a topic that may be served, or NULL. */
+struct log *request_log(const struct request *r, struct kafka_string topic);
+
+/* 0, FENCED_LEADER_EPOCH or UNKNOWN_LEADER_EPOCH for the epoch a client believes in (KIP-320); -1: it does not care. */
+enum kafka_error request_epoch_error(const struct log *log, int32_t epoch);
+
+enum handled kafka_handle_api_versions(struct request *r);
+enum handled kafka_handle_metadata(struct request *r);
+enum handled kafka_handle_fetch(struct request *r);
+enum handled kafka_handle_list_offsets(struct request *r);
+enum handled kafka_handle_find_coordinator(struct request *r);
+enum handled kafka_handle_produce(struct request *r);
+/* The answer to an ApiVersions of a version we do not know: version 0's layout, the body unread. */
+enum handled kafka_handle_api_versions_unsupported(struct request *r);
+
+#endif

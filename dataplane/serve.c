@@ -1,0 +1,311 @@
+/* The dataplane as a whole: its sockets, its serve threads, the coordinator behind them. */
+#include "dataplane/serve.h"
+
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/thread.h"
+#include "dataplane/group/coordinator.h"
+#include "dataplane/port_kernel.h"
+#include "dataplane/serve_lcore.h"
+#include "dataplane/serve_sim.h"
+#include "ring/log_feed.h"
+
+enum { DRAIN_MS_MAX = 2000, HOST_BYTES = 256, CLUSTER_ID_BYTES = 64 };
+
+struct serve_thread {
+    struct serve_lcore *lcore; /* cache-line aligned by its waiter */
+    struct dataplane *dataplane;
+    int      listen_fd, core;
+    bool     is_running;
+    pthread_t thread;
+    sem_t    started; /* posted once `error` is final */
+    enum err error;
+    struct err_msg msg;
+};
+
+struct dataplane {
+    struct dataplane_config config; /* strings point into the next two, or are not used any more */
+    char     host[HOST_BYTES], cluster_id[CLUSTER_ID_BYTES];
+    uint16_t port;
+    struct node node;
+    const struct clock *clock;
+    struct counters *counters;
+    const struct chunk_pool *pool;
+    struct coordinator *coordinator;
+    _Atomic bool stop;
+    uint32_t thread_count;
+    struct serve_thread *threads;
+};
+
+static struct serve_config lcore_config(const struct dataplane_config *config, uint32_t index)
+{
+    return (struct serve_config){.index = index, .connections_max = config->connections_max,
+                                 .request_bytes_max = config->request_bytes_max,
+                                 .send_pinned_bytes_max = config->send_pinned_bytes_max, .spin = config->spin};
+}
+
+static struct coordinator_config group_config(const struct dataplane_config *config)
+{
+    return (struct coordinator_config){
+        .reader_index = config->serve_thread_count, .link_count = config->serve_thread_count, .core = -1,
+        .initial_rebalance_delay_ms = config->group_initial_rebalance_delay_ms,
+        .offsets_retention_ms = config->offsets_retention_ms, .groups_max = config->groups_max, .spin = config->spin,
+    };
+}
+
+/* --- a serve thread --- */
+
+static enum err lcore_open(struct serve_thread *t, struct port *port, bool is_simulated, uint32_t index)
+{
+    struct dataplane *d = t->dataplane;
+    struct serve_config config = lcore_config(&d->config, index);
+    if (is_simulated) waiter_init_simulated(&t->lcore->waiter);
+    return serve_lcore_init(t->lcore, &config, &d->node, port, coordinator_link_of(d->coordinator, index), d->clock,
+                            d->counters, &t->msg);
+}
+
+static void lcore_drain(struct serve_lcore *s)
+{
+    uint64_t until = clock_monotonic_ns(s->clock) + (uint64_t)DRAIN_MS_MAX * 1000000;
+    serve_stop(s);
+    while (!serve_is_drained(s) && clock_monotonic_ns(s->clock) < until)
+        if (serve_step(s) == 0) port_wait(s->port, 1000000);
+}
+
+static void *serve_thread_run(void *argument)
+{
+    struct serve_thread *t = argument;
+    struct dataplane *d = t->dataplane;
+    struct port *port;
+    t->error = port_kernel_open(&port, t->listen_fd, d->config.connections_max, d->pool, &t->msg);
+    t->listen_fd = -1;
+    if (t->error == ERR_OK) t->error = lcore_open(t, port, false, (uint32_t)(t - d->threads));
+    enum err error = t->error;
+    sem_post(&t->started);
+    if (error != ERR_OK) return NULL;
+    while (!atomic_load_explicit(&d->stop, memory_order_acquire)) { /* pairs with dataplane_stop */
+        if (serve_step(t->lcore) == 0 && !d->config.spin) serve_sleep(t->lcore);
+    }
+    lcore_drain(t->lcore);
+    serve_lcore_fini(t->lcore);
+    return NULL;
+}
+
+static enum err serve_thread_start(struct serve_thread *t, struct err_msg *msg)
+{
+    char name[16];
+    snprintf(name, sizeof name, "serve-%u", (unsigned)(t - t->dataplane->threads));
+    enum err e = thread_start(&t->thread, name, t->core, serve_thread_run, t);
+    if (e != ERR_OK) return err_set(msg, e, "cannot start serve thread %s on core %d: %s", name, t->core, err_text(e));
+    t->is_running = true;
+    while (sem_wait(&t->started) != 0) {}
+    if (t->error != ERR_OK && msg != NULL) *msg = t->msg;
+    return t->error;
+}
+
+/* --- start and stop --- */
+
+static bool is_loopback(const char *host)
+{
+    return host != NULL && (strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0);
+}
+
+static void dataplane_free(struct dataplane *d)
+{
+    for (uint32_t i = 0; i < d->thread_count; i++) {
+        struct serve_thread *t = &d->threads[i];
+        if (t->is_running) pthread_join(t->thread, NULL);
+        if (t->listen_fd >= 0) close(t->listen_fd);
+        if (t->lcore != NULL) waiter_fini(&t->lcore->waiter);
+        sem_destroy(&t->started);
+        free(t->lcore);
+    }
+    if (d->coordinator != NULL) coordinator_stop(d->coordinator);
+    free(d->threads);
+    free(d);
+}
+
+static enum err dataplane_new(struct dataplane **out, const struct dataplane_config *config, struct storage *storage,
+                              const struct clock *clock, struct counters *counters, struct err_msg *msg)
+{
+    struct dataplane *d = calloc(1, sizeof *d);
+    struct serve_thread *threads = calloc(config->serve_thread_count, sizeof *threads);
+    if (d == NULL || threads == NULL) {
+        free(d);
+        free(threads);
+        return err_set(msg, ERR_NO_MEMORY, "no memory for the serve threads");
+    }
+    d->config = *config;
+    d->clock = clock;
+    d->counters = counters;
+    d->threads = threads;
+    const char *advertised = config->advertised_host == NULL ? config->listen_host : config->advertised_host;
+    snprintf(d->host, sizeof d->host, "%s", advertised);
+    snprintf(d->cluster_id, sizeof d->cluster_id, "%s", config->cluster_id);
+    d->node = (struct node){.storage = storage, .host = kafka_string_of(d->host),
+                            .cluster_id = kafka_string_of(d->cluster_id), .fetch_bytes_max = config->fetch_bytes_max};
+    for (uint32_t i = 0; i < config->serve_thread_count; i++) {
+        struct serve_thread *t = &threads[i];
+        t->dataplane = d;
+        t->listen_fd = -1;
+        t->core = config->serve_cores == NULL ? -1 : config->serve_cores[i];
+        sem_init(&t->started, 0, 0);
+        d->thread_count++;
+        t->lcore = aligned_alloc(_Alignof(struct serve_lcore), sizeof *t->lcore);
+        if (t->lcore == NULL) {
+            dataplane_free(d);
+            return err_set(msg, ERR_NO_MEMORY, "no memory for the serve threads");
+        }
+        memset(t->lcore, 0, sizeof *t->lcore);
+        waiter_init_simulated(&t->lcore->waiter);
+    }
+    *out = d;
+    return ERR_OK;
+}
+
+static enum err groups_open(struct dataplane *d, struct coordinator_config *config, struct log *offsets_log,
+                            struct log_feed *offsets_feed, struct err_msg *msg)
+{
+    config->storage = d->node.storage;
+    config->offsets_log = offsets_log;
+    config->offsets_feed = offsets_feed;
+    config->clock = d->clock;
+    config->counters = d->counters;
+    TRY(coordinator_open(&d->coordinator, config, msg));
+    for (uint32_t i = 0; i < d->thread_count; i++)
+        coordinator_link_of(d->coordinator, i)->serve_waiter = &d->threads[i].lcore->waiter;
+    return ERR_OK;
+}
+
+/* Listens and starts everything; on failure the caller stops what runs. */
+static enum err dataplane_run(struct dataplane *d, struct log *offsets_log, struct log_feed *offsets_feed,
+                              struct err_msg *msg)
+{
+    const struct dataplane_config *config = &d->config;
+    int *fds = calloc(d->thread_count, sizeof *fds);
+    if (fds == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for the listening sockets");
+    enum err e = port_kernel_listen(config->listen_host, config->listen_port, d->thread_count, fds, &d->port, msg);
+    for (uint32_t i = 0; e == ERR_OK && i < d->thread_count; i++) d->threads[i].listen_fd = fds[i];
+    free(fds);
+    if (e != ERR_OK) return e;
+    d->node.port = config->advertised_port != 0 ? config->advertised_port : d->port;
+    for (uint32_t i = 0; i < d->thread_count; i++)
+        if (waiter_init(&d->threads[i].lcore->waiter) != ERR_OK)
+            return err_set(msg, ERR_IO, "no eventfd for a serve thread: raise the limit of open files (ulimit -n)");
+    struct coordinator_config groups = group_config(config);
+    TRY(groups_open(d, &groups, offsets_log, offsets_feed, msg));
+    TRY(coordinator_start(d->coordinator, msg));
+    for (uint32_t i = 0; i < d->thread_count; i++) TRY(serve_thread_start(&d->threads[i], msg));
+    d->config.listen_host = d->host; /* the caller's strings may go */
+    d->config.advertised_host = d->host;
+    d->config.cluster_id = d->cluster_id;
+    d->config.serve_cores = NULL;
+    return ERR_OK;
+}
+
+enum err dataplane_start(struct dataplane **out, const struct dataplane_config *config, struct storage *storage,
+                         struct log *offsets_log, struct log_feed *offsets_feed, const struct clock *clock,
+                         struct counters *counters, struct err_msg *msg)
+{
+    struct dataplane *d;
+    if (!is_loopback(config->listen_host))
+        return err_set(msg, ERR_INVALID, "listen_host %s is not a loopback address: without logins only 127.0.0.1 or "
+                       "::1 may be served", config->listen_host == NULL ? "(none)" : config->listen_host);
+    TRY(dataplane_new(&d, config, storage, clock, counters, msg));
+    d->pool = offsets_feed->pool;
+    enum err e = dataplane_run(d, offsets_log, offsets_feed, msg);
+    if (e != ERR_OK) {
+        dataplane_stop(d);
+        return e;
+    }
+    log_info("dataplane", "Kafka clients are served at %s port %u (advertised as %s:%d)", config->listen_host, d->port,
+             d->host, d->node.port);
+    *out = d;
+    return ERR_OK;
+}
+
+void dataplane_stop(struct dataplane *d)
+{
+    if (d == NULL) return;
+    atomic_store_explicit(&d->stop, true, memory_order_release); /* pairs with serve_thread_run */
+    for (uint32_t i = 0; i < d->thread_count; i++) {
+        struct serve_thread *t = &d->threads[i];
+        if (t->is_running) waiter_wake(&t->lcore->waiter);
+        else if (t->lcore->port != NULL) serve_lcore_fini(t->lcore); /* simulated */
+    }
+    dataplane_free(d);
+}
+
+uint16_t dataplane_port(const struct dataplane *d) { return d->port; }
+
+uint64_t dataplane_memory_bytes(const struct dataplane_config *config)
+{
+    struct serve_config lcore = lcore_config(config, 0);
+    struct coordinator_config groups = group_config(config);
+    return config->serve_thread_count * (uint64_t)(serve_lcore_memory_bytes(&lcore) +
+                                                   port_kernel_memory_bytes(config->connections_max)) +
+           coordinator_memory_bytes(&groups);
+}
+
+uint32_t dataplane_groups(struct dataplane *d, const char *topic, struct group_summary *out, uint32_t max)
+{
+    return coordinator_groups(d->coordinator, topic, out, max);
+}
+
+enum err dataplane_forget_topic(struct dataplane *d, const char *topic)
+{
+    return coordinator_forget_topic(d->coordinator, topic);
+}
+
+/* --- without threads --- */
+
+enum err dataplane_start_simulated(struct dataplane **out, const struct dataplane_config *config,
+                                   struct storage *storage, struct log *offsets_log, struct log_feed *offsets_feed,
+                                   const struct clock *clock, struct counters *counters, struct port *port,
+                                   uint64_t seed, struct err_msg *msg)
+{
+    struct dataplane *d;
+    struct dataplane_config one = *config;
+    one.serve_thread_count = 1;
+    enum err e = dataplane_new(&d, &one, storage, clock, counters, msg);
+    if (e != ERR_OK) {
+        port_fini(port);
+        return e;
+    }
+    d->port = config->listen_port;
+    d->node.port = config->advertised_port != 0 ? config->advertised_port : config->listen_port;
+    struct coordinator_config groups = group_config(&one);
+    groups.is_simulated = true;
+    groups.random_seed = seed;
+    e = groups_open(d, &groups, offsets_log, offsets_feed, msg);
+    if (e == ERR_OK) e = coordinator_start(d->coordinator, msg);
+    if (e != ERR_OK) {
+        port_fini(port);
+    } else {
+        e = lcore_open(&d->threads[0], port, true, 0);
+        if (e != ERR_OK && msg != NULL) *msg = d->threads[0].msg;
+    }
+    if (e != ERR_OK) {
+        dataplane_stop(d);
+        return e;
+    }
+    *out = d;
+    return ERR_OK;
+}
+
+unsigned dataplane_step(struct dataplane *d)
+{
+    unsigned work = serve_step(d->threads[0].lcore);
+    return work + coordinator_step(d->coordinator);
+}
+
+uint64_t dataplane_next_ns(const struct dataplane *d)
+{
+    uint64_t lcore = serve_next_ns(d->threads[0].lcore), groups = coordinator_next_ns(d->coordinator);
+    return lcore < groups ? lcore : groups;
+}

@@ -1,0 +1,263 @@
+/* The loop of a serve lcore, its memory and its counters. */
+#include "dataplane/serve_lcore.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/invariant.h"
+
+enum { SCRATCH_BYTES_MAX = 32 << 20, ARENA_BYTES_PER_CONNECTION = 2048, ARENA_BYTES_SHARED = 16 << 20 };
+
+static size_t arena_bytes(const struct serve_config *config)
+{
+    size_t wanted = ARENA_BYTES_SHARED + (size_t)config->connections_max * ARENA_BYTES_PER_CONNECTION +
+                    4 * (size_t)config->request_bytes_max;
+    size_t rounded = 1;
+    while (rounded < wanted) rounded *= 2;
+    return rounded;
+}
+
+static uint32_t scratch_bytes(const struct serve_config *config)
+{
+    uint64_t wanted = 4 * (uint64_t)config->request_bytes_max;
+    if (wanted < LINK_FRAME_BYTES_MAX) wanted = LINK_FRAME_BYTES_MAX;
+    return wanted > SCRATCH_BYTES_MAX ? SCRATCH_BYTES_MAX : (uint32_t)wanted;
+}
+
+size_t serve_lcore_memory_bytes(const struct serve_config *config)
+{
+    return arena_bytes(config) + 2 * (size_t)scratch_bytes(config) + sizeof(struct record_pieces) +
+           REQUEST_PIECES_MAX * sizeof(uint32_t) +
+           config->connections_max * (sizeof(struct client) + sizeof(struct client *));
+}
+
+static void counters_init(struct serve_lcore *s, struct counters *counters)
+{
+    static const char *const causes[CLOSE_CAUSE_COUNT] = {
+#define X(name, text) #name,
+        CLOSE_CAUSE_LIST(X)
+#undef X
+    };
+    struct serve_counters *c = &s->counters;
+    char lcore[32], label[COUNTERS_LABEL_BYTES];
+    snprintf(lcore, sizeof lcore, "lcore=%u", s->config.index);
+    c->connections = counters_add(counters, COUNTER_GAUGE, "connections", lcore);
+    c->parked = counters_add(counters, COUNTER_GAUGE, "fetches_parked", lcore);
+    c->refused = counters_add(counters, COUNTER_COUNT, "connections_refused", lcore);
+    c->received_bytes = counters_add(counters, COUNTER_COUNT, "received_bytes", lcore);
+    c->copied_bytes = counters_add(counters, COUNTER_COUNT, "sent_copied_bytes", lcore);
+    c->zero_copy_bytes = counters_add(counters, COUNTER_COUNT, "sent_zero_copy_bytes", lcore);
+    c->buffer_bytes = counters_add(counters, COUNTER_GAUGE, "serve_buffer_bytes", lcore);
+    c->busy_ns = counters_add(counters, COUNTER_COUNT, "serve_busy_ns", lcore);
+    c->idle_ns = counters_add(counters, COUNTER_COUNT, "serve_idle_ns", lcore);
+    c->durable_to_sent_ns = counters_add_histogram(counters, "stage_durable_to_sent_ns", lcore);
+    c->sent_to_acknowledged_ns = counters_add_histogram(counters, "stage_sent_to_acknowledged_ns", lcore);
+    for (uint32_t i = 0; kafka_request_at(i) != NULL; i++) {
+        const struct kafka_message *m = kafka_request_at(i);
+        INVARIANT(m->api_key >= 0 && m->api_key < LCORE_APIS);
+        snprintf(label, sizeof label, "%s,api=%s", lcore, m->name);
+        c->requests[m->api_key] = counters_add(counters, COUNTER_COUNT, "requests", label);
+    }
+    for (int i = 0; i < CLOSE_CAUSE_COUNT; i++) {
+        snprintf(label, sizeof label, "%s,cause=%s", lcore, causes[i] + strlen("CLOSE_"));
+        c->closed[i] = counters_add(counters, COUNTER_COUNT, "connections_closed", label);
+    }
+}
+
+enum err serve_lcore_init(struct serve_lcore *s, const struct serve_config *config, const struct node *node,
+                          struct port *port, struct coordinator_link *link, const struct clock *clock,
+                          struct counters *counters, struct err_msg *msg)
+{
+    s->config = *config;
+    s->node = *node;
+    s->port = port;
+    s->link = link;
+    s->clock = clock;
+    s->waiter_watch = s->reader_watch = UINT32_MAX;
+    s->scratch.size = s->encoded_bytes = scratch_bytes(config);
+    s->scratch.bytes = malloc(s->scratch.size);
+    s->encoded = malloc(s->encoded_bytes);
+    s->records = calloc(1, sizeof *s->records);
+    s->gap_positions = calloc(REQUEST_PIECES_MAX, sizeof *s->gap_positions);
+    s->clients = calloc(config->connections_max, sizeof *s->clients);
+    s->timers = calloc(config->connections_max, sizeof *s->timers);
+    enum err e = buffer_arena_init(&s->arena, arena_bytes(config));
+    if (e != ERR_OK || s->scratch.bytes == NULL || s->encoded == NULL || s->records == NULL ||
+        s->gap_positions == NULL || s->clients == NULL || s->timers == NULL)
+        e = err_set(msg, ERR_NO_MEMORY, "no memory for a serve thread with %u connections", config->connections_max);
+    for (uint32_t i = 0; e == ERR_OK && i < config->connections_max; i++)
+        s->clients[i] = (struct client){.slot = i, .timer_index = UINT32_MAX};
+    if (e == ERR_OK) e = log_reader_open(&s->reader, node->storage, config->index, &s->waiter, msg);
+    if (e != ERR_OK) {
+        serve_lcore_fini(s);
+        return e;
+    }
+    counters_init(s, counters);
+    if (s->waiter.eventfd >= 0) s->waiter_watch = port_watch(port, s->waiter.eventfd);
+    if (log_reader_fd(s->reader) >= 0) s->reader_watch = port_watch(port, log_reader_fd(s->reader));
+    s->now_ns = s->turn_end_ns = clock_monotonic_ns(clock);
+    return ERR_OK;
+}
+
+void serve_lcore_fini(struct serve_lcore *s)
+{
+    if (s->reader != NULL) log_reader_close(s->reader);
+    if (s->port != NULL) port_fini(s->port);
+    buffer_arena_fini(&s->arena);
+    free(s->scratch.bytes);
+    free(s->encoded);
+    free(s->records);
+    free(s->gap_positions);
+    free(s->clients);
+    free(s->timers);
+    s->reader = NULL;
+    s->port = NULL;
+}
+
+/* --- one turn --- */
+
+static unsigned poll_port(struct serve_lcore *s)
+{
+    struct port_event event[LCORE_BURST];
+    unsigned count = port_poll(s->port, event, LCORE_BURST);
+    for (unsigned i = 0; i < count; i++) {
+        struct client *c = &s->clients[event[i].connection];
+        switch (event[i].kind) {
+        case PORT_ACCEPTED: client_accepted(s, c); break;
+        case PORT_DATA:     client_data(s, c, event[i].bytes, event[i].size); break;
+        case PORT_SENT:     client_sent(s, c, event[i].message); break;
+        case PORT_RELEASED: client_released(s, c, event[i].message); break;
+        case PORT_CLOSED:   client_closed(s, c); break;
+        }
+    }
+    return count;
+}
+
+/* Grown logs wake the fetches that wait for them.  Each log once a turn, however many hints came. */
+static unsigned poll_hints(struct serve_lcore *s)
+{
+    struct log_set grown = {{0}};
+    enum log_reader_hint hint;
+    uint32_t slot;
+    unsigned count = 0;
+    while ((hint = log_reader_hint(s->reader, &slot)) != LOG_HINT_NONE) {
+        if (hint == LOG_HINT_LOOK_AT_ALL) memset(&grown, 0xff, sizeof grown);
+        else log_set_add(&grown, slot);
+        count++;
+    }
+    if (count == 0) return 0;
+    for (uint32_t i = 0; i < LOGS_MAX / 64; i++) {
+        for (uint64_t bits = grown.bits[i]; bits != 0; bits &= bits - 1) {
+            slot = i * 64 + (uint32_t)__builtin_ctzll(bits);
+            if (s->parked[slot].first != NULL) count += client_list_wake(s, &s->parked[slot], slot);
+            if (s->parked[LOGS_MAX].first != NULL) count += client_list_wake(s, &s->parked[LOGS_MAX], slot);
+        }
+    }
+    return count;
+}
+
+static unsigned poll_coordinator(struct serve_lcore *s)
+{
+    unsigned count = 0;
+    uint32_t size;
+    const struct link_answer *a;
+    while (count < LCORE_BURST && (a = ring_spsc_next(&s->link->to_serve, &size)) != NULL) {
+        uint32_t slot = (uint32_t)a->connection_id;
+        INVARIANT(slot < s->config.connections_max && size >= sizeof *a + a->frame_bytes);
+        struct client *c = &s->clients[slot];
+        if (client_id(c) == a->connection_id) client_answered(s, c, (const uint8_t *)(a + 1), a->frame_bytes);
+        count++;
+    }
+    if (count > 0) {
+        ring_spsc_release(&s->link->to_serve);
+        waiter_wake(s->link->coordinator_waiter); /* it may hold answers back that had no room */
+    }
+    return count;
+}
+
+/* Requests that found the ring to the coordinator full; only those that got in count as work done. */
+static unsigned retry_linked(struct serve_lcore *s)
+{
+    if (s->linked.first == NULL) return 0;
+    unsigned before = 0, after = 0;
+    for (struct client *c = s->linked.first; c != NULL; c = c->list_next) before++;
+    client_list_wake(s, &s->linked, UINT32_MAX);
+    for (struct client *c = s->linked.first; c != NULL; c = c->list_next) after++;
+    return before > after ? before - after : 0;
+}
+
+static unsigned poll_disk(struct serve_lcore *s)
+{
+    unsigned count = log_reader_poll(s->reader);
+    if (count > 0) client_list_wake(s, &s->disk, UINT32_MAX);
+    return count;
+}
+
+static unsigned poll_timers(struct serve_lcore *s)
+{
+    unsigned count = 0;
+    for (struct client *c = client_due(s); c != NULL; c = client_due(s), count++) client_wake(s, c);
+    return count;
+}
+
+static void housekeeping(struct serve_lcore *s)
+{
+    const uint64_t idle_ns = (uint64_t)CONNECTION_IDLE_MS * 1000000;
+    for (uint32_t i = 0; i < s->config.connections_max; i++) {
+        struct client *c = &s->clients[i];
+        bool may_idle = c->state == CLIENT_READY || c->state == CLIENT_SENDING || c->state == CLIENT_PINNED;
+        if (may_idle && s->now_ns - c->active_ns > idle_ns) client_close(s, c, CLOSE_IDLE);
+    }
+    counter_set(s->counters.refused, s->port->stats.refused);
+    counter_set(s->counters.received_bytes, s->port->stats.received_bytes);
+    counter_set(s->counters.copied_bytes, s->port->stats.copied_bytes);
+    counter_set(s->counters.zero_copy_bytes, s->port->stats.zero_copy_bytes);
+    counter_set(s->counters.buffer_bytes, s->arena.used_bytes);
+    counter_set(s->counters.connections, s->client_count);
+    counter_set(s->counters.parked, s->parked_count);
+    s->housekeeping_ns = s->now_ns + (uint64_t)HOUSEKEEPING_MS * 1000000;
+}
+
+unsigned serve_step(struct serve_lcore *s)
+{
+    s->now_ns = clock_monotonic_ns(s->clock);
+    counter_add(s->counters.idle_ns, s->now_ns - s->turn_end_ns);
+    log_reader_quiesce(s->reader);
+    if (s->now_ns >= s->housekeeping_ns) housekeeping(s);
+    unsigned work = poll_port(s);
+    work += poll_hints(s);
+    work += poll_coordinator(s);
+    work += retry_linked(s);
+    work += poll_disk(s);
+    work += poll_timers(s);
+    s->turn_end_ns = clock_monotonic_ns(s->clock);
+    counter_add(work > 0 ? s->counters.busy_ns : s->counters.idle_ns, s->turn_end_ns - s->now_ns);
+    return work;
+}
+
+uint64_t serve_next_ns(const struct serve_lcore *s)
+{
+    uint64_t next = s->housekeeping_ns;
+    if (s->timer_count > 0 && s->timers[0]->deadline_ns < next) next = s->timers[0]->deadline_ns;
+    return next;
+}
+
+void serve_sleep(struct serve_lcore *s)
+{
+    waiter_announce(&s->waiter);
+    if (serve_step(s) == 0) { /* the look at everything that the announcement asks for */
+        uint64_t next = serve_next_ns(s);
+        if (next > s->now_ns) port_wait(s->port, next - s->now_ns);
+    }
+    waiter_cancel(&s->waiter);
+    if (s->waiter_watch != UINT32_MAX && port_watch_take(s->port, s->waiter_watch)) waiter_drain(&s->waiter);
+    if (s->reader_watch != UINT32_MAX) port_watch_take(s->port, s->reader_watch);
+}
+
+void serve_stop(struct serve_lcore *s)
+{
+    s->is_stopping = true;
+    for (uint32_t i = 0; i < s->config.connections_max; i++) client_close(s, &s->clients[i], CLOSE_STOP);
+    port_stop(s->port);
+}

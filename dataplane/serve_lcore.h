@@ -1,0 +1,165 @@
+/* dataplane/serve_lcore.h -- one serve lcore: its connections, their requests, its loop.
+ *
+ * A connection has one request under way; what comes behind it waits in the connection's input, so answers go out in
+ * the order of the requests.  The states of a connection:
+ *
+ *   READY     its next request is handled as soon as its bytes are whole
+ *   PARKED    its request waits for a log to grow, or for its time to be over
+ *   DISK      its request waits for a disk read
+ *   LINK      its request waits for room in the ring to the coordinator
+ *   ASKED     the coordinator has its request
+ *   SENDING   its answer is being handed to the network
+ *   PINNED    it holds too many unacknowledged bytes to be given more
+ *   ENDING    it was closed; the port still has something of it
+ */
+#ifndef DATAPLANE_SERVE_LCORE_H
+#define DATAPLANE_SERVE_LCORE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/counters.h"
+#include "base/err.h"
+#include "dataplane/buffer_arena.h"
+#include "dataplane/group/coordinator_link.h"
+#include "dataplane/kafka/request.h"
+#include "dataplane/port.h"
+#include "ring/wait.h"
+#include "storage/log_reader.h"
+
+enum {
+    LCORE_APIS      = 19, /* keys 0 .. ApiVersions */
+    LCORE_BURST     = 64, /* port events a turn */
+    INPUT_AHEAD_BYTES = 16 << 10, /* of later requests behind one under way; then the connection is not read */
+    CONNECTION_IDLE_MS = 600000,  /* Kafka's connections.max.idle.ms */
+    HOUSEKEEPING_MS    = 1000,
+    PARKED_LISTS = LOGS_MAX + 1, /* the last: those that wait for several logs */
+};
+
+enum client_state {
+    CLIENT_FREE, CLIENT_READY, CLIENT_PARKED, CLIENT_DISK, CLIENT_LINK, CLIENT_ASKED, CLIENT_SENDING, CLIENT_PINNED,
+    CLIENT_ENDING
+};
+
+#define CLOSE_CAUSE_LIST(X)                                                              \
+    X(CLOSE_PEER,        "closed by the peer")                                           \
+    X(CLOSE_FRAME_SIZE,  "a request's size is zero, negative or above request_bytes_max") \
+    X(CLOSE_MALFORMED,   "a request that cannot be decoded")                             \
+    X(CLOSE_UNSUPPORTED, "a request of an unknown kind or version")                      \
+    X(CLOSE_NO_ANSWER,   "a Produce request that wants no answer")                       \
+    X(CLOSE_TOO_LARGE,   "a request or answer larger than our buffers")                  \
+    X(CLOSE_NO_MEMORY,   "no buffer is free")                                            \
+    X(CLOSE_IDLE,        "idle for ten minutes")                                         \
+    X(CLOSE_STOP,        "the server stops")
+
+enum close_cause {
+#define X(name, text) name,
+    CLOSE_CAUSE_LIST(X)
+#undef X
+    CLOSE_CAUSE_COUNT
+};
+
+struct client_list { struct client *first; };
+
+struct client { /* one connection */
+    uint32_t slot;
+    uint32_t generation; /* counts the slot's users: an answer for an earlier one is thrown away */
+    enum client_state state;
+    bool     is_paused;
+    uint8_t *input; /* in the arena; NULL: empty */
+    uint32_t input_start, input_end;
+    uint64_t arrived_ns; /* of the request under way */
+    uint64_t active_ns;  /* last time that something moved */
+    uint64_t deadline_ns; /* PARKED */
+    uint32_t timer_index; /* in the heap, UINT32_MAX: none */
+    struct log_set wait_logs;
+    struct time_lookup *lookups; /* in the arena, or NULL */
+    struct client_list *list; /* in which it waits, or NULL */
+    struct client *list_next, *list_previous;
+    uint64_t pinned_bytes; /* of records in answers not yet released */
+    struct log_cursor log_cursor;
+    char     host[PORT_PEER_BYTES + 1]; /* as Kafka shows it: "/127.0.0.1" */
+};
+
+struct serve_counters {
+    struct counter *connections, *parked, *refused, *requests[LCORE_APIS], *closed[CLOSE_CAUSE_COUNT];
+    struct counter *received_bytes, *copied_bytes, *zero_copy_bytes, *buffer_bytes, *busy_ns, *idle_ns;
+    struct histogram *durable_to_sent_ns, *sent_to_acknowledged_ns;
+};
+
+struct serve_config {
+    uint32_t index, connections_max, request_bytes_max;
+    uint64_t send_pinned_bytes_max;
+    bool     spin;
+};
+
+struct serve_lcore {
+    struct serve_config config;
+    struct node   node;
+    const struct clock *clock;
+    struct port  *port;   /* owned from serve_lcore_init on */
+    struct waiter waiter; /* owned; ready before serve_lcore_init */
+    struct log_reader *reader; /* owned */
+    struct coordinator_link *link;
+    struct buffer_arena arena;
+    struct kafka_arena scratch;  /* decoded requests and response bodies */
+    uint8_t *encoded;            /* responses before they are copied to their buffer */
+    uint32_t encoded_bytes;
+    struct record_pieces *records;
+    uint32_t *gap_positions; /* REQUEST_PIECES_MAX */
+    struct client *clients; /* connections_max */
+    struct client **timers; /* a heap by deadline */
+    uint32_t timer_count, client_count, parked_count;
+    struct client_list parked[PARKED_LISTS], disk, linked;
+    bool     is_stopping, said[CLOSE_CAUSE_COUNT];
+    uint64_t now_ns, housekeeping_ns, turn_end_ns;
+    unsigned waiter_watch, reader_watch; /* UINT32_MAX: not watched */
+    struct serve_counters counters;
+};
+
+/* Reserves everything.  `s` is zero but for its waiter, which is ready; takes the port, also on failure.
+ * ERR_NO_MEMORY, or the log reader's errors. */
+NODISCARD enum err serve_lcore_init(struct serve_lcore *s, const struct serve_config *config, const struct node *node,
+                                    struct port *port, struct coordinator_link *link, const struct clock *clock,
+                                    struct counters *counters, struct err_msg *msg);
+void               serve_lcore_fini(struct serve_lcore *s); /* drained, or given up */
+size_t             serve_lcore_memory_bytes(const struct serve_config *config);
+
+/* One turn of the loop: network, hints, coordinator, disk, timers.  Returns how much was done. */
+unsigned serve_step(struct serve_lcore *s);
+/* Blocks until there may be something to do, at most to the next timer. */
+void     serve_sleep(struct serve_lcore *s);
+/* Monotonic ns of the next timer. */
+uint64_t serve_next_ns(const struct serve_lcore *s);
+/* Closes every connection; to be stepped until serve_is_drained. */
+void     serve_stop(struct serve_lcore *s);
+static inline bool serve_is_drained(const struct serve_lcore *s) { return s->client_count == 0; }
+
+/* --- client.c: between the files of the lcore only --- */
+
+void client_accepted(struct serve_lcore *s, struct client *c);
+void client_data(struct serve_lcore *s, struct client *c, const uint8_t *bytes, uint32_t size);
+void client_sent(struct serve_lcore *s, struct client *c, struct port_message *m);
+void client_released(struct serve_lcore *s, struct client *c, struct port_message *m);
+void client_closed(struct serve_lcore *s, struct client *c);
+void client_close(struct serve_lcore *s, struct client *c, enum close_cause cause);
+/* Handles the waiting request again. */
+void client_wake(struct serve_lcore *s, struct client *c);
+/* The coordinator's answer. */
+void client_answered(struct serve_lcore *s, struct client *c, const uint8_t *frame, uint32_t frame_bytes);
+static inline uint64_t client_id(const struct client *c) { return (uint64_t)c->generation << 32 | c->slot; }
+
+/* --- client_wait.c --- */
+
+void client_wait(struct serve_lcore *s, struct client *c, enum client_state state, struct client_list *list);
+void client_park(struct serve_lcore *s, struct client *c, const struct log_set *logs, uint64_t until_ns);
+/* Takes it out of whatever list and timer it waits in. */
+void client_unwait(struct serve_lcore *s, struct client *c);
+/* Wakes all in the list that wait for log `slot` (UINT32_MAX: all); each may wait again.  Returns how many. */
+unsigned client_list_wake(struct serve_lcore *s, struct client_list *list, uint32_t slot);
+/* The parked client whose time is over, or NULL. */
+struct client *client_due(struct serve_lcore *s);
+
+#endif
