@@ -49,9 +49,11 @@ static struct change_value value_for(enum change_type type, uint64_t n)
     case CHANGE_DOUBLE: return (struct change_value){.kind = CHANGE_VALUE_DOUBLE, .d = (double)n / 3};
     case CHANGE_DECIMAL: return text(CHANGE_VALUE_TEXT, n & 1 ? "1234.50" : "-99999.99");
     case CHANGE_DATE: case CHANGE_TIME: case CHANGE_DATETIME:
-        return (struct change_value){.kind = CHANGE_VALUE_DATETIME,
-                                     .t = {.year = 2026, .month = 7, .day = 14, .hour = 12, .minute = 34, .second = 56, .microsecond = 789000}};
-    case CHANGE_TIMESTAMP: return (struct change_value){.kind = CHANGE_VALUE_TIMESTAMP, .ts = {1784032496 + (int64_t)n, 0}};
+        return (struct change_value){
+            .kind = CHANGE_VALUE_DATETIME,
+            .t = {.year = 2026, .month = 7, .day = 14, .hour = 12, .minute = 34, .second = 56, .microsecond = 789000}};
+    case CHANGE_TIMESTAMP:
+        return (struct change_value){.kind = CHANGE_VALUE_TIMESTAMP, .ts = {1784032496 + (int64_t)n, 0}};
     case CHANGE_ENUM: return text(CHANGE_VALUE_TEXT, "pending");
     case CHANGE_SET: return text(CHANGE_VALUE_TEXT, "red,green");
     case CHANGE_JSON: return text(CHANGE_VALUE_TEXT, "{\"k\": [1, 2, 3]}");
@@ -61,8 +63,8 @@ static struct change_value value_for(enum change_type type, uint64_t n)
 }
 
 /* Nanoseconds a row of ROWS_PER_ROUND rows through encode and record batch. */
-static double round_ns(const struct record_format *format, struct change_event *e, struct change_value (*rows)[COLUMNS_MAX],
-                       uint64_t *batched_bytes)
+static double round_ns(const struct record_format *format, struct change_event *e,
+                       struct change_value (*rows)[COLUMNS_MAX], uint64_t *batched_bytes)
 {
     struct record_batch_writer w;
     uint64_t offset = 0, started_ns = clock_monotonic_ns(clock_real());
@@ -91,7 +93,8 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void measure(const char *name, struct change_column *column, uint16_t column_count, enum change_operation operation)
+static void measure(const char *name, struct change_column *column, uint16_t column_count,
+                    enum change_operation operation)
 {
     static struct change_value rows[VARIANTS][COLUMNS_MAX];
     static const uint16_t key_column[] = {0};
@@ -99,9 +102,9 @@ static void measure(const char *name, struct change_column *column, uint16_t col
     struct change_key key = {"PRIMARY", key_column, 1};
     struct change_table table = {"shop", "orders", column, &key, column_count, 1, 4711, NULL};
     struct change_source source = {"8.0.28-log", false};
-    struct change_event e = {.operation = operation, .timestamp_s = 1784032496, .file_number = 12, .start_position = 4000000,
-                             .end_position = 4000120, .read_time_ms = 1784032496789, .server_id = 10, .thread_id = 815,
-                             .source = &source, .table = &table};
+    struct change_event e = {.operation = operation, .timestamp_s = 1784032496, .file_number = 12,
+                             .start_position = 4000000, .end_position = 4000120, .read_time_ms = 1784032496789,
+                             .server_id = 10, .thread_id = 815, .source = &source, .table = &table};
     enum err err = format->table_prepare(&table);
     INVARIANT(err == ERR_OK);
     for (unsigned r = 0; r < VARIANTS; r++)

@@ -85,9 +85,10 @@ int main(void)
         double ns[ROUNDS];
         for (unsigned i = 0; i < ROUNDS; i++) ns[i] = round_ns(bursts[b]);
         qsort(ns, ROUNDS, sizeof *ns, by_size);
-        printf("{\"bench\":\"ring_spsc\",\"records\":%u,\"rounds\":%u,\"record_bytes\":%u,\"ring_bytes\":%u,\"burst\":%u,"
-               "\"ns_per_record\":%.1f,\"ns_per_record_best\":%.1f}\n",
-               RECORDS_PER_ROUND, ROUNDS, RECORD_BYTES, RING_BYTES, bursts[b], ns[ROUNDS / 2], ns[0]);
+        printf(
+            "{\"bench\":\"ring_spsc\",\"records\":%u,\"rounds\":%u,\"record_bytes\":%u,\"ring_bytes\":%u,\"burst\":%u,"
+            "\"ns_per_record\":%.1f,\"ns_per_record_best\":%.1f}\n",
+            RECORDS_PER_ROUND, ROUNDS, RECORD_BYTES, RING_BYTES, bursts[b], ns[ROUNDS / 2], ns[0]);
     }
     return 0;
 }

@@ -336,7 +336,8 @@ static void channel_take_end(struct instance *in, struct channel *ch, const stru
 {
     channel_stop_capture(ch); /* refreshes ch->status for the last time */
     struct err_msg why = log_error->code != ERR_OK ? *log_error : ch->status.error;
-    bool reattach = ch->status.wants_reattach && log_error->code == ERR_OK;
+    /* Once silently; when it happens again before the channel was healthy, with the pauses of a failure. */
+    bool reattach = ch->status.wants_reattach && log_error->code == ERR_OK && ch->failing_since_ms == 0;
     channel_log_detach(in, ch);
     if (!reattach) {
         if (why.text[0] == '\0') err_set(&why, why.code == ERR_OK ? ERR_STATE : why.code, "capture ended: %s", err_text(why.code));
@@ -344,6 +345,7 @@ static void channel_take_end(struct instance *in, struct channel *ch, const stru
         return;
     }
     log_info("control", "channel %s: the source took back a transaction; the log goes on behind the one before", ch->spec.name);
+    ch->failing_since_ms = clock_realtime_ms(in->clock);
     channel_begin(in, ch);
 }
 

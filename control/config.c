@@ -24,7 +24,7 @@ struct config_field {
 /* What stands in the file: a pointer that stays NULL where the key is absent. */
 #define FILE_TEXT(name, ...)   char *name;
 #define FILE_NUMBER(name, ...) int64_t *name;
-#define FILE_FLAG(name, ...)   bool *name;
+#define FILE_FLAG(name, ...)   char *name; /* not the library's bool: that takes any word for true */
 #define FILE_CORES(name, ...)  int32_t *name; unsigned name##_count;
 struct config_file {
     CONFIG_FIELDS(FILE_TEXT, FILE_NUMBER, FILE_FLAG, FILE_CORES)
@@ -43,7 +43,7 @@ static const cyaml_schema_value_t core_schema = {CYAML_VALUE_INT(CYAML_FLAG_DEFA
 #define OPTIONAL (CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER)
 #define YAML_TEXT(name, ...)   CYAML_FIELD_STRING_PTR(#name, OPTIONAL, struct config_file, name, 0, CONFIG_TEXT_BYTES - 1),
 #define YAML_NUMBER(name, ...) CYAML_FIELD_INT_PTR(#name, OPTIONAL, struct config_file, name),
-#define YAML_FLAG(name, ...)   CYAML_FIELD_BOOL_PTR(#name, OPTIONAL, struct config_file, name),
+#define YAML_FLAG(name, ...)   CYAML_FIELD_STRING_PTR(#name, OPTIONAL, struct config_file, name, 0, 8),
 #define YAML_CORES(name, ...) \
     CYAML_FIELD_SEQUENCE(#name, OPTIONAL, struct config_file, name, &core_schema, 0, CONFIG_CORES_MAX),
 static const cyaml_schema_field_t file_schema_fields[] = {
@@ -118,8 +118,10 @@ static enum err take_field(const struct config_field *f, const char *name, const
         return ERR_OK;
     }
     case CONFIG_FLAG: {
-        const bool *given = *(bool *const *)(const void *)from;
-        bool value = given == NULL ? f->number != 0 : *given;
+        const char *given = *(char *const *)(const void *)from;
+        bool value = given == NULL ? f->number != 0 : strcmp(given, "true") == 0;
+        if (given != NULL && !word_is_allowed("true false", given))
+            return err_set(msg, ERR_INVALID, "%s: %s is '%s', must be true or false", name, f->name, given);
         memcpy(to, &value, sizeof value);
         return ERR_OK;
     }

@@ -50,15 +50,15 @@ struct change_table { /* one definition of a table; a change of definition makes
 
 enum change_value_kind {
     CHANGE_VALUE_NULL,
-    CHANGE_VALUE_ABSENT,   /* not in the row image */
-    CHANGE_VALUE_INT,      /* .i: signed integers, YEAR */
-    CHANGE_VALUE_UINT,     /* .u: unsigned integers, BIT */
-    CHANGE_VALUE_FLOAT,    /* .d holds a float's value exactly */
-    CHANGE_VALUE_DOUBLE,   /* .d */
-    CHANGE_VALUE_DATETIME, /* .t: DATE, TIME, DATETIME (the column's type says which parts count) */
-    CHANGE_VALUE_TIMESTAMP,/* .ts */
-    CHANGE_VALUE_BYTES,    /* .bytes, size: CHAR VARCHAR TEXT BINARY VARBINARY BLOB as stored; GEOMETRY as stored (SRID + WKB) */
-    CHANGE_VALUE_TEXT,     /* .bytes, size: ASCII/UTF-8 text made by capture: DECIMAL, ENUM label, SET labels, JSON */
+    CHANGE_VALUE_ABSENT,    /* not in the row image */
+    CHANGE_VALUE_INT,       /* .i: signed integers, YEAR */
+    CHANGE_VALUE_UINT,      /* .u: unsigned integers, BIT */
+    CHANGE_VALUE_FLOAT,     /* .d holds a float's value exactly */
+    CHANGE_VALUE_DOUBLE,    /* .d */
+    CHANGE_VALUE_DATETIME,  /* .t: DATE, TIME, DATETIME (the column's type says which parts count) */
+    CHANGE_VALUE_TIMESTAMP, /* .ts */
+    CHANGE_VALUE_BYTES,     /* .bytes, size as stored: CHAR VARCHAR TEXT BINARY VARBINARY BLOB, GEOMETRY (SRID, WKB) */
+    CHANGE_VALUE_TEXT,      /* .bytes, size: ASCII/UTF-8 text made by capture: DECIMAL, ENUM label, SET labels, JSON */
 };
 
 struct change_datetime {

@@ -8,7 +8,7 @@
 
 enum { DECIMAL_TEXT_MAX = 20 }; /* 18446744073709551615; a sign is the caller's */
 
-extern const uint64_t decimal_smallest[DECIMAL_TEXT_MAX]; /* [i]: the smallest number of i + 1 digits: 0, 10, 100, .. 10^19 */
+extern const uint64_t decimal_smallest[DECIMAL_TEXT_MAX]; /* [i]: smallest number of i + 1 digits: 0, 10, .. 10^19 */
 extern const char     decimal_pairs[201];                 /* 00 01 .. 99 */
 
 static inline unsigned decimal_digits(uint64_t value)

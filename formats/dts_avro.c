@@ -1,5 +1,6 @@
-/* The tracked record in Avro, as consumers of DTS subscriptions read it.  One record is: who and when (every operation), then
- * what belongs to the operation.  What is constant for a table is in dts_avro_table.c, a row's values in dts_avro_row.c. */
+/* The tracked record in Avro, as consumers of DTS subscriptions read it.  One record is: who and when (every
+ * operation), then what belongs to the operation.  What is constant for a table is in dts_avro_table.c, a row's values
+ * in dts_avro_row.c. */
 #include <stdbool.h>
 #include <string.h>
 
@@ -15,9 +16,9 @@ enum {
     TAGS_MAX          = 10,
 
     /* All but server version, table parts, texts and images. */
-    FRAME_BYTES_MAX = 5 * AVRO_LONG_MAX /* version, id, two times, text length */ + 2 * POSITION_TEXT_MAX + 2 /* txid */ +
-                      1 /* source type */ + 1 /* operation */ + 8 /* branches */ + AVRO_LONG_MAX + 1 /* the map's ends */ +
-                      TAGS_MAX * TAG_MAX + 4 * AVRO_LONG_MAX /* lengths of text values */,
+    FRAME_BYTES_MAX = 5 * AVRO_LONG_MAX /* version, id, two times, text length */ + 2 * POSITION_TEXT_MAX +
+                      2 /* txid */ + 1 /* source type */ + 1 /* operation */ + 8 /* branches */ + AVRO_LONG_MAX +
+                      1 /* the map's ends */ + TAGS_MAX * TAG_MAX + 4 * AVRO_LONG_MAX /* lengths of text values */,
 
     /* Old consumers take a value of 48 bytes for filler and hang on it; shorter ones are skipped. */
     VALUE_BYTES_MIN = 49,

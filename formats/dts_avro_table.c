@@ -9,7 +9,7 @@
 
 enum {
     NAME_ESCAPED_FACTOR = 6, /* \u002E, and JSON's \u0001 */
-    FIXED_VALUE_MAX     = 26, /* an item without prefix and sized bytes: DATETIME's 7 branches, year 3, month .. second 11, microseconds 5 */
+    FIXED_VALUE_MAX     = 26, /* without prefix and sized bytes: DATETIME's 7 branches and parts of 3+2+2+3+2+2+5 */
 };
 
 #define KIND(name) (1u << CHANGE_VALUE_##name)

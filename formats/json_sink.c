@@ -13,8 +13,9 @@ unsigned utf8_character_bytes(const uint8_t *at, size_t left)
     if (left == 0) return 0;
     uint8_t first = at[0];
     if (first < 0x80) return 1;
-    unsigned size = first >= 0xc2 && first <= 0xdf ? 2 : (first & 0xf0) == 0xe0 ? 3 : first >= 0xf0 && first <= 0xf4 ? 4 : 0;
-    if (size == 0 || left < size) return 0;
+    if (first < 0xc2 || first > 0xf4) return 0; /* a continuation, could be shorter, or above U+10FFFF */
+    unsigned size = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    if (left < size) return 0;
     for (unsigned i = 1; i < size; i++)
         if (!is_continuation(at[i])) return 0;
     if (first == 0xe0 && at[1] < 0xa0) return 0; /* could be shorter */

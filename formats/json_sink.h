@@ -18,6 +18,7 @@ void json_sink_string(struct sink *s, const void *bytes, size_t size);
 void json_sink_hex(struct sink *s, const void *bytes, size_t size);
 /* Text as it is: punctuation, numbers. */
 void json_sink_raw(struct sink *s, const char *text);
-void json_sink_printf(struct sink *s, const char *format, ...) __attribute__((format(printf, 2, 3))); /* at most 127 bytes */
+void json_sink_printf(struct sink *s, const char *format, ...)
+    __attribute__((format(printf, 2, 3))); /* at most 127 bytes */
 
 #endif

@@ -14,7 +14,8 @@ enum {
     NULL_KEY_BYTES    = 1,
     WIDTH_GUESS       = 2, /* values of 64..8191 bytes, for the first record */
 };
-_Static_assert(RECORD_PREFIX_MAX + 5 + 3 * (5 + 5) <= RECORD_OVERHEAD_MAX, "room for the length prefixes of three headers");
+_Static_assert(RECORD_PREFIX_MAX + 5 + 3 * (5 + 5) <= RECORD_OVERHEAD_MAX,
+               "room for the length prefixes of three headers");
 
 static unsigned zigzag_size(int64_t value) { return uvarint_size(zigzag_of(value)); }
 static uint8_t *zigzag_put(uint8_t *at, int64_t value) { return uvarint_put(at, zigzag_of(value)); }
@@ -31,7 +32,8 @@ static uint8_t *bytes_put(uint8_t *at, const void *bytes, size_t size)
     return at + size;
 }
 
-void record_batch_begin(struct record_batch_writer *w, void *at, size_t size, uint64_t base_offset, uint32_t leader_epoch)
+void record_batch_begin(struct record_batch_writer *w, void *at, size_t size, uint64_t base_offset,
+                        uint32_t leader_epoch)
 {
     INVARIANT(size >= RECORD_BATCH_HEADER_BYTES);
     if (size > INT32_MAX) size = INT32_MAX; /* the batch's length is an int32 */
@@ -64,7 +66,8 @@ uint8_t *record_batch_record_begin(struct record_batch_writer *w, int64_t timest
     if (value_bytes_max > left || headers_bytes_max > left ||
         value_bytes_max + headers_bytes_max + RECORD_OVERHEAD_MAX > left)
         return NULL;
-    unsigned middle = ATTRIBUTES_BYTES + zigzag_size(delta_of(w, timestamp_ms)) + zigzag_size(w->record_count) + NULL_KEY_BYTES;
+    unsigned middle =
+        ATTRIBUTES_BYTES + zigzag_size(delta_of(w, timestamp_ms)) + zigzag_size(w->record_count) + NULL_KEY_BYTES;
     w->pending_timestamp_ms = timestamp_ms;
     w->value = w->at + w->length_width + middle + w->value_length_width;
     return w->value;
@@ -149,7 +152,8 @@ struct record_batch_mark record_batch_mark(const struct record_batch_writer *w)
 
 void record_batch_cut(struct record_batch_writer *w, struct record_batch_mark mark)
 {
-    INVARIANT(mark.at >= w->start + RECORD_BATCH_HEADER_BYTES && mark.at <= w->at && mark.record_count <= w->record_count);
+    INVARIANT(mark.at >= w->start + RECORD_BATCH_HEADER_BYTES && mark.at <= w->at &&
+              mark.record_count <= w->record_count);
     w->at = mark.at;
     w->max_timestamp_ms = mark.max_timestamp_ms;
     w->record_count = mark.record_count;

@@ -22,7 +22,7 @@ enum {
     RECORD_BATCH_AT_CRC       = 17,
     RECORD_BATCH_AT_ATTRIBUTES = 21, /* the CRC covers from here to the end */
     RECORD_BATCH_LENGTH_OVERHEAD = 12, /* total bytes = batch length + this */
-    RECORD_OVERHEAD_MAX       = 64, /* a record's bytes beside value, header keys and header values, with up to 3 headers */
+    RECORD_OVERHEAD_MAX       = 64, /* a record's bytes beside value, header keys and values, with up to 3 headers */
 };
 
 struct record_header {
@@ -48,20 +48,23 @@ struct record_batch_writer {
 };
 
 /* Starts a batch at `at` with room for `size` bytes (at least RECORD_BATCH_HEADER_BYTES). */
-void record_batch_begin(struct record_batch_writer *w, void *at, size_t size, uint64_t base_offset, uint32_t leader_epoch);
+void record_batch_begin(struct record_batch_writer *w, void *at, size_t size, uint64_t base_offset,
+                        uint32_t leader_epoch);
 
-/* Where the next record's value goes, or NULL when `value_bytes_max` + `headers_bytes_max` + RECORD_OVERHEAD_MAX do not fit;
- * `headers_bytes_max`: keys and values of up to three headers (of more: record_headers_bytes).
- * Then write the value there and call record_batch_record_end, or call record_begin again to drop it.  Key: null. */
-uint8_t *record_batch_record_begin(struct record_batch_writer *w, int64_t timestamp_ms, size_t value_bytes_max, size_t headers_bytes_max);
-void     record_batch_record_end(struct record_batch_writer *w, size_t value_bytes, const struct record_header *headers, uint32_t header_count);
+/* Where the next record's value goes, or NULL when `value_bytes_max` + `headers_bytes_max` + RECORD_OVERHEAD_MAX do not
+ * fit; `headers_bytes_max`: keys and values of up to three headers (of more: record_headers_bytes).  Then write the
+ * value there and call record_batch_record_end, or call record_begin again to drop it.  Key: null. */
+uint8_t *record_batch_record_begin(struct record_batch_writer *w, int64_t timestamp_ms, size_t value_bytes_max,
+                                   size_t headers_bytes_max);
+void record_batch_record_end(struct record_batch_writer *w, size_t value_bytes, const struct record_header *headers,
+                             uint32_t header_count);
 
 /* Bytes the headers take in a record, their length prefixes included. */
 size_t record_headers_bytes(const struct record_header *headers, uint32_t header_count);
 
 /* A record with a key (group offsets); copies everything.  value NULL: a tombstone.  ERR_NO_SPACE. */
-NODISCARD enum err record_batch_add(struct record_batch_writer *w, int64_t timestamp_ms, const void *key, int32_t key_bytes,
-                                    const void *value, int32_t value_bytes);
+NODISCARD enum err record_batch_add(struct record_batch_writer *w, int64_t timestamp_ms, const void *key,
+                                    int32_t key_bytes, const void *value, int32_t value_bytes);
 
 /* Bytes used so far, header included. */
 static inline size_t record_batch_bytes(const struct record_batch_writer *w) { return (size_t)(w->at - w->start); }
@@ -71,13 +74,15 @@ struct record_batch_mark { uint8_t *at; int64_t max_timestamp_ms; uint32_t recor
 struct record_batch_mark record_batch_mark(const struct record_batch_writer *w);
 void record_batch_cut(struct record_batch_writer *w, struct record_batch_mark mark);
 
-/* Appends records that were written in another batch (bytes between a mark and that batch's `at`) to this one, with deltas
- * made anew.  `from_base_*` are the other batch's.  The bytes must not overlap this batch's room.  Offsets stay: the first
- * record's must be the next of this batch.  ERR_NO_SPACE, ERR_CORRUPT (also: offsets do not join); on error nothing is appended. */
+/* Appends records that were written in another batch (bytes between a mark and that batch's `at`) to this one, with
+ * deltas made anew.  `from_base_*` are the other batch's.  The bytes must not overlap this batch's room.  Offsets stay:
+ * the first record's must be the next of this batch.  ERR_NO_SPACE, ERR_CORRUPT (also: offsets do not join); on error
+ * nothing is appended. */
 NODISCARD enum err record_batch_append_records(struct record_batch_writer *w, const void *records, size_t size,
                                                uint64_t from_base_offset, int64_t from_base_timestamp_ms);
 
-/* Fills in the header and the CRC; returns the batch's size in bytes.  At least one record; the writer must begin anew then. */
+/* Fills in the header and the CRC; returns the batch's size in bytes.  At least one record; the writer must begin anew
+ * then. */
 size_t record_batch_finish(struct record_batch_writer *w);
 
 /* A whole batch as it lies in memory. */

@@ -8,7 +8,8 @@
 struct record_format {
     const char *name; /* as in a channel's configuration: "dts-avro" */
 
-    /* Prepares what is the same for every row of a table (field lists, key text) into table->format_data.  ERR_NO_MEMORY. */
+    /* Prepares what is the same for every row of a table (field lists, key text) into table->format_data.
+     * ERR_NO_MEMORY. */
     enum err (*table_prepare)(struct change_table *table);
     void (*table_release)(struct change_table *table);
 

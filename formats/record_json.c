@@ -1,4 +1,4 @@
-/* Reads dts-avro with a bounded cursor and prints as it goes; the tags, which come early, are gone back to at the end. */
+/* Reads dts-avro with a bounded cursor and prints as it goes; to the tags, which are early, it goes back at the end. */
 #include "formats/record_json.h"
 
 #include <inttypes.h>
@@ -13,15 +13,16 @@
 
 enum { BRANCH_NULL, BRANCH_STRING, BRANCH_ARRAY };
 enum {
-    ITEM_NULL, ITEM_INTEGER, ITEM_CHARACTER, ITEM_DECIMAL, ITEM_FLOAT, ITEM_TIMESTAMP, ITEM_DATETIME, ITEM_TIMESTAMP_WITH_ZONE,
-    ITEM_BINARY_GEOMETRY, ITEM_TEXT_GEOMETRY, ITEM_BINARY_OBJECT, ITEM_TEXT_OBJECT, ITEM_EMPTY,
+    ITEM_NULL, ITEM_INTEGER, ITEM_CHARACTER, ITEM_DECIMAL, ITEM_FLOAT, ITEM_TIMESTAMP, ITEM_DATETIME,
+    ITEM_TIMESTAMP_WITH_ZONE, ITEM_BINARY_GEOMETRY, ITEM_TEXT_GEOMETRY, ITEM_BINARY_OBJECT, ITEM_TEXT_OBJECT,
+    ITEM_EMPTY,
     ITEM_COUNT
 };
 enum { EMPTY_NULL, EMPTY_NONE };
 
 static const char *const operations[] = {
-    "INSERT", "UPDATE", "DELETE", "DDL", "BEGIN", "COMMIT", "ROLLBACK", "ABORT", "HEARTBEAT", "CHECKPOINT", "COMMAND", "FILL",
-    "FINISH", "CONTROL", "RDB", "NOOP", "INIT"};
+    "INSERT", "UPDATE", "DELETE", "DDL", "BEGIN", "COMMIT", "ROLLBACK", "ABORT", "HEARTBEAT", "CHECKPOINT", "COMMAND",
+    "FILL", "FINISH", "CONTROL", "RDB", "NOOP", "INIT"};
 enum { OPERATION_COUNT = sizeof operations / sizeof *operations, OPERATION_DDL = 3 };
 
 struct text { /* bytes of the record */
@@ -45,7 +46,8 @@ static unsigned index_take(struct cursor *c, unsigned count)
     return c->failed ? 0 : (unsigned)index;
 }
 
-/* The items of an array or a map come in blocks, of which the last is empty; a negative count has the block's size behind it. */
+/* The items of an array or a map come in blocks, of which the last is empty; a negative count has the block's size
+ * behind it. */
 struct blocks {
     uint64_t left;
     bool is_over;
@@ -64,7 +66,10 @@ static bool blocks_next(struct blocks *b, struct cursor *c)
     return true;
 }
 
-static bool text_is(struct text t, const char *word) { return t.size == strlen(word) && memcmp(t.at, word, t.size) == 0; }
+static bool text_is(struct text t, const char *word)
+{
+    return t.size == strlen(word) && memcmp(t.at, word, t.size) == 0;
+}
 
 static bool is_digits(struct text t)
 {
@@ -145,7 +150,8 @@ static void double_put(struct sink *out, double value)
 
 static void character_put(struct sink *out, struct text charset, struct text value)
 {
-    bool is_utf8 = text_is(charset, "utf8mb4") || text_is(charset, "utf8") || text_is(charset, "utf8mb3") || text_is(charset, "ascii");
+    bool is_utf8 = text_is(charset, "utf8mb4") || text_is(charset, "utf8") || text_is(charset, "utf8mb3") ||
+                   text_is(charset, "ascii");
     if (is_utf8 && utf8_is_valid(value.at, value.size)) {
         json_sink_string(out, value.at, value.size);
         return;

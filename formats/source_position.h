@@ -1,11 +1,11 @@
 /* formats/source_position.h -- the place in the source's binlog at which capture resumes, as it is logged.
  *
- * The last record of each transaction, each DDL and each HEARTBEAT carries one in the header RECORD_HEADER_POSITION; the
- * first record of each segment carries also the whole GTID set as text in RECORD_HEADER_GTID_SET.  Storage uses the mere presence of the first
- * header as "a transaction ends here" and hands its bytes to capture unread.
+ * The last record of each transaction, each DDL and each HEARTBEAT carries one in the header RECORD_HEADER_POSITION;
+ * the first record of each segment carries also the whole GTID set as text in RECORD_HEADER_GTID_SET.  Storage uses the
+ * mere presence of the first header as "a transaction ends here" and hands its bytes to capture unread.
  *
- * Bytes, little endian: version u8 (1), flags u8 (0), file name u8 length + bytes, position u64, FORMAT_DESCRIPTION time u32,
- * server uuid u8 length + bytes, GTID of the transaction u8 length + bytes (0: none). */
+ * Bytes, little endian: version u8 (1), flags u8 (0), file name u8 length + bytes, position u64, FORMAT_DESCRIPTION
+ * time u32, server uuid u8 length + bytes, GTID of the transaction u8 length + bytes (0: none). */
 #ifndef FORMATS_SOURCE_POSITION_H
 #define FORMATS_SOURCE_POSITION_H
 
@@ -23,7 +23,8 @@ struct source_position {
     char     gtid[129];            /* of the transaction that ends here, "" if it has none */
 };
 
-/* Returns the bytes written; `out` has SOURCE_POSITION_BYTES_MAX.  Names are cut never: they are bounded when read from the source. */
+/* Returns the bytes written; `out` has SOURCE_POSITION_BYTES_MAX.  Names are cut never: they are bounded when read from
+ * the source. */
 size_t             source_position_encode(const struct source_position *p, uint8_t *out);
 /* ERR_TRUNCATED, ERR_CORRUPT, ERR_NEWER_FORMAT; `out` is untouched on error. */
 NODISCARD enum err source_position_decode(const void *bytes, size_t size, struct source_position *out);

@@ -1,7 +1,7 @@
 /* ring/chunk_pool.h -- where the bytes of records live: one region, cut into chunks of equal size.
  *
- * Storage owns the pool and decides who holds which chunk; the others only turn an index into an address.  A chunk's bytes
- * are written once, by the thread it is leased to, and read by disk and network from there. */
+ * Storage owns the pool and decides who holds which chunk; the others only turn an index into an address.  A chunk's
+ * bytes are written once, by the thread it is leased to, and read by disk and network from there. */
 #ifndef RING_CHUNK_POOL_H
 #define RING_CHUNK_POOL_H
 

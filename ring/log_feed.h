@@ -3,12 +3,13 @@
  * A capture thread (kind "batch") writes record batches into chunks that storage leases to it and sends descriptors.
  * The group coordinator (kind "append") sends small finished batches whole and is told when they are durable.
  *
- * How chunks map to the segment file: a chunk is the image of a block-aligned range of the active segment.  The first byte
- * a producer may write in its first chunk is at `log_resume.segment_position % LOG_BLOCK_BYTES` (storage has put the
- * bytes before it in place).  Batches follow each other without gaps.  When the next batch does not fit, the producer
- * takes the next lease, copies the bytes of the last, partly filled block of the old chunk to the start of the new one, and goes on behind
- * them.  A batch larger than the room in one whole chunk spans consecutive leases: it fills the first to its end and continues at
- * byte 0 of the next.  With FEED_ROLL the batch begins a new segment: its first byte is byte 0 of a fresh lease. */
+ * How chunks map to the segment file: a chunk is the image of a block-aligned range of the active segment.  The first
+ * byte a producer may write in its first chunk is at `log_resume.segment_position % LOG_BLOCK_BYTES` (storage has put
+ * the bytes before it in place).  Batches follow each other without gaps.  When the next batch does not fit, the
+ * producer takes the next lease, copies the bytes of the last, partly filled block of the old chunk to the start of the
+ * new one, and goes on behind them.  A batch larger than the room in one whole chunk spans consecutive leases: it fills
+ * the first to its end and continues at byte 0 of the next.  With FEED_ROLL the batch begins a new segment: its first
+ * byte is byte 0 of a fresh lease. */
 #ifndef RING_LOG_FEED_H
 #define RING_LOG_FEED_H
 
@@ -55,8 +56,8 @@ struct feed_lease {
     uint32_t kind, chunk_index;
 };
 
-/* A batch under way has filled every lease the producer holds: storage grants `chunk_count` more beyond the usual number.
- * (Storage learns of a batch only when it is finished, so it cannot know this by itself.) */
+/* A batch under way has filled every lease the producer holds: storage grants `chunk_count` more beyond the usual
+ * number. (Storage learns of a batch only when it is finished, so it cannot know this by itself.) */
 struct feed_want {
     uint32_t kind, chunk_count;
 };

@@ -37,7 +37,8 @@ void ring_bcast_publish(struct ring_bcast *r, const uint64_t word[static RING_BC
     for (int i = 0; i < RING_BCAST_WORDS; i++) atomic_store_explicit(&s->word[i], word[i], memory_order_relaxed);
     /* Pairs with the first acquire load in ring_bcast_read: the words, and all the producer wrote before, are there. */
     atomic_store_explicit(&s->stamp, 2 * seq + 2, memory_order_release);
-    /* Pairs with the acquire loads in reader_overrun and ring_bcast_join: whoever skips messages sees what they told of. */
+    /* Pairs with the acquire loads in reader_overrun and ring_bcast_join: whoever skips messages sees what they told
+     * of. */
     atomic_store_explicit(&r->next_seq, seq + 1, memory_order_release);
 }
 

@@ -35,8 +35,9 @@ NODISCARD enum err ring_bcast_init(struct ring_bcast *r, uint64_t slot_count); /
 void               ring_bcast_fini(struct ring_bcast *r);
 
 void           ring_bcast_publish(struct ring_bcast *r, const uint64_t word[static RING_BCAST_WORDS]); /* producer */
-void           ring_bcast_join(const struct ring_bcast *r, struct ring_bcast_reader *reader); /* start at the next message */
+void           ring_bcast_join(const struct ring_bcast *r, struct ring_bcast_reader *reader); /* at the next message */
 /* RING_GOT fills `word`; RING_OVERRUN moved the reader to the newest message: look at the watermarks, then read on. */
-enum ring_read ring_bcast_read(const struct ring_bcast *r, struct ring_bcast_reader *reader, uint64_t word[static RING_BCAST_WORDS]);
+enum ring_read ring_bcast_read(const struct ring_bcast *r, struct ring_bcast_reader *reader,
+                               uint64_t word[static RING_BCAST_WORDS]);
 
 #endif

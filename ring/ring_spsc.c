@@ -17,7 +17,8 @@ struct record_head {
     uint32_t size; /* of the bytes that follow, before padding to RECORD_ALIGN; a pad has none worth reading */
     uint32_t kind;
 };
-_Static_assert(sizeof(struct record_head) == RECORD_ALIGN, "whatever is left at the end of the buffer holds a pad's head");
+_Static_assert(sizeof(struct record_head) == RECORD_ALIGN,
+               "whatever is left at the end of the buffer holds a pad's head");
 
 enum err ring_spsc_init(struct ring_spsc *r, uint64_t capacity_bytes)
 {
@@ -40,7 +41,8 @@ void ring_spsc_fini(struct ring_spsc *r)
     r->bytes = NULL;
 }
 
-/* A quarter, so that the pad in front of a record (shorter than the record) and the record fit together, and a second one as well. */
+/* A quarter, so that the pad in front of a record (shorter than the record) and the record fit together, and a second
+ * one as well. */
 uint32_t ring_spsc_record_max(const struct ring_spsc *r)
 {
     uint64_t max = r->capacity / 4 - sizeof(struct record_head);

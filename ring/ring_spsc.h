@@ -32,7 +32,7 @@ struct ring_spsc {
 NODISCARD enum err ring_spsc_init(struct ring_spsc *r, uint64_t capacity_bytes);
 void               ring_spsc_fini(struct ring_spsc *r); /* neither side may be using it */
 
-/* The largest record that may be claimed: a quarter of the capacity less 8 bytes; an empty ring always has room for it. */
+/* The largest record that may be claimed: a quarter of the capacity less 8 bytes.  An empty ring has room for it. */
 uint32_t    ring_spsc_record_max(const struct ring_spsc *r);
 
 /* Producer.  claim: room for `size` bytes (8-byte aligned) or NULL when full; it may be called again before commit.
@@ -40,7 +40,8 @@ uint32_t    ring_spsc_record_max(const struct ring_spsc *r);
 void       *ring_spsc_claim(struct ring_spsc *r, uint32_t size);
 void        ring_spsc_commit(struct ring_spsc *r);
 
-/* Consumer.  next: the next record or NULL when empty; it stays valid until release, which returns all records taken so far. */
+/* Consumer.  next: the next record or NULL when empty; it stays valid until release, which returns all records taken so
+ * far. */
 const void *ring_spsc_next(struct ring_spsc *r, uint32_t *size);
 void        ring_spsc_release(struct ring_spsc *r);
 

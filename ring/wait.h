@@ -25,9 +25,9 @@ void               waiter_fini(struct waiter *w);
 /* Every sleep is announced anew: a wake takes the announcement back.  cancel when the look at the rings found work. */
 void waiter_announce(struct waiter *w);
 void waiter_cancel(struct waiter *w);
-/* Blocks until woken, interrupted or `timeout_ms` is over (-1: for ever); for threads that have nothing but rings to wait for.
- * Look at every ring afterwards: a wake may come late or for nothing.  Simulated: returns at once.
- * Threads that wait in io_uring poll `eventfd` there and call waiter_drain when it fires. */
+/* Blocks until woken, interrupted or `timeout_ms` is over (-1: for ever); for threads that have nothing but rings to
+ * wait for.  Look at every ring afterwards: a wake may come late or for nothing.  Simulated: returns at once.  Threads
+ * that wait in io_uring poll `eventfd` there and call waiter_drain when it fires. */
 void waiter_block(struct waiter *w, int timeout_ms);
 void waiter_drain(struct waiter *w);
 

@@ -139,6 +139,7 @@ void groups_advance(struct groups *g, uint64_t now_ms, int64_t wall_ms)
     INVARIANT(now_ms >= g->now_ms && now_ms < GROUP_NEVER_MS);
     g->now_ms = now_ms;
     g->wall_ms = wall_ms;
+    if (g->is_loading) return;
     while (g->group_count > 0 && g->heap[0]->deadline_ms <= now_ms) {
         struct group *group = g->heap[0];
         rebalance_timers(g, group);
@@ -234,7 +235,7 @@ enum err groups_open(struct groups **out, const struct group_limits *limits, con
     if (g == NULL) return ERR_NO_MEMORY;
     g->limits = *limits;
     g->host = *host;
-    g->retention_due_ms = GROUP_RETENTION_CHECK_MS;
+    g->retention_due_ms = GROUP_NEVER_MS; /* until loaded */
     g->is_loading = true;
     *out = g;
     return ERR_OK;

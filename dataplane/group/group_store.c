@@ -131,6 +131,7 @@ enum err groups_load_done(struct groups *g)
 {
     if (!reserve_rows(g, g->limits.members_max)) return ERR_NO_MEMORY;
     g->is_loading = false;
+    g->retention_due_ms = g->now_ms + GROUP_RETENTION_CHECK_MS;
     for (struct group *group = g->list; group != NULL; group = group->next)
         for (struct member *m = group->members; m != NULL; m = m->next) member_alive(g, group, m);
     return ERR_OK;

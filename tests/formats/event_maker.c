@@ -19,7 +19,8 @@ static void random_column(struct maker *m, uint16_t i)
     static const char *const charsets[] = {"utf8mb4", "utf8mb3", "latin1", "gb18030", "armscii8"};
     struct change_column *c = &m->column[i];
     snprintf(m->names[i], sizeof m->names[i], "column_%u", i);
-    *c = (struct change_column){.name = m->names[i], .type = (enum change_type)random_below(&m->random, CHANGE_TYPE_COUNT)};
+    *c = (struct change_column){.name = m->names[i],
+                                .type = (enum change_type)random_below(&m->random, CHANGE_TYPE_COUNT)};
     if (c->type == CHANGE_CHAR || c->type == CHANGE_VARCHAR || c->type == CHANGE_TEXT)
         c->charset = charsets[random_below(&m->random, sizeof charsets / sizeof *charsets)];
     c->is_unsigned = c->type <= CHANGE_BIGINT && random_below(&m->random, 2) == 0;
@@ -158,14 +159,22 @@ void maker_row(struct maker *m)
         m->before[i] = maker_value(m, &m->column[i]);
         m->after[i] = maker_value(m, &m->column[i]);
     }
-    m->event = (struct change_event){
-        .operation = operation, .timestamp_s = 1 + (uint32_t)random_bits(r, 32) / 2, .file_number = (uint32_t)random_bits(r, 32),
-        .start_position = random_bits(r, 64), .end_position = random_bits(r, 64), .read_time_ms = 1784032496789,
-        .server_id = (uint32_t)random_bits(r, 32), .thread_id = (uint32_t)random_bits(r, 32), .source = &m->source, .table = &m->table,
-        .before = operation == CHANGE_INSERT ? NULL : m->before, .after = operation == CHANGE_DELETE ? NULL : m->after};
+    m->event = (struct change_event){.operation = operation,
+                                     .timestamp_s = 1 + (uint32_t)random_bits(r, 32) / 2,
+                                     .file_number = (uint32_t)random_bits(r, 32),
+                                     .start_position = random_bits(r, 64),
+                                     .end_position = random_bits(r, 64),
+                                     .read_time_ms = 1784032496789,
+                                     .server_id = (uint32_t)random_bits(r, 32),
+                                     .thread_id = (uint32_t)random_bits(r, 32),
+                                     .source = &m->source,
+                                     .table = &m->table,
+                                     .before = operation == CHANGE_INSERT ? NULL : m->before,
+                                     .after = operation == CHANGE_DELETE ? NULL : m->after};
 }
 
-uint8_t *encode_checked(const struct record_format *format, const struct change_event *e, uint64_t record_id, size_t *size)
+uint8_t *encode_checked(const struct record_format *format, const struct change_event *e, uint64_t record_id,
+                        size_t *size)
 {
     size_t room = format->size_max(e);
     uint8_t *bytes = malloc(room + CANARY_BYTES), *again = malloc(room + CANARY_BYTES);

@@ -30,8 +30,9 @@ void maker_row(struct maker *m);
 /* A random value of the column. */
 struct change_value maker_value(struct maker *m, const struct change_column *column);
 
-/* The event's record in memory of exactly size_max bytes with canaries behind; checks the bound, that the encoder stayed in its
- * room and that it gives the same bytes twice.  malloc'd; the caller frees. */
-uint8_t *encode_checked(const struct record_format *format, const struct change_event *e, uint64_t record_id, size_t *size);
+/* The event's record in memory of exactly size_max bytes with canaries behind; checks the bound, that the encoder
+ * stayed in its room and that it gives the same bytes twice.  malloc'd; the caller frees. */
+uint8_t *encode_checked(const struct record_format *format, const struct change_event *e, uint64_t record_id,
+                        size_t *size);
 
 #endif

@@ -42,7 +42,8 @@ static void expect_text(const avro_value_t *record, const char *field, const voi
 {
     size_t size;
     const char *text = oracle_text(record, field, &size);
-    ck_assert_msg(size == want_size && memcmp(text, want, size) == 0, "%s: got %zu bytes, not %zu, or others", field, size, want_size);
+    ck_assert_msg(size == want_size && memcmp(text, want, size) == 0, "%s: got %zu bytes, not %zu, or others", field,
+                  size, want_size);
 }
 
 static void expect_string(const avro_value_t *record, const char *field, const char *want)
@@ -67,7 +68,8 @@ static void expect_datetime(const avro_value_t *item, unsigned parts, const stru
 {
     static const char *const names[] = {"year", "month", "day", "hour", "minute", "second", "millis"};
     int64_t sign = t->is_negative ? -1 : 1;
-    int64_t want[] = {t->year, t->month, t->day, sign * t->hour, sign * t->minute, sign * t->second, sign * (int64_t)t->microsecond};
+    int64_t want[] = {
+        t->year, t->month, t->day, sign * t->hour, sign * t->minute, sign * t->second, sign * (int64_t)t->microsecond};
     for (unsigned i = 0; i < 7; i++) {
         bool is_there = (parts & (i < 3 ? 1u << i : CLOCK)) != 0;
         ck_assert_int_eq(oracle_branch(item, names[i]), is_there);
@@ -91,7 +93,8 @@ static void expect_value(const avro_value_t *item, const struct change_column *c
     case CHANGE_TINYINT: case CHANGE_SMALLINT: case CHANGE_MEDIUMINT: case CHANGE_INT: case CHANGE_BIGINT:
         snprintf(text, sizeof text, v->kind == CHANGE_VALUE_INT ? "%" PRId64 : "%" PRIu64, v->i);
         expect_string(item, "value", text);
-        ck_assert_int_eq(oracle_long(item, "precision"), c->type == CHANGE_BIT ? (c->precision + 7) / 8 : rule[c->type].precision);
+        ck_assert_int_eq(oracle_long(item, "precision"),
+                         c->type == CHANGE_BIT ? (c->precision + 7) / 8 : rule[c->type].precision);
         break;
     case CHANGE_FLOAT:
     case CHANGE_DOUBLE:
@@ -127,7 +130,8 @@ static void expect_value(const avro_value_t *item, const struct change_column *c
     }
 }
 
-static void expect_image(const avro_value_t *record, const char *name, const struct change_table *t, const struct change_value *values)
+static void expect_image(const avro_value_t *record, const char *name, const struct change_table *t,
+                         const struct change_value *values)
 {
     ck_assert_int_eq(oracle_branch(record, name), values == NULL ? BRANCH_NULL : BRANCH_ARRAY);
     if (values == NULL) return;
@@ -208,7 +212,8 @@ static void expect_keys(const avro_value_t *record, const struct change_table *t
     json_decref(keys);
 }
 
-static void expect_row(const uint8_t *bytes, size_t size, const struct change_event *e, uint64_t record_id, const char *object_name)
+static void expect_row(const uint8_t *bytes, size_t size, const struct change_event *e, uint64_t record_id,
+                       const char *object_name)
 {
     const struct change_table *t = e->table;
     avro_value_t record = oracle_decode(bytes, size);
@@ -257,7 +262,8 @@ END_TEST
 static avro_value_t item_of(struct change_column column, struct change_value value, int branch, avro_value_t *record)
 {
     struct change_table table = {"d", "t", &column, NULL, 1, 0, 1, NULL};
-    struct change_event e = {.operation = CHANGE_INSERT, .timestamp_s = 1, .source = &maker.source, .table = &table, .after = &value};
+    struct change_event e = {
+        .operation = CHANGE_INSERT, .timestamp_s = 1, .source = &maker.source, .table = &table, .after = &value};
     size_t size;
     avro_value_t item;
     column.name = "c";
@@ -271,9 +277,11 @@ static avro_value_t item_of(struct change_column column, struct change_value val
     return item;
 }
 
-static void expect_integer(enum change_type type, uint8_t bits, struct change_value v, int64_t precision, const char *text)
+static void expect_integer(enum change_type type, uint8_t bits, struct change_value v, int64_t precision,
+                           const char *text)
 {
-    avro_value_t record, item = item_of((struct change_column){.type = type, .precision = bits}, v, ITEM_INTEGER, &record);
+    avro_value_t record,
+        item = item_of((struct change_column){.type = type, .precision = bits}, v, ITEM_INTEGER, &record);
     expect_string(&item, "value", text);
     ck_assert_int_eq(oracle_long(&item, "precision"), precision);
     avro_value_decref(&record);
@@ -322,16 +330,20 @@ START_TEST(times_at_their_ends)
     expect_time(CHANGE_DATE, (struct change_datetime){0}, "0 0 0 - - - - ");
     expect_time(CHANGE_DATE, (struct change_datetime){.year = 2021, .month = 9, .day = 0}, "2021 9 0 - - - - ");
     expect_time(CHANGE_DATETIME, (struct change_datetime){0}, "0 0 0 0 0 0 0 ");
-    expect_time(CHANGE_DATETIME,
-                (struct change_datetime){.year = 9999, .month = 12, .day = 31, .hour = 23, .minute = 59, .second = 59, .microsecond = 999999},
-                "9999 12 31 23 59 59 999999 ");
+    expect_time(
+        CHANGE_DATETIME,
+        (struct change_datetime){
+            .year = 9999, .month = 12, .day = 31, .hour = 23, .minute = 59, .second = 59, .microsecond = 999999},
+        "9999 12 31 23 59 59 999999 ");
     expect_time(CHANGE_TIME, (struct change_datetime){0}, "- - - 0 0 0 0 ");
     expect_time(CHANGE_TIME, (struct change_datetime){.hour = 838, .minute = 59, .second = 59}, "- - - 838 59 59 0 ");
-    expect_time(CHANGE_TIME, (struct change_datetime){.hour = 838, .minute = 59, .second = 59, .is_negative = true}, "- - - -838 -59 -59 0 ");
-    expect_time(CHANGE_TIME, (struct change_datetime){.second = 1, .microsecond = 250000, .is_negative = true}, "- - - 0 0 -1 -250000 ");
+    expect_time(CHANGE_TIME, (struct change_datetime){.hour = 838, .minute = 59, .second = 59, .is_negative = true},
+                "- - - -838 -59 -59 0 ");
+    expect_time(CHANGE_TIME, (struct change_datetime){.second = 1, .microsecond = 250000, .is_negative = true},
+                "- - - 0 0 -1 -250000 ");
 
-    avro_value_t record, item = item_of((struct change_column){.type = CHANGE_TIMESTAMP}, (struct change_value){.kind = CHANGE_VALUE_TIMESTAMP},
-                                        ITEM_TIMESTAMP, &record);
+    avro_value_t record, item = item_of((struct change_column){.type = CHANGE_TIMESTAMP},
+                                        (struct change_value){.kind = CHANGE_VALUE_TIMESTAMP}, ITEM_TIMESTAMP, &record);
     ck_assert_int_eq(oracle_long(&item, "timestamp"), 0); /* the zero timestamp */
     avro_value_decref(&record);
     item = item_of((struct change_column){.type = CHANGE_YEAR}, int_value(0), ITEM_DATETIME, &record);
@@ -371,24 +383,29 @@ END_TEST
 START_TEST(texts_and_objects)
 {
     avro_value_t record, item;
-    item = item_of((struct change_column){.type = CHANGE_VARCHAR, .charset = "utf8mb3"}, text_value(CHANGE_VALUE_BYTES, ""), ITEM_CHARACTER, &record);
+    item = item_of((struct change_column){.type = CHANGE_VARCHAR, .charset = "utf8mb3"},
+                   text_value(CHANGE_VALUE_BYTES, ""), ITEM_CHARACTER, &record);
     expect_string(&item, "charset", "utf8");
     expect_string(&item, "value", "");
     avro_value_decref(&record);
-    item = item_of((struct change_column){.type = CHANGE_CHAR, .charset = "utf8mb4"}, text_value(CHANGE_VALUE_BYTES, "\xf0\x9f\x90\xac"), ITEM_CHARACTER, &record);
+    item = item_of((struct change_column){.type = CHANGE_CHAR, .charset = "utf8mb4"},
+                   text_value(CHANGE_VALUE_BYTES, "\xf0\x9f\x90\xac"), ITEM_CHARACTER, &record);
     expect_string(&item, "charset", "utf8mb4");
     expect_string(&item, "value", "\xf0\x9f\x90\xac");
     avro_value_decref(&record);
-    item = item_of((struct change_column){.type = CHANGE_VARBINARY}, (struct change_value){.kind = CHANGE_VALUE_BYTES, .size = 3, .bytes = (const uint8_t *)"\0\xff\0"},
+    item = item_of((struct change_column){.type = CHANGE_VARBINARY},
+                   (struct change_value){.kind = CHANGE_VALUE_BYTES, .size = 3, .bytes = (const uint8_t *)"\0\xff\0"},
                    ITEM_BINARY_OBJECT, &record);
     expect_string(&item, "type", "binary");
     expect_text(&item, "value", "\0\xff\0", 3);
     avro_value_decref(&record);
-    item = item_of((struct change_column){.type = CHANGE_ENUM}, text_value(CHANGE_VALUE_TEXT, ""), ITEM_TEXT_OBJECT, &record);
+    item = item_of((struct change_column){.type = CHANGE_ENUM}, text_value(CHANGE_VALUE_TEXT, ""), ITEM_TEXT_OBJECT,
+                   &record);
     expect_string(&item, "type", "enum");
     expect_string(&item, "value", ""); /* index 0 */
     avro_value_decref(&record);
-    item = item_of((struct change_column){.type = CHANGE_GEOMETRY}, text_value(CHANGE_VALUE_BYTES, "sridWKB"), ITEM_BINARY_GEOMETRY, &record);
+    item = item_of((struct change_column){.type = CHANGE_GEOMETRY}, text_value(CHANGE_VALUE_BYTES, "sridWKB"),
+                   ITEM_BINARY_GEOMETRY, &record);
     expect_string(&item, "value", "WKB");
     avro_value_decref(&record);
 }
@@ -416,13 +433,23 @@ START_TEST(names_are_escaped)
 {
     static const uint16_t both[] = {1, 0};
     size_t size;
-    struct change_column columns[] = {{.name = "a.b", .type = CHANGE_INT}, {.name = "q\"\\\x01\n\xc3\xa9", .type = CHANGE_INT}};
+    struct change_column columns[] = {{.name = "a.b", .type = CHANGE_INT},
+                                      {.name = "q\"\\\x01\n\xc3\xa9", .type = CHANGE_INT}};
     struct change_key keys[] = {{"PRIMARY", both, 2}, {"u \"k\"", both, 1}};
     struct change_table t = {"my.db", "t.1.", columns, keys, 2, 2, UINT64_MAX, NULL};
     struct change_value row[] = {int_value(1), int_value(2)};
-    struct change_event e = {.operation = CHANGE_UPDATE, .timestamp_s = UINT32_MAX, .file_number = UINT32_MAX, .start_position = UINT64_MAX,
-                             .end_position = UINT64_MAX, .read_time_ms = UINT64_MAX, .server_id = UINT32_MAX, .thread_id = UINT32_MAX,
-                             .source = &maker.source, .table = &t, .before = row, .after = row};
+    struct change_event e = {.operation = CHANGE_UPDATE,
+                             .timestamp_s = UINT32_MAX,
+                             .file_number = UINT32_MAX,
+                             .start_position = UINT64_MAX,
+                             .end_position = UINT64_MAX,
+                             .read_time_ms = UINT64_MAX,
+                             .server_id = UINT32_MAX,
+                             .thread_id = UINT32_MAX,
+                             .source = &maker.source,
+                             .table = &t,
+                             .before = row,
+                             .after = row};
     ck_assert_int_eq(format->table_prepare(&t), ERR_OK);
     uint8_t *bytes = encode_checked(format, &e, INT64_MAX, &size);
     expect_row(bytes, size, &e, INT64_MAX, "my\\u002Edb.t\\u002E1\\u002E");
@@ -433,11 +460,23 @@ END_TEST
 
 static struct change_event statement_event(enum change_operation operation)
 {
-    return (struct change_event){.operation = operation, .timestamp_s = 1624467825, .file_number = 5, .start_position = 1000, .end_position = 1200,
-                                 .read_time_ms = 1624467825852, .server_id = 26957161, .thread_id = 55153591, .source = &maker.source,
+    return (struct change_event){.operation = operation,
+                                 .timestamp_s = 1624467825,
+                                 .file_number = 5,
+                                 .start_position = 1000,
+                                 .end_position = 1200,
+                                 .read_time_ms = 1624467825852,
+                                 .server_id = 26957161,
+                                 .thread_id = 55153591,
+                                 .source = &maker.source,
                                  .gtid = "9d437549-9a4c-11ea-9659-9efc635af2ae:558572086",
-                                 .gtid_set = "9d437549-9a4c-11ea-9659-9efc635af2ae:1-558572086", .has_query_status = true, .flags2 = 0,
-                                 .sql_mode = 1075838976, .client_charset = 45, .ddl_database = "my.db", .ddl_text = "create table t(a int)XX",
+                                 .gtid_set = "9d437549-9a4c-11ea-9659-9efc635af2ae:1-558572086",
+                                 .has_query_status = true,
+                                 .flags2 = 0,
+                                 .sql_mode = 1075838976,
+                                 .client_charset = 45,
+                                 .ddl_database = "my.db",
+                                 .ddl_text = "create table t(a int)XX",
                                  .ddl_text_bytes = 21};
 }
 
@@ -512,7 +551,8 @@ START_TEST(no_value_is_taken_for_filler)
 {
     static const struct change_source nameless = {.server_version = ""};
     for (uint64_t length = 1; length <= UINT64_C(100000000000000); length *= 10) {
-        struct change_event e = {.operation = CHANGE_HEARTBEAT, .timestamp_s = 1, .read_time_ms = length, .source = &nameless};
+        struct change_event e = {
+            .operation = CHANGE_HEARTBEAT, .timestamp_s = 1, .read_time_ms = length, .source = &nameless};
         avro_value_t record = statement_record(&e);
         expect_tag_count(&record, length < 10 ? 2 : 1);
         avro_value_decref(&record);
@@ -554,15 +594,17 @@ START_TEST(decimal_text_of_every_length)
         if (i < 20 * 3) value = i % 3 == 2 ? UINT64_MAX - i / 3 : decimal_smallest[i / 3] - (i % 3 == 0);
         int digits = snprintf(want, sizeof want, "%" PRIu64, value);
         uint8_t *end = decimal_put(got, value);
-        if (end - got != digits || memcmp(got, want, (size_t)digits) != 0) ck_abort_msg("%s came out as %.*s", want, (int)(end - got), got);
+        if (end - got != digits || memcmp(got, want, (size_t)digits) != 0)
+            ck_abort_msg("%s came out as %.*s", want, (int)(end - got), got);
     }
 }
 END_TEST
 
 START_TEST(floats_read_as_people_wrote_them)
 {
-    static const float some[] = {0.0f, -0.0f, 1.1f, 0.1f, 3.14159274f, 16777216.0f, 16777218.0f, 1e10f, 1.17549435e-38f, 1.40129846e-45f,
-                                 3.40282347e38f, 9.99999e-5f, 123456.789f, 33554432.0f, 0.3f, 8388608.5f, 1234567.25f};
+    static const float some[] = {0.0f, -0.0f, 1.1f, 0.1f, 3.14159274f, 16777216.0f, 16777218.0f, 1e10f, 1.17549435e-38f,
+                                 1.40129846e-45f, 3.40282347e38f, 9.99999e-5f, 123456.789f, 33554432.0f, 0.3f,
+                                 8388608.5f, 1234567.25f};
     ck_assert(float_shortest(1.1f) == 1.1);
     ck_assert(float_shortest(1e10f) == 1e10);
     ck_assert(float_shortest(3.4028235e38f) == 3.4028235e38);

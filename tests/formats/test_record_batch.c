@@ -1,6 +1,6 @@
-/* Goal: batches are Kafka's, byte for byte (the known one was made by another program from the protocol guide); what was
- * written is read back whatever the widths guessed; no batch that is cut, changed or invented leads the reader astray;
- * the writer never leaves its room. */
+/* Goal: batches are Kafka's, byte for byte (the known one was made by another program from the protocol guide); what
+ * was written is read back whatever the widths guessed; no batch that is cut, changed or invented leads the reader
+ * astray; the writer never leaves its room. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,11 +106,12 @@ START_TEST(reads_the_known_batch)
 }
 END_TEST
 
-/* Every pair of neighbours around the places where a length prefix grows, with and without a header, so that each guess is
- * wrong by one in both directions, and right. */
+/* Every pair of neighbours around the places where a length prefix grows, with and without a header, so that each guess
+ * is wrong by one in both directions, and right. */
 START_TEST(prefixes_are_minimal_after_every_guess)
 {
-    static const size_t sizes[] = {0, 1, 53, 54, 55, 56, 57, 63, 64, 65, 8179, 8180, 8185, 8191, 8192, 1048565, 1048575, 1048576};
+    static const size_t sizes[] = {0,  1,    53,   54,   55,   56,   57,      63,      64,
+                                   65, 8179, 8180, 8185, 8191, 8192, 1048565, 1048575, 1048576};
     static uint8_t value[1 << 20];
     size_t count = sizeof sizes / sizeof *sizes;
     for (size_t i = 0; i < sizeof value; i++) value[i] = (uint8_t)(i * 7);
@@ -287,17 +288,21 @@ START_TEST(records_move_to_another_batch)
         }
         size_t moved_bytes = (size_t)(w.at - mark.at);
         record_batch_begin(&to, other, sizeof other, 1000 + stay, 1);
-        ck_assert_int_eq(record_batch_append_records(&to, mark.at, moved_bytes, w.base_offset, w.base_timestamp_ms), ERR_OK);
+        ck_assert_int_eq(record_batch_append_records(&to, mark.at, moved_bytes, w.base_offset, w.base_timestamp_ms),
+                         ERR_OK);
         expect_models(other, record_batch_finish(&to), 1000 + stay, stay, ALL);
 
         /* One byte less room, an offset that does not join, half a record: nothing is appended. */
         record_batch_begin(&to, other, record_batch_bytes(&to) - 1, 1000 + stay, 1);
-        ck_assert_int_eq(record_batch_append_records(&to, mark.at, moved_bytes, w.base_offset, w.base_timestamp_ms), ERR_NO_SPACE);
+        ck_assert_int_eq(record_batch_append_records(&to, mark.at, moved_bytes, w.base_offset, w.base_timestamp_ms),
+                         ERR_NO_SPACE);
         ck_assert(to.record_count == 0 && record_batch_bytes(&to) == RECORD_BATCH_HEADER_BYTES);
         record_batch_begin(&to, other, sizeof other, 1000 + stay + 1, 1);
-        ck_assert_int_eq(record_batch_append_records(&to, mark.at, moved_bytes, w.base_offset, w.base_timestamp_ms), ERR_CORRUPT);
+        ck_assert_int_eq(record_batch_append_records(&to, mark.at, moved_bytes, w.base_offset, w.base_timestamp_ms),
+                         ERR_CORRUPT);
         record_batch_begin(&to, other, sizeof other, 1000 + stay, 1);
-        ck_assert_int_eq(record_batch_append_records(&to, mark.at, moved_bytes - 1, w.base_offset, w.base_timestamp_ms), ERR_CORRUPT);
+        ck_assert_int_eq(record_batch_append_records(&to, mark.at, moved_bytes - 1, w.base_offset, w.base_timestamp_ms),
+                         ERR_CORRUPT);
         ck_assert(to.record_count == 0 && record_batch_bytes(&to) == RECORD_BATCH_HEADER_BYTES);
 
         record_batch_cut(&w, mark);
@@ -382,7 +387,8 @@ START_TEST(every_changed_bit_is_noticed)
     static uint8_t bytes[1024];
     size_t size = from_hex(known, bytes);
     for (size_t bit = 0; bit < size * 8; bit++) {
-        if (bit / 8 < 8 || (bit / 8 >= RECORD_BATCH_AT_EPOCH && bit / 8 < RECORD_BATCH_AT_MAGIC)) continue; /* may be patched */
+        if (bit / 8 < 8 || (bit / 8 >= RECORD_BATCH_AT_EPOCH && bit / 8 < RECORD_BATCH_AT_MAGIC))
+            continue; /* may be patched */
         struct record_batch_view v;
         uint8_t *copy = copy_of(bytes, size);
         copy[bit / 8] ^= (uint8_t)(1 << bit % 8);
@@ -396,9 +402,14 @@ END_TEST
 
 START_TEST(contradictions_are_corrupt)
 {
-    static const struct { size_t at; unsigned size; uint64_t value; } wrong[] = {
-        {8, 4, 48}, {8, 4, 0}, {8, 4, UINT32_MAX}, {8, 4, 0x7fffffff}, {16, 1, 1}, {16, 1, 3}, {21, 2, 5},
-        {0, 8, UINT64_MAX}, {0, 8, INT64_MAX}, {23, 4, UINT32_MAX}, {23, 4, 2}, {57, 4, 0}, {57, 4, 5}, {57, 4, UINT32_MAX},
+    static const struct {
+        size_t at;
+        unsigned size;
+        uint64_t value;
+    } wrong[] = {
+        {8, 4, 48}, {8, 4, 0},  {8, 4, UINT32_MAX}, {8, 4, 0x7fffffff},  {16, 1, 1},
+        {16, 1, 3}, {21, 2, 5}, {0, 8, UINT64_MAX}, {0, 8, INT64_MAX},   {23, 4, UINT32_MAX},
+        {23, 4, 2}, {57, 4, 0}, {57, 4, 5},         {57, 4, UINT32_MAX},
     };
     static uint8_t bytes[1024];
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -411,7 +422,7 @@ START_TEST(contradictions_are_corrupt)
 }
 END_TEST
 
-/* Random damage to the records of random batches: never a read outside, never more records than there were bytes for. */
+/* Random damage to the records of random batches: never a read outside, never an offset that is not the batch's. */
 START_TEST(damaged_records_are_refused)
 {
     static struct model m;

@@ -1,5 +1,5 @@
-/* Goal: a tracked record prints as one line of JSON that says what the change event said; a record that is cut, changed or
- * invented is refused or printed as valid JSON, never read beyond its end; a sink that is too small is said so. */
+/* Goal: a tracked record prints as one line of JSON that says what the change event said; a record that is cut, changed
+ * or invented is refused or printed as valid JSON, never read beyond its end; a sink that is too small is said so. */
 #include <check.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -28,7 +28,8 @@ static json_t *parsed(void)
 {
     json_error_t error;
     ck_assert_ptr_null(strchr(line, '\n'));
-    json_t *json = json_loads(line, JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &error); /* jansson's integers end at 2^63 */
+    json_t *json =
+        json_loads(line, JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &error); /* jansson's integers end at 2^63 */
     ck_assert_msg(json != NULL, "%s in %.1000s", error.text, line);
     return json;
 }
@@ -58,8 +59,15 @@ static void expect_line(const struct change_event *e, const char *want)
 static struct change_event event(enum change_operation operation)
 {
     static const struct change_source source = {"8.0.28-log", true};
-    return (struct change_event){.operation = operation, .timestamp_s = 1696984517, .file_number = 78, .start_position = 75103,
-                                 .end_position = 75259, .read_time_ms = 1696984517078, .server_id = 10, .thread_id = 11, .source = &source};
+    return (struct change_event){.operation = operation,
+                                 .timestamp_s = 1696984517,
+                                 .file_number = 78,
+                                 .start_position = 75103,
+                                 .end_position = 75259,
+                                 .read_time_ms = 1696984517078,
+                                 .server_id = 10,
+                                 .thread_id = 11,
+                                 .source = &source};
 }
 
 static struct change_value sized(enum change_value_kind kind, const char *bytes, uint32_t size)
@@ -73,21 +81,35 @@ static struct change_value sized(enum change_value_kind kind, const char *bytes,
 START_TEST(a_row_of_every_kind)
 {
     struct change_column c[] = {
-        {"big", NULL, CHANGE_BIGINT, true, 0, 0},     {"price", NULL, CHANGE_DECIMAL, false, 5, 2},    {"f", NULL, CHANGE_FLOAT, false, 0, 0},
-        {"d", NULL, CHANGE_DOUBLE, false, 0, 0},      {"date", NULL, CHANGE_DATE, false, 0, 0},        {"time", NULL, CHANGE_TIME, false, 0, 6},
-        {"at", NULL, CHANGE_DATETIME, false, 0, 3},   {"changed", NULL, CHANGE_TIMESTAMP, false, 0, 6}, {"y", NULL, CHANGE_YEAR, false, 0, 0},
-        {"t\"", "utf8mb4", CHANGE_TEXT, false, 0, 0}, {"l", "latin1", CHANGE_CHAR, false, 0, 0},       {"bad", "utf8mb3", CHANGE_CHAR, false, 0, 0},
-        {"bin", NULL, CHANGE_BLOB, false, 0, 0},      {"e", NULL, CHANGE_ENUM, false, 0, 0},           {"geo", NULL, CHANGE_GEOMETRY, false, 0, 0},
-        {"none", NULL, CHANGE_INT, false, 0, 0},      {"gone", NULL, CHANGE_INT, false, 0, 0}};
+        {"big", NULL, CHANGE_BIGINT, true, 0, 0},    {"price", NULL, CHANGE_DECIMAL, false, 5, 2},
+        {"f", NULL, CHANGE_FLOAT, false, 0, 0},      {"d", NULL, CHANGE_DOUBLE, false, 0, 0},
+        {"date", NULL, CHANGE_DATE, false, 0, 0},    {"time", NULL, CHANGE_TIME, false, 0, 6},
+        {"at", NULL, CHANGE_DATETIME, false, 0, 3},  {"changed", NULL, CHANGE_TIMESTAMP, false, 0, 6},
+        {"y", NULL, CHANGE_YEAR, false, 0, 0},       {"t\"", "utf8mb4", CHANGE_TEXT, false, 0, 0},
+        {"l", "latin1", CHANGE_CHAR, false, 0, 0},   {"bad", "utf8mb3", CHANGE_CHAR, false, 0, 0},
+        {"bin", NULL, CHANGE_BLOB, false, 0, 0},     {"e", NULL, CHANGE_ENUM, false, 0, 0},
+        {"geo", NULL, CHANGE_GEOMETRY, false, 0, 0}, {"none", NULL, CHANGE_INT, false, 0, 0},
+        {"gone", NULL, CHANGE_INT, false, 0, 0}};
     struct change_value v[] = {
-        {.kind = CHANGE_VALUE_UINT, .u = UINT64_MAX}, sized(CHANGE_VALUE_TEXT, "-0.50", 5), {.kind = CHANGE_VALUE_FLOAT, .d = 1.1f},
-        {.kind = CHANGE_VALUE_DOUBLE, .d = 0.1},      {.kind = CHANGE_VALUE_DATETIME, .t = {.year = 2021, .month = 9, .day = 29}},
-        {.kind = CHANGE_VALUE_DATETIME, .t = {.hour = 838, .minute = 59, .second = 58, .microsecond = 250000, .is_negative = true}},
-        {.kind = CHANGE_VALUE_DATETIME, .t = {.year = 2021, .month = 9, .day = 29, .hour = 1, .minute = 2, .second = 3, .microsecond = 40000}},
-        {.kind = CHANGE_VALUE_TIMESTAMP, .ts = {1618239451, 5}}, {.kind = CHANGE_VALUE_INT, .i = 2021},
-        sized(CHANGE_VALUE_BYTES, "a\n\xc3\xa9\xf0\x9f\x90\xac", 8), sized(CHANGE_VALUE_BYTES, "\xe9", 1), sized(CHANGE_VALUE_BYTES, "\xed\xa0\x80", 3),
-        sized(CHANGE_VALUE_BYTES, "\0\xff", 2), sized(CHANGE_VALUE_TEXT, "red", 3), sized(CHANGE_VALUE_BYTES, "srid\1", 5),
-        {.kind = CHANGE_VALUE_NULL}, {.kind = CHANGE_VALUE_ABSENT}};
+        {.kind = CHANGE_VALUE_UINT, .u = UINT64_MAX},
+        sized(CHANGE_VALUE_TEXT, "-0.50", 5),
+        {.kind = CHANGE_VALUE_FLOAT, .d = 1.1f},
+        {.kind = CHANGE_VALUE_DOUBLE, .d = 0.1},
+        {.kind = CHANGE_VALUE_DATETIME, .t = {.year = 2021, .month = 9, .day = 29}},
+        {.kind = CHANGE_VALUE_DATETIME,
+         .t = {.hour = 838, .minute = 59, .second = 58, .microsecond = 250000, .is_negative = true}},
+        {.kind = CHANGE_VALUE_DATETIME,
+         .t = {.year = 2021, .month = 9, .day = 29, .hour = 1, .minute = 2, .second = 3, .microsecond = 40000}},
+        {.kind = CHANGE_VALUE_TIMESTAMP, .ts = {1618239451, 5}},
+        {.kind = CHANGE_VALUE_INT, .i = 2021},
+        sized(CHANGE_VALUE_BYTES, "a\n\xc3\xa9\xf0\x9f\x90\xac", 8),
+        sized(CHANGE_VALUE_BYTES, "\xe9", 1),
+        sized(CHANGE_VALUE_BYTES, "\xed\xa0\x80", 3),
+        sized(CHANGE_VALUE_BYTES, "\0\xff", 2),
+        sized(CHANGE_VALUE_TEXT, "red", 3),
+        sized(CHANGE_VALUE_BYTES, "srid\1", 5),
+        {.kind = CHANGE_VALUE_NULL},
+        {.kind = CHANGE_VALUE_ABSENT}};
     static const uint16_t key_column[] = {0};
     struct change_key key = {"PRIMARY", key_column, 1};
     struct change_table t = {"shop", "orders", c, &key, sizeof c / sizeof *c, 1, 4711, NULL};
@@ -95,13 +117,15 @@ START_TEST(a_row_of_every_kind)
     e.table = &t;
     e.after = v;
     ck_assert_int_eq(format->table_prepare(&t), ERR_OK);
-    expect_line(&e, "{\"id\":7,\"operation\":\"INSERT\",\"table\":\"shop.orders\",\"after\":{\"big\":18446744073709551615,\"price\":\"-0.50\",\"f\":1.1,"
-                    "\"d\":0.1,\"date\":\"2021-09-29\",\"time\":\"-838:59:58.25\",\"at\":\"2021-09-29 01:02:03.04\","
-                    "\"changed\":\"2021-04-12T14:57:31.000005Z\",\"y\":2021,\"t\\\"\":\"a\\u000a\xc3\xa9\xf0\x9f\x90\xac\","
-                    "\"l\":{\"charset\":\"latin1\",\"hex\":\"e9\"},\"bad\":{\"charset\":\"utf8\",\"hex\":\"eda080\"},"
-                    "\"bin\":{\"hex\":\"00ff\"},\"e\":\"red\",\"geo\":{\"wkb\":\"01\"},\"none\":null}"
-                    TAIL("\"pk_uk_info\":\"{\\\"PRIMARY\\\":[\\\"big\\\"]}\",\"metaVersion\":\"4711\","
-                         "\"readerThroughoutTime\":\"1696984517078\",\"server_id\":\"10\",\"thread_id\":\"11\""));
+    expect_line(&e,
+                "{\"id\":7,\"operation\":\"INSERT\",\"table\":\"shop.orders\",\"after\":{\"big\":18446744073709551615,"
+                "\"price\":\"-0.50\",\"f\":1.1,"
+                "\"d\":0.1,\"date\":\"2021-09-29\",\"time\":\"-838:59:58.25\",\"at\":\"2021-09-29 01:02:03.04\","
+                "\"changed\":\"2021-04-12T14:57:31.000005Z\",\"y\":2021,\"t\\\"\":\"a\\u000a\xc3\xa9\xf0\x9f\x90\xac\","
+                "\"l\":{\"charset\":\"latin1\",\"hex\":\"e9\"},\"bad\":{\"charset\":\"utf8\",\"hex\":\"eda080\"},"
+                "\"bin\":{\"hex\":\"00ff\"},\"e\":\"red\",\"geo\":{\"wkb\":\"01\"},\"none\":null}" TAIL(
+                    "\"pk_uk_info\":\"{\\\"PRIMARY\\\":[\\\"big\\\"]}\",\"metaVersion\":\"4711\","
+                    "\"readerThroughoutTime\":\"1696984517078\",\"server_id\":\"10\",\"thread_id\":\"11\""));
     format->table_release(&t);
 }
 END_TEST
@@ -118,10 +142,14 @@ START_TEST(updates_and_deletes_show_what_was)
     e.after = after;
     e.thread_id = 0;
     ck_assert_int_eq(format->table_prepare(&t), ERR_OK);
-#define ROW_TAGS "\"pk_uk_info\":\"{}\",\"metaVersion\":\"1\",\"readerThroughoutTime\":\"1696984517078\",\"server_id\":\"10\""
-    expect_line(&e, "{\"id\":7,\"operation\":\"UPDATE\",\"table\":\"a\\\\u002Eb.t\",\"before\":{\"id\":-1,\"n\":2},\"after\":{\"n\":3}" TAIL(ROW_TAGS));
+#define ROW_TAGS                                                                                                       \
+    "\"pk_uk_info\":\"{}\",\"metaVersion\":\"1\",\"readerThroughoutTime\":\"1696984517078\",\"server_id\":\"10\""
+    expect_line(&e, "{\"id\":7,\"operation\":\"UPDATE\",\"table\":\"a\\\\u002Eb.t\",\"before\":{\"id\":-1,\"n\":2},"
+                    "\"after\":{\"n\":3}" TAIL(ROW_TAGS));
     e.operation = CHANGE_DELETE;
-    expect_line(&e, "{\"id\":7,\"operation\":\"DELETE\",\"table\":\"a\\\\u002Eb.t\",\"before\":{\"id\":-1,\"n\":2}" TAIL(ROW_TAGS));
+    expect_line(
+        &e,
+        "{\"id\":7,\"operation\":\"DELETE\",\"table\":\"a\\\\u002Eb.t\",\"before\":{\"id\":-1,\"n\":2}" TAIL(ROW_TAGS));
     format->table_release(&t);
 }
 END_TEST
@@ -130,16 +158,18 @@ START_TEST(statements)
 {
     struct change_event e = event(CHANGE_BEGIN);
     e.gtid = "uuid:1";
-    expect_line(&e, "{\"id\":7,\"operation\":\"BEGIN\"" TAIL("\"readerThroughoutTime\":\"1696984517078\",\"thread_id\":\"11\",\"GTID\":\"uuid:1\""));
+    expect_line(&e, "{\"id\":7,\"operation\":\"BEGIN\"" TAIL(
+                        "\"readerThroughoutTime\":\"1696984517078\",\"thread_id\":\"11\",\"GTID\":\"uuid:1\""));
     e = event(CHANGE_HEARTBEAT);
     expect_line(&e, "{\"id\":7,\"operation\":\"HEARTBEAT\"" TAIL("\"readerThroughoutTime\":\"1696984517078\""));
     e = event(CHANGE_DDL);
     e.ddl_database = "shop";
     e.ddl_text = "drop table \"x\"";
     e.ddl_text_bytes = 14;
-    expect_line(&e, "{\"id\":7,\"operation\":\"DDL\",\"database\":\"shop\",\"statement\":\"drop table \\\"x\\\"\""
-                    TAIL("\"readerThroughoutTime\":\"1696984517078\",\"thread_id\":\"11\",\"server_id\":\"10\",\"commitTimestamp\":\"1696984517\","
-                         "\"lowerCaseTableNames\":\"true\""));
+    expect_line(&e, "{\"id\":7,\"operation\":\"DDL\",\"database\":\"shop\",\"statement\":\"drop table \\\"x\\\"\"" TAIL(
+                        "\"readerThroughoutTime\":\"1696984517078\",\"thread_id\":\"11\",\"server_id\":\"10\","
+                        "\"commitTimestamp\":\"1696984517\","
+                        "\"lowerCaseTableNames\":\"true\""));
 }
 END_TEST
 
@@ -163,8 +193,10 @@ START_TEST(random_rows_are_json_of_all_their_columns)
             ck_assert_uint_le(strlen(line), 12 * size + 1024);
             json_t *json = parsed();
             json_t *before = json_object_get(json, "before"), *after = json_object_get(json, "after");
-            ck_assert_uint_eq(json_object_size(before), e->before == NULL ? 0 : present(e->before, maker.table.column_count));
-            ck_assert_uint_eq(json_object_size(after), e->after == NULL ? 0 : present(e->after, maker.table.column_count));
+            ck_assert_uint_eq(json_object_size(before),
+                              e->before == NULL ? 0 : present(e->before, maker.table.column_count));
+            ck_assert_uint_eq(json_object_size(after),
+                              e->after == NULL ? 0 : present(e->after, maker.table.column_count));
             for (unsigned i = 0; i < maker.table.column_count && e->after != NULL; i++) {
                 json_t *item = json_object_get(after, maker.column[i].name);
                 ck_assert_int_eq(item == NULL, e->after[i].kind == CHANGE_VALUE_ABSENT);
@@ -217,11 +249,28 @@ END_TEST
 
 START_TEST(utf8_by_the_rules)
 {
-    static const struct { const char *bytes; bool is_valid; } cases[] = {
-        {"", true}, {"plain", true}, {"\xc2\x80", true}, {"\xdf\xbf", true}, {"\xe0\xa0\x80", true}, {"\xed\x9f\xbf", true}, {"\xee\x80\x80", true},
-        {"\xf0\x90\x80\x80", true}, {"\xf4\x8f\xbf\xbf", true}, {"\x80", false}, {"\xc0\x80", false}, {"\xc1\xbf", false}, {"\xe0\x9f\xbf", false},
-        {"\xed\xa0\x80", false}, {"\xf0\x8f\xbf\xbf", false}, {"\xf4\x90\x80\x80", false}, {"\xf5\x80\x80\x80", false}, {"\xe2\x82", false},
-        {"\xff", false}, {"a\xc3", false}, {"\xe2\x28\xa1", false}};
+    static const struct { const char *bytes; bool is_valid;
+    } cases[] = {{"", true},
+                 {"plain", true},
+                 {"\xc2\x80", true},
+                 {"\xdf\xbf", true},
+                 {"\xe0\xa0\x80", true},
+                 {"\xed\x9f\xbf", true},
+                 {"\xee\x80\x80", true},
+                 {"\xf0\x90\x80\x80", true},
+                 {"\xf4\x8f\xbf\xbf", true},
+                 {"\x80", false},
+                 {"\xc0\x80", false},
+                 {"\xc1\xbf", false},
+                 {"\xe0\x9f\xbf", false},
+                 {"\xed\xa0\x80", false},
+                 {"\xf0\x8f\xbf\xbf", false},
+                 {"\xf4\x90\x80\x80", false},
+                 {"\xf5\x80\x80\x80", false},
+                 {"\xe2\x82", false},
+                 {"\xff", false},
+                 {"a\xc3", false},
+                 {"\xe2\x28\xa1", false}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         ck_assert_int_eq(utf8_is_valid((const uint8_t *)cases[i].bytes, strlen(cases[i].bytes)), cases[i].is_valid);
     struct sink s = sink_of(line, ROOM);

@@ -1,5 +1,5 @@
-/* Goal: a logged source position reads back as it was, its bytes are fixed (old logs must be readable), and whatever is cut,
- * too long, of a later version or not text is refused without touching the result. */
+/* Goal: a logged source position reads back as it was, its bytes are fixed (old logs must be readable), and whatever is
+ * cut, too long, of a later version or not text is refused without touching the result. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,9 +46,12 @@ START_TEST(round_trips_and_refuses_every_cut)
         struct source_position p = {0}, back;
         uint8_t bytes[SOURCE_POSITION_BYTES_MAX];
         bool is_longest = round == 0;
-        random_text(&random, p.file, sizeof p.file, is_longest ? sizeof p.file - 1 : random_below(&random, sizeof p.file));
-        random_text(&random, p.server_uuid, sizeof p.server_uuid, is_longest ? sizeof p.server_uuid - 1 : random_below(&random, 65));
-        random_text(&random, p.gtid, sizeof p.gtid, is_longest ? sizeof p.gtid - 1 : random_below(&random, sizeof p.gtid));
+        random_text(&random, p.file, sizeof p.file,
+                    is_longest ? sizeof p.file - 1 : random_below(&random, sizeof p.file));
+        random_text(&random, p.server_uuid, sizeof p.server_uuid,
+                    is_longest ? sizeof p.server_uuid - 1 : random_below(&random, 65));
+        random_text(&random, p.gtid, sizeof p.gtid,
+                    is_longest ? sizeof p.gtid - 1 : random_below(&random, sizeof p.gtid));
         p.position = random_u64(&random);
         p.format_description_s = (uint32_t)random_u64(&random);
         size_t size = source_position_encode(&p, bytes);

@@ -152,7 +152,8 @@ static void blocking_consume(struct pair *p)
         if (!take(&p->ring, seq)) {
             ring_spsc_release(&p->ring);
             waiter_wake(&p->producer.waiter);
-            /* The producer's claim that found no room was of a record we have not seen: any wake is one it waits for. */
+            /* The producer's claim that found no room was of a record we have not seen: any wake is one it waits for.
+             */
             atomic_store_explicit(&p->producer.woken_for, UINT64_MAX, memory_order_release);
             waiter_announce(&p->consumer.waiter);
             if (!take(&p->ring, seq)) {
@@ -228,7 +229,8 @@ static void wake_litmus(void)
     for (uint64_t round = 1; round <= litmus_count; round++) {
         atomic_store_explicit(&l.round, round, memory_order_release); /* pairs with spin_until */
         /* The producer learns of the round some 100 ns later: try all lengths, so that some rounds meet. */
-        for (unsigned delay = mix(round) % LITMUS_DELAY_MAX; delay > 0; delay--) atomic_signal_fence(memory_order_seq_cst);
+        for (unsigned delay = mix(round) % LITMUS_DELAY_MAX; delay > 0; delay--)
+            atomic_signal_fence(memory_order_seq_cst);
         waiter_announce(&l.waiter);
         const uint64_t *p = ring_spsc_next(&l.ring, &size);
         spin_until(&l.produced, round);
@@ -246,7 +248,8 @@ static void wake_litmus(void)
             (unsigned long long)litmus_count);
 }
 
-/* 4. bcast: a fast producer, two readers of which one dawdles.  Each message tells of a plain word written before it. */
+/* 4. bcast: a fast producer, two readers of which one dawdles.  Each message tells of a plain word written before it.
+ */
 
 enum { BCAST_SLOTS = 16 };
 
@@ -281,7 +284,8 @@ static void *bcast_read(void *argument)
             if (t->reader.seq <= seq_before) fail("bcast", "an overrun did not move the reader", seq_before);
             /* All that the skipped messages told of can be seen now. */
             for (uint64_t seq = t->reader.seq < 4 ? 0 : t->reader.seq - 4; seq <= t->reader.seq; seq++)
-                if (b->watermark[seq] != seq + 1) fail("bcast", "an overrun hides what the skipped messages told of", seq);
+                if (b->watermark[seq] != seq + 1)
+                    fail("bcast", "an overrun hides what the skipped messages told of", seq);
             t->overruns++;
             continue;
         }
@@ -327,7 +331,8 @@ static void bcast(void)
     for (int i = 0; i < 2; i++) {
         pthread_join(reader[i].thread, NULL);
         fprintf(stderr, "stress_ring: bcast: reader %d got %llu of %llu messages, %llu overruns\n", i,
-                (unsigned long long)reader[i].got, (unsigned long long)bcast_count, (unsigned long long)reader[i].overruns);
+                (unsigned long long)reader[i].got, (unsigned long long)bcast_count,
+                (unsigned long long)reader[i].overruns);
     }
     ring_bcast_fini(&b.ring);
     free(b.watermark);

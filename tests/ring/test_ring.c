@@ -1,6 +1,6 @@
-/* Goal: one thread's view of the rings: what is claimed, committed, taken and given back is exactly what was written, in
- * order, at every fill and every place in the buffer; a broadcast reader knows what it missed; a waiter is written to
- * only while it sleeps.  What two threads may see is hunted by stress_ring.c. */
+/* Goal: one thread's view of the rings: what is claimed, committed, taken and given back is exactly what was written,
+ * in order, at every fill and every place in the buffer; a broadcast reader knows what it missed; a waiter is written
+ * to only while it sleeps.  What two threads may see is hunted by stress_ring.c. */
 #include <check.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -18,7 +18,8 @@ START_TEST(spsc_refuses_wrong_capacities)
 {
     struct ring_spsc r;
     static const uint64_t wrong[] = {0, 1, 2048, 4095, 4097, 12288};
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) ck_assert_int_eq(ring_spsc_init(&r, wrong[i]), ERR_INVALID);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        ck_assert_int_eq(ring_spsc_init(&r, wrong[i]), ERR_INVALID);
     ck_assert_int_eq(ring_spsc_init(&r, CAPACITY), ERR_OK);
     ck_assert_uint_eq(ring_spsc_record_max(&r), CAPACITY / 4 - 8);
     ring_spsc_fini(&r);
@@ -95,7 +96,8 @@ START_TEST(spsc_equals_a_queue)
     ck_assert_int_eq(ring_spsc_init(&r, CAPACITY), ERR_OK);
     random_init(&random, 7);
     while (claimed < QUEUE_RECORDS) {
-        uint32_t size = (uint32_t)random_below(&random, random_below(&random, 8) == 0 ? ring_spsc_record_max(&r) + 1 : 64);
+        uint32_t size =
+            (uint32_t)random_below(&random, random_below(&random, 8) == 0 ? ring_spsc_record_max(&r) + 1 : 64);
         const uint8_t *p;
         switch (random_below(&random, 4)) {
         case 0:

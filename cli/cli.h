@@ -1,0 +1,51 @@
+/* cli/cli.h -- what the commands of `millrace` share: exit codes, options, talking to people. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+enum cli_exit {
+    CLI_OK = 0,
+    CLI_FAILED = 1,      /* refused, or found wrong */
+    CLI_USAGE = 2,
+    CLI_UNREACHABLE = 3, /* millraced does not answer */
+};
+
+struct cli {
+    const char *server; /* http://host:port of the REST API */
+    bool json;          /* print JSON for programs, not text for people */
+};
+
+/* One command: its words are taken off argv, argv[0] is the last of them. */
+struct cli_command {
+    const char *words; /* "channel create" */
+    const char *usage; /* behind the words */
+    const char *what;
+    int (*run)(struct cli *cli, int argc, char **argv);
+};
+
+/* NULL-terminated; cli/main.c */
+extern const struct cli_command cli_commands[];
+
+/* "millrace: ..." on stderr; returns `code`, so that it can stand in a return. */
+int cli_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The usage of the command whose function this is, on stderr; returns CLI_USAGE. */
+int cli_usage(int (*run)(struct cli *, int, char **));
+
+int cli_channel_create(struct cli *cli, int argc, char **argv);
+int cli_channel_start(struct cli *cli, int argc, char **argv);
+int cli_channel_stop(struct cli *cli, int argc, char **argv);
+int cli_channel_resume(struct cli *cli, int argc, char **argv);
+int cli_channel_status(struct cli *cli, int argc, char **argv);
+int cli_channel_list(struct cli *cli, int argc, char **argv);
+int cli_channel_delete(struct cli *cli, int argc, char **argv);
+int cli_consume(struct cli *cli, int argc, char **argv);
+int cli_groups(struct cli *cli, int argc, char **argv);
+int cli_status(struct cli *cli, int argc, char **argv);
+int cli_counters(struct cli *cli, int argc, char **argv);
+int cli_log_dump(struct cli *cli, int argc, char **argv);
+
+#endif

@@ -1,0 +1,229 @@
+/* millrace consume: a Kafka consumer (librdkafka) that prints a channel's records, as JSON lines or as text for people. */
+#include <inttypes.h>
+#include <librdkafka/rdkafka.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/cli.h"
+#include "cli/change_text.h"
+#include "cli/options.h"
+#include "cli/print.h"
+#include "cli/rest_client.h"
+#include "formats/record_json.h"
+
+enum { COMMIT_PERIOD_MS = 1000, LAG_PERIOD_MS = 5000, POLL_MS = 200, VALUE_TEXT_BYTES = 128 << 20 };
+
+struct consume {
+    rd_kafka_t *kafka;
+    const char *channel;
+    char       *text;         /* VALUE_TEXT_BYTES; touched only as far as values are long */
+    bool        as_text;
+    uint64_t    count_max, changes_max; /* 0: no limit */
+    uint64_t    count, changes;
+    int64_t     next_offset;  /* behind the last record printed; -1: none yet */
+    int64_t     committed;    /* what was last asked to be kept */
+    int64_t     lag;          /* -1: not known yet */
+    bool        has_failed;
+};
+
+static volatile sig_atomic_t is_interrupted;
+static void interrupt(int signal_number) { is_interrupted = signal_number; }
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void measure_lag(struct consume *c)
+{
+    int64_t low, high;
+    if (c->next_offset < 0) return;
+    if (rd_kafka_get_watermark_offsets(c->kafka, c->channel, 0, &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR || high < 0) return;
+    c->lag = high > c->next_offset ? high - c->next_offset : 0;
+}
+
+/* The record's value as JSON in c->text; NULL: it is none of ours. */
+static const char *value_line(struct consume *c, const rd_kafka_message_t *m)
+{
+    struct sink out = sink_of(c->text, VALUE_TEXT_BYTES - 1);
+    if (m->payload == NULL || record_json_write(m->payload, m->len, &out) != ERR_OK) return NULL;
+    *out.at = '\0';
+    return c->text;
+}
+
+static void print_message(struct consume *c, const rd_kafka_message_t *m)
+{
+    rd_kafka_timestamp_type_t type;
+    const char *line = value_line(c, m);
+    enum change_kind kind = line == NULL ? CHANGE_KIND_OTHER : change_kind_of(line);
+    if (!c->as_text) {
+        printf("{\"topic\":\"%s\",\"partition\":%" PRId32 ",\"offset\":%" PRId64 ",\"timestamp_ms\":%" PRId64
+               ",\"value_bytes\":%zu,\"value\":%s}\n",
+               c->channel, m->partition, m->offset, rd_kafka_message_timestamp(m, &type), m->len, line == NULL ? "null" : line);
+    } else if (kind != CHANGE_KIND_OTHER) {
+        measure_lag(c);
+        change_print_text(line, m->offset, c->lag);
+    }
+    if (kind == CHANGE_KIND_ROW) c->changes++;
+    c->count++;
+    c->next_offset = m->offset + 1;
+}
+
+static void take_message(struct consume *c, rd_kafka_message_t *m)
+{
+    switch (m->err) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR: print_message(c, m); break;
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF: c->lag = 0; break;
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+        cli_fail(0, "there is no topic %s; a channel has one once it was started", c->channel);
+        c->has_failed = true;
+        break;
+    default:
+        cli_fail(0, "%s", rd_kafka_message_errstr(m));
+        c->has_failed = rd_kafka_fatal_error(c->kafka, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+    rd_kafka_message_destroy(m);
+}
+
+static void commit(struct consume *c, bool wait)
+{
+    if (c->next_offset < 0 || c->next_offset == c->committed) return;
+    rd_kafka_topic_partition_list_t *place = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(place, c->channel, 0)->offset = c->next_offset;
+    rd_kafka_resp_err_t e = rd_kafka_commit(c->kafka, place, !wait);
+    rd_kafka_topic_partition_list_destroy(place);
+    if (e == RD_KAFKA_RESP_ERR_NO_ERROR) c->committed = c->next_offset;
+    else if (wait) cli_fail(0, "the checkpoint could not be kept: %s", rd_kafka_err2str(e));
+}
+
+static bool is_done(const struct consume *c)
+{
+    return (c->count_max != 0 && c->count >= c->count_max) || (c->changes_max != 0 && c->changes >= c->changes_max);
+}
+
+/* Runs until a limit, the timeout (since the last record; 0: none), a fatal error or a signal. */
+static void consume_loop(struct consume *c, uint64_t timeout_s)
+{
+    int64_t last_record_ms = now_ms(), commit_due_ms = last_record_ms + COMMIT_PERIOD_MS, lag_due_ms = last_record_ms + LAG_PERIOD_MS;
+    while (!is_interrupted && !c->has_failed && !is_done(c)) {
+        rd_kafka_message_t *m = rd_kafka_consumer_poll(c->kafka, POLL_MS);
+        int64_t now = now_ms();
+        if (m != NULL) {
+            if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) last_record_ms = now;
+            take_message(c, m);
+        } else {
+            fflush(stdout); /* nothing comes: show what there is */
+        }
+        if (now >= commit_due_ms) {
+            fflush(stdout); /* first shown, then kept */
+            commit(c, false);
+            commit_due_ms = now + COMMIT_PERIOD_MS;
+        }
+        if (now >= lag_due_ms && !c->as_text) {
+            measure_lag(c);
+            if (c->lag >= 0) fprintf(stderr, "lag %" PRId64 " records\n", c->lag);
+            lag_due_ms = now + LAG_PERIOD_MS;
+        }
+        if (timeout_s != 0 && now - last_record_ms > (int64_t)timeout_s * 1000) return;
+    }
+}
+
+static bool set(rd_kafka_conf_t *conf, const char *name, const char *value)
+{
+    char why[256];
+    if (rd_kafka_conf_set(conf, name, value, why, sizeof why) == RD_KAFKA_CONF_OK) return true;
+    cli_fail(0, "%s", why);
+    return false;
+}
+
+static rd_kafka_t *open_consumer(const char *bootstrap, const char *group, bool from_beginning)
+{
+    char why[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    bool is_set = set(conf, "bootstrap.servers", bootstrap) && set(conf, "group.id", group) &&
+                  set(conf, "client.id", "millrace-cli") && set(conf, "enable.auto.commit", "false") &&
+                  set(conf, "auto.offset.reset", from_beginning ? "earliest" : "latest") && set(conf, "enable.partition.eof", "true") &&
+                  set(conf, "allow.auto.create.topics", "false") && set(conf, "check.crcs", "true") &&
+                  set(conf, "fetch.wait.max.ms", "500") && set(conf, "log_level", "3");
+    rd_kafka_t *kafka = is_set ? rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof why) : NULL;
+    if (kafka == NULL) {
+        rd_kafka_conf_destroy(conf);
+        cli_fail(0, "no Kafka consumer: %s", is_set ? why : "wrong configuration");
+        return NULL;
+    }
+    rd_kafka_poll_set_consumer(kafka);
+    return kafka;
+}
+
+static bool subscribe(struct consume *c)
+{
+    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(topics, c->channel, RD_KAFKA_PARTITION_UA);
+    rd_kafka_resp_err_t e = rd_kafka_subscribe(c->kafka, topics);
+    rd_kafka_topic_partition_list_destroy(topics);
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) cli_fail(0, "cannot subscribe: %s", rd_kafka_err2str(e));
+    return e == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/* Asks millraced where Kafka listens. */
+static int find_bootstrap(struct cli *cli, char *out, size_t out_bytes)
+{
+    json_t *status;
+    int code = rest_call(cli, "GET", "/v1/status", NULL, &status);
+    if (code != CLI_OK) return code;
+    const char *host = print_text(status, "kafka_address");
+    snprintf(out, out_bytes, strchr(host, ':') != NULL ? "[%s]:%" PRId64 : "%s:%" PRId64, host, print_number(status, "kafka_port"));
+    json_decref(status);
+    return CLI_OK;
+}
+
+static int consume(struct consume *c, uint64_t timeout_s)
+{
+    struct sigaction action = {.sa_handler = interrupt};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    if (!subscribe(c)) return CLI_FAILED;
+    consume_loop(c, timeout_s);
+    fflush(stdout);
+    commit(c, true);
+    if (c->lag >= 0 && !c->as_text) fprintf(stderr, "%" PRIu64 " records, lag %" PRId64 " records\n", c->count, c->lag);
+    rd_kafka_consumer_close(c->kafka);
+    bool fell_short = (c->count_max != 0 || c->changes_max != 0) && !is_done(c) && !is_interrupted;
+    if (fell_short && !c->has_failed) cli_fail(0, "nothing came for %" PRIu64 " s", timeout_s);
+    return c->has_failed || fell_short ? CLI_FAILED : CLI_OK;
+}
+
+int cli_consume(struct cli *cli, int argc, char **argv)
+{
+    struct consume c = {.next_offset = -1, .committed = -1, .lag = -1};
+    const char *group = "millrace-cli", *bootstrap = NULL;
+    char found[300];
+    bool from_beginning = false;
+    uint64_t timeout_s = 0;
+    const struct cli_option options[] = {
+        {.name = "--group", .text = &group},           {.name = "--bootstrap", .text = &bootstrap},
+        {.name = "--from-beginning", .flag = &from_beginning}, {.name = "--text", .flag = &c.as_text},
+        {.name = "--count", .number = &c.count_max},   {.name = "--changes", .number = &c.changes_max},
+        {.name = "--timeout", .number = &timeout_s},   {NULL},
+    };
+    if (!cli_options_parse(cli, argc, argv, options, &c.channel)) return cli_usage(cli_consume);
+    if (bootstrap == NULL) {
+        json_t *status;
+        int code = find_bootstrap(cli, found, sizeof found);
+        if (code == CLI_OK) code = rest_call_channel(cli, "GET", c.channel, "/status", &status);
+        if (code != CLI_OK) return code;
+        json_decref(status);
+        bootstrap = found;
+    }
+    c.text = malloc(VALUE_TEXT_BYTES);
+    c.kafka = c.text == NULL ? NULL : open_consumer(bootstrap, group, from_beginning);
+    int code = c.kafka == NULL ? CLI_FAILED : consume(&c, timeout_s);
+    if (c.kafka != NULL) rd_kafka_destroy(c.kafka);
+    free(c.text);
+    return code;
+}

@@ -1,0 +1,101 @@
+#include "cli/print.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+const char *print_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text == NULL ? "" : text;
+}
+
+int64_t print_number(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    return json_is_real(value) ? (int64_t)json_real_value(value) : (int64_t)json_integer_value(value);
+}
+
+void print_json(const json_t *value)
+{
+    json_dumpf(value, stdout, JSON_COMPACT);
+    putchar('\n');
+}
+
+static char *rotating_buffer(void)
+{
+    static char text[4][48];
+    static unsigned next;
+    return text[next++ % 4];
+}
+
+const char *print_bytes(int64_t bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    char *out = rotating_buffer();
+    double value = (double)bytes;
+    unsigned unit = 0;
+    for (; value >= 1024 && unit < 4; unit++) value /= 1024;
+    snprintf(out, 48, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+    return out;
+}
+
+const char *print_duration(int64_t ms)
+{
+    char *out = rotating_buffer();
+    int64_t s = ms / 1000;
+    if (ms < 1000) snprintf(out, 48, "%" PRId64 " ms", ms);
+    else if (s < 60) snprintf(out, 48, "%" PRId64 ".%" PRId64 " s", s, ms % 1000 / 100);
+    else if (s < 3600) snprintf(out, 48, "%" PRId64 " min %" PRId64 " s", s / 60, s % 60);
+    else if (s < 48 * 3600) snprintf(out, 48, "%" PRId64 " h %" PRId64 " min", s / 3600, s % 3600 / 60);
+    else snprintf(out, 48, "%" PRId64 " days", s / 86400);
+    return out;
+}
+
+static void print_error(const json_t *error)
+{
+    if (!json_is_object(error)) return;
+    printf("  error     %s\n", print_text(error, "text"));
+    if (print_number(error, "since_ms") != 0) {
+        int64_t age_ms = (int64_t)time(NULL) * 1000 - print_number(error, "since_ms");
+        printf("            for %s", print_duration(age_ms < 0 ? 0 : age_ms));
+        if (json_object_get(error, "next_attempt_in_ms") != NULL)
+            printf("; next attempt in %s", print_duration(print_number(error, "next_attempt_in_ms")));
+        putchar('\n');
+    }
+}
+
+void print_channel(const json_t *status)
+{
+    const json_t *source = json_object_get(status, "source"), *rates = json_object_get(status, "rates");
+    const json_t *log = json_object_get(status, "log"), *captured = json_object_get(status, "captured");
+    printf("%s: %s\n", print_text(status, "name"), print_text(status, "state"));
+    print_error(json_object_get(status, "error"));
+    printf("  source    %s:%" PRId64 " %s, %s\n", print_text(source, "host"), print_number(source, "port"),
+           print_text(source, "server_version"), print_text(source, "connection"));
+    if (*print_text(source, "file") != '\0')
+        printf("  position  %s %" PRId64 "%s%s, delay %s\n", print_text(source, "file"), print_number(source, "position"),
+               *print_text(source, "gtid") == '\0' ? "" : ", GTID ", print_text(source, "gtid"),
+               print_duration(print_number(source, "delay_ms")));
+    printf("  captured  %" PRId64 " row changes, %" PRId64 " transactions; now %" PRId64 " row changes/s\n",
+           print_number(captured, "row_changes"), print_number(captured, "transactions"), print_number(rates, "row_changes_per_s"));
+    if (json_is_object(log))
+        printf("  log       offsets %" PRId64 " to %" PRId64 ", %s\n", print_number(log, "start_offset"),
+               print_number(log, "high_watermark"), print_bytes(print_number(log, "bytes")));
+    printf("  you can   ");
+    const json_t *operations = json_object_get(status, "operations");
+    for (size_t i = 0; i < json_array_size(operations); i++)
+        printf("%s%s", i == 0 ? "" : ", ", json_string_value(json_array_get(operations, i)));
+    putchar('\n');
+}
+
+void print_channel_line(const json_t *status)
+{
+    const json_t *source = json_object_get(status, "source"), *log = json_object_get(status, "log");
+    const json_t *error = json_object_get(status, "error");
+    printf("%-24s %-12s %s:%" PRId64 "  %" PRId64 " records, delay %s%s%s\n", print_text(status, "name"), print_text(status, "state"),
+           print_text(source, "host"), print_number(source, "port"), print_number(log, "records"),
+           print_duration(print_number(source, "delay_ms")), json_is_object(error) ? ": " : "", print_text(error, "text"));
+}

@@ -1,0 +1,20 @@
+/* cli/print.h -- answers of the REST API, for people. */
+#ifndef CLI_PRINT_H
+#define CLI_PRINT_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+/* Fields of an object; a missing one is "" or 0. */
+const char *print_text(const json_t *object, const char *key);
+int64_t     print_number(const json_t *object, const char *key);
+
+void print_json(const json_t *value); /* one line on stdout */
+void print_channel(const json_t *status);
+void print_channel_line(const json_t *status);
+/* "12.3 MiB"; valid until the fourth next call. */
+const char *print_bytes(int64_t bytes);
+/* "2 h 5 min"; the same. */
+const char *print_duration(int64_t ms);
+
+#endif

@@ -1,0 +1,98 @@
+#include "cli/rest_client.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ANSWER_BYTES_MAX = 64 << 20, REQUEST_TIMEOUT_S = 60 };
+
+struct answer {
+    char  *bytes;
+    size_t size;
+};
+
+static size_t take_bytes(char *bytes, size_t unit, size_t count, void *context)
+{
+    struct answer *a = context;
+    size_t size = unit * count;
+    if (a->size + size > ANSWER_BYTES_MAX) return 0;
+    char *grown = realloc(a->bytes, a->size + size + 1);
+    if (grown == NULL) return 0;
+    a->bytes = grown;
+    memcpy(a->bytes + a->size, bytes, size);
+    a->size += size;
+    a->bytes[a->size] = '\0';
+    return size;
+}
+
+static int unreachable(const struct cli *cli, CURLcode code)
+{
+    return cli_fail(CLI_UNREACHABLE, "millraced does not answer at %s (%s).\n"
+                                     "  Is it running?  ./start starts all of it; millraced --config profiles/embedded.yaml starts it alone.\n"
+                                     "  Elsewhere?  --server URL or $MILLRACE_SERVER names its REST API.",
+                    cli->server, curl_easy_strerror(code));
+}
+
+static int take_answer(const struct answer *a, long status, json_t **out)
+{
+    json_t *json = a->size == 0 ? NULL : json_loadb(a->bytes, a->size, 0, NULL);
+    if (status >= 200 && status < 300) {
+        *out = json;
+        return CLI_OK;
+    }
+    const char *detail = json_string_value(json_object_get(json, "detail"));
+    int code = detail != NULL ? cli_fail(CLI_FAILED, "%s", detail) : cli_fail(CLI_FAILED, "the server answered %ld", status);
+    json_decref(json);
+    return code;
+}
+
+static int perform(const struct cli *cli, CURL *curl, const char *method, const char *url, const char *body, json_t **out)
+{
+    struct answer answer = {NULL, 0};
+    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+    headers = curl_slist_append(headers, "Expect:");
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)REQUEST_TIMEOUT_S);
+    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*"); /* the API is on this machine */
+    if (body != NULL) curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+    else if (strcmp(method, "POST") == 0) curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
+    CURLcode rc = curl_easy_perform(curl);
+    long status = 0;
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    int code = rc == CURLE_OK ? take_answer(&answer, status, out) : unreachable(cli, rc);
+    curl_slist_free_all(headers);
+    free(answer.bytes);
+    return code;
+}
+
+int rest_call(const struct cli *cli, const char *method, const char *path, json_t *body, json_t **answer)
+{
+    char url[2048];
+    *answer = NULL;
+    char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
+    json_decref(body);
+    CURL *curl = curl_easy_init();
+    int code;
+    if (curl == NULL) code = cli_fail(CLI_FAILED, "libcurl cannot be used here");
+    else if (snprintf(url, sizeof url, "%s%s", cli->server, path) >= (int)sizeof url) code = cli_fail(CLI_USAGE, "the name is too long");
+    else code = perform(cli, curl, method, url, text, answer);
+    curl_easy_cleanup(curl);
+    if (text != NULL) explicit_bzero(text, strlen(text)); /* it may hold a password */
+    free(text);
+    return code;
+}
+
+int rest_call_channel(const struct cli *cli, const char *method, const char *name, const char *suffix, json_t **answer)
+{
+    char path[1024];
+    char *escaped = curl_easy_escape(NULL, name, 0);
+    int size = escaped == NULL ? (int)sizeof path : snprintf(path, sizeof path, "/v1/channels/%s%s", escaped, suffix);
+    curl_free(escaped);
+    *answer = NULL;
+    if (size >= (int)sizeof path) return cli_fail(CLI_USAGE, "'%.60s...' is no channel's name", name);
+    return rest_call(cli, method, path, NULL, answer);
+}

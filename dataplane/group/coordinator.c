@@ -1,0 +1,389 @@
+/* The thread: loads, then turns.  A turn takes storage's answers, bursts of requests and another thread's question;
+ * then hands the new records to storage in one batch and the answers that may leave to the lcores.  Between turns it
+ * sleeps until the next timer of a group; nothing here ticks. */
+#include "dataplane/group/coordinator.h"
+
+#include <stdlib.h>
+
+#include "base/invariant.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "dataplane/group/coordinator_state.h"
+
+/* --- what the state machine asks for --- */
+
+static uint64_t store_offset(void *context, const struct offset_commit_key *key,
+                             const struct offset_commit_value *value)
+{
+    struct coordinator *c = context;
+    counter_add(c->count.commits, 1);
+    return offsets_store_offset(&c->store, key, value);
+}
+
+static uint64_t store_group(void *context, const struct group_metadata_key *key,
+                            const struct group_metadata_value *value)
+{
+    struct coordinator *c = context;
+    return offsets_store_group(&c->store, key, value);
+}
+
+static bool topic_exists(void *context, struct kafka_string topic, int32_t partition)
+{
+    struct coordinator *c = context;
+    if (partition != 0 || topic.size <= 0 || topic.size >= LOG_NAME_BYTES) return false;
+    const struct log *l = log_find(c->config.storage, topic.chars, (size_t)topic.size);
+    return l != NULL && !log_identity(l)->is_internal;
+}
+
+static void random_fill(void *context, void *bytes, size_t size)
+{
+    struct coordinator *c = context;
+    if (c->config.is_simulated) random_bytes(&c->random, bytes, size);
+    else random_secret(bytes, size);
+}
+
+/* --- loading --- */
+
+static void become_unavailable(struct coordinator *c, const char *why)
+{
+    if (c->phase == COORDINATOR_UNAVAILABLE) return;
+    log_error("coordinator", "%s; group requests that need the log are refused until a restart", why);
+    c->phase = COORDINATOR_UNAVAILABLE;
+}
+
+static unsigned load(struct coordinator *c)
+{
+    struct err_msg msg;
+    c->reader_waits = false;
+    enum err e = offsets_loader_step(&c->loader, c->groups, &msg);
+    if (e == ERR_AGAIN) {
+        c->reader_waits = log_reader_poll(c->reader) == 0;
+        return c->reader_waits ? 0 : 1;
+    }
+    if (e == ERR_OK && c->loader.next_offset < c->loader.end_offset) return 1;
+    if (e == ERR_OK) {
+        e = groups_load_done(c->groups);
+        if (e != ERR_OK) err_set(&msg, e, "no memory for the groups in the log");
+    }
+    if (e == ERR_OK) {
+        struct groups_stats stats = groups_stats_of(c->groups);
+        c->phase = COORDINATOR_RUNNING;
+        log_info("coordinator", "%u groups with %u members and %u offsets from %llu records", stats.group_count,
+                 stats.member_count, stats.offset_count, (unsigned long long)c->loader.record_count);
+    } else {
+        groups_close(c->groups); /* half of the truth is worse than none */
+        c->groups = NULL;
+        become_unavailable(c, msg.text);
+    }
+    offsets_loader_close(&c->loader);
+    return 1;
+}
+
+/* --- other threads' questions --- */
+
+static void summarize(void *context, const struct group_view *view)
+{
+    struct coordinator_command *command = context;
+    if ((!view->has_commit && !view->is_subscribed) || command->count == command->max) return;
+    struct group_summary *out = &command->out[command->count++];
+    *out = (struct group_summary){.member_count = view->member_count, .committed_offset = UINT64_MAX};
+    memcpy(out->group_id, view->group_id.chars, (size_t)view->group_id.size); /* at most GROUP_ID_BYTES_MAX */
+    memcpy(out->state, view->state, strlen(view->state));
+    if (!view->has_commit) return;
+    out->committed_offset = (uint64_t)view->committed_offset;
+    out->commit_time_ms = view->commit_time_ms;
+}
+
+static void command_done(struct coordinator *c, enum err result)
+{
+    c->command.result = result;
+    atomic_store_explicit(&c->command_state, COMMAND_DONE, memory_order_release); /* pairs with is_answered */
+    if (!c->config.is_simulated) waiter_wake(&c->command_waiter);
+}
+
+static unsigned run_command(struct coordinator *c)
+{
+    if (c->phase == COORDINATOR_LOADING) return 0;
+    if (atomic_load_explicit(&c->command_state, memory_order_acquire) != COMMAND_SENT) return 0; /* pairs with ask */
+    struct coordinator_command *command = &c->command;
+    struct kafka_string topic = kafka_string_of(command->topic);
+    if (c->groups == NULL) {
+        command_done(c, ERR_STATE);
+    } else if (command->kind == COMMAND_GROUPS) {
+        groups_each(c->groups, topic, summarize, command);
+        command_done(c, ERR_OK);
+    } else {
+        if (!command->is_taken) command->after = groups_forget_topic(c->groups, topic);
+        bool is_durable = command->after <= c->store.durable_number;
+        if (!is_durable && c->store.failure == ERR_OK && !c->config.is_simulated) {
+            unsigned work = command->is_taken ? 0 : 1;
+            command->is_taken = true;
+            return work;
+        }
+        command_done(c, is_durable || c->store.failure == ERR_OK ? ERR_OK : ERR_IO);
+    }
+    return 1;
+}
+
+static bool is_answered(struct coordinator *c)
+{
+    return atomic_load_explicit(&c->command_state, memory_order_acquire) == COMMAND_DONE; /* pairs with command_done */
+}
+
+static void ask(struct coordinator *c, const struct coordinator_command *command)
+{
+    c->command = *command;
+    atomic_store_explicit(&c->command_state, COMMAND_SENT, memory_order_release); /* pairs with run_command */
+    if (!c->config.is_simulated) waiter_wake(&c->waiter);
+    while (!is_answered(c)) {
+        if (c->config.is_simulated) {
+            coordinator_step(c);
+            continue;
+        }
+        waiter_announce(&c->command_waiter);
+        if (!is_answered(c)) waiter_block(&c->command_waiter, -1);
+        waiter_cancel(&c->command_waiter);
+    }
+}
+
+uint32_t coordinator_groups(struct coordinator *c, const char *topic, struct group_summary *out, uint32_t max)
+{
+    pthread_mutex_lock(&c->command_lock);
+    ask(c, &(struct coordinator_command){.kind = COMMAND_GROUPS, .topic = topic, .out = out, .max = max});
+    uint32_t count = c->command.count;
+    pthread_mutex_unlock(&c->command_lock);
+    return count;
+}
+
+enum err coordinator_forget_topic(struct coordinator *c, const char *topic)
+{
+    pthread_mutex_lock(&c->command_lock);
+    ask(c, &(struct coordinator_command){.kind = COMMAND_FORGET, .topic = topic});
+    enum err result = c->command.result;
+    pthread_mutex_unlock(&c->command_lock);
+    return result;
+}
+
+/* --- a turn --- */
+
+static unsigned take_requests(struct coordinator *c)
+{
+    unsigned taken = 0;
+    for (uint32_t i = 0; i < c->config.link_count; i++) {
+        struct link_side *side = &c->side[i];
+        unsigned from_this = 0;
+        /* Back-pressure: answers that do not leave, records that storage does not take. */
+        while (from_this < COORDINATOR_BURST && side->overflow.first == NULL && c->store.first == NULL) {
+            uint32_t size;
+            const struct link_request *request = ring_spsc_next(&side->link.to_coordinator, &size);
+            if (request == NULL) break;
+            coordinator_request(c, i, request);
+            from_this++;
+        }
+        if (from_this == 0) continue;
+        ring_spsc_release(&side->link.to_coordinator);
+        side->has_answers = true; /* at least the room is news to the lcore */
+        taken += from_this;
+    }
+    return taken;
+}
+
+static void publish_counters(struct coordinator *c)
+{
+    if (c->groups == NULL || c->now_ns < c->counters_due_ns) return;
+    struct groups_stats stats = groups_stats_of(c->groups);
+    counter_set(c->count.groups, stats.group_count);
+    counter_set(c->count.members, stats.member_count);
+    counter_set(c->count.rebalances, stats.rebalances);
+    counter_set(c->count.refused, stats.refused_for_limits);
+    c->counters_due_ns = c->now_ns + 1000000000u;
+}
+
+unsigned coordinator_step(struct coordinator *c)
+{
+    unsigned work = 0;
+    c->now_ns = clock_monotonic_ns(c->config.clock);
+    int64_t wall_ms = (int64_t)clock_realtime_ms(c->config.clock);
+    c->store.wall_ms = wall_ms;
+    work += offsets_store_poll(&c->store);
+    if (c->store.failure != ERR_OK && c->phase == COORDINATOR_RUNNING)
+        become_unavailable(c, "the log of group offsets stopped writing");
+    work += coordinator_release(c);
+    work += coordinator_drain(c);
+    if (c->groups != NULL) groups_advance(c->groups, c->now_ns / 1000000 + 1, wall_ms);
+    if (c->phase == COORDINATOR_LOADING) work += load(c);
+    work += take_requests(c);
+    work += run_command(c);
+    work += offsets_store_flush(&c->store) ? 1 : 0;
+    coordinator_commit_answers(c);
+    publish_counters(c);
+    log_reader_quiesce(c->reader);
+    return work;
+}
+
+uint64_t coordinator_next_ns(const struct coordinator *c)
+{
+    uint64_t retry_ns = c->now_ns + COORDINATOR_RETRY_MS * UINT64_C(1000000);
+    if (c->reader_waits) return retry_ns;
+    for (uint32_t i = 0; i < c->config.link_count; i++)
+        if (c->side[i].overflow.first != NULL) return retry_ns;
+    uint64_t next_ms = c->groups == NULL ? GROUP_NEVER_MS : groups_next_ms(c->groups);
+    return next_ms == GROUP_NEVER_MS ? UINT64_MAX : (next_ms - 1) * 1000000; /* as coordinator_step counts them */
+}
+
+/* --- the thread --- */
+
+static int sleep_ms(const struct coordinator *c)
+{
+    uint64_t next_ns = coordinator_next_ns(c);
+    if (next_ns == UINT64_MAX) return -1;
+    uint64_t now_ns = clock_monotonic_ns(c->config.clock);
+    if (next_ns <= now_ns) return 0;
+    uint64_t wait_ms = (next_ns - now_ns + 999999) / 1000000;
+    return wait_ms > 3600000 ? 3600000 : (int)wait_ms;
+}
+
+static void *body(void *argument)
+{
+    struct coordinator *c = argument;
+    while (!atomic_load_explicit(&c->stop, memory_order_acquire)) { /* pairs with coordinator_stop */
+        if (coordinator_step(c) > 0 || c->config.spin) continue;
+        waiter_announce(&c->waiter);
+        if (coordinator_step(c) == 0 && !atomic_load_explicit(&c->stop, memory_order_acquire))
+            waiter_block(&c->waiter, sleep_ms(c));
+        waiter_cancel(&c->waiter);
+    }
+    return NULL;
+}
+
+enum err coordinator_start(struct coordinator *c, struct err_msg *msg)
+{
+    for (uint32_t i = 0; i < c->config.link_count; i++) INVARIANT(c->side[i].link.serve_waiter != NULL);
+    enum err e = thread_start(&c->thread, "coordinator", c->config.core, body, c);
+    if (e != ERR_OK) return err_set(msg, e, "the group coordinator's thread does not start: %s", err_text(e));
+    c->thread_runs = true;
+    return ERR_OK;
+}
+
+void coordinator_stop(struct coordinator *c)
+{
+    if (c == NULL) return;
+    if (c->thread_runs) {
+        atomic_store_explicit(&c->stop, true, memory_order_release); /* pairs with body */
+        waiter_wake(&c->waiter);
+        pthread_join(c->thread, NULL);
+    }
+    if (c->side != NULL) coordinator_drop_held(c);
+    offsets_loader_close(&c->loader);
+    offsets_store_close(&c->store);
+    groups_close(c->groups);
+    if (c->reader != NULL) log_reader_close(c->reader);
+    for (uint32_t i = 0; c->side != NULL && i < c->config.link_count; i++) {
+        ring_spsc_fini(&c->side[i].link.to_coordinator);
+        ring_spsc_fini(&c->side[i].link.to_serve);
+    }
+    waiter_fini(&c->waiter);
+    waiter_fini(&c->command_waiter);
+    pthread_mutex_destroy(&c->command_lock);
+    free(c->side);
+    free(c->arena.bytes);
+    free(c->frame);
+    free(c);
+}
+
+/* --- opening --- */
+
+/* For structs that keep their threads' members on different cache lines. */
+static void *aligned_zeros(size_t size)
+{
+    size_t whole = (size + CACHE_LINE_PAIR - 1) / CACHE_LINE_PAIR * CACHE_LINE_PAIR;
+    void *memory = aligned_alloc(CACHE_LINE_PAIR, whole);
+    if (memory != NULL) memset(memory, 0, whole);
+    return memory;
+}
+
+static enum err open_links(struct coordinator *c)
+{
+    for (uint32_t i = 0; i < c->config.link_count; i++) {
+        struct link_side *side = &c->side[i];
+        side->link.coordinator_waiter = &c->waiter;
+        TRY(ring_spsc_init(&side->link.to_coordinator, LINK_REQUEST_RING_BYTES));
+        TRY(ring_spsc_init(&side->link.to_serve, LINK_ANSWER_RING_BYTES));
+    }
+    return ERR_OK;
+}
+
+static void open_counters(struct coordinator *c)
+{
+    struct counters *counters = c->config.counters;
+    c->count = (struct coordinator_counters){
+        .requests = counters_add(counters, COUNTER_COUNT, "coordinator_requests", ""),
+        .closed = counters_add(counters, COUNTER_COUNT, "coordinator_connections_closed", ""),
+        .commits = counters_add(counters, COUNTER_COUNT, "coordinator_offsets_committed", ""),
+        .groups = counters_add(counters, COUNTER_GAUGE, "coordinator_groups", ""),
+        .members = counters_add(counters, COUNTER_GAUGE, "coordinator_members", ""),
+        .rebalances = counters_add(counters, COUNTER_COUNT, "coordinator_rebalances", ""),
+        .refused = counters_add(counters, COUNTER_COUNT, "coordinator_refused_for_limits", ""),
+        .durable_ns = counters_add_histogram(counters, "coordinator_durable_ns", ""),
+    };
+}
+
+static enum err open_parts(struct coordinator *c, struct err_msg *msg)
+{
+    const struct coordinator_config *config = &c->config;
+    struct group_limits limits = {
+        .groups_max = config->groups_max, .members_max = COORDINATOR_MEMBERS_MAX,
+        .group_bytes_max = COORDINATOR_GROUP_BYTES_MAX, .memory_bytes_max = COORDINATOR_MEMORY_MAX,
+        .session_timeout_min_ms = SESSION_TIMEOUT_MIN_MS, .session_timeout_max_ms = SESSION_TIMEOUT_MAX_MS,
+        .initial_rebalance_delay_ms = config->initial_rebalance_delay_ms,
+        .offsets_retention_ms = config->offsets_retention_ms,
+    };
+    struct groups_host host = {c, coordinator_answer, store_offset, store_group, topic_exists, random_fill};
+    c->side = aligned_zeros(config->link_count * sizeof *c->side);
+    c->arena = (struct kafka_arena){malloc(COORDINATOR_ARENA_BYTES), COORDINATOR_ARENA_BYTES, 0};
+    c->frame = malloc(LINK_FRAME_BYTES_MAX);
+    if (c->side == NULL || c->arena.bytes == NULL || c->frame == NULL) return ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < config->link_count; i++) c->side[i].overflow.last = &c->side[i].overflow.first;
+    TRY(open_links(c));
+    TRY(offsets_store_open(&c->store, config->offsets_feed));
+    TRY(groups_open(&c->groups, &limits, &host));
+    TRY(log_reader_open(&c->reader, config->storage, config->reader_index, &c->waiter, msg));
+    return offsets_loader_open(&c->loader, c->reader, config->offsets_log);
+}
+
+enum err coordinator_open(struct coordinator **out, const struct coordinator_config *config, struct err_msg *msg)
+{
+    struct coordinator *c = aligned_zeros(sizeof *c);
+    if (c == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for the group coordinator");
+    c->config = *config;
+    c->held.last = &c->held.first;
+    pthread_mutex_init(&c->command_lock, NULL);
+    random_init(&c->random, config->random_seed);
+    open_counters(c);
+    enum err e = ERR_OK;
+    waiter_init_simulated(&c->waiter);
+    waiter_init_simulated(&c->command_waiter);
+    if (!config->is_simulated) e = waiter_init(&c->waiter);
+    if (e == ERR_OK && !config->is_simulated) e = waiter_init(&c->command_waiter);
+    if (e == ERR_OK) e = open_parts(c, msg);
+    if (e != ERR_OK) {
+        coordinator_stop(c);
+        return err_set(msg, e, "the group coordinator does not open: %s", err_text(e));
+    }
+    config->offsets_feed->producer_waiter = &c->waiter;
+    *out = c;
+    return ERR_OK;
+}
+
+struct coordinator_link *coordinator_link_of(struct coordinator *c, uint32_t index)
+{
+    INVARIANT(index < c->config.link_count);
+    return &c->side[index].link;
+}
+
+uint64_t coordinator_memory_bytes(const struct coordinator_config *config)
+{
+    uint64_t links = (uint64_t)config->link_count * (LINK_REQUEST_RING_BYTES + LINK_ANSWER_RING_BYTES);
+    return links + COORDINATOR_ARENA_BYTES + LINK_FRAME_BYTES_MAX + COORDINATOR_MEMORY_MAX +
+           offsets_store_memory_bytes() + OFFSETS_LOAD_BYTES;
+}

@@ -1,0 +1,142 @@
+/* One request: decoded, given to the state machine, or refused while there is nothing to give it to. */
+#include "base/log.h"
+#include "dataplane/group/coordinator_state.h"
+
+union any_request {
+    struct join_group_request    join;
+    struct sync_group_request    sync;
+    struct heartbeat_request     heartbeat;
+    struct leave_group_request   leave;
+    struct offset_commit_request commit;
+    struct offset_fetch_request  fetch;
+};
+
+/* While the log is read, and after it failed. */
+static enum kafka_error obstacle(const struct coordinator *c, int16_t api_key)
+{
+    if (c->phase == COORDINATOR_RUNNING) return KAFKA_NONE;
+    if (c->phase == COORDINATOR_UNAVAILABLE) {
+        /* What lives in memory goes on: consumers keep reading, and see that their commits fail. */
+        bool needs_log = c->groups == NULL || !(api_key == KAFKA_API_HEARTBEAT || api_key == KAFKA_API_OFFSET_FETCH);
+        return needs_log ? KAFKA_COORDINATOR_NOT_AVAILABLE : KAFKA_NONE;
+    }
+    return api_key == KAFKA_API_SYNC_GROUP ? KAFKA_REBALANCE_IN_PROGRESS : KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
+}
+
+static bool refuse_commit(struct coordinator *c, const struct ticket *to, const struct offset_commit_request *in,
+                          enum kafka_error error)
+{
+    struct offset_commit_response out = {0};
+    out.topics = kafka_arena_take(&c->arena, (size_t)in->topic_count, sizeof *out.topics);
+    if (out.topics == NULL) return false;
+    for (; out.topic_count < in->topic_count; out.topic_count++) {
+        const struct offset_commit_request_topic *topic = &in->topics[out.topic_count];
+        struct offset_commit_response_topic *t = &out.topics[out.topic_count];
+        *t = (struct offset_commit_response_topic){topic->name, NULL, topic->partition_count};
+        t->partitions = kafka_arena_take(&c->arena, (size_t)topic->partition_count, sizeof *t->partitions);
+        if (t->partitions == NULL) return false;
+        for (int32_t p = 0; p < t->partition_count; p++)
+            t->partitions[p] = (struct offset_commit_response_partition){topic->partitions[p].partition_index,
+                                                                         (int16_t)error};
+    }
+    coordinator_answer(c, to, &out, 0);
+    return true;
+}
+
+static bool refuse_fetch(struct coordinator *c, const struct ticket *to, const struct offset_fetch_request *in,
+                         enum kafka_error error)
+{
+    struct offset_fetch_response out = {.error_code = (int16_t)error};
+    if (to->api_version >= 2) { /* the whole answer has an error */
+        coordinator_answer(c, to, &out, 0);
+        return true;
+    }
+    out.topics = kafka_arena_take(&c->arena, (size_t)in->topic_count, sizeof *out.topics);
+    if (out.topics == NULL) return false;
+    for (; out.topic_count < in->topic_count; out.topic_count++) {
+        const struct offset_fetch_request_topic *topic = &in->topics[out.topic_count];
+        struct offset_fetch_response_topic *t = &out.topics[out.topic_count];
+        *t = (struct offset_fetch_response_topic){topic->name, NULL, topic->partition_index_count};
+        t->partitions = kafka_arena_take(&c->arena, (size_t)topic->partition_index_count, sizeof *t->partitions);
+        if (t->partitions == NULL) return false;
+        for (int32_t p = 0; p < t->partition_count; p++)
+            t->partitions[p] = (struct offset_fetch_response_partition){
+                .partition_index = topic->partition_indexes[p], .committed_offset = -1, .committed_leader_epoch = -1,
+                .error_code = (int16_t)error};
+    }
+    coordinator_answer(c, to, &out, 0);
+    return true;
+}
+
+static bool refuse(struct coordinator *c, const struct ticket *to, const union any_request *in, enum kafka_error error)
+{
+    struct join_group_response join = {
+        .error_code = (int16_t)error, .generation_id = -1, .protocol_type = kafka_string_null(),
+        .protocol_name = kafka_string_null(), .member_id = in->join.member_id,
+    };
+    struct sync_group_response sync = {
+        .error_code = (int16_t)error, .protocol_type = kafka_string_null(), .protocol_name = kafka_string_null(),
+    };
+    struct heartbeat_response heartbeat = {.error_code = (int16_t)error};
+    struct leave_group_response leave = {.error_code = (int16_t)error};
+    switch (to->api_key) {
+    case KAFKA_API_JOIN_GROUP: coordinator_answer(c, to, &join, 0); return true;
+    case KAFKA_API_SYNC_GROUP: coordinator_answer(c, to, &sync, 0); return true;
+    case KAFKA_API_LEAVE_GROUP: coordinator_answer(c, to, &leave, 0); return true;
+    case KAFKA_API_OFFSET_COMMIT: return refuse_commit(c, to, &in->commit, error);
+    case KAFKA_API_OFFSET_FETCH: return refuse_fetch(c, to, &in->fetch, error);
+    default: /* a heartbeat while loading is well: the member's session will go on */
+        if (error == KAFKA_COORDINATOR_LOAD_IN_PROGRESS) heartbeat.error_code = KAFKA_NONE;
+        coordinator_answer(c, to, &heartbeat, 0);
+        return true;
+    }
+}
+
+static enum err run(struct coordinator *c, const struct group_caller *who, const union any_request *in)
+{
+    switch (who->ticket.api_key) {
+    case KAFKA_API_JOIN_GROUP: groups_join(c->groups, who, &in->join); return ERR_OK;
+    case KAFKA_API_SYNC_GROUP: groups_sync(c->groups, who, &in->sync); return ERR_OK;
+    case KAFKA_API_HEARTBEAT: groups_heartbeat(c->groups, who, &in->heartbeat); return ERR_OK;
+    case KAFKA_API_LEAVE_GROUP: return groups_leave(c->groups, who, &in->leave, &c->arena);
+    case KAFKA_API_OFFSET_COMMIT: return groups_commit(c->groups, who, &in->commit, &c->arena);
+    default: return groups_fetch(c->groups, who, &in->fetch, &c->arena);
+    }
+}
+
+static bool is_group_api(int16_t api_key)
+{
+    switch (api_key) {
+    case KAFKA_API_JOIN_GROUP: case KAFKA_API_SYNC_GROUP: case KAFKA_API_HEARTBEAT: case KAFKA_API_LEAVE_GROUP:
+    case KAFKA_API_OFFSET_COMMIT: case KAFKA_API_OFFSET_FETCH: return true;
+    default: return false;
+    }
+}
+
+void coordinator_request(struct coordinator *c, uint32_t link, const struct link_request *request)
+{
+    const char *client_id = (const char *)(request + 1);
+    const char *client_host = client_id + request->client_id_bytes;
+    struct group_caller who = {
+        .ticket = {request->connection_id, request->correlation_id, link, request->api_key, request->api_version},
+        .client_id = {client_id, request->client_id_bytes}, .client_host = {client_host, request->client_host_bytes},
+    };
+    union any_request in;
+    struct cursor body = cursor_of(client_host + request->client_host_bytes, request->body_bytes);
+    const struct kafka_message *message = is_group_api(request->api_key) ? kafka_request_of(request->api_key) : NULL;
+    enum err e = ERR_UNSUPPORTED;
+    counter_add(c->count.requests, 1);
+    c->arena.used = 0;
+    if (message != NULL && request->api_version >= 0 && request->api_version <= message->version_max)
+        e = kafka_decode(message, request->api_version, &body, &c->arena, &in);
+    if (e == ERR_OK) {
+        enum kafka_error error = obstacle(c, request->api_key);
+        if (error == KAFKA_NONE) e = run(c, &who, &in);
+        else if (!refuse(c, &who.ticket, &in, error)) e = ERR_TOO_LARGE;
+    }
+    if (e == ERR_OK) return;
+    log_warn("coordinator", "a request of client %.*s (API key %d version %d, %u bytes): %s: closing its connection",
+             request->client_id_bytes, client_id, request->api_key, request->api_version, request->body_bytes,
+             err_text(e));
+    coordinator_close(c, &who.ticket);
+}

@@ -1,0 +1,354 @@
+#!/usr/bin/env python3
+"""Goal: a live millraced, seen from outside: every resource of the REST API with good and bad requests, the life of a
+channel from precheck to deletion, what a restart keeps, the `millrace` command, orderly stop and refused starts.
+
+usage: test_control.py CASE     (see CASES)
+"""
+import http.client
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "e2e"))
+from harness import BUILD, ROOT, check, free_port, main, wait_until  # noqa: E402
+
+MILLRACED = BUILD + "/control/millraced"
+TABLES = {"include": ["shop.*"]}
+
+
+def body(**changes):
+    whole = {"name": "events", "source": {"host": "127.0.0.1", "port": 1, "user": "u", "password": "s3cret-word"},
+             "tables": TABLES}
+    whole.update(changes)
+    return whole
+
+
+def refused(instance, status, words, method, path, content=None):
+    """The request gets this status and a problem document that holds the words."""
+    got, answer = instance.rest(method, path, content)
+    check(got == status, f"{method} {path} answered {got}, not {status}: {answer}")
+    check(isinstance(answer, dict) and answer.get("status") == status and words in answer.get("detail", ""),
+          f"{method} {path}: no problem document with '{words}': {answer}")
+
+
+def raw(instance, text):
+    """What comes back for these bytes on a fresh connection."""
+    connection = http.client.HTTPConnection("127.0.0.1", instance.rest_port, timeout=10)
+    connection.connect()
+    connection.sock.sendall(text.encode())
+    got = b""
+    while b"\r\n\r\n" not in got:
+        more = connection.sock.recv(65536)
+        if not more:
+            break
+        got += more
+    connection.close()
+    return got.decode("utf-8", "replace")
+
+
+def rest_refusals(harness):
+    instance = harness.millraced()
+    instance.start()
+    refused(instance, 404, "nothing at this path", "GET", "/")
+    refused(instance, 404, "nothing at this path", "GET", "/v1/channels/")
+    refused(instance, 404, "nothing at this path", "GET", "/v1/channels/a/b/c")
+    refused(instance, 404, "nothing at this path", "GET", "/v1/channels/" + "n" * 101)
+    refused(instance, 405, "GET, POST", "PUT", "/v1/channels")
+    refused(instance, 405, "POST", "GET", "/v1/channels/events/start")
+    for path in ("", "/status", "/groups"):
+        refused(instance, 404, "no channel nothing", "GET", "/v1/channels/nothing" + path)
+    for verb in ("start", "stop", "resume"):
+        refused(instance, 404, "no channel nothing", "POST", f"/v1/channels/nothing/{verb}")
+    refused(instance, 404, "no channel nothing", "DELETE", "/v1/channels/nothing")
+    refused(instance, 400, "name is required", "POST", "/v1/channels", {})
+    refused(instance, 400, "must be a JSON object", "POST", "/v1/channels", [1])
+    refused(instance, 400, "unknown field 'nmae'", "POST", "/v1/channels", body(nmae="x"))
+    refused(instance, 400, "source.port", "POST", "/v1/channels", body(source={"host": "h", "user": "u", "port": "x"}))
+    refused(instance, 400, "not a pattern", "POST", "/v1/channels", body(tables={"include": ["shop"]}))
+    refused(instance, 413, "at most", "POST", "/v1/channels", body(name="x" * 300000))
+    head = "POST /v1/channels HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8\r\n\r\n"
+    answer = raw(instance, head + '{"a":1,]')
+    check("400" in answer.split("\r\n")[0] and "not JSON" in answer, answer)
+    for host in ("evil.example", "evil.example:8083", "127.0.0.1.evil.example", "[::2]"):
+        answer = raw(instance, f"GET /v1/status HTTP/1.1\r\nHost: {host}\r\n\r\n")
+        check(" 403 " in answer.split("\r\n")[0], f"Host {host}: {answer}")
+    for host in ("localhost", "LOCALHOST:1", "[::1]:8083", "127.0.0.1"):
+        answer = raw(instance, f"GET /v1/status HTTP/1.1\r\nHost: {host}\r\n\r\n")
+        check(" 200 " in answer.split("\r\n")[0], f"Host {host}: {answer}")
+    answer = raw(instance, "GET /v1/status HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\n\r\n")
+    check(" 403 " in answer.split("\r\n")[0], answer)
+    for text in ("\0\1\2\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "A" * 100000 + "\r\n\r\n"):
+        raw(instance, text)
+    check(instance.ask("GET", "/healthz") == "ok\n", "not healthy after bad requests")
+    check(instance.ask("GET", "/readyz") == "ready\n", "not ready after bad requests")
+    status = instance.ask("GET", "/v1/status")
+    check(status["kafka_port"] == instance.kafka_port and status["memory_bytes"] == sum(
+        row["bytes"] for row in status["memory"]) <= status["memory_max_bytes"], f"{status}")
+    check("millrace_build_info" in instance.ask("GET", "/metrics"), "no metrics")
+
+
+def channel_life(harness):
+    """create, precheck, start, Normal, stop (served on), restart keeps all, start, delete; the password stays inside."""
+    source = harness.source()
+    source.sql("CREATE DATABASE shop; CREATE TABLE shop.events (id INT PRIMARY KEY, what VARCHAR(50));")
+    instance = harness.millraced()
+    instance.start()
+    instance.create_channel("events", source, ["shop.*"])
+    refused(instance, 409, "exists already", "POST", "/v1/channels", body())
+    wait_until(lambda: instance.status("events")["state"] == "Not Started", 15, lambda: f"{instance.status('events')}")
+    check(set(instance.status("events")["operations"]) == {"start", "delete"}, f"{instance.status('events')}")
+    refused(instance, 409, "cannot stop while it is 'Not Started'", "POST", "/v1/channels/events/stop")
+    instance.start_channel("events")
+    refused(instance, 409, "cannot start", "POST", "/v1/channels/events/start")
+    source.sql("INSERT INTO shop.events VALUES (1, 'a'), (2, 'b');")
+    wait_until(lambda: instance.status("events")["captured"]["row_changes"] == 2, 15, lambda: f"{instance.status('events')}")
+    status = instance.status("events")
+    check(status["source"]["file"] and status["source"]["position"] > 0 and "MariaDB" in status["source"]["server_version"]
+          and status["log"]["bytes"] > 0, f"{status}")
+    definition = instance.ask("GET", "/v1/channels/events")
+    check(definition["tables"]["include"] == ["shop.*"] and "password" not in definition["source"], f"{definition}")
+    cluster = definition["cluster_id"]
+
+    check(instance.ask("POST", "/v1/channels/events/stop")["state"] == "Not Started", "it did not stop")
+    source.sql("INSERT INTO shop.events VALUES (3, 'while stopped');")
+    records = instance.status("events")["log"]["high_watermark"]
+    seen = kcat(instance, "events")
+    check(seen == list(range(records)), f"a stopped channel serves {seen}, not {records} records")
+
+    check(instance.stop() == 0, "SIGTERM was not an orderly stop")
+    instance.start()
+    status = instance.status("events")
+    check(status["state"] == "Not Started" and status["log"]["high_watermark"] == records, f"after a restart: {status}")
+    check(instance.ask("GET", "/v1/channels/events")["cluster_id"] == cluster, "the cluster id changed")
+    instance.start_channel("events")
+    wait_until(lambda: instance.status("events")["captured"]["row_changes"] == 1, 15, lambda: f"{instance.status('events')}")
+
+    check(instance.stop() == 0, "SIGTERM was not an orderly stop")
+    instance.start()
+    wait_until(lambda: instance.status("events")["state"] == "Normal", 15,
+               lambda: f"a started channel goes on by itself: {instance.status('events')}")
+    seen = kcat(instance, "events")
+    check(seen == list(range(len(seen))) and len(seen) > records, f"offsets after a restart: {seen}")
+
+    file = instance.settings["data_folder"] + "/channels/events.json"
+    check(stat.S_IMODE(os.stat(file).st_mode) == 0o600, "the file with the password is readable by others")
+    check(source.facts["password"] not in instance.log_text(), "the password is in the log")
+    status, _ = instance.rest("DELETE", "/v1/channels/events")
+    check(status == 204, f"DELETE answered {status}")
+    refused(instance, 404, "no channel events", "GET", "/v1/channels/events")
+    check(not os.path.exists(file) and not os.path.exists(instance.settings["data_folder"] + "/events"), "data is left")
+    check("channel=\"events\"" not in instance.ask("GET", "/metrics"), "counters of a deleted channel are left")
+    instance.create_channel("events", source, ["shop.*"])
+    instance.start_channel("events")
+    check(instance.ask("GET", "/v1/channels/events")["cluster_id"] != cluster, "a new channel has the old cluster id")
+
+
+def kcat(instance, topic):
+    """The offsets of all its records."""
+    done = subprocess.run(["kcat", "-b", instance.bootstrap, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f", "%o\\n"],
+                          capture_output=True, text=True, timeout=30)
+    check(done.returncode == 0, f"kcat: {done.stderr}")
+    return [int(line) for line in done.stdout.split()]
+
+
+def channel_errors(harness):
+    """A source that is not there, refuses, or goes away and comes back: said, and mended by itself."""
+    source = harness.source()
+    source.sql("CREATE DATABASE shop; CREATE TABLE shop.events (id INT PRIMARY KEY);")
+    instance = harness.millraced()
+    instance.start()
+    nowhere = {"host": "127.0.0.1", "port": free_port(), "user": "u", "password": "s3cret-word"}
+    instance.ask("POST", "/v1/channels", body(name="nowhere", source=nowhere))
+    wait_until(lambda: instance.status("nowhere")["error"], 15, lambda: f"{instance.status('nowhere')}")
+    status = instance.status("nowhere")
+    check(status["state"] == "Prechecking" and "resume" in status["operations"], f"{status}")
+    check("s3cret-word" not in json.dumps(status) + instance.log_text(), "the password is shown")
+    instance.ask("POST", "/v1/channels/nowhere/resume")
+    wait_until(lambda: instance.status("nowhere")["error"], 15, lambda: f"{instance.status('nowhere')}")
+    status, _ = instance.rest("DELETE", "/v1/channels/nowhere")
+    check(status == 204, "a channel whose precheck failed cannot be deleted")
+
+    instance.create_channel("events", source, ["shop.*"])
+    instance.start_channel("events")
+    subprocess.run([os.path.join(ROOT, "tests/servers"), "stop", "--folder", source.folder], check=True)
+    wait_until(lambda: instance.status("events")["error"], 15, lambda: f"{instance.status('events')}")
+    wait_until(lambda: instance.status("events")["state"] == "Error", 25,
+               lambda: f"a source that is gone is an Error: {instance.status('events')}")
+    check(kcat(instance, "events") != [], "an Error stops the serving")
+    subprocess.run([os.path.join(ROOT, "tests/servers"), "start", "mariadb-10.11", "--folder", source.folder], check=True,
+                   stdout=subprocess.DEVNULL)
+    facts = json.loads(subprocess.run([os.path.join(ROOT, "tests/servers"), "facts", "--folder", source.folder], check=True,
+                                      capture_output=True, text=True).stdout)
+    if facts["port"] == source.port:  # else it came back elsewhere, and the channel cannot know
+        wait_until(lambda: instance.status("events")["state"] == "Normal", 40,
+                   lambda: f"the source is back: {instance.status('events')}")
+        check(instance.status("events")["error"] is None, "the error is still shown")
+    check(instance.ask("POST", "/v1/channels/events/stop")["state"] == "Not Started", "it did not stop")
+
+
+def refused_starts(harness):
+    """Wrong configurations and a taken port end with the reason; a running instance is not harmed."""
+    instance = harness.millraced()
+    instance.start()
+    cases = [({"listen_port": "many"}, 3, "listen_port"), ({"lisen_port": 1}, 3, "lisen_port"),
+             ({"memory_max_bytes": 64 << 20}, 4, "memory_max_bytes"),
+             ({"rest_address": "0.0.0.0"}, 4, "loopback"), ({"listen_address": "0.0.0.0"}, 4, "loopback"),
+             ({"rest_port": instance.rest_port}, 4, f"port {instance.rest_port}"),
+             ({"listen_port": instance.kafka_port}, 4, str(instance.kafka_port)),
+             ({"data_folder": instance.settings["data_folder"]}, 4, "another"),
+             ({"data_folder": "/proc/nothing"}, 4, "/proc/nothing")]
+    for settings, code, words in cases:
+        other = harness.millraced(**settings)
+        other.start(wait=False)
+        got = other.process.wait(20)
+        check(got == code and words in other.log_text(), f"{settings}: exit code {got}, log: {other.log_text()}")
+    done = subprocess.run([MILLRACED, "--config", "/nonexistent.yaml"], capture_output=True, text=True)
+    check(done.returncode == 3 and "/nonexistent.yaml" in done.stderr, f"{done}")
+    check(subprocess.run([MILLRACED], capture_output=True).returncode == 2, "no usage")
+    done = subprocess.run([MILLRACED, "--config-help"], capture_output=True, text=True)
+    check(done.returncode == 0 and "retention_ms" in done.stdout, "no manual")
+    check("millraced 0." in subprocess.run([MILLRACED, "--version"], capture_output=True, text=True).stdout, "no version")
+    check(instance.ask("GET", "/readyz") == "ready\n", "the running instance was harmed")
+    counters = subprocess.run([BUILD + "/cli/millrace", "counters", instance.settings["data_folder"] + "/counters"],
+                              capture_output=True, text=True)
+    check(counters.returncode == 0, f"the running instance's counters are gone: {counters.stderr}")
+
+
+def damaged_definition(harness):
+    """A channel's file that cannot be read refuses the start and is named; nothing is thrown away."""
+    instance = harness.millraced()
+    instance.start()
+    instance.ask("POST", "/v1/channels", body())
+    check(instance.stop() == 0, "no orderly stop")
+    file = instance.settings["data_folder"] + "/channels/events.json"
+    with open(file) as f:
+        whole = f.read()
+    with open(file, "w") as f:
+        f.write(whole[:len(whole) // 2])
+    instance.start(wait=False)
+    check(instance.process.wait(20) == 4 and "events.json" in instance.log_text(), instance.tail())
+    with open(file, "w") as f:
+        f.write(whole)
+    instance.start()
+    check(instance.status("events")["name"] == "events", "the repaired channel is not there")
+
+
+def orderly_stop(harness):
+    """SIGTERM and SIGINT under load: exit code 0, soon, and a start that needs no recovery."""
+    source = harness.source()
+    source.sql("CREATE DATABASE shop; CREATE TABLE shop.events (id INT PRIMARY KEY AUTO_INCREMENT, what VARCHAR(200));")
+    instance = harness.millraced()
+    instance.start()
+    instance.create_channel("events", source, ["shop.*"])
+    instance.start_channel("events")
+    for how in (signal.SIGTERM, signal.SIGINT):
+        load = subprocess.Popen(source.client_command(), stdin=subprocess.PIPE, text=True, stdout=subprocess.DEVNULL)
+        load.stdin.write("INSERT INTO shop.events (what) VALUES ('x');\n" * 3000)
+        load.stdin.close()
+        time.sleep(0.3)
+        begun = time.monotonic()
+        instance.process.send_signal(how)
+        check(instance.process.wait(20) == 0, f"{how}: exit code {instance.process.returncode}\n{instance.tail()}")
+        check(time.monotonic() - begun < 10, f"{how}: it took {time.monotonic() - begun:.1f} s to stop")
+        load.wait()
+        instance.start()
+        wait_until(lambda: instance.status("events")["state"] == "Normal", 20, lambda: f"{instance.status('events')}")
+    offsets = kcat(instance, "events")
+    check(offsets == list(range(len(offsets))), "offsets are not dense after two stops under load")
+    # A connection of a client and one of the REST API in the middle of a request do not hold up the end.
+    idle = http.client.HTTPConnection("127.0.0.1", instance.rest_port)
+    idle.connect()
+    idle.sock.sendall(b"POST /v1/channels HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+    check(instance.stop(10) == 0, "no orderly stop with a request under way")
+
+
+def command_line(harness):
+    """`millrace`: the way of a user, and what it says when something is wrong."""
+    source = harness.source()
+    source.sql("CREATE DATABASE shop; CREATE TABLE shop.events (id INT PRIMARY KEY, what VARCHAR(50), big BIGINT UNSIGNED);")
+    instance = harness.millraced()
+    instance.start()
+    facts = source.facts
+
+    def millrace(*words, code=0, given=None, env=None):
+        done = subprocess.run([BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{instance.rest_port}", *words],
+                              capture_output=True, text=True, timeout=60, input=given, env={**os.environ, **(env or {})})
+        check(done.returncode == code, f"millrace {' '.join(words)}: exit code {done.returncode}, not {code}\n"
+                                       f"{done.stdout}{done.stderr}")
+        return done.stdout, done.stderr
+
+    url = f"mysql://{facts['user']}@127.0.0.1:{source.port}"
+    millrace("channel", "create", "events", "--source", url, "--tables", "shop.*",
+             env={"MILLRACE_SOURCE_PASSWORD": facts["password"]})
+    out, _ = millrace("--json", "channel", "status", "events")
+    check(json.loads(out)["name"] == "events", out)
+    wait_until(lambda: json.loads(millrace("--json", "channel", "status", "events")[0])["state"] == "Not Started", 15,
+               lambda: millrace("channel", "status", "events")[0])
+    millrace("channel", "start", "events")
+    wait_until(lambda: instance.status("events")["state"] == "Normal", 20, lambda: f"{instance.status('events')}")
+    source.sql("INSERT INTO shop.events VALUES (1, 'one', 18446744073709551615), (2, 'zwei', NULL);"
+               "UPDATE shop.events SET what = 'two' WHERE id = 2; DELETE FROM shop.events WHERE id = 1;")
+    out, err = millrace("consume", "events", "--group", "g", "--from-beginning", "--changes", "4", "--timeout", "20")
+    lines = [json.loads(line) for line in out.strip().split("\n")]
+    rows = [line["value"] for line in lines if line["value"]["operation"] in ("INSERT", "UPDATE", "DELETE")]
+    check([row["operation"] for row in rows] == ["INSERT", "INSERT", "UPDATE", "DELETE"], out)
+    check(rows[0]["after"] == {"id": 1, "what": "one", "big": 18446744073709551615} and rows[2]["before"]["what"] == "zwei"
+          and rows[2]["after"]["what"] == "two" and "lag" in err, out + err)
+    check([line["offset"] for line in lines] == list(range(len(lines))), out)
+    source.sql("INSERT INTO shop.events VALUES (7, 'seven', 7);")
+    out, _ = millrace("consume", "events", "--group", "g", "--changes", "1", "--timeout", "20", "--text")
+    check("INSERT" in out and "shop.events" in out and "what=seven" in out and "one" not in out,
+          f"the group did not go on at its checkpoint: {out}")
+    out, _ = millrace("groups", "events")
+    check("g " in out, out)
+    groups = json.loads(millrace("--json", "groups", "events")[0])["groups"]
+    check(groups[0]["group"] == "g" and groups[0]["committed_offset"] > len(lines) and groups[0]["members"] == 0, f"{groups}")
+    for words, expected in ((("channel", "list"), "events"), (("status",), str(instance.kafka_port)),
+                            (("counters", instance.settings["data_folder"] + "/counters"), "channel_high_watermark")):
+        check(expected in millrace(*words)[0], f"{words}")
+    millrace("consume", "events", "--group", "h", "--count", "1000000", "--timeout", "3", code=1)
+    segment = instance.settings["data_folder"] + "/events/0/" + "0" * 20 + ".log"
+    check(instance.stop() == 0, "no orderly stop")
+    out, _ = millrace("log", "dump", segment)
+    check("checksum holds" in out and "0 faults" in out and '"table":"shop.events"' in out and "millrace.position" in out, out[:2000])
+    with open(segment, "r+b") as f:
+        f.seek(200)
+        byte = f.read(1)
+        f.seek(200)
+        f.write(bytes([byte[0] ^ 1]))
+    out, err = millrace("log", "dump", segment, code=1)
+    check("DOES NOT HOLD" in out and "position 0" in err, out[:500] + err)
+    _, err = millrace("channel", "list", code=3)
+    check("./start" in err, err)
+    instance.start(wait=False)
+    instance.process.kill()
+    instance.process.wait()
+    with open(segment, "r+b") as f:
+        f.seek(200)
+        f.write(byte)
+    instance.start()
+    millrace("channel", "delete", "events", given="other\n", code=1)
+    millrace("channel", "delete", "events", given="events\n")
+    check("no channels" in millrace("channel", "list")[0], "it was not deleted")
+    for words, code, expected in ((("channel", "status", "nothing"), 1, "no channel nothing"), (("consume", "nothing"), 1, "no channel"),
+                                  (("channel", "start"), 2, "usage"), (("channel", "create", "x", "--tables", "a.*"), 2, "--source"),
+                                  (("channel", "create", "x", "--source", "http://h", "--tables", "a.*"), 2, "mysql://"),
+                                  (("channel", "create", "x/y", "--source", url, "--tables", "a.*"), 1, "name"),
+                                  (("fly",), 2, "no command"), (("counters", segment), 1, segment),
+                                  (("log", "dump", "/nonexistent"), 1, "/nonexistent"),
+                                  (("consume", "events", "--count", "many"), 2, "whole number")):
+        _, err = millrace(*words, code=code)
+        check(expected in err, f"{words}: {err}")
+
+
+CASES = {case.__name__: case for case in (rest_refusals, channel_life, channel_errors, refused_starts, damaged_definition,
+                                          orderly_stop, command_line)}
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in CASES:
+        sys.exit(f"usage: test_control.py {'|'.join(CASES)}")
+    sys.exit(main(CASES[sys.argv[1]]))
