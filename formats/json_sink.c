@@ -1,8 +1,8 @@
 #include "formats/json_sink.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "formats/decimal_text.h"
 
 static const char hex_digits[] = "0123456789abcdef";
 
@@ -76,15 +76,16 @@ void json_sink_hex(struct sink *s, const void *bytes, size_t size)
 
 void json_sink_raw(struct sink *s, const char *text) { sink_bytes(s, text, strlen(text)); }
 
-void json_sink_printf(struct sink *s, const char *format, ...)
+void json_sink_unsigned(struct sink *s, uint64_t value, unsigned width_min)
 {
-    char text[128];
-    va_list arguments;
-    va_start(arguments, format);
-    int size = vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    if (size < 0 || (size_t)size >= sizeof text)
-        s->failed = true;
-    else
-        sink_bytes(s, text, (size_t)size);
+    uint8_t digits[DECIMAL_TEXT_MAX];
+    uint8_t *end = decimal_put(digits, value);
+    for (unsigned i = (unsigned)(end - digits); i < width_min; i++) json_sink_raw(s, "0");
+    sink_bytes(s, digits, (size_t)(end - digits));
+}
+
+void json_sink_signed(struct sink *s, int64_t value)
+{
+    if (value < 0) json_sink_raw(s, "-");
+    json_sink_unsigned(s, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 1);
 }

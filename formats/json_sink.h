@@ -16,9 +16,9 @@ bool     utf8_is_valid(const uint8_t *bytes, size_t size);
 void json_sink_string(struct sink *s, const void *bytes, size_t size);
 /* A quoted string of two hexadecimal digits a byte. */
 void json_sink_hex(struct sink *s, const void *bytes, size_t size);
-/* Text as it is: punctuation, numbers. */
+/* Text as it is: punctuation, member names. */
 void json_sink_raw(struct sink *s, const char *text);
-void json_sink_printf(struct sink *s, const char *format, ...)
-    __attribute__((format(printf, 2, 3))); /* at most 127 bytes */
+void json_sink_unsigned(struct sink *s, uint64_t value, unsigned width_min); /* zeros in front up to the width */
+void json_sink_signed(struct sink *s, int64_t value);
 
 #endif

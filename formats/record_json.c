@@ -1,12 +1,11 @@
 /* Reads dts-avro with a bounded cursor and prints as it goes; to the tags, which are early, it goes back at the end. */
 #include "formats/record_json.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cursor.h"
 #include "formats/json_sink.h"
@@ -80,69 +79,91 @@ static bool is_digits(struct text t)
     return true;
 }
 
-static void fraction_put(struct sink *out, int64_t microseconds)
+/* ".25" of 250000 microseconds, nothing of 0. */
+static void fraction_put(struct sink *out, uint64_t microseconds)
 {
-    char digits[16];
+    unsigned digits = 6;
     if (microseconds == 0) return;
-    struct sink s = sink_of(digits, sizeof digits);
-    json_sink_printf(&s, ".%06lld", llabs(microseconds));
-    while (s.at[-1] == '0') s.at--;
-    sink_bytes(out, digits, (size_t)(s.at - (uint8_t *)digits));
+    for (; microseconds % 10 == 0; microseconds /= 10) digits--;
+    json_sink_raw(out, ".");
+    json_sink_unsigned(out, microseconds, digits);
 }
 
-static void timestamp_put(struct sink *out, int64_t seconds, int64_t microseconds)
+static void date_put(struct sink *out, uint64_t year, uint64_t month, uint64_t day)
 {
-    struct tm utc;
-    time_t when = (time_t)seconds;
-    char text[64];
-    if (gmtime_r(&when, &utc) == NULL || strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc) == 0) {
-        json_sink_printf(out, "%" PRId64, seconds);
+    json_sink_unsigned(out, year, 4);
+    json_sink_raw(out, "-");
+    json_sink_unsigned(out, month, 2);
+    json_sink_raw(out, "-");
+    json_sink_unsigned(out, day, 2);
+}
+
+static void clock_put(struct sink *out, uint64_t hour, uint64_t minute, uint64_t second, uint64_t microseconds)
+{
+    json_sink_unsigned(out, hour, 2);
+    json_sink_raw(out, ":");
+    json_sink_unsigned(out, minute, 2);
+    json_sink_raw(out, ":");
+    json_sink_unsigned(out, second, 2);
+    fraction_put(out, microseconds);
+}
+
+/* In UTC, from 1970 to 9999; other times, which no TIMESTAMP has, as the number. */
+static void timestamp_put(struct sink *out, int64_t seconds, uint64_t microseconds)
+{
+    if (seconds < 0 || seconds >= INT64_C(253402300800)) {
+        json_sink_signed(out, seconds);
         return;
     }
+    /* Years that begin on 1 March, in eras of 400: the day that leap years add is then a year's last. */
+    uint64_t second = (uint64_t)seconds % 86400, day = (uint64_t)seconds / 86400 + 719468; /* since 0000-03-01 */
+    uint64_t of_era = day % 146097;
+    uint64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    uint64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    uint64_t month_from_march = (5 * of_year + 2) / 153;
+    uint64_t month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
     json_sink_raw(out, "\"");
-    json_sink_raw(out, text);
-    fraction_put(out, microseconds);
+    uint64_t day_of_month = of_year - (153 * month_from_march + 2) / 5 + 1;
+    date_put(out, day / 146097 * 400 + year_of_era + (month <= 2), month, day_of_month);
+    json_sink_raw(out, "T");
+    clock_put(out, second / 3600, second / 60 % 60, second % 60, microseconds);
     json_sink_raw(out, "Z\"");
 }
 
-/* year, month, day, hour, minute, second, microseconds: each may be absent. */
+/* year, month, day, hour, minute, second, microseconds: each may be absent, each of a negative TIME is negative. */
 static void datetime_put(struct sink *out, struct cursor *c)
 {
-    int64_t part[7] = {0};
+    uint64_t part[7] = {0};
     bool is_there[7], is_negative = false;
     for (unsigned i = 0; i < 7; i++) {
         is_there[i] = index_take(c, 2) == 1;
-        if (is_there[i]) part[i] = cursor_zigzag(c);
-        if (part[i] < -INT32_MAX || part[i] > INT32_MAX) c->failed = true;
-        if (part[i] < 0) is_negative = true;
+        int64_t value = is_there[i] ? cursor_zigzag(c) : 0;
+        is_negative = is_negative || value < 0;
+        part[i] = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
     }
+    if (part[6] > 999999) c->failed = true;
     if (c->failed) return;
     if (is_there[0] && !is_there[1]) {
-        json_sink_printf(out, "%" PRId64, part[0]); /* YEAR */
+        json_sink_unsigned(out, part[0], 1); /* YEAR */
         return;
     }
     json_sink_raw(out, "\"");
-    if (is_there[0]) json_sink_printf(out, "%04" PRId64 "-%02" PRId64 "-%02" PRId64, part[0], part[1], part[2]);
+    if (is_there[0]) date_put(out, part[0], part[1], part[2]);
     if (is_there[0] && is_there[3]) json_sink_raw(out, " ");
-    if (is_there[3]) {
-        if (is_negative) json_sink_raw(out, "-");
-        json_sink_printf(out, "%02lld:%02lld:%02lld", llabs(part[3]), llabs(part[4]), llabs(part[5]));
-        fraction_put(out, part[6]);
-    }
+    if (is_there[3] && is_negative) json_sink_raw(out, "-");
+    if (is_there[3]) clock_put(out, part[3], part[4], part[5], part[6]);
     json_sink_raw(out, "\"");
 }
 
 static void double_put(struct sink *out, double value)
 {
-    char text[40];
+    char text[32];
     if (!isfinite(value)) {
         json_sink_raw(out, isnan(value) ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
         return;
     }
-    for (int digits = 15; digits <= 17; digits++) {
-        struct sink s = sink_of(text, sizeof text - 1);
-        json_sink_printf(&s, "%.*g", digits, value);
-        *s.at = 0;
+    for (int digits = 15; digits <= 17; digits++) { /* 17 always read back as the same number, fewer look better */
+        snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value) break;
     }
     json_sink_raw(out, text);
@@ -165,7 +186,9 @@ static void character_put(struct sink *out, struct text charset, struct text val
 
 static void hex_put(struct sink *out, const char *key, struct text value)
 {
-    json_sink_printf(out, "{\"%s\":", key);
+    json_sink_raw(out, "{");
+    json_sink_string(out, key, strlen(key));
+    json_sink_raw(out, ":");
     json_sink_hex(out, value.at, value.size);
     json_sink_raw(out, "}");
 }
@@ -200,7 +223,7 @@ static void item_put(struct sink *out, struct cursor *c, unsigned branch)
         int64_t seconds = cursor_zigzag(c);
         int64_t microseconds = cursor_zigzag(c);
         if (microseconds < 0 || microseconds > 999999) c->failed = true;
-        if (!c->failed) timestamp_put(out, seconds, microseconds);
+        if (!c->failed) timestamp_put(out, seconds, (uint64_t)microseconds);
         break;
     }
     case ITEM_DATETIME: datetime_put(out, c); break;
@@ -226,12 +249,26 @@ static void item_put(struct sink *out, struct cursor *c, unsigned branch)
     }
 }
 
+static void member_begin(struct sink *out, const char *key)
+{
+    json_sink_raw(out, ",");
+    json_sink_string(out, key, strlen(key));
+    json_sink_raw(out, ":");
+}
+
+static void string_member(struct sink *out, const char *key, struct text value)
+{
+    member_begin(out, key);
+    json_sink_string(out, value.at, value.size);
+}
+
 /* An image: as many items as `fields` (a cursor at the first block) has names. */
 static void image_put(struct sink *out, struct cursor *c, struct cursor fields, const char *key)
 {
     struct blocks items = {0}, names = {0};
     bool is_first = true;
-    json_sink_printf(out, ",\"%s\":{", key);
+    member_begin(out, key);
+    json_sink_raw(out, "{");
     while (blocks_next(&items, c)) {
         if (!blocks_next(&names, &fields)) {
             c->failed = true;
@@ -265,7 +302,7 @@ static void images_put(struct sink *out, struct cursor *c, struct cursor fields,
             image_put(out, c, fields, i == 0 ? "before" : "after");
         } else if (branch == BRANCH_STRING) {
             struct text text = text_take(c);
-            json_sink_raw(out, is_ddl ? ",\"statement\":" : i == 0 ? ",\"before\":" : ",\"after\":");
+            member_begin(out, is_ddl ? "statement" : i == 0 ? "before" : "after");
             json_sink_string(out, text.at, text.size);
         }
     }
@@ -288,7 +325,8 @@ static void tags_put(struct sink *out, struct cursor c)
 {
     struct blocks b = {0};
     bool is_first = true;
-    json_sink_raw(out, ",\"tags\":{");
+    member_begin(out, "tags");
+    json_sink_raw(out, "{");
     while (blocks_next(&b, &c) && !out->failed) {
         struct text key = text_take(&c);
         struct text value = text_take(&c);
@@ -308,12 +346,6 @@ static void fields_skip(struct cursor *c)
         text_take(c);
         cursor_zigzag(c);
     }
-}
-
-static void string_member(struct sink *out, const char *key, struct text value)
-{
-    json_sink_printf(out, ",\"%s\":", key);
-    json_sink_string(out, value.at, value.size);
 }
 
 /* The parts that come before the images and are printed behind them. */
@@ -338,7 +370,10 @@ static void frame_read(struct cursor *c, struct frame *f, struct sink *out)
     f->server_version = text_take(c);
     f->operation = index_take(c, OPERATION_COUNT);
     if (c->failed) return;
-    json_sink_printf(out, "{\"id\":%" PRId64 ",\"operation\":\"%s\"", id, operations[f->operation]);
+    json_sink_raw(out, "{\"id\":");
+    json_sink_signed(out, id);
+    member_begin(out, "operation");
+    json_sink_string(out, operations[f->operation], strlen(operations[f->operation]));
     if (index_take(c, 2) == BRANCH_STRING) {
         struct text name = text_take(c);
         string_member(out, f->operation == OPERATION_DDL ? "database" : "table", name);
@@ -367,9 +402,10 @@ enum err record_json_write(const void *value, size_t size, struct sink *out)
     if (out->failed) return ERR_NO_SPACE;
     if (c.failed || cursor_left(&c) != 0) return ERR_CORRUPT;
 
-    json_sink_printf(out, ",\"timestamp_s\":%" PRId64, f.timestamp_s);
+    member_begin(out, "timestamp_s");
+    json_sink_signed(out, f.timestamp_s);
     if (f.read_time_ms.size > 0) {
-        json_sink_raw(out, ",\"read_time_ms\":");
+        member_begin(out, "read_time_ms");
         sink_bytes(out, f.read_time_ms.at, f.read_time_ms.size);
     }
     string_member(out, "position", f.position);

@@ -1,4 +1,4 @@
-#include "avro_oracle.h"
+#include "tests/formats/avro_oracle.h"
 
 #include <check.h>
 #include <stdio.h>

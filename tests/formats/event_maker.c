@@ -1,4 +1,4 @@
-#include "event_maker.h"
+#include "tests/formats/event_maker.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "avro_oracle.h"
-#include "event_maker.h"
+#include "tests/formats/avro_oracle.h"
+#include "tests/formats/event_maker.h"
 #include "formats/decimal_text.h"
 #include "formats/float_text.h"
 

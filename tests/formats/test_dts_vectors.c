@@ -12,8 +12,8 @@
 
 #include <check.h>
 
-#include "avro_oracle.h"
-#include "event_maker.h"
+#include "tests/formats/avro_oracle.h"
+#include "tests/formats/event_maker.h"
 
 static const char *folder;
 

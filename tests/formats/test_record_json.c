@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "event_maker.h"
+#include "tests/formats/event_maker.h"
 #include "formats/json_sink.h"
 #include "formats/record_json.h"
 
@@ -126,6 +127,31 @@ START_TEST(a_row_of_every_kind)
                 "\"bin\":{\"hex\":\"00ff\"},\"e\":\"red\",\"geo\":{\"wkb\":\"01\"},\"none\":null}" TAIL(
                     "\"pk_uk_info\":\"{\\\"PRIMARY\\\":[\\\"big\\\"]}\",\"metaVersion\":\"4711\","
                     "\"readerThroughoutTime\":\"1696984517078\",\"server_id\":\"10\",\"thread_id\":\"11\""));
+    format->table_release(&t);
+}
+END_TEST
+
+/* Every day's first and last second for 180 years, and random seconds, against the C library's calendar. */
+START_TEST(timestamps_follow_the_calendar)
+{
+    struct change_column c = {"t", NULL, CHANGE_TIMESTAMP, false, 0, 0};
+    struct change_table t = {"d", "t", &c, NULL, 1, 0, 1, NULL};
+    static uint8_t bytes[4096];
+    ck_assert_int_eq(format->table_prepare(&t), ERR_OK);
+    for (int64_t i = 0; i < 200000; i++) {
+        int64_t seconds = i / 2 * 86400 + (i % 2) * 86399;
+        if (i >= 131072) seconds = (int64_t)random_below(&maker.random, 253402300800);
+        struct change_value v = {.kind = CHANGE_VALUE_TIMESTAMP, .ts = {seconds, 0}};
+        struct change_event e = event(CHANGE_INSERT);
+        char want[64];
+        struct tm utc;
+        time_t when = (time_t)seconds;
+        e.table = &t;
+        e.after = &v;
+        if (write_line(bytes, format->encode(&e, 1, bytes), ROOM) != ERR_OK) ck_abort();
+        strftime(want, sizeof want, "{\"t\":\"%Y-%m-%dT%H:%M:%SZ\"}", gmtime_r(&when, &utc));
+        if (strstr(line, want) == NULL) ck_abort_msg("%s is not in %s", want, line);
+    }
     format->table_release(&t);
 }
 END_TEST
@@ -288,6 +314,7 @@ int main(void)
     TCase *t = tcase_create("record_json");
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, a_row_of_every_kind);
+    tcase_add_test(t, timestamps_follow_the_calendar);
     tcase_add_test(t, updates_and_deletes_show_what_was);
     tcase_add_test(t, statements);
     tcase_add_test(t, random_rows_are_json_of_all_their_columns);

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# tsan.sh SOURCE_ROOT: the ring stress test under clang's ThreadSanitizer, ten times: one run can miss a missing acquire.
-# ThreadSanitizer watches the plain memory that the rings hand over: with any acquire or release of theirs relaxed it
-# reports, but for the even stamp of ring_bcast (the odd one's release covers what lies before it; the words are atomics).
-# It does not model fences: the wake protocol's two are the business of stress_ring's litmus test in the ordinary build.
+# tsan.sh SOURCE_ROOT: the ring stress test under clang's ThreadSanitizer, ten times, for one run can miss a missing
+# acquire.  ThreadSanitizer watches the plain memory that the rings hand over: with any acquire or release of theirs
+# relaxed it reports, but for the even stamp of ring_bcast (the odd one's release covers what lies before it; the words
+# are atomics).  It does not model fences: the wake protocol's two are the business of stress_ring's litmus test in the
+# ordinary build.
 set -u
 root=$1
 runs=10 percent=20
@@ -12,7 +13,8 @@ trap 'rm -rf "$work"' EXIT
 skip() { echo "skipped: $1"; exit 77; }
 command -v clang > /dev/null || skip "clang is not installed"
 echo 'int main(void) { return 0; }' > "$work/probe.c"
-clang -fsanitize=thread "$work/probe.c" -o "$work/probe" 2> /dev/null || skip "this clang has no ThreadSanitizer runtime"
+clang -fsanitize=thread "$work/probe.c" -o "$work/probe" 2> /dev/null ||
+    skip "this clang has no ThreadSanitizer runtime"
 # Its runtime wants the usual memory layout; newer kernels randomise more than it can take.
 run=
 "$work/probe" 2> /dev/null || { run="setarch -R"; $run "$work/probe" 2> /dev/null; } ||
