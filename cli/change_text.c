@@ -31,11 +31,16 @@ static void print_cut(const char *text)
 static void print_value(const json_t *value)
 {
     char number[64];
-    if (json_is_null(value)) fputs("NULL", stdout);
-    else if (json_is_string(value)) print_cut(json_string_value(value));
-    else if (json_is_integer(value)) printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
-    else if (json_is_real(value)) snprintf(number, sizeof number, "%.17g", json_real_value(value)), fputs(number, stdout);
-    else if (json_is_boolean(value)) fputs(json_is_true(value) ? "true" : "false", stdout);
+    if (json_is_null(value))
+        fputs("NULL", stdout);
+    else if (json_is_string(value))
+        print_cut(json_string_value(value));
+    else if (json_is_integer(value))
+        printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    else if (json_is_real(value))
+        snprintf(number, sizeof number, "%.17g", json_real_value(value)), fputs(number, stdout);
+    else if (json_is_boolean(value))
+        fputs(json_is_true(value) ? "true" : "false", stdout);
     else {
         size_t size = json_dumpb(value, number, sizeof number - 1, JSON_COMPACT | JSON_ENCODE_ANY);
         number[size < sizeof number ? size : 0] = '\0';
@@ -51,7 +56,8 @@ static void print_image(const json_t *before, const json_t *after)
     const char *name;
     json_t *now;
     bool is_first = true;
-    json_object_foreach((json_t *)(uintptr_t)image, name, now) {
+    json_object_foreach((json_t *)(uintptr_t)image, name, now)
+    {
         const json_t *old = is_update ? json_object_get(before, name) : NULL;
         bool has_changed = is_update && !json_equal(old, now);
         if (is_update && !has_changed && !is_first) continue;
@@ -70,7 +76,8 @@ void change_print_text(const char *line, int64_t offset, int64_t lag)
     json_t *value = json_loads(line, JSON_ALLOW_NUL, NULL);
     if (value == NULL) value = json_loads(line, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL); /* above 2^63 */
     bool is_row = json_object_get(value, "table") != NULL;
-    printf("%-8" PRId64 " %-6s %s", offset, print_text(value, "operation"), print_text(value, is_row ? "table" : "database"));
+    printf("%-8" PRId64 " %-6s %s", offset, print_text(value, "operation"),
+           print_text(value, is_row ? "table" : "database"));
     if (is_row) {
         print_image(json_object_get(value, "before"), json_object_get(value, "after"));
     } else {

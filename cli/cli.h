@@ -9,7 +9,7 @@
 
 enum cli_exit {
     CLI_OK = 0,
-    CLI_FAILED = 1,      /* refused, or found wrong */
+    CLI_FAILED = 1, /* refused, or found wrong */
     CLI_USAGE = 2,
     CLI_UNREACHABLE = 3, /* millraced does not answer */
 };

@@ -19,7 +19,8 @@ static int read_password(const char *path, char *out, size_t out_bytes)
     bool got = fgets(out, (int)out_bytes, f) != NULL;
     bool is_cut = got && strchr(out, '\n') == NULL && !feof(f);
     fclose(f);
-    if (!got || is_cut) return cli_fail(CLI_FAILED, "the password file %s %s", path, got ? "has too long a line" : "is empty");
+    if (!got || is_cut)
+        return cli_fail(CLI_FAILED, "the password file %s %s", path, got ? "has too long a line" : "is empty");
     out[strcspn(out, "\r\n")] = '\0';
     return CLI_OK;
 }
@@ -41,21 +42,26 @@ static json_t *patterns_of(const char *list)
 
 static json_t *source_json(const struct source_url *url, uint64_t server_id)
 {
-    json_t *source = json_pack("{s:s, s:i, s:s, s:s}", "host", url->host, "port", (int)url->port, "user", url->user, "password",
-                               url->password);
+    json_t *source = json_pack("{s:s, s:i, s:s, s:s}", "host", url->host, "port", (int)url->port, "user", url->user,
+                               "password", url->password);
     if (source != NULL && server_id != 0) json_object_set_new(source, "server_id", json_integer((json_int_t)server_id));
     return source;
 }
 
 int cli_channel_create(struct cli *cli, int argc, char **argv)
 {
-    const char *name, *source = NULL, *tables = NULL, *exclude = NULL, *start_at = "now", *ddl = "instance", *password_file = NULL;
+    const char *name, *source = NULL, *tables = NULL, *exclude = NULL, *start_at = "now", *ddl = "instance",
+                      *password_file = NULL;
     uint64_t server_id = 0;
     const struct cli_option options[] = {
-        {.name = "--source", .text = &source},     {.name = "--tables", .text = &tables},
-        {.name = "--exclude", .text = &exclude},   {.name = "--start-at", .text = &start_at},
-        {.name = "--ddl", .text = &ddl},           {.name = "--password-file", .text = &password_file},
-        {.name = "--server-id", .number = &server_id}, {NULL},
+        {.name = "--source", .text = &source},
+        {.name = "--tables", .text = &tables},
+        {.name = "--exclude", .text = &exclude},
+        {.name = "--start-at", .text = &start_at},
+        {.name = "--ddl", .text = &ddl},
+        {.name = "--password-file", .text = &password_file},
+        {.name = "--server-id", .number = &server_id},
+        {NULL},
     };
     if (!cli_options_parse(cli, argc, argv, options, &name)) return cli_usage(cli_channel_create);
     if (source == NULL || tables == NULL) {
@@ -72,14 +78,17 @@ int cli_channel_create(struct cli *cli, int argc, char **argv)
     } else if (!url.has_password && from_environment != NULL) {
         snprintf(url.password, sizeof url.password, "%s", from_environment);
     }
-    json_t *body = json_pack("{s:s, s:o, s:{s:o, s:o}, s:s, s:s}", "name", name, "source", source_json(&url, server_id), "tables",
-                             "include", patterns_of(tables), "exclude", patterns_of(exclude), "start_at", start_at, "ddl", ddl);
+    json_t *body =
+        json_pack("{s:s, s:o, s:{s:o, s:o}, s:s, s:s}", "name", name, "source", source_json(&url, server_id), "tables",
+                  "include", patterns_of(tables), "exclude", patterns_of(exclude), "start_at", start_at, "ddl", ddl);
     explicit_bzero(&url, sizeof url);
     if (body == NULL) return cli_fail(CLI_USAGE, "the arguments are not UTF-8");
     json_t *answer;
     int code = rest_call(cli, "POST", "/v1/channels", body, &answer);
-    if (code == CLI_OK && cli->json) print_json(answer);
-    else if (code == CLI_OK) printf("channel %s: created, its source is being checked.  Next: millrace channel start %s\n", name, name);
+    if (code == CLI_OK && cli->json)
+        print_json(answer);
+    else if (code == CLI_OK)
+        printf("channel %s: created, its source is being checked.  Next: millrace channel start %s\n", name, name);
     json_decref(answer);
     return code;
 }
@@ -94,15 +103,26 @@ static int operate(struct cli *cli, int argc, char **argv, const char *verb, int
     if (!cli_options_parse(cli, argc, argv, none, &name)) return cli_usage(self);
     snprintf(suffix, sizeof suffix, "/%s", verb);
     int code = rest_call_channel(cli, "POST", name, suffix, &answer);
-    if (code == CLI_OK && cli->json) print_json(answer);
-    else if (code == CLI_OK) printf("channel %s: %s\n", name, print_text(answer, "state"));
+    if (code == CLI_OK && cli->json)
+        print_json(answer);
+    else if (code == CLI_OK)
+        printf("channel %s: %s\n", name, print_text(answer, "state"));
     json_decref(answer);
     return code;
 }
 
-int cli_channel_start(struct cli *cli, int argc, char **argv) { return operate(cli, argc, argv, "start", cli_channel_start); }
-int cli_channel_stop(struct cli *cli, int argc, char **argv) { return operate(cli, argc, argv, "stop", cli_channel_stop); }
-int cli_channel_resume(struct cli *cli, int argc, char **argv) { return operate(cli, argc, argv, "resume", cli_channel_resume); }
+int cli_channel_start(struct cli *cli, int argc, char **argv)
+{
+    return operate(cli, argc, argv, "start", cli_channel_start);
+}
+int cli_channel_stop(struct cli *cli, int argc, char **argv)
+{
+    return operate(cli, argc, argv, "stop", cli_channel_stop);
+}
+int cli_channel_resume(struct cli *cli, int argc, char **argv)
+{
+    return operate(cli, argc, argv, "resume", cli_channel_resume);
+}
 
 int cli_channel_status(struct cli *cli, int argc, char **argv)
 {
@@ -111,8 +131,10 @@ int cli_channel_status(struct cli *cli, int argc, char **argv)
     const struct cli_option none[] = {{NULL}};
     if (!cli_options_parse(cli, argc, argv, none, &name)) return cli_usage(cli_channel_status);
     int code = rest_call_channel(cli, "GET", name, "/status", &answer);
-    if (code == CLI_OK && cli->json) print_json(answer);
-    else if (code == CLI_OK) print_channel(answer);
+    if (code == CLI_OK && cli->json)
+        print_json(answer);
+    else if (code == CLI_OK)
+        print_channel(answer);
     json_decref(answer);
     return code;
 }
@@ -127,7 +149,8 @@ int cli_channel_list(struct cli *cli, int argc, char **argv)
     if (code == CLI_OK && cli->json) print_json(answer);
     for (size_t i = 0; code == CLI_OK && !cli->json && i < json_array_size(channels); i++)
         print_channel_line(json_array_get(channels, i));
-    if (code == CLI_OK && !cli->json && json_array_size(channels) == 0) printf("no channels; see millrace channel create\n");
+    if (code == CLI_OK && !cli->json && json_array_size(channels) == 0)
+        printf("no channels; see millrace channel create\n");
     json_decref(answer);
     return code;
 }
@@ -136,7 +159,9 @@ int cli_channel_list(struct cli *cli, int argc, char **argv)
 static bool is_confirmed(const char *name)
 {
     char line[256];
-    fprintf(stderr, "This removes channel %s, all its data and its groups' checkpoints.\nType the channel's name to go on: ", name);
+    fprintf(
+        stderr,
+        "This removes channel %s, all its data and its groups' checkpoints.\nType the channel's name to go on: ", name);
     if (fgets(line, sizeof line, stdin) == NULL) return false;
     line[strcspn(line, "\r\n")] = '\0';
     return strcmp(line, name) == 0;
@@ -149,7 +174,8 @@ int cli_channel_delete(struct cli *cli, int argc, char **argv)
     json_t *answer;
     const struct cli_option options[] = {{.name = "--yes", .flag = &yes}, {NULL}};
     if (!cli_options_parse(cli, argc, argv, options, &name)) return cli_usage(cli_channel_delete);
-    if (!yes && !is_confirmed(name)) return cli_fail(CLI_FAILED, "not deleted: the name did not match (--yes skips the question)");
+    if (!yes && !is_confirmed(name))
+        return cli_fail(CLI_FAILED, "not deleted: the name did not match (--yes skips the question)");
     int code = rest_call_channel(cli, "DELETE", name, "", &answer);
     if (code == CLI_OK && !cli->json) printf("channel %s: deleted\n", name);
     json_decref(answer);

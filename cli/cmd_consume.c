@@ -1,4 +1,5 @@
-/* millrace consume: a Kafka consumer (librdkafka) that prints a channel's records, as JSON lines or as text for people. */
+/* millrace consume: a Kafka consumer (librdkafka) that prints a channel's records, as JSON lines or as text for people.
+ */
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
 #include <signal.h>
@@ -18,18 +19,21 @@ enum { COMMIT_PERIOD_MS = 1000, LAG_PERIOD_MS = 5000, POLL_MS = 200, VALUE_TEXT_
 struct consume {
     rd_kafka_t *kafka;
     const char *channel;
-    char       *text;         /* VALUE_TEXT_BYTES; touched only as far as values are long */
-    bool        as_text;
-    uint64_t    count_max, changes_max; /* 0: no limit */
-    uint64_t    count, changes;
-    int64_t     next_offset;  /* behind the last record printed; -1: none yet */
-    int64_t     committed;    /* what was last asked to be kept */
-    int64_t     lag;          /* -1: not known yet */
-    bool        has_failed;
+    char *text; /* VALUE_TEXT_BYTES; touched only as far as values are long */
+    bool as_text;
+    uint64_t count_max, changes_max; /* 0: no limit */
+    uint64_t count, changes;
+    int64_t next_offset; /* behind the last record printed; -1: none yet */
+    int64_t committed;   /* what was last asked to be kept */
+    int64_t lag;         /* -1: not known yet */
+    bool has_failed;
 };
 
 static volatile sig_atomic_t is_interrupted;
-static void interrupt(int signal_number) { is_interrupted = signal_number; }
+static void interrupt(int signal_number)
+{
+    is_interrupted = signal_number;
+}
 
 static int64_t now_ms(void)
 {
@@ -42,7 +46,8 @@ static void measure_lag(struct consume *c)
 {
     int64_t low, high;
     if (c->next_offset < 0) return;
-    if (rd_kafka_get_watermark_offsets(c->kafka, c->channel, 0, &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR || high < 0) return;
+    if (rd_kafka_get_watermark_offsets(c->kafka, c->channel, 0, &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR || high < 0)
+        return;
     c->lag = high > c->next_offset ? high - c->next_offset : 0;
 }
 
@@ -63,7 +68,8 @@ static void print_message(struct consume *c, const rd_kafka_message_t *m)
     if (!c->as_text) {
         printf("{\"topic\":\"%s\",\"partition\":%" PRId32 ",\"offset\":%" PRId64 ",\"timestamp_ms\":%" PRId64
                ",\"value_bytes\":%zu,\"value\":%s}\n",
-               c->channel, m->partition, m->offset, rd_kafka_message_timestamp(m, &type), m->len, line == NULL ? "null" : line);
+               c->channel, m->partition, m->offset, rd_kafka_message_timestamp(m, &type), m->len,
+               line == NULL ? "null" : line);
     } else if (kind != CHANGE_KIND_OTHER) {
         measure_lag(c);
         change_print_text(line, m->offset, c->lag);
@@ -97,8 +103,10 @@ static void commit(struct consume *c, bool wait)
     rd_kafka_topic_partition_list_add(place, c->channel, 0)->offset = c->next_offset;
     rd_kafka_resp_err_t e = rd_kafka_commit(c->kafka, place, !wait);
     rd_kafka_topic_partition_list_destroy(place);
-    if (e == RD_KAFKA_RESP_ERR_NO_ERROR) c->committed = c->next_offset;
-    else if (wait) cli_fail(0, "the checkpoint could not be kept: %s", rd_kafka_err2str(e));
+    if (e == RD_KAFKA_RESP_ERR_NO_ERROR)
+        c->committed = c->next_offset;
+    else if (wait)
+        cli_fail(0, "the checkpoint could not be kept: %s", rd_kafka_err2str(e));
 }
 
 static bool is_done(const struct consume *c)
@@ -109,7 +117,8 @@ static bool is_done(const struct consume *c)
 /* Runs until a limit, the timeout (since the last record; 0: none), a fatal error or a signal. */
 static void consume_loop(struct consume *c, uint64_t timeout_s)
 {
-    int64_t last_record_ms = now_ms(), commit_due_ms = last_record_ms + COMMIT_PERIOD_MS, lag_due_ms = last_record_ms + LAG_PERIOD_MS;
+    int64_t last_record_ms = now_ms(), commit_due_ms = last_record_ms + COMMIT_PERIOD_MS,
+            lag_due_ms = last_record_ms + LAG_PERIOD_MS;
     while (!is_interrupted && !c->has_failed && !is_done(c)) {
         rd_kafka_message_t *m = rd_kafka_consumer_poll(c->kafka, POLL_MS);
         int64_t now = now_ms();
@@ -147,9 +156,10 @@ static rd_kafka_t *open_consumer(const char *bootstrap, const char *group, bool 
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     bool is_set = set(conf, "bootstrap.servers", bootstrap) && set(conf, "group.id", group) &&
                   set(conf, "client.id", "millrace-cli") && set(conf, "enable.auto.commit", "false") &&
-                  set(conf, "auto.offset.reset", from_beginning ? "earliest" : "latest") && set(conf, "enable.partition.eof", "true") &&
-                  set(conf, "allow.auto.create.topics", "false") && set(conf, "check.crcs", "true") &&
-                  set(conf, "fetch.wait.max.ms", "500") && set(conf, "log_level", "3");
+                  set(conf, "auto.offset.reset", from_beginning ? "earliest" : "latest") &&
+                  set(conf, "enable.partition.eof", "true") && set(conf, "allow.auto.create.topics", "false") &&
+                  set(conf, "check.crcs", "true") && set(conf, "fetch.wait.max.ms", "500") &&
+                  set(conf, "log_level", "3");
     rd_kafka_t *kafka = is_set ? rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof why) : NULL;
     if (kafka == NULL) {
         rd_kafka_conf_destroy(conf);
@@ -177,7 +187,8 @@ static int find_bootstrap(struct cli *cli, char *out, size_t out_bytes)
     int code = rest_call(cli, "GET", "/v1/status", NULL, &status);
     if (code != CLI_OK) return code;
     const char *host = print_text(status, "kafka_address");
-    snprintf(out, out_bytes, strchr(host, ':') != NULL ? "[%s]:%" PRId64 : "%s:%" PRId64, host, print_number(status, "kafka_port"));
+    snprintf(out, out_bytes, strchr(host, ':') != NULL ? "[%s]:%" PRId64 : "%s:%" PRId64, host,
+             print_number(status, "kafka_port"));
     json_decref(status);
     return CLI_OK;
 }
@@ -206,10 +217,14 @@ int cli_consume(struct cli *cli, int argc, char **argv)
     bool from_beginning = false;
     uint64_t timeout_s = 0;
     const struct cli_option options[] = {
-        {.name = "--group", .text = &group},           {.name = "--bootstrap", .text = &bootstrap},
-        {.name = "--from-beginning", .flag = &from_beginning}, {.name = "--text", .flag = &c.as_text},
-        {.name = "--count", .number = &c.count_max},   {.name = "--changes", .number = &c.changes_max},
-        {.name = "--timeout", .number = &timeout_s},   {NULL},
+        {.name = "--group", .text = &group},
+        {.name = "--bootstrap", .text = &bootstrap},
+        {.name = "--from-beginning", .flag = &from_beginning},
+        {.name = "--text", .flag = &c.as_text},
+        {.name = "--count", .number = &c.count_max},
+        {.name = "--changes", .number = &c.changes_max},
+        {.name = "--timeout", .number = &timeout_s},
+        {NULL},
     };
     if (!cli_options_parse(cli, argc, argv, options, &c.channel)) return cli_usage(cli_consume);
     if (bootstrap == NULL) {

@@ -1,4 +1,5 @@
-/* millrace log dump: a segment file's batches and records, readable, with every checksum looked at.  Works on Kafka's own segments too. */
+/* millrace log dump: a segment file's batches and records, readable, with every checksum looked at.  Works on Kafka's
+ * own segments too. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,11 +19,11 @@
 enum { VALUE_TEXT_BYTES = 128 << 20 }; /* touched only as far as values are long */
 
 struct dump {
-    bool     json, batches_only;
-    char    *text; /* VALUE_TEXT_BYTES; for a value as JSON */
+    bool json, batches_only;
+    char *text; /* VALUE_TEXT_BYTES; for a value as JSON */
     uint64_t batches, records, faults;
     uint64_t next_offset;
-    bool     has_next_offset;
+    bool has_next_offset;
 };
 
 /* The record's value as JSON text, or NULL when it is not one of ours. */
@@ -41,11 +42,13 @@ static void print_headers(const struct record_view *record)
         struct record_header h;
         struct source_position p;
         if (record_header_next(&rest, &h) != ERR_OK) return;
-        bool is_position = h.key_bytes == strlen(RECORD_HEADER_POSITION) && memcmp(h.key, RECORD_HEADER_POSITION, h.key_bytes) == 0;
+        bool is_position =
+            h.key_bytes == strlen(RECORD_HEADER_POSITION) && memcmp(h.key, RECORD_HEADER_POSITION, h.key_bytes) == 0;
         if (is_position && source_position_decode(h.value, h.value_bytes, &p) == ERR_OK)
-            printf("      header %.*s: %s %" PRIu64 "%s%s\n", (int)h.key_bytes, h.key, p.file, p.position, p.gtid[0] == '\0' ? "" : " GTID ",
-                   p.gtid);
-        else printf("      header %.*s: %u bytes\n", (int)h.key_bytes, h.key, h.value_bytes);
+            printf("      header %.*s: %s %" PRIu64 "%s%s\n", (int)h.key_bytes, h.key, p.file, p.position,
+                   p.gtid[0] == '\0' ? "" : " GTID ", p.gtid);
+        else
+            printf("      header %.*s: %u bytes\n", (int)h.key_bytes, h.key, h.value_bytes);
     }
 }
 
@@ -53,12 +56,13 @@ static void print_record(struct dump *d, const struct record_view *record)
 {
     const char *value = value_text(d, record);
     if (d->json) {
-        printf("{\"offset\":%" PRIu64 ",\"timestamp_ms\":%" PRId64 ",\"value_bytes\":%u,\"value\":%s}\n", record->offset,
-               record->timestamp_ms, record->value_bytes, value == NULL ? "null" : value);
+        printf("{\"offset\":%" PRIu64 ",\"timestamp_ms\":%" PRId64 ",\"value_bytes\":%u,\"value\":%s}\n",
+               record->offset, record->timestamp_ms, record->value_bytes, value == NULL ? "null" : value);
         return;
     }
-    printf("    %" PRIu64 "  time %" PRId64 "  key %u bytes, value %u bytes%s%s\n", record->offset, record->timestamp_ms,
-           record->key_bytes, record->value_bytes, value == NULL ? "" : "  ", value == NULL ? "" : value);
+    printf("    %" PRIu64 "  time %" PRId64 "  key %u bytes, value %u bytes%s%s\n", record->offset,
+           record->timestamp_ms, record->key_bytes, record->value_bytes, value == NULL ? "" : "  ",
+           value == NULL ? "" : value);
     print_headers(record);
 }
 
@@ -88,15 +92,19 @@ static void dump_batch(struct dump *d, const uint8_t *bytes, const struct record
 {
     bool holds = record_batch_crc_holds(bytes, batch);
     if (!d->json)
-        printf("batch at %" PRIu64 ": offsets %" PRIu64 " to %" PRIu64 ", %u bytes, checksum %s\n", position, batch->base_offset,
-               batch->base_offset + batch->record_count - 1, batch->bytes, holds ? "holds" : "DOES NOT HOLD");
+        printf("batch at %" PRIu64 ": offsets %" PRIu64 " to %" PRIu64 ", %u bytes, checksum %s\n", position,
+               batch->base_offset, batch->base_offset + batch->record_count - 1, batch->bytes,
+               holds ? "holds" : "DOES NOT HOLD");
     if (!holds) fault(d, position, "the batch's checksum does not hold");
-    if (d->has_next_offset && batch->base_offset != d->next_offset) fault(d, position, "the batch does not begin at the next offset");
+    if (d->has_next_offset && batch->base_offset != d->next_offset)
+        fault(d, position, "the batch does not begin at the next offset");
     d->next_offset = batch->base_offset + batch->record_count;
     d->has_next_offset = true;
     d->batches++;
-    if (holds && (batch->attributes & 7) == 0) dump_records(d, batch, position);
-    else if (holds && !d->json) printf("    %u records, compressed\n", batch->record_count);
+    if (holds && (batch->attributes & 7) == 0)
+        dump_records(d, batch, position);
+    else if (holds && !d->json)
+        printf("    %u records, compressed\n", batch->record_count);
 }
 
 static bool is_zero(const uint8_t *bytes, size_t size)
@@ -116,7 +124,8 @@ static void dump_all(struct dump *d, const uint8_t *bytes, size_t size)
             return;
         }
         if (e != ERR_OK) {
-            fault(d, at, e == ERR_TRUNCATED ? "the file ends within a batch" : "no record batch (format 2) begins here");
+            fault(d, at,
+                  e == ERR_TRUNCATED ? "the file ends within a batch" : "no record batch (format 2) begins here");
             return;
         }
         dump_batch(d, bytes + at, &batch, at);
@@ -151,6 +160,7 @@ int cli_log_dump(struct cli *cli, int argc, char **argv)
         munmap(bytes, size);
     }
     free(d.text);
-    if (!cli->json) printf("%" PRIu64 " batches, %" PRIu64 " records, %" PRIu64 " faults\n", d.batches, d.records, d.faults);
+    if (!cli->json)
+        printf("%" PRIu64 " batches, %" PRIu64 " records, %" PRIu64 " faults\n", d.batches, d.records, d.faults);
     return d.faults == 0 ? CLI_OK : CLI_FAILED;
 }

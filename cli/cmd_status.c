@@ -20,14 +20,16 @@ int cli_status(struct cli *cli, int argc, char **argv)
         const json_t *memory = json_object_get(answer, "memory");
         printf("millraced %s\n  kafka     %s:%" PRId64 "\n  data      %s\n  counters  %s\n  channels  %" PRId64 "\n",
                print_text(answer, "version"), print_text(answer, "kafka_address"), print_number(answer, "kafka_port"),
-               print_text(answer, "data_folder"), print_text(answer, "counters_file"), print_number(answer, "channels"));
+               print_text(answer, "data_folder"), print_text(answer, "counters_file"),
+               print_number(answer, "channels"));
         printf("  memory    %s of %s\n", print_bytes(print_number(answer, "memory_bytes")),
                print_bytes(print_number(answer, "memory_max_bytes")));
         for (size_t i = 0; i < json_array_size(memory); i++) {
             const json_t *row = json_array_get(memory, i);
             printf("            %10s  %s\n", print_bytes(print_number(row, "bytes")), print_text(row, "pool"));
         }
-        if (*print_text(answer, "offsets_error") != '\0') printf("  error     groups cannot commit: %s\n", print_text(answer, "offsets_error"));
+        if (*print_text(answer, "offsets_error") != '\0')
+            printf("  error     groups cannot commit: %s\n", print_text(answer, "offsets_error"));
     }
     json_decref(answer);
     return code;
@@ -49,8 +51,10 @@ int cli_groups(struct cli *cli, int argc, char **argv)
             const json_t *g = json_array_get(groups, i);
             bool has_commit = json_is_integer(json_object_get(g, "committed_offset"));
             printf("%-32s %-20s %7" PRId64, print_text(g, "group"), print_text(g, "state"), print_number(g, "members"));
-            if (has_commit) printf(" %12" PRId64 " %12" PRId64 "\n", print_number(g, "committed_offset"), print_number(g, "lag"));
-            else printf(" %12s %12s\n", "none", "-");
+            if (has_commit)
+                printf(" %12" PRId64 " %12" PRId64 "\n", print_number(g, "committed_offset"), print_number(g, "lag"));
+            else
+                printf(" %12s %12s\n", "none", "-");
         }
     }
     json_decref(answer);
@@ -60,25 +64,28 @@ int cli_groups(struct cli *cli, int argc, char **argv)
 static void print_counter(void *context, const struct counter_view *v)
 {
     const bool json = *(const bool *)context;
-    static const char *const kinds[] = {[COUNTER_COUNT] = "count", [COUNTER_GAUGE] = "gauge", [COUNTER_HISTOGRAM] = "histogram"};
-    json_t *line = json_pack("{s:s, s:s, s:s, s:I}", "name", v->name, "label", v->label, "kind", kinds[v->kind], "value",
-                             (json_int_t)v->value);
+    static const char *const kinds[] = {
+        [COUNTER_COUNT] = "count", [COUNTER_GAUGE] = "gauge", [COUNTER_HISTOGRAM] = "histogram"};
+    json_t *line = json_pack("{s:s, s:s, s:s, s:I}", "name", v->name, "label", v->label, "kind", kinds[v->kind],
+                             "value", (json_int_t)v->value);
     uint64_t p50 = 0, p99 = 0, p999 = 0, most = 0;
     if (v->kind == COUNTER_HISTOGRAM) {
         p50 = histogram_quantile(v->histogram, 500000);
         p99 = histogram_quantile(v->histogram, 990000);
         p999 = histogram_quantile(v->histogram, 999000);
         most = atomic_load_explicit(&v->histogram->max, memory_order_relaxed);
-        json_t *more = json_pack("{s:I, s:I, s:I, s:I}", "p50", (json_int_t)p50, "p99", (json_int_t)p99, "p999", (json_int_t)p999, "max",
-                                 (json_int_t)most);
+        json_t *more = json_pack("{s:I, s:I, s:I, s:I}", "p50", (json_int_t)p50, "p99", (json_int_t)p99, "p999",
+                                 (json_int_t)p999, "max", (json_int_t)most);
         json_object_update(line, more);
         json_decref(more);
     }
-    if (json) print_json(line);
+    if (json)
+        print_json(line);
     else if (v->kind == COUNTER_HISTOGRAM)
-        printf("%-40s %-32s %" PRIu64 " values, p50 %" PRIu64 ", p99 %" PRIu64 ", p99.9 %" PRIu64 ", max %" PRIu64 "\n", v->name, v->label,
-               v->value, p50, p99, p999, most);
-    else printf("%-40s %-32s %" PRIu64 "\n", v->name, v->label, v->value);
+        printf("%-40s %-32s %" PRIu64 " values, p50 %" PRIu64 ", p99 %" PRIu64 ", p99.9 %" PRIu64 ", max %" PRIu64 "\n",
+               v->name, v->label, v->value, p50, p99, p999, most);
+    else
+        printf("%-40s %-32s %" PRIu64 "\n", v->name, v->label, v->value);
     json_decref(line);
 }
 

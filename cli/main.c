@@ -8,20 +8,25 @@
 #define DEFAULT_SERVER "http://127.0.0.1:8083"
 
 const struct cli_command cli_commands[] = {
-    {"channel create", "NAME --source mysql://USER[:PASSWORD]@HOST[:PORT] --tables 'DB.*,DB.TABLE'\n"
-                       "      [--exclude 'DB.TABLE'] [--start-at now|earliest] [--ddl instance|selected]\n"
-                       "      [--password-file FILE] [--server-id N]",
-     "make a channel and check its source; the password may also stand in $MILLRACE_SOURCE_PASSWORD", cli_channel_create},
+    {"channel create",
+     "NAME --source mysql://USER[:PASSWORD]@HOST[:PORT] --tables 'DB.*,DB.TABLE'\n"
+     "      [--exclude 'DB.TABLE'] [--start-at now|earliest] [--ddl instance|selected]\n"
+     "      [--password-file FILE] [--server-id N]",
+     "make a channel and check its source; the password may also stand in $MILLRACE_SOURCE_PASSWORD",
+     cli_channel_create},
     {"channel start", "NAME", "capture", cli_channel_start},
     {"channel stop", "NAME", "stop capturing; what is logged is still served", cli_channel_stop},
     {"channel resume", "NAME", "try again now, after an Error or a failed precheck", cli_channel_resume},
     {"channel status", "NAME", "state, source position, delay, log", cli_channel_status},
     {"channel list", "", "all channels, a line each", cli_channel_list},
-    {"channel delete", "NAME [--yes]", "remove a channel with its data and its groups' checkpoints", cli_channel_delete},
-    {"consume", "CHANNEL [--group G] [--from-beginning] [--count N] [--changes N] [--timeout S] [--text] [--bootstrap HOST:PORT]",
+    {"channel delete", "NAME [--yes]", "remove a channel with its data and its groups' checkpoints",
+     cli_channel_delete},
+    {"consume",
+     "CHANNEL [--group G] [--from-beginning] [--count N] [--changes N] [--timeout S] [--text] [--bootstrap HOST:PORT]",
      "print records as JSON lines, as a consumer group of Kafka; the group's checkpoint moves as it goes", cli_consume},
     {"groups", "CHANNEL", "the consumer groups of a channel, their checkpoints and lag", cli_groups},
-    {"log dump", "FILE [--batches]", "print a segment file's batches and records and check their checksums", cli_log_dump},
+    {"log dump", "FILE [--batches]", "print a segment file's batches and records and check their checksums",
+     cli_log_dump},
     {"status", "", "version, addresses and memory of millraced", cli_status},
     {"counters", "FILE", "print the counter file of a running or ended millraced", cli_counters},
     {NULL, NULL, NULL, NULL},
@@ -73,11 +78,16 @@ int main(int argc, char **argv)
     struct cli cli = {.server = server == NULL || *server == '\0' ? DEFAULT_SERVER : server};
     int at = 1;
     for (; at < argc && argv[at][0] == '-'; at++) {
-        if (strcmp(argv[at], "--json") == 0) cli.json = true;
-        else if (strcmp(argv[at], "--server") == 0 && at + 1 < argc) cli.server = argv[++at];
-        else if (strcmp(argv[at], "--help") == 0) return print_help(stdout);
-        else if (strcmp(argv[at], "--version") == 0) return printf("millrace %s\n", MILLRACE_VERSION) < 0;
-        else return print_help(stderr);
+        if (strcmp(argv[at], "--json") == 0)
+            cli.json = true;
+        else if (strcmp(argv[at], "--server") == 0 && at + 1 < argc)
+            cli.server = argv[++at];
+        else if (strcmp(argv[at], "--help") == 0)
+            return print_help(stdout);
+        else if (strcmp(argv[at], "--version") == 0)
+            return printf("millrace %s\n", MILLRACE_VERSION) < 0;
+        else
+            return print_help(stderr);
     }
     if (at == argc) return print_help(stderr);
     for (const struct cli_command *c = cli_commands; c->words != NULL; c++) {

@@ -51,7 +51,8 @@ static const struct cli_option *find(const struct cli_option *options, const cha
 
 bool cli_options_parse(struct cli *cli, int argc, char **argv, const struct cli_option *options, const char **argument)
 {
-    const struct cli_option common[] = {{.name = "--json", .flag = &cli->json}, {.name = "--server", .text = &cli->server}, {NULL}};
+    const struct cli_option common[] = {
+        {.name = "--json", .flag = &cli->json}, {.name = "--server", .text = &cli->server}, {NULL}};
     bool only_arguments = false;
     if (argument != NULL) *argument = NULL;
     for (int at = 1; at < argc; at++) {

@@ -46,11 +46,16 @@ const char *print_duration(int64_t ms)
 {
     char *out = rotating_buffer();
     int64_t s = ms / 1000;
-    if (ms < 1000) snprintf(out, 48, "%" PRId64 " ms", ms);
-    else if (s < 60) snprintf(out, 48, "%" PRId64 ".%" PRId64 " s", s, ms % 1000 / 100);
-    else if (s < 3600) snprintf(out, 48, "%" PRId64 " min %" PRId64 " s", s / 60, s % 60);
-    else if (s < 48 * 3600) snprintf(out, 48, "%" PRId64 " h %" PRId64 " min", s / 3600, s % 3600 / 60);
-    else snprintf(out, 48, "%" PRId64 " days", s / 86400);
+    if (ms < 1000)
+        snprintf(out, 48, "%" PRId64 " ms", ms);
+    else if (s < 60)
+        snprintf(out, 48, "%" PRId64 ".%" PRId64 " s", s, ms % 1000 / 100);
+    else if (s < 3600)
+        snprintf(out, 48, "%" PRId64 " min %" PRId64 " s", s / 60, s % 60);
+    else if (s < 48 * 3600)
+        snprintf(out, 48, "%" PRId64 " h %" PRId64 " min", s / 3600, s % 3600 / 60);
+    else
+        snprintf(out, 48, "%" PRId64 " days", s / 86400);
     return out;
 }
 
@@ -76,11 +81,12 @@ void print_channel(const json_t *status)
     printf("  source    %s:%" PRId64 " %s, %s\n", print_text(source, "host"), print_number(source, "port"),
            print_text(source, "server_version"), print_text(source, "connection"));
     if (*print_text(source, "file") != '\0')
-        printf("  position  %s %" PRId64 "%s%s, delay %s\n", print_text(source, "file"), print_number(source, "position"),
-               *print_text(source, "gtid") == '\0' ? "" : ", GTID ", print_text(source, "gtid"),
-               print_duration(print_number(source, "delay_ms")));
+        printf("  position  %s %" PRId64 "%s%s, delay %s\n", print_text(source, "file"),
+               print_number(source, "position"), *print_text(source, "gtid") == '\0' ? "" : ", GTID ",
+               print_text(source, "gtid"), print_duration(print_number(source, "delay_ms")));
     printf("  captured  %" PRId64 " row changes, %" PRId64 " transactions; now %" PRId64 " row changes/s\n",
-           print_number(captured, "row_changes"), print_number(captured, "transactions"), print_number(rates, "row_changes_per_s"));
+           print_number(captured, "row_changes"), print_number(captured, "transactions"),
+           print_number(rates, "row_changes_per_s"));
     if (json_is_object(log))
         printf("  log       offsets %" PRId64 " to %" PRId64 ", %s\n", print_number(log, "start_offset"),
                print_number(log, "high_watermark"), print_bytes(print_number(log, "bytes")));
@@ -95,7 +101,8 @@ void print_channel_line(const json_t *status)
 {
     const json_t *source = json_object_get(status, "source"), *log = json_object_get(status, "log");
     const json_t *error = json_object_get(status, "error");
-    printf("%-24s %-12s %s:%" PRId64 "  %" PRId64 " records, delay %s%s%s\n", print_text(status, "name"), print_text(status, "state"),
-           print_text(source, "host"), print_number(source, "port"), print_number(log, "records"),
-           print_duration(print_number(source, "delay_ms")), json_is_object(error) ? ": " : "", print_text(error, "text"));
+    printf("%-24s %-12s %s:%" PRId64 "  %" PRId64 " records, delay %s%s%s\n", print_text(status, "name"),
+           print_text(status, "state"), print_text(source, "host"), print_number(source, "port"),
+           print_number(log, "records"), print_duration(print_number(source, "delay_ms")),
+           json_is_object(error) ? ": " : "", print_text(error, "text"));
 }

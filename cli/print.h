@@ -7,7 +7,7 @@
 
 /* Fields of an object; a missing one is "" or 0. */
 const char *print_text(const json_t *object, const char *key);
-int64_t     print_number(const json_t *object, const char *key);
+int64_t print_number(const json_t *object, const char *key);
 
 void print_json(const json_t *value); /* one line on stdout */
 void print_channel(const json_t *status);

@@ -7,7 +7,7 @@
 enum { ANSWER_BYTES_MAX = 64 << 20, REQUEST_TIMEOUT_S = 60 };
 
 struct answer {
-    char  *bytes;
+    char *bytes;
     size_t size;
 };
 
@@ -27,10 +27,12 @@ static size_t take_bytes(char *bytes, size_t unit, size_t count, void *context)
 
 static int unreachable(const struct cli *cli, CURLcode code)
 {
-    return cli_fail(CLI_UNREACHABLE, "millraced does not answer at %s (%s).\n"
-                                     "  Is it running?  ./start starts all of it; millraced --config profiles/embedded.yaml starts it alone.\n"
-                                     "  Elsewhere?  --server URL or $MILLRACE_SERVER names its REST API.",
-                    cli->server, curl_easy_strerror(code));
+    return cli_fail(
+        CLI_UNREACHABLE,
+        "millraced does not answer at %s (%s).\n"
+        "  Is it running?  ./start starts all of it; millraced --config profiles/embedded.yaml starts it alone.\n"
+        "  Elsewhere?  --server URL or $MILLRACE_SERVER names its REST API.",
+        cli->server, curl_easy_strerror(code));
 }
 
 static int take_answer(const struct answer *a, long status, json_t **out)
@@ -41,12 +43,14 @@ static int take_answer(const struct answer *a, long status, json_t **out)
         return CLI_OK;
     }
     const char *detail = json_string_value(json_object_get(json, "detail"));
-    int code = detail != NULL ? cli_fail(CLI_FAILED, "%s", detail) : cli_fail(CLI_FAILED, "the server answered %ld", status);
+    int code =
+        detail != NULL ? cli_fail(CLI_FAILED, "%s", detail) : cli_fail(CLI_FAILED, "the server answered %ld", status);
     json_decref(json);
     return code;
 }
 
-static int perform(const struct cli *cli, CURL *curl, const char *method, const char *url, const char *body, json_t **out)
+static int perform(const struct cli *cli, CURL *curl, const char *method, const char *url, const char *body,
+                   json_t **out)
 {
     struct answer answer = {NULL, 0};
     struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
@@ -58,8 +62,10 @@ static int perform(const struct cli *cli, CURL *curl, const char *method, const 
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)REQUEST_TIMEOUT_S);
     curl_easy_setopt(curl, CURLOPT_NOPROXY, "*"); /* the API is on this machine */
-    if (body != NULL) curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-    else if (strcmp(method, "POST") == 0) curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
+    if (body != NULL)
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+    else if (strcmp(method, "POST") == 0)
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
     CURLcode rc = curl_easy_perform(curl);
     long status = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
@@ -77,9 +83,12 @@ int rest_call(const struct cli *cli, const char *method, const char *path, json_
     json_decref(body);
     CURL *curl = curl_easy_init();
     int code;
-    if (curl == NULL) code = cli_fail(CLI_FAILED, "libcurl cannot be used here");
-    else if (snprintf(url, sizeof url, "%s%s", cli->server, path) >= (int)sizeof url) code = cli_fail(CLI_USAGE, "the name is too long");
-    else code = perform(cli, curl, method, url, text, answer);
+    if (curl == NULL)
+        code = cli_fail(CLI_FAILED, "libcurl cannot be used here");
+    else if (snprintf(url, sizeof url, "%s%s", cli->server, path) >= (int)sizeof url)
+        code = cli_fail(CLI_USAGE, "the name is too long");
+    else
+        code = perform(cli, curl, method, url, text, answer);
     curl_easy_cleanup(curl);
     if (text != NULL) explicit_bzero(text, strlen(text)); /* it may hold a password */
     free(text);

@@ -21,8 +21,10 @@ static enum err decode(const char *from, size_t size, const char *part, char *ou
             int high = i + 2 < size ? hex_digit(from[i + 1]) : -1;
             int low = high < 0 ? -1 : hex_digit(from[i + 2]);
             if (low < 0 || (high == 0 && low == 0))
-                return err_set(msg, ERR_INVALID, "the source's %s has a '%%' that is not followed by two hexadecimal digits; "
-                                                 "write %%25 for the character itself", part);
+                return err_set(msg, ERR_INVALID,
+                               "the source's %s has a '%%' that is not followed by two hexadecimal digits; "
+                               "write %%25 for the character itself",
+                               part);
             c = (char)(high * 16 + low);
             i += 2;
         }
@@ -55,7 +57,8 @@ static enum err take_host(const char *from, struct source_url *u, struct err_msg
         size = strcspn(from, ":/?#");
         TRY(decode(from, size, "host", u->host, msg));
     }
-    if (u->host[0] == '\0') return err_set(msg, ERR_INVALID, "the source has no host: write mysql://user:password@host:port");
+    if (u->host[0] == '\0')
+        return err_set(msg, ERR_INVALID, "the source has no host: write mysql://user:password@host:port");
     if (from[size] == ':') return take_port(from + size + 1, &u->port, msg);
     if (from[size] == '\0' || strcmp(from + size, "/") == 0) return ERR_OK;
     return err_set(msg, ERR_INVALID, "nothing may follow the source's port: tables are named by --tables");
@@ -69,7 +72,8 @@ enum err source_url_parse(const char *url, struct source_url *out, struct err_ms
         return err_set(msg, ERR_INVALID, "the source must be written mysql://user:password@host:port");
     const char *at = url + sizeof scheme - 1;
     const char *host = strrchr(at, '@'); /* the last: a password may hold others that nobody encoded */
-    if (host == NULL || host == at) return err_set(msg, ERR_INVALID, "the source has no user: write mysql://user:password@host:port");
+    if (host == NULL || host == at)
+        return err_set(msg, ERR_INVALID, "the source has no user: write mysql://user:password@host:port");
     const char *colon = memchr(at, ':', (size_t)(host - at));
     const char *user_end = colon == NULL ? host : colon;
     TRY(decode(at, (size_t)(user_end - at), "user", u.user, msg));

@@ -10,11 +10,11 @@
 enum { SOURCE_URL_PART_MAX = 256 };
 
 struct source_url {
-    char     user[SOURCE_URL_PART_MAX + 1];
-    char     password[SOURCE_URL_PART_MAX + 1];
-    bool     has_password; /* "user@" has none, "user:@" has an empty one */
-    char     host[SOURCE_URL_PART_MAX + 1]; /* decoded; a path when it begins with '/' (written %2Frun%2Fmysqld.sock) */
-    uint16_t port;         /* 3306 when not given */
+    char user[SOURCE_URL_PART_MAX + 1];
+    char password[SOURCE_URL_PART_MAX + 1];
+    bool has_password;                  /* "user@" has none, "user:@" has an empty one */
+    char host[SOURCE_URL_PART_MAX + 1]; /* decoded; a path when it begins with '/' (written %2Frun%2Fmysqld.sock) */
+    uint16_t port;                      /* 3306 when not given */
 };
 
 /* ERR_INVALID: msg says what is wrong, without repeating the password. */

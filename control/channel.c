@@ -42,7 +42,8 @@ static bool channel_apply(struct channel *ch, enum channel_event event)
     enum channel_state to = channel_state_next(ch->state, event);
     if (to == CHANNEL_STATE_NONE) return false;
     if (to != ch->state)
-        log_info("control", "channel %s: %s -> %s", ch->spec.name, channel_state_name(ch->state), channel_state_name(to));
+        log_info("control", "channel %s: %s -> %s", ch->spec.name, channel_state_name(ch->state),
+                 channel_state_name(to));
     ch->state = to;
     return true;
 }
@@ -65,7 +66,10 @@ static void channel_clear_error(struct channel *ch)
 }
 
 /* The row of failures is over: the next one is tried again soon. */
-static void channel_clear_failures(struct channel *ch) { ch->failing_since_ms = ch->retry_pause_ms = 0; }
+static void channel_clear_failures(struct channel *ch)
+{
+    ch->failing_since_ms = ch->retry_pause_ms = 0;
+}
 
 /* Remembers why, says it once, and plans the next attempt. */
 static void channel_fail(struct instance *in, struct channel *ch, const struct err_msg *why)
@@ -156,7 +160,8 @@ static void channel_take_verdict(struct instance *in, struct channel *ch)
 static enum err channel_new(struct instance *in, struct channel_spec *spec, struct channel **out, struct err_msg *msg)
 {
     if (in->channel_count == (uint32_t)in->config.channels_max)
-        return err_set(msg, ERR_TOO_LARGE, "there are %u channels already: raise channels_max (and see the memory it takes)",
+        return err_set(msg, ERR_TOO_LARGE,
+                       "there are %u channels already: raise channels_max (and see the memory it takes)",
                        in->channel_count);
     struct channel *ch = calloc(1, sizeof *ch);
     if (ch == NULL || waiter_init(&ch->producer_waiter) != ERR_OK) {
@@ -231,7 +236,8 @@ enum err channel_create(struct instance *in, struct channel_spec *spec, struct c
     return e;
 }
 
-enum err channel_restore(struct instance *in, struct channel_spec *spec, const struct channel_life *life, struct err_msg *msg)
+enum err channel_restore(struct instance *in, struct channel_spec *spec, const struct channel_life *life,
+                         struct err_msg *msg)
 {
     struct channel *ch;
     enum err e = channel_new(in, spec, &ch, msg);
@@ -243,21 +249,26 @@ enum err channel_restore(struct instance *in, struct channel_spec *spec, const s
     ch->state = life->is_checked || life->has_log ? CHANNEL_NOT_STARTED : CHANNEL_PRECHECKING;
     if (!life->has_log) return ERR_OK;
     struct err_msg why = {.code = ERR_OK};
-    if (channel_log_attach(in, ch, &why) != ERR_OK) channel_fail(in, ch, &why);
-    else if (!life->is_started) channel_log_detach(in, ch);
+    if (channel_log_attach(in, ch, &why) != ERR_OK)
+        channel_fail(in, ch, &why);
+    else if (!life->is_started)
+        channel_log_detach(in, ch);
     return ERR_OK;
 }
 
 void channel_go_on(struct instance *in, struct channel *ch)
 {
     struct err_msg why = {.code = ERR_OK};
-    if (ch->state == CHANNEL_PRECHECKING && channel_begin_precheck(in, ch, &why) != ERR_OK) ch->error = why;
-    else if (ch->state == CHANNEL_NOT_STARTED && ch->life.is_started) channel_begin(in, ch);
+    if (ch->state == CHANNEL_PRECHECKING && channel_begin_precheck(in, ch, &why) != ERR_OK)
+        ch->error = why;
+    else if (ch->state == CHANNEL_NOT_STARTED && ch->life.is_started)
+        channel_begin(in, ch);
 }
 
 enum err channel_start(struct instance *in, struct channel *ch, struct err_msg *msg)
 {
-    if (channel_state_next(ch->state, CHANNEL_ON_START) == CHANNEL_STATE_NONE) return channel_refuse(ch, CHANNEL_ON_START, msg);
+    if (channel_state_next(ch->state, CHANNEL_ON_START) == CHANNEL_STATE_NONE)
+        return channel_refuse(ch, CHANNEL_ON_START, msg);
     bool was_started = ch->life.is_started;
     ch->life.is_started = true;
     enum err e = was_started ? ERR_OK : channel_save(in, ch, msg);
@@ -274,7 +285,8 @@ enum err channel_start(struct instance *in, struct channel *ch, struct err_msg *
 
 enum err channel_stop(struct instance *in, struct channel *ch, struct err_msg *msg)
 {
-    if (channel_state_next(ch->state, CHANNEL_ON_STOP) == CHANNEL_STATE_NONE) return channel_refuse(ch, CHANNEL_ON_STOP, msg);
+    if (channel_state_next(ch->state, CHANNEL_ON_STOP) == CHANNEL_STATE_NONE)
+        return channel_refuse(ch, CHANNEL_ON_STOP, msg);
     if (ch->life.is_started) {
         ch->life.is_started = false;
         enum err e = channel_save(in, ch, msg);
@@ -293,7 +305,8 @@ enum err channel_stop(struct instance *in, struct channel *ch, struct err_msg *m
 
 enum err channel_resume(struct instance *in, struct channel *ch, struct err_msg *msg)
 {
-    if (channel_state_next(ch->state, CHANNEL_ON_RESUME) == CHANNEL_STATE_NONE) return channel_refuse(ch, CHANNEL_ON_RESUME, msg);
+    if (channel_state_next(ch->state, CHANNEL_ON_RESUME) == CHANNEL_STATE_NONE)
+        return channel_refuse(ch, CHANNEL_ON_RESUME, msg);
     channel_apply(ch, CHANNEL_ON_RESUME);
     if (ch->state == CHANNEL_PRECHECKING) {
         channel_clear_error(ch);
@@ -308,7 +321,8 @@ enum err channel_resume(struct instance *in, struct channel *ch, struct err_msg 
 
 enum err channel_delete(struct instance *in, struct channel *ch, struct err_msg *msg)
 {
-    if (channel_state_next(ch->state, CHANNEL_ON_DELETE) == CHANNEL_STATE_NONE) return channel_refuse(ch, CHANNEL_ON_DELETE, msg);
+    if (channel_state_next(ch->state, CHANNEL_ON_DELETE) == CHANNEL_STATE_NONE)
+        return channel_refuse(ch, CHANNEL_ON_DELETE, msg);
     ch->life.is_started = false; /* should the rest fail, it must not go on by itself */
     ch->precheck_is_stale = true;
     channel_stop_capture(ch);
@@ -316,11 +330,13 @@ enum err channel_delete(struct instance *in, struct channel *ch, struct err_msg 
     enum err e = in->dataplane == NULL ? err_set(msg, ERR_STATE, "the groups' checkpoints cannot be written now: %s",
                                                  in->offsets_error.text)
                                        : dataplane_forget_topic(in->dataplane, ch->spec.name);
-    if (e != ERR_OK && in->dataplane != NULL) err_set(msg, e, "the groups' checkpoints could not be removed: %s", err_text(e));
+    if (e != ERR_OK && in->dataplane != NULL)
+        err_set(msg, e, "the groups' checkpoints could not be removed: %s", err_text(e));
     if (e == ERR_OK) e = channel_log_delete(in, ch, msg);
     if (e == ERR_OK) e = channel_store_remove(in->config.data_folder, ch->spec.name, msg);
     if (e != ERR_OK) {
-        if (ch->state != CHANNEL_PRECHECKING) channel_fail(in, ch, msg); /* half gone: only another delete helps, or a resume */
+        if (ch->state != CHANNEL_PRECHECKING)
+            channel_fail(in, ch, msg); /* half gone: only another delete helps, or a resume */
         return e;
     }
     channel_apply(ch, CHANNEL_ON_DELETE);
@@ -340,11 +356,13 @@ static void channel_take_end(struct instance *in, struct channel *ch, const stru
     bool reattach = ch->status.wants_reattach && log_error->code == ERR_OK && ch->failing_since_ms == 0;
     channel_log_detach(in, ch);
     if (!reattach) {
-        if (why.text[0] == '\0') err_set(&why, why.code == ERR_OK ? ERR_STATE : why.code, "capture ended: %s", err_text(why.code));
+        if (why.text[0] == '\0')
+            err_set(&why, why.code == ERR_OK ? ERR_STATE : why.code, "capture ended: %s", err_text(why.code));
         channel_fail(in, ch, &why);
         return;
     }
-    log_info("control", "channel %s: the source took back a transaction; the log goes on behind the one before", ch->spec.name);
+    log_info("control", "channel %s: the source took back a transaction; the log goes on behind the one before",
+             ch->spec.name);
     ch->failing_since_ms = clock_realtime_ms(in->clock);
     channel_begin(in, ch);
 }
@@ -362,7 +380,8 @@ static void channel_follow_capture(struct instance *in, struct channel *ch, uint
         ch->streaming_since_ns = 0;
         if (ch->connecting_since_ns == 0) ch->connecting_since_ns = now_ns;
         bool is_long = now_ns - ch->connecting_since_ns > (uint64_t)CHANNEL_UNREACHABLE_MS * 1000000;
-        if (is_long && ch->state != CHANNEL_ERROR) channel_fail(in, ch, &ch->status.error); /* capture itself tries on */
+        if (is_long && ch->state != CHANNEL_ERROR)
+            channel_fail(in, ch, &ch->status.error); /* capture itself tries on */
         if (is_long) ch->error = ch->status.error;
         return;
     }
@@ -410,10 +429,13 @@ static void channel_reopen(struct instance *in, struct channel *ch)
 void channel_tick(struct instance *in, struct channel *ch, uint64_t now_ns)
 {
     if (ch->precheck != NULL && precheck_is_done(ch->precheck)) channel_take_verdict(in, ch);
-    if (ch->capture != NULL) channel_follow_capture(in, ch, now_ns);
+    if (ch->capture != NULL)
+        channel_follow_capture(in, ch, now_ns);
     else if (ch->state == CHANNEL_ERROR && ch->retry_due_ns != 0 && now_ns >= ch->retry_due_ns) {
-        if (ch->life.is_started) channel_begin(in, ch);
-        else channel_reopen(in, ch);
+        if (ch->life.is_started)
+            channel_begin(in, ch);
+        else
+            channel_reopen(in, ch);
     }
     channel_sample_rates(ch, now_ns);
 }

@@ -1,7 +1,7 @@
 /* control/channel.h -- one channel's life: check, log, capture, errors and their retries.  Control thread only.
  *
- * The states and their transitions stand in channel_state.c; here are the actions.  A person's operations answer at once:
- * what takes long (checking the source) goes on in a thread and shows in the status. */
+ * The states and their transitions stand in channel_state.c; here are the actions.  A person's operations answer at
+ * once: what takes long (checking the source) goes on in a thread and shows in the status. */
 #ifndef CONTROL_CHANNEL_H
 #define CONTROL_CHANNEL_H
 
@@ -17,64 +17,66 @@
 #include "storage/storage.h"
 
 enum {
-    CHANNEL_PRECHECK_TIMEOUT_S      = 10,
-    CHANNEL_RETRY_PAUSE_MIN_MS      = 1000,
-    CHANNEL_RETRY_PAUSE_MAX_MS      = 5 * 60 * 1000,
-    CHANNEL_UNREACHABLE_MS          = 10 * 1000, /* a capture that cannot connect for this long is an Error */
-    CHANNEL_HEALTHY_MS              = 60 * 1000, /* events arrive for this long: the row of failures is over */
-    CHANNEL_RATE_PERIOD_MS          = 1000,
+    CHANNEL_PRECHECK_TIMEOUT_S = 10,
+    CHANNEL_RETRY_PAUSE_MIN_MS = 1000,
+    CHANNEL_RETRY_PAUSE_MAX_MS = 5 * 60 * 1000,
+    CHANNEL_UNREACHABLE_MS = 10 * 1000, /* a capture that cannot connect for this long is an Error */
+    CHANNEL_HEALTHY_MS = 60 * 1000,     /* events arrive for this long: the row of failures is over */
+    CHANNEL_RATE_PERIOD_MS = 1000,
 };
 #define CHANNEL_RETRY_FOR_MS ((uint64_t)7 * 24 * 3600 * 1000)
 
 struct channel_rates { /* over the last second or so */
     uint64_t sampled_ns;
     uint64_t row_changes, records, bytes; /* the counts at that time */
-    double   row_changes_per_s, records_per_s, bytes_per_s;
+    double row_changes_per_s, records_per_s, bytes_per_s;
 };
 
 struct channel_gauges; /* what the counter file shows of a channel */
 
 struct channel {
-    struct channel_spec   spec;
-    struct channel_life   life;
+    struct channel_spec spec;
+    struct channel_life life;
     struct capture_config capture_config; /* borrows the strings of spec */
-    enum channel_state    state;
+    enum channel_state state;
 
-    struct err_msg error;               /* why it does not capture; ERR_OK: nothing to say */
-    uint64_t       error_since_ms;      /* Unix ms; 0: no error */
-    uint64_t       failing_since_ms;    /* Unix ms of the first failure of a row; 0: healthy for CHANNEL_HEALTHY_MS or new */
-    uint64_t       retry_pause_ms;      /* the last one of the row */
-    uint64_t       retry_due_ns;        /* monotonic; 0: no retry is planned */
-    uint64_t       connecting_since_ns; /* 0: capture is connected or has no error */
-    uint64_t       streaming_since_ns;  /* 0: it is not */
+    struct err_msg error;         /* why it does not capture; ERR_OK: nothing to say */
+    uint64_t error_since_ms;      /* Unix ms; 0: no error */
+    uint64_t failing_since_ms;    /* Unix ms of the first failure of a row; 0: healthy for CHANNEL_HEALTHY_MS or new */
+    uint64_t retry_pause_ms;      /* the last one of the row */
+    uint64_t retry_due_ns;        /* monotonic; 0: no retry is planned */
+    uint64_t connecting_since_ns; /* 0: capture is connected or has no error */
+    uint64_t streaming_since_ns;  /* 0: it is not */
 
-    struct precheck *precheck;          /* running, or NULL */
-    bool             precheck_is_stale; /* its verdict no longer counts */
+    struct precheck *precheck; /* running, or NULL */
+    bool precheck_is_stale;    /* its verdict no longer counts */
 
-    struct log       *log;
-    struct log_feed  *feed;   /* while attached */
+    struct log *log;
+    struct log_feed *feed; /* while attached */
     struct log_resume resume;
-    struct waiter     producer_waiter;
-    bool              is_attached;
-    bool              has_resume; /* `resume` was not handed to a capture yet */
+    struct waiter producer_waiter;
+    bool is_attached;
+    bool has_resume; /* `resume` was not handed to a capture yet */
 
-    struct capture       *capture;
+    struct capture *capture;
     struct capture_status status; /* as of the last tick; kept when capture ended */
-    struct channel_rates  rates;
+    struct channel_rates rates;
     struct channel_gauges *gauges;
-    struct channel        *next_leaving; /* of instance.leaving */
+    struct channel *next_leaving; /* of instance.leaving */
 };
 
 /* Makes a new channel, saves it and starts its precheck.  Takes `spec` over in any case.
  * ERR_EXISTS, ERR_TOO_LARGE (channels_max), ERR_NO_SPACE, ERR_IO, ERR_NO_MEMORY. */
-NODISCARD enum err channel_create(struct instance *in, struct channel_spec *spec, struct channel **out, struct err_msg *msg);
+NODISCARD enum err channel_create(struct instance *in, struct channel_spec *spec, struct channel **out,
+                                  struct err_msg *msg);
 /* A stored channel at the start of millraced: opens its log so that it is served; capture begins with channel_go_on.
  * Takes `spec` over.  A log that cannot be opened puts the channel in Error, it is no error of the start. */
 NODISCARD enum err channel_restore(struct instance *in, struct channel_spec *spec, const struct channel_life *life,
                                    struct err_msg *msg);
-void               channel_go_on(struct instance *in, struct channel *ch);
+void channel_go_on(struct instance *in, struct channel *ch);
 
-/* A person's operations.  ERR_STATE: not possible now, msg says in which state it is; ERR_NO_SPACE, ERR_IO: it could not be saved. */
+/* A person's operations.  ERR_STATE: not possible now, msg says in which state it is; ERR_NO_SPACE, ERR_IO: it could
+ * not be saved. */
 NODISCARD enum err channel_start(struct instance *in, struct channel *ch, struct err_msg *msg);
 NODISCARD enum err channel_stop(struct instance *in, struct channel *ch, struct err_msg *msg);
 NODISCARD enum err channel_resume(struct instance *in, struct channel *ch, struct err_msg *msg);
@@ -90,7 +92,8 @@ void channel_reap(struct instance *in, bool wait);
 /* The end of millraced: stops capture and closes the log; nothing is saved, the channel goes on at the next start. */
 void channel_shut_down(struct instance *in, struct channel *ch);
 
-/* What capture needs, made from the channel's definition and the instance's configuration; borrows the strings of `spec`. */
+/* What capture needs, made from the channel's definition and the instance's configuration; borrows the strings of
+ * `spec`. */
 void channel_capture_config(const struct config *config, const struct channel_spec *spec, struct capture_config *out);
 
 #endif

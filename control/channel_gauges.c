@@ -25,7 +25,10 @@ struct channel_gauges *channel_gauges_new(struct counters *counters, const char 
     return g;
 }
 
-void channel_gauges_free(struct channel_gauges *g) { free(g); }
+void channel_gauges_free(struct channel_gauges *g)
+{
+    free(g);
+}
 
 void channel_gauges_set(struct channel_gauges *g, const struct channel *ch)
 {

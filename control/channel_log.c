@@ -36,8 +36,10 @@ enum err channel_log_attach(struct instance *in, struct channel *ch, struct err_
 {
     if (ch->is_attached) return ERR_OK;
     drop_resume(ch);
-    if (ch->log == NULL) TRY(log_open(in, ch, msg));
-    else TRY(storage_log_attach(in->storage, ch->log, &ch->feed, &ch->resume, msg));
+    if (ch->log == NULL)
+        TRY(log_open(in, ch, msg));
+    else
+        TRY(storage_log_attach(in->storage, ch->log, &ch->feed, &ch->resume, msg));
     ch->feed->producer_waiter = &ch->producer_waiter;
     ch->is_attached = ch->has_resume = true;
     return ERR_OK;
@@ -81,8 +83,10 @@ enum err channel_log_delete(struct instance *in, struct channel *ch, struct err_
 {
     if (ch->log == NULL && ch->life.has_log) {
         struct err_msg why = {.code = ERR_OK};
-        if (channel_log_attach(in, ch, &why) == ERR_OK) channel_log_detach(in, ch);
-        else log_warn("control", "channel %s: deleting a log that cannot be opened: %s", ch->spec.name, why.text);
+        if (channel_log_attach(in, ch, &why) == ERR_OK)
+            channel_log_detach(in, ch);
+        else
+            log_warn("control", "channel %s: deleting a log that cannot be opened: %s", ch->spec.name, why.text);
     }
     if (ch->log == NULL) return ch->life.has_log ? remove_folder(in, ch, msg) : ERR_OK;
     TRY(storage_log_delete(in->storage, ch->log, msg));

@@ -1,11 +1,12 @@
-/* control/channel_log.h -- a channel's log: created, opened, given to a capture and taken back.  Control thread only. */
+/* control/channel_log.h -- a channel's log: created, opened, given to a capture and taken back.  Control thread only.
+ */
 #ifndef CONTROL_CHANNEL_LOG_H
 #define CONTROL_CHANNEL_LOG_H
 
 #include "control/channel.h"
 
-/* Afterwards the log is open and waits for a producer: ch->feed and ch->resume are set.  Nothing to do when it is already.
- * Errors are storage_log_open's. */
+/* Afterwards the log is open and waits for a producer: ch->feed and ch->resume are set.  Nothing to do when it is
+ * already. Errors are storage_log_open's. */
 NODISCARD enum err channel_log_attach(struct instance *in, struct channel *ch, struct err_msg *msg);
 /* Ends the writing side; the log stays open and served.  Its capture must have stopped. */
 void channel_log_detach(struct instance *in, struct channel *ch);

@@ -11,7 +11,8 @@ enum { CHANNEL_FILE_VERSION = 1 };
 
 bool channel_name_is_valid(const char *name)
 {
-    static const char *const reserved[] = {"channels", "counters", "format", "lock"}; /* stand beside the channels' folders */
+    static const char *const reserved[] = {"channels", "counters", "format",
+                                           "lock"}; /* stand beside the channels' folders */
     size_t size = strlen(name);
     if (size == 0 || size > CHANNEL_NAME_MAX) return false;
     if (strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") != size) return false;
@@ -26,7 +27,8 @@ enum err json_only_keys(const json_t *object, const char *const *keys, const cha
     if (!json_is_object(object)) return err_set(msg, ERR_INVALID, "%s must be a JSON object", where);
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    {
         size_t i = 0;
         while (keys[i] != NULL && strcmp(keys[i], key) != 0) i++;
         if (keys[i] == NULL) return err_set(msg, ERR_INVALID, "%s has an unknown field '%.64s'", where, key);
@@ -35,8 +37,8 @@ enum err json_only_keys(const json_t *object, const char *const *keys, const cha
 }
 
 /* A text of `min` to `max` bytes without control characters; absent: `fallback`, or an error when that is NULL. */
-static enum err take_text(const json_t *object, const char *key, const char *label, size_t min, size_t max, const char *fallback,
-                          char *out, struct err_msg *msg)
+static enum err take_text(const json_t *object, const char *key, const char *label, size_t min, size_t max,
+                          const char *fallback, char *out, struct err_msg *msg)
 {
     const json_t *value = json_object_get(object, key);
     if (value == NULL && fallback == NULL) return err_set(msg, ERR_INVALID, "%s is required", label);
@@ -51,14 +53,15 @@ static enum err take_text(const json_t *object, const char *key, const char *lab
     return ERR_OK;
 }
 
-static enum err take_number(const json_t *object, const char *key, const char *label, int64_t min, int64_t max, int64_t fallback,
-                            int64_t *out, struct err_msg *msg)
+static enum err take_number(const json_t *object, const char *key, const char *label, int64_t min, int64_t max,
+                            int64_t fallback, int64_t *out, struct err_msg *msg)
 {
     const json_t *value = json_object_get(object, key);
     *out = fallback;
     if (value == NULL) return ERR_OK;
     if (!json_is_integer(value) || json_integer_value(value) < min || json_integer_value(value) > max)
-        return err_set(msg, ERR_INVALID, "%s must be a whole number from %lld to %lld", label, (long long)min, (long long)max);
+        return err_set(msg, ERR_INVALID, "%s must be a whole number from %lld to %lld", label, (long long)min,
+                       (long long)max);
     *out = json_integer_value(value);
     return ERR_OK;
 }
@@ -66,11 +69,14 @@ static enum err take_number(const json_t *object, const char *key, const char *l
 static enum err check_pattern(const char *pattern, size_t size, const char *label, struct err_msg *msg)
 {
     const char *dot = memchr(pattern, '.', size);
-    if (strlen(pattern) != size || size > CHANNEL_PATTERN_MAX || dot == NULL || dot == pattern || dot == pattern + size - 1)
-        return err_set(msg, ERR_INVALID, "%s: '%.80s' is not a pattern: write database.table, '*' stands for any characters (shop.*)",
+    if (strlen(pattern) != size || size > CHANNEL_PATTERN_MAX || dot == NULL || dot == pattern ||
+        dot == pattern + size - 1)
+        return err_set(msg, ERR_INVALID,
+                       "%s: '%.80s' is not a pattern: write database.table, '*' stands for any characters (shop.*)",
                        label, pattern);
     for (size_t i = 0; i < size; i++)
-        if ((unsigned char)pattern[i] < 0x20) return err_set(msg, ERR_INVALID, "%s must not contain control characters", label);
+        if ((unsigned char)pattern[i] < 0x20)
+            return err_set(msg, ERR_INVALID, "%s must not contain control characters", label);
     return ERR_OK;
 }
 
@@ -80,7 +86,8 @@ static void patterns_free(char **patterns)
     free(patterns);
 }
 
-static enum err take_patterns(const json_t *tables, const char *key, const char *label, size_t min, char ***out, struct err_msg *msg)
+static enum err take_patterns(const json_t *tables, const char *key, const char *label, size_t min, char ***out,
+                              struct err_msg *msg)
 {
     const json_t *list = json_object_get(tables, key);
     if (list != NULL && !json_is_array(list)) return err_set(msg, ERR_INVALID, "%s must be a list of patterns", label);
@@ -92,20 +99,25 @@ static enum err take_patterns(const json_t *tables, const char *key, const char 
     enum err e = ERR_OK;
     for (size_t i = 0; i < count && e == ERR_OK; i++) {
         const json_t *item = json_array_get(list, i);
-        if (!json_is_string(item)) e = err_set(msg, ERR_INVALID, "%s must be a list of strings", label);
-        else e = check_pattern(json_string_value(item), json_string_length(item), label, msg);
+        if (!json_is_string(item))
+            e = err_set(msg, ERR_INVALID, "%s must be a list of strings", label);
+        else
+            e = check_pattern(json_string_value(item), json_string_length(item), label, msg);
         if (e == ERR_OK && (patterns[i] = strdup(json_string_value(item))) == NULL)
             e = err_set(msg, ERR_NO_MEMORY, "no memory for the patterns");
     }
-    if (e != ERR_OK) patterns_free(patterns);
-    else *out = patterns;
+    if (e != ERR_OK)
+        patterns_free(patterns);
+    else
+        *out = patterns;
     return e;
 }
 
 static enum err take_source(const json_t *source, struct channel_spec *spec, struct err_msg *msg)
 {
     static const char *const keys[] = {"host", "port", "user", "password", "server_id", NULL};
-    if (source == NULL) return err_set(msg, ERR_INVALID, "source is required: {\"host\", \"port\", \"user\", \"password\"}");
+    if (source == NULL)
+        return err_set(msg, ERR_INVALID, "source is required: {\"host\", \"port\", \"user\", \"password\"}");
     TRY(json_only_keys(source, keys, "source", msg));
     TRY(take_text(source, "host", "source.host", 1, CHANNEL_HOST_MAX, NULL, spec->host, msg));
     int64_t port, server_id;
@@ -129,7 +141,9 @@ static enum err take_choices(const json_t *body, struct channel_spec *spec, stru
     spec->start = strcmp(word, "now") == 0 ? CAPTURE_START_NOW : CAPTURE_START_EARLIEST;
     TRY(take_text(body, "ddl", "ddl", 1, CHANNEL_FORMAT_MAX, "instance", word, msg));
     if (strcmp(word, "instance") != 0 && strcmp(word, "selected") != 0)
-        return err_set(msg, ERR_INVALID, "ddl must be \"instance\" (all but account statements) or \"selected\" (of the selected tables)");
+        return err_set(
+            msg, ERR_INVALID,
+            "ddl must be \"instance\" (all but account statements) or \"selected\" (of the selected tables)");
     spec->ddl_instance = strcmp(word, "instance") == 0;
     TRY(take_text(body, "format", "format", 1, CHANNEL_FORMAT_MAX, "dts-avro", spec->format, msg));
     if (record_format_find(spec->format) == NULL)
@@ -151,10 +165,11 @@ static enum err take_body(const json_t *body, struct channel_spec *spec, struct 
 {
     TRY(take_text(body, "name", "name", 1, CHANNEL_NAME_MAX, NULL, spec->name, msg));
     if (!channel_name_is_valid(spec->name))
-        return err_set(msg, ERR_INVALID,
-                       "name: '%s' cannot be a channel's name: 1 to %d of A-Z a-z 0-9 . _ -, not beginning with . or __, "
-                       "and not one of channels, counters, format, lock",
-                       spec->name, CHANNEL_NAME_MAX);
+        return err_set(
+            msg, ERR_INVALID,
+            "name: '%s' cannot be a channel's name: 1 to %d of A-Z a-z 0-9 . _ -, not beginning with . or __, "
+            "and not one of channels, counters, format, lock",
+            spec->name, CHANNEL_NAME_MAX);
     TRY(take_source(json_object_get(body, "source"), spec, msg));
     TRY(take_choices(body, spec, msg));
     return take_tables(json_object_get(body, "tables"), spec, msg);
@@ -192,13 +207,13 @@ static json_t *patterns_json(char *const *patterns)
 
 json_t *channel_spec_json(const struct channel_spec *spec, bool with_password)
 {
-    json_t *source = json_pack("{s:s, s:i, s:s, s:I}", "host", spec->host, "port", (int)spec->port, "user", spec->user, "server_id",
-                               (json_int_t)spec->server_id);
+    json_t *source = json_pack("{s:s, s:i, s:s, s:I}", "host", spec->host, "port", (int)spec->port, "user", spec->user,
+                               "server_id", (json_int_t)spec->server_id);
     if (with_password) json_object_set_new(source, "password", json_string(spec->password));
-    return json_pack("{s:s, s:o, s:{s:o, s:o}, s:s, s:s, s:s}", "name", spec->name, "source", source, "tables", "include",
-                     patterns_json(spec->include), "exclude", patterns_json(spec->exclude), "start_at",
-                     spec->start == CAPTURE_START_NOW ? "now" : "earliest", "ddl", spec->ddl_instance ? "instance" : "selected",
-                     "format", spec->format);
+    return json_pack("{s:s, s:o, s:{s:o, s:o}, s:s, s:s, s:s}", "name", spec->name, "source", source, "tables",
+                     "include", patterns_json(spec->include), "exclude", patterns_json(spec->exclude), "start_at",
+                     spec->start == CAPTURE_START_NOW ? "now" : "earliest", "ddl",
+                     spec->ddl_instance ? "instance" : "selected", "format", spec->format);
 }
 
 static void hex_of(const uint8_t *bytes, size_t size, char *out)
@@ -211,9 +226,9 @@ json_t *channel_file_json(const struct channel_spec *spec, const struct channel_
     char topic_id[33];
     hex_of(life->topic_id, sizeof life->topic_id, topic_id);
     json_t *file = channel_spec_json(spec, true);
-    json_t *more = json_pack("{s:i, s:s, s:s, s:b, s:b, s:b}", "version", CHANNEL_FILE_VERSION, "topic_id", topic_id, "cluster_id",
-                             life->cluster_id, "is_checked", life->is_checked, "is_started", life->is_started, "has_log",
-                             life->has_log);
+    json_t *more = json_pack("{s:i, s:s, s:s, s:b, s:b, s:b}", "version", CHANNEL_FILE_VERSION, "topic_id", topic_id,
+                             "cluster_id", life->cluster_id, "is_checked", life->is_checked, "is_started",
+                             life->is_started, "has_log", life->has_log);
     json_object_update(file, more);
     json_decref(more);
     return file;
@@ -233,7 +248,8 @@ static enum err take_life(const json_t *file, struct channel_life *life, struct 
     TRY(take_text(file, "topic_id", "topic_id", 32, 32, NULL, topic_id, msg));
     for (size_t i = 0; i < sizeof life->topic_id; i++) {
         unsigned byte;
-        if (sscanf(topic_id + 2 * i, "%2x", &byte) != 1) return err_set(msg, ERR_CORRUPT, "topic_id is not hexadecimal");
+        if (sscanf(topic_id + 2 * i, "%2x", &byte) != 1)
+            return err_set(msg, ERR_CORRUPT, "topic_id is not hexadecimal");
         life->topic_id[i] = (uint8_t)byte;
     }
     TRY(take_text(file, "cluster_id", "cluster_id", 1, sizeof life->cluster_id - 1, NULL, life->cluster_id, msg));
@@ -242,10 +258,12 @@ static enum err take_life(const json_t *file, struct channel_life *life, struct 
     return take_flag(file, "has_log", &life->has_log, msg);
 }
 
-enum err channel_file_parse(const json_t *file, struct channel_spec *spec, struct channel_life *life, struct err_msg *msg)
+enum err channel_file_parse(const json_t *file, struct channel_spec *spec, struct channel_life *life,
+                            struct err_msg *msg)
 {
-    static const char *const keys[] = {"name", "source", "tables", "start_at", "ddl", "format", "version", "topic_id", "cluster_id",
-                                       "is_checked", "is_started", "has_log", NULL};
+    static const char *const keys[] = {"name",       "source",  "tables",   "start_at",   "ddl",
+                                       "format",     "version", "topic_id", "cluster_id", "is_checked",
+                                       "is_started", "has_log", NULL};
     const json_t *version = json_object_get(file, "version");
     if (!json_is_integer(version)) return err_set(msg, ERR_CORRUPT, "not a channel's file: it has no version");
     if (json_integer_value(version) != CHANNEL_FILE_VERSION)

@@ -14,35 +14,35 @@
 #include "capture/capture.h"
 
 enum {
-    CHANNEL_NAME_MAX     = 100,
-    CHANNEL_HOST_MAX     = 255,
-    CHANNEL_USER_MAX     = 128,
+    CHANNEL_NAME_MAX = 100,
+    CHANNEL_HOST_MAX = 255,
+    CHANNEL_USER_MAX = 128,
     CHANNEL_PASSWORD_MAX = 256,
     CHANNEL_PATTERNS_MAX = 256, /* include and exclude, each */
-    CHANNEL_PATTERN_MAX  = 515, /* two identifiers of 64 four-byte characters, and the dot */
-    CHANNEL_FORMAT_MAX   = 32,
+    CHANNEL_PATTERN_MAX = 515,  /* two identifiers of 64 four-byte characters, and the dot */
+    CHANNEL_FORMAT_MAX = 32,
 };
 
 struct channel_spec {
-    char     name[CHANNEL_NAME_MAX + 1]; /* also the topic's */
-    char     host[CHANNEL_HOST_MAX + 1]; /* or the path of a unix socket */
+    char name[CHANNEL_NAME_MAX + 1]; /* also the topic's */
+    char host[CHANNEL_HOST_MAX + 1]; /* or the path of a unix socket */
     uint16_t port;
-    char     user[CHANNEL_USER_MAX + 1];
-    char     password[CHANNEL_PASSWORD_MAX + 1];
-    uint32_t server_id; /* ours, as a replica of the source */
-    char   **include, **exclude; /* owned, NULL-terminated; exclude may be empty, never NULL */
-    bool     ddl_instance;
+    char user[CHANNEL_USER_MAX + 1];
+    char password[CHANNEL_PASSWORD_MAX + 1];
+    uint32_t server_id;        /* ours, as a replica of the source */
+    char **include, **exclude; /* owned, NULL-terminated; exclude may be empty, never NULL */
+    bool ddl_instance;
     enum capture_start start;
-    char     format[CHANNEL_FORMAT_MAX + 1];
+    char format[CHANNEL_FORMAT_MAX + 1];
 };
 
 /* What belongs to the channel beside the definition, and is kept with it. */
 struct channel_life {
     uint8_t topic_id[16];
-    char    cluster_id[32];
-    bool    is_checked; /* the precheck has passed once */
-    bool    is_started; /* a person wants it to capture */
-    bool    has_log;    /* its log was created: from then on a missing folder is an error, never a new log */
+    char cluster_id[32];
+    bool is_checked; /* the precheck has passed once */
+    bool is_started; /* a person wants it to capture */
+    bool has_log;    /* its log was created: from then on a missing folder is an error, never a new log */
 };
 
 /* [A-Za-z0-9._-], 1..100 characters, not one of the names the data folder needs itself. */
@@ -51,20 +51,23 @@ bool channel_name_is_valid(const char *name);
 /* Reads the body of a create request; `spec` is made new and must be given to channel_spec_fini on success.
  * ERR_INVALID: msg names the field and what it may be.  A server_id that is left out is drawn at random. */
 NODISCARD enum err channel_spec_parse(const json_t *body, struct channel_spec *spec, struct err_msg *msg);
-void               channel_spec_fini(struct channel_spec *spec);
+void channel_spec_fini(struct channel_spec *spec);
 /* New reference; NULL: no memory. */
 json_t *channel_spec_json(const struct channel_spec *spec, bool with_password);
 
 /* The file's content, both ways. */
-json_t            *channel_file_json(const struct channel_spec *spec, const struct channel_life *life);
-NODISCARD enum err channel_file_parse(const json_t *file, struct channel_spec *spec, struct channel_life *life, struct err_msg *msg);
+json_t *channel_file_json(const struct channel_spec *spec, const struct channel_life *life);
+NODISCARD enum err channel_file_parse(const json_t *file, struct channel_spec *spec, struct channel_life *life,
+                                      struct err_msg *msg);
 
 /* Draws topic id and cluster id: random once, kept for the channel's life. */
 void channel_life_init(struct channel_life *life);
 /* Text of `random_bytes` random bytes in base64url, as Kafka writes its ids; `out_bytes` >= the text and its NUL. */
 void channel_random_id(char *out, size_t out_bytes, size_t random_bytes_count);
 
-/* ERR_INVALID unless `object` is an object whose keys all stand in `keys` (NULL-terminated); `where` names it in msg. */
-NODISCARD enum err json_only_keys(const json_t *object, const char *const *keys, const char *where, struct err_msg *msg);
+/* ERR_INVALID unless `object` is an object whose keys all stand in `keys` (NULL-terminated); `where` names it in msg.
+ */
+NODISCARD enum err json_only_keys(const json_t *object, const char *const *keys, const char *where,
+                                  struct err_msg *msg);
 
 #endif

@@ -6,7 +6,9 @@
 /* Why some cells are as they are:
  * - Prechecking takes a stop: a start that waits for its check can be withdrawn.
  * - Performing Initial Change Tracking takes a stop: the source may be far behind, or never answer.
- * - Error takes streaming, but no begin: a retry shows only when events arrive, so the state does not flicker with each attempt. */
+ * - Error takes streaming, but no begin: a retry shows only when events arrive, so the state does not flicker with each
+ * attempt. */
+/* clang-format off */
 static const uint8_t next[CHANNEL_STATE_COUNT][CHANNEL_EVENT_COUNT] = {
     [CHANNEL_PRECHECKING] = {
         [CHANNEL_ON_START] = CHANNEL_PRECHECKING, [CHANNEL_ON_STOP] = CHANNEL_NOT_STARTED,
@@ -19,17 +21,21 @@ static const uint8_t next[CHANNEL_STATE_COUNT][CHANNEL_EVENT_COUNT] = {
     },
     [CHANNEL_INITIAL] = {
         [CHANNEL_ON_STOP] = CHANNEL_NOT_STARTED, [CHANNEL_ON_DELETE] = CHANNEL_RELEASED,
-        [CHANNEL_ON_STREAMING] = CHANNEL_INITIAL, [CHANNEL_ON_CAUGHT_UP] = CHANNEL_NORMAL, [CHANNEL_ON_FAILED] = CHANNEL_ERROR,
+        [CHANNEL_ON_STREAMING] = CHANNEL_INITIAL, [CHANNEL_ON_CAUGHT_UP] = CHANNEL_NORMAL,
+        [CHANNEL_ON_FAILED] = CHANNEL_ERROR,
     },
     [CHANNEL_NORMAL] = {
         [CHANNEL_ON_STOP] = CHANNEL_NOT_STARTED, [CHANNEL_ON_DELETE] = CHANNEL_RELEASED,
-        [CHANNEL_ON_STREAMING] = CHANNEL_NORMAL, [CHANNEL_ON_CAUGHT_UP] = CHANNEL_NORMAL, [CHANNEL_ON_FAILED] = CHANNEL_ERROR,
+        [CHANNEL_ON_STREAMING] = CHANNEL_NORMAL, [CHANNEL_ON_CAUGHT_UP] = CHANNEL_NORMAL,
+        [CHANNEL_ON_FAILED] = CHANNEL_ERROR,
     },
     [CHANNEL_ERROR] = {
-        [CHANNEL_ON_STOP] = CHANNEL_NOT_STARTED, [CHANNEL_ON_RESUME] = CHANNEL_ERROR, [CHANNEL_ON_DELETE] = CHANNEL_RELEASED,
-        [CHANNEL_ON_STREAMING] = CHANNEL_INITIAL, [CHANNEL_ON_CAUGHT_UP] = CHANNEL_NORMAL, [CHANNEL_ON_FAILED] = CHANNEL_ERROR,
+        [CHANNEL_ON_STOP] = CHANNEL_NOT_STARTED, [CHANNEL_ON_RESUME] = CHANNEL_ERROR,
+        [CHANNEL_ON_DELETE] = CHANNEL_RELEASED, [CHANNEL_ON_STREAMING] = CHANNEL_INITIAL,
+        [CHANNEL_ON_CAUGHT_UP] = CHANNEL_NORMAL, [CHANNEL_ON_FAILED] = CHANNEL_ERROR,
     },
 };
+/* clang-format on */
 
 enum channel_state channel_state_next(enum channel_state state, enum channel_event event)
 {

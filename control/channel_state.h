@@ -1,17 +1,18 @@
-/* control/channel_state.h -- the states of a channel and the one table of their transitions.  Pure; the actions live in channel.c. */
+/* control/channel_state.h -- the states of a channel and the one table of their transitions.  Pure; the actions live in
+ * channel.c. */
 #ifndef CONTROL_CHANNEL_STATE_H
 #define CONTROL_CHANNEL_STATE_H
 
 #include <stdbool.h>
 
 enum channel_state {
-    CHANNEL_STATE_NONE, /* in the table: this cannot happen here */
-    CHANNEL_PRECHECKING,  /* the source is being checked, or the check failed and waits for a retry */
-    CHANNEL_NOT_STARTED,  /* what is logged is served, nothing is captured */
-    CHANNEL_INITIAL,      /* captures, has not caught up with the source yet */
-    CHANNEL_NORMAL,       /* captures, has caught up */
-    CHANNEL_ERROR,        /* does not capture; goes on by itself when it can */
-    CHANNEL_RELEASED,     /* gone */
+    CHANNEL_STATE_NONE,  /* in the table: this cannot happen here */
+    CHANNEL_PRECHECKING, /* the source is being checked, or the check failed and waits for a retry */
+    CHANNEL_NOT_STARTED, /* what is logged is served, nothing is captured */
+    CHANNEL_INITIAL,     /* captures, has not caught up with the source yet */
+    CHANNEL_NORMAL,      /* captures, has caught up */
+    CHANNEL_ERROR,       /* does not capture; goes on by itself when it can */
+    CHANNEL_RELEASED,    /* gone */
     CHANNEL_STATE_COUNT
 };
 

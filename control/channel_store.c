@@ -15,10 +15,12 @@ enum { STORE_FILE_BYTES_MAX = 1 << 20 };
 static enum err io_error(struct err_msg *msg, const char *what, const char *path)
 {
     int why = errno;
-    return err_set(msg, why == ENOSPC || why == EDQUOT ? ERR_NO_SPACE : ERR_IO, "cannot %s %s: %s", what, path, strerror(why));
+    return err_set(msg, why == ENOSPC || why == EDQUOT ? ERR_NO_SPACE : ERR_IO, "cannot %s %s: %s", what, path,
+                   strerror(why));
 }
 
-static enum err store_path(char out[PATH_MAX], const char *data_folder, const char *name, const char *suffix, struct err_msg *msg)
+static enum err store_path(char out[PATH_MAX], const char *data_folder, const char *name, const char *suffix,
+                           struct err_msg *msg)
 {
     int n = snprintf(out, PATH_MAX, "%s/channels%s%s%s", data_folder, name[0] == '\0' ? "" : "/", name, suffix);
     if (n >= PATH_MAX) return err_set(msg, ERR_INVALID, "the path of data_folder is too long: %.100s...", data_folder);
@@ -62,8 +64,10 @@ static enum err write_file(const char *path, const char *text, struct err_msg *m
     enum err e = ERR_OK;
     for (size_t at = 0, size = strlen(text); at < size && e == ERR_OK;) {
         ssize_t n = write(fd, text + at, size - at);
-        if (n > 0) at += (size_t)n;
-        else if (n < 0 && errno != EINTR) e = io_error(msg, "write", path);
+        if (n > 0)
+            at += (size_t)n;
+        else if (n < 0 && errno != EINTR)
+            e = io_error(msg, "write", path);
     }
     if (e == ERR_OK && fsync(fd) != 0) e = io_error(msg, "flush", path);
     close(fd);
@@ -99,31 +103,38 @@ enum err channel_store_remove(const char *data_folder, const char *name, struct 
     return sync_folder(data_folder, msg);
 }
 
-static enum err load_file(const char *data_folder, const char *name, struct channel_spec *spec, struct channel_life *life,
-                          struct err_msg *msg)
+static enum err load_file(const char *data_folder, const char *name, struct channel_spec *spec,
+                          struct channel_life *life, struct err_msg *msg)
 {
     char path[PATH_MAX];
     TRY(store_path(path, data_folder, name, "", msg));
     struct stat st;
     if (stat(path, &st) != 0) return io_error(msg, "read", path);
-    if (!S_ISREG(st.st_mode) || st.st_size > STORE_FILE_BYTES_MAX) return err_set(msg, ERR_CORRUPT, "%s is not a channel's file", path);
+    if (!S_ISREG(st.st_mode) || st.st_size > STORE_FILE_BYTES_MAX)
+        return err_set(msg, ERR_CORRUPT, "%s is not a channel's file", path);
     json_error_t why;
     json_t *file = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
-    if (file == NULL) return err_set(msg, ERR_CORRUPT, "%s, line %d: %s; repair the file or move it away", path, why.line, why.text);
+    if (file == NULL)
+        return err_set(msg, ERR_CORRUPT, "%s, line %d: %s; repair the file or move it away", path, why.line, why.text);
     struct err_msg inner = {.code = ERR_OK};
     enum err e = channel_file_parse(file, spec, life, &inner);
     json_decref(file);
     if (e != ERR_OK) return err_set(msg, e, "%s: %s; repair the file or move it away", path, inner.text);
-    if (strlen(spec->name) + strlen(".json") == strlen(name) && strncmp(spec->name, name, strlen(spec->name)) == 0) return ERR_OK;
+    if (strlen(spec->name) + strlen(".json") == strlen(name) && strncmp(spec->name, name, strlen(spec->name)) == 0)
+        return ERR_OK;
     e = err_set(msg, ERR_CORRUPT, "%s holds the channel '%s': a file is named like its channel", path, spec->name);
     channel_spec_fini(spec);
     return e;
 }
 
-static int is_channel_file(const struct dirent *entry) { return ends_with(entry->d_name, ".json"); }
+static int is_channel_file(const struct dirent *entry)
+{
+    return ends_with(entry->d_name, ".json");
+}
 
 enum err channel_store_load(const char *data_folder,
-                            enum err (*visit)(void *, struct channel_spec *, const struct channel_life *, struct err_msg *),
+                            enum err (*visit)(void *, struct channel_spec *, const struct channel_life *,
+                                              struct err_msg *),
                             void *context, struct err_msg *msg)
 {
     char path[PATH_MAX];

@@ -1,4 +1,5 @@
-/* control/channel_store.h -- channels on disk: DATA/channels/NAME.json, mode 0600 (it holds the source's password), replaced atomically. */
+/* control/channel_store.h -- channels on disk: DATA/channels/NAME.json, mode 0600 (it holds the source's password),
+ * replaced atomically. */
 #ifndef CONTROL_CHANNEL_STORE_H
 #define CONTROL_CHANNEL_STORE_H
 
@@ -9,16 +10,16 @@
 NODISCARD enum err channel_store_init(const char *data_folder, struct err_msg *msg);
 
 /* Durable when it returns ERR_OK; else the old file stands.  ERR_NO_SPACE, ERR_IO. */
-NODISCARD enum err channel_store_save(const char *data_folder, const struct channel_spec *spec, const struct channel_life *life,
-                                      struct err_msg *msg);
+NODISCARD enum err channel_store_save(const char *data_folder, const struct channel_spec *spec,
+                                      const struct channel_life *life, struct err_msg *msg);
 /* A channel that is not there is removed already. */
 NODISCARD enum err channel_store_remove(const char *data_folder, const char *name, struct err_msg *msg);
 
-/* Calls `visit` for each stored channel, in the order of names; it takes the spec over.  ERR_CORRUPT, ERR_NEWER_FORMAT: msg names the file;
- * an error of `visit` ends the loading and is returned. */
+/* Calls `visit` for each stored channel, in the order of names; it takes the spec over.  ERR_CORRUPT, ERR_NEWER_FORMAT:
+ * msg names the file; an error of `visit` ends the loading and is returned. */
 NODISCARD enum err channel_store_load(const char *data_folder,
-                                      enum err (*visit)(void *context, struct channel_spec *spec, const struct channel_life *life,
-                                                        struct err_msg *msg),
+                                      enum err (*visit)(void *context, struct channel_spec *spec,
+                                                        const struct channel_life *life, struct err_msg *msg),
                                       void *context, struct err_msg *msg);
 
 #endif

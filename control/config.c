@@ -13,52 +13,57 @@
 enum config_kind { CONFIG_TEXT, CONFIG_NUMBER, CONFIG_FLAG, CONFIG_CORES };
 
 struct config_field {
-    const char      *name;
+    const char *name;
     enum config_kind kind;
-    size_t           in_config, in_file; /* offsets of the member in struct config and in struct config_file */
-    int64_t          min, max, number;   /* number: the default of a NUMBER or FLAG */
-    const char      *text, *words;       /* the default of a TEXT (NULL: required), the words allowed (NULL: any) */
-    const char      *why;
+    size_t in_config, in_file; /* offsets of the member in struct config and in struct config_file */
+    int64_t min, max, number;  /* number: the default of a NUMBER or FLAG */
+    const char *text, *words;  /* the default of a TEXT (NULL: required), the words allowed (NULL: any) */
+    const char *why;
 };
 
 /* What stands in the file: a pointer that stays NULL where the key is absent. */
 #define FILE_TEXT(name, ...)   char *name;
 #define FILE_NUMBER(name, ...) int64_t *name;
 #define FILE_FLAG(name, ...)   char *name; /* not the library's bool: that takes any word for true */
-#define FILE_CORES(name, ...)  int32_t *name; unsigned name##_count;
+#define FILE_CORES(name, ...)                                                                                          \
+    int32_t *name;                                                                                                     \
+    unsigned name##_count;
 struct config_file {
     CONFIG_FIELDS(FILE_TEXT, FILE_NUMBER, FILE_FLAG, FILE_CORES)
 };
 
-#define AT(name) offsetof(struct config, name), offsetof(struct config_file, name)
-#define ROW_TEXT(name, value, words, why)        {#name, CONFIG_TEXT, AT(name), 0, 0, 0, value, words, why},
-#define ROW_NUMBER(name, min, max, value, why)   {#name, CONFIG_NUMBER, AT(name), min, max, value, NULL, NULL, why},
-#define ROW_FLAG(name, value, why)               {#name, CONFIG_FLAG, AT(name), 0, 1, value, NULL, NULL, why},
-#define ROW_CORES(name, why)                     {#name, CONFIG_CORES, AT(name), 0, 1023, 0, NULL, NULL, why},
+#define AT(name)                               offsetof(struct config, name), offsetof(struct config_file, name)
+#define ROW_TEXT(name, value, words, why)      {#name, CONFIG_TEXT, AT(name), 0, 0, 0, value, words, why},
+#define ROW_NUMBER(name, min, max, value, why) {#name, CONFIG_NUMBER, AT(name), min, max, value, NULL, NULL, why},
+#define ROW_FLAG(name, value, why)             {#name, CONFIG_FLAG, AT(name), 0, 1, value, NULL, NULL, why},
+#define ROW_CORES(name, why)                   {#name, CONFIG_CORES, AT(name), 0, 1023, 0, NULL, NULL, why},
 static const struct config_field fields[] = {CONFIG_FIELDS(ROW_TEXT, ROW_NUMBER, ROW_FLAG, ROW_CORES)};
 enum { FIELD_COUNT = sizeof fields / sizeof *fields };
 
 static const cyaml_schema_value_t core_schema = {CYAML_VALUE_INT(CYAML_FLAG_DEFAULT, int32_t)};
 
 #define OPTIONAL (CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER)
-#define YAML_TEXT(name, ...)   CYAML_FIELD_STRING_PTR(#name, OPTIONAL, struct config_file, name, 0, CONFIG_TEXT_BYTES - 1),
+#define YAML_TEXT(name, ...)                                                                                           \
+    CYAML_FIELD_STRING_PTR(#name, OPTIONAL, struct config_file, name, 0, CONFIG_TEXT_BYTES - 1),
 #define YAML_NUMBER(name, ...) CYAML_FIELD_INT_PTR(#name, OPTIONAL, struct config_file, name),
 #define YAML_FLAG(name, ...)   CYAML_FIELD_STRING_PTR(#name, OPTIONAL, struct config_file, name, 0, 8),
-#define YAML_CORES(name, ...) \
+#define YAML_CORES(name, ...)                                                                                          \
     CYAML_FIELD_SEQUENCE(#name, OPTIONAL, struct config_file, name, &core_schema, 0, CONFIG_CORES_MAX),
-static const cyaml_schema_field_t file_schema_fields[] = {
-    CONFIG_FIELDS(YAML_TEXT, YAML_NUMBER, YAML_FLAG, YAML_CORES) CYAML_FIELD_END};
+static const cyaml_schema_field_t file_schema_fields[] = {CONFIG_FIELDS(YAML_TEXT, YAML_NUMBER, YAML_FLAG, YAML_CORES)
+                                                              CYAML_FIELD_END};
 static const cyaml_schema_value_t file_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config_file, file_schema_fields)};
 
-/* The library tells what is wrong, and where, in lines of its log: the first error, then the way to it from the inside out. */
+/* The library tells what is wrong, and where, in lines of its log: the first error, then the way to it from the inside
+ * out. */
 struct yaml_complaint {
-    char   text[256];
+    char text[256];
     size_t used;
     unsigned lines;
 };
 
-__attribute__((format(printf, 3, 0))) static void yaml_log(cyaml_log_t level, void *context, const char *fmt, va_list args)
+__attribute__((format(printf, 3, 0))) static void yaml_log(cyaml_log_t level, void *context, const char *fmt,
+                                                           va_list args)
 {
     struct yaml_complaint *c = context;
     if (level != CYAML_LOG_ERROR || c->lines >= 3) return;
@@ -84,7 +89,8 @@ static bool word_is_allowed(const char *words, const char *word)
     return false;
 }
 
-static enum err take_text(const struct config_field *f, const char *name, const char *given, char *out, struct err_msg *msg)
+static enum err take_text(const struct config_field *f, const char *name, const char *given, char *out,
+                          struct err_msg *msg)
 {
     const char *value = given == NULL ? f->text : given;
     if (value == NULL || (f->text == NULL && *value == '\0'))
@@ -98,18 +104,17 @@ static enum err take_text(const struct config_field *f, const char *name, const 
 static enum err check_bounds(const struct config_field *f, const char *name, int64_t value, struct err_msg *msg)
 {
     if (value >= f->min && value <= f->max) return ERR_OK;
-    return err_set(msg, ERR_INVALID, "%s: %s is %" PRId64 ", must be %" PRId64 " to %" PRId64 " (%s)", name, f->name, value,
-                   f->min, f->max, f->why);
+    return err_set(msg, ERR_INVALID, "%s: %s is %" PRId64 ", must be %" PRId64 " to %" PRId64 " (%s)", name, f->name,
+                   value, f->min, f->max, f->why);
 }
 
-static enum err take_field(const struct config_field *f, const char *name, const struct config_file *file, struct config *out,
-                           struct err_msg *msg)
+static enum err take_field(const struct config_field *f, const char *name, const struct config_file *file,
+                           struct config *out, struct err_msg *msg)
 {
     const char *from = (const char *)file + f->in_file;
     char *to = (char *)out + f->in_config;
     switch (f->kind) {
-    case CONFIG_TEXT:
-        return take_text(f, name, *(char *const *)(const void *)from, to, msg);
+    case CONFIG_TEXT: return take_text(f, name, *(char *const *)(const void *)from, to, msg);
     case CONFIG_NUMBER: {
         const int64_t *given = *(int64_t *const *)(const void *)from;
         int64_t value = given == NULL ? f->number : *given;
@@ -145,10 +150,11 @@ static enum err take_field(const struct config_field *f, const char *name, const
 static enum err check_together(const char *name, const struct config *c, struct err_msg *msg)
 {
     if (c->chunk_bytes % LOG_BLOCK_BYTES != 0)
-        return err_set(msg, ERR_INVALID, "%s: chunk_bytes is %" PRId64 ", must be a multiple of %d", name, c->chunk_bytes,
-                       LOG_BLOCK_BYTES);
+        return err_set(msg, ERR_INVALID, "%s: chunk_bytes is %" PRId64 ", must be a multiple of %d", name,
+                       c->chunk_bytes, LOG_BLOCK_BYTES);
     if (c->serve_cores.count != 0 && c->serve_cores.count != (uint32_t)c->serve_thread_count)
-        return err_set(msg, ERR_INVALID, "%s: serve_cores names %u cores for %" PRId64 " serving threads (serve_thread_count)", name,
+        return err_set(msg, ERR_INVALID,
+                       "%s: serve_cores names %u cores for %" PRId64 " serving threads (serve_thread_count)", name,
                        c->serve_cores.count, c->serve_thread_count);
     if (c->record_bytes_max > c->chunk_bytes * (LOG_SLICE_PIECES - 2))
         return err_set(msg, ERR_INVALID,
@@ -156,7 +162,9 @@ static enum err check_together(const char *name, const struct config *c, struct 
                        ": raise chunk_bytes or lower record_bytes_max",
                        name, c->record_bytes_max, c->chunk_bytes, c->chunk_bytes * (LOG_SLICE_PIECES - 2));
     if (c->packet_bytes_max < c->record_bytes_max)
-        return err_set(msg, ERR_INVALID, "%s: packet_bytes_max (%" PRId64 ") is below record_bytes_max (%" PRId64 "): no such record could arrive",
+        return err_set(msg, ERR_INVALID,
+                       "%s: packet_bytes_max (%" PRId64 ") is below record_bytes_max (%" PRId64
+                       "): no such record could arrive",
                        name, c->packet_bytes_max, c->record_bytes_max);
     int64_t chunks_min = c->channels_max * (CONFIG_LEASES_PER_LOG + 2) + 2 * (c->record_bytes_max / c->chunk_bytes + 2);
     if (c->chunk_count < chunks_min)
@@ -173,13 +181,18 @@ enum err config_parse(const char *name, const char *text, size_t text_bytes, str
 {
     struct yaml_complaint complaint = {.used = 0};
     cyaml_config_t yaml = {
-        .log_fn = yaml_log, .log_ctx = &complaint, .mem_fn = cyaml_mem, .log_level = CYAML_LOG_ERROR, .flags = CYAML_CFG_NO_ALIAS,
+        .log_fn = yaml_log,
+        .log_ctx = &complaint,
+        .mem_fn = cyaml_mem,
+        .log_level = CYAML_LOG_ERROR,
+        .flags = CYAML_CFG_NO_ALIAS,
     };
     struct config_file *file = NULL;
-    cyaml_err_t rc = cyaml_load_data((const uint8_t *)text, text_bytes, &yaml, &file_schema, (cyaml_data_t **)&file, NULL);
+    cyaml_err_t rc =
+        cyaml_load_data((const uint8_t *)text, text_bytes, &yaml, &file_schema, (cyaml_data_t **)&file, NULL);
     if (rc != CYAML_OK)
-        return err_set(msg, ERR_INVALID, "%s: %s%s%s; 'millraced --config-help' lists the keys", name, cyaml_strerror(rc),
-                       complaint.used == 0 ? "" : ": ", complaint.text);
+        return err_set(msg, ERR_INVALID, "%s: %s%s%s; 'millraced --config-help' lists the keys", name,
+                       cyaml_strerror(rc), complaint.used == 0 ? "" : ": ", complaint.text);
     if (file == NULL) return err_set(msg, ERR_INVALID, "%s is empty: at least data_folder is required", name);
     enum err e = ERR_OK;
     struct config made = {.spin = false};
@@ -194,16 +207,21 @@ enum err config_load(const char *path, struct config *out, struct err_msg *msg)
 {
     FILE *in = fopen(path, "re");
     if (in == NULL)
-        return err_set(msg, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "cannot open the configuration %s: %s", path, strerror(errno));
+        return err_set(msg, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "cannot open the configuration %s: %s", path,
+                       strerror(errno));
     char *text = malloc(CONFIG_FILE_BYTES_MAX);
     size_t used = text == NULL ? 0 : fread(text, 1, CONFIG_FILE_BYTES_MAX, in);
     bool failed = ferror(in) != 0;
     fclose(in);
     enum err e;
-    if (text == NULL) e = err_set(msg, ERR_NO_MEMORY, "no memory to read %s", path);
-    else if (failed) e = err_set(msg, ERR_IO, "cannot read the configuration %s", path);
-    else if (used == CONFIG_FILE_BYTES_MAX) e = err_set(msg, ERR_INVALID, "%s is larger than a configuration can be (1 MiB)", path);
-    else e = config_parse(path, text, used, out, msg);
+    if (text == NULL)
+        e = err_set(msg, ERR_NO_MEMORY, "no memory to read %s", path);
+    else if (failed)
+        e = err_set(msg, ERR_IO, "cannot read the configuration %s", path);
+    else if (used == CONFIG_FILE_BYTES_MAX)
+        e = err_set(msg, ERR_INVALID, "%s is larger than a configuration can be (1 MiB)", path);
+    else
+        e = config_parse(path, text, used, out, msg);
     free(text);
     return e;
 }
@@ -218,8 +236,10 @@ void config_print_manual(FILE *to)
         switch (f->kind) {
         case CONFIG_TEXT:
             if (f->words != NULL) fprintf(to, "    one of: %s\n", f->words);
-            if (f->text == NULL) fprintf(to, "    required\n");
-            else fprintf(to, "    default: %s\n", f->text);
+            if (f->text == NULL)
+                fprintf(to, "    required\n");
+            else
+                fprintf(to, "    default: %s\n", f->text);
             break;
         case CONFIG_NUMBER:
             fprintf(to, "    %" PRId64 " to %" PRId64 ", default: %" PRId64 "\n", f->min, f->max, f->number);

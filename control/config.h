@@ -1,7 +1,8 @@
 /* control/config.h -- the instance's configuration: one YAML file, one table of fields.
  *
- * CONFIG_FIELDS below is the only place that names a field.  It makes the struct, the YAML schema, the validation and the
- * manual that `millraced --config-help` prints.  A key that is not in it is an error, as is a value outside its bounds. */
+ * CONFIG_FIELDS below is the only place that names a field.  It makes the struct, the YAML schema, the validation and
+ * the manual that `millraced --config-help` prints.  A key that is not in it is an error, as is a value outside its
+ * bounds. */
 #ifndef CONTROL_CONFIG_H
 #define CONTROL_CONFIG_H
 
@@ -12,69 +13,71 @@
 #include "base/err.h"
 
 enum {
-    CONFIG_TEXT_BYTES     = 1024,
-    CONFIG_CORES_MAX      = 64,
+    CONFIG_TEXT_BYTES = 1024,
+    CONFIG_CORES_MAX = 64,
     CONFIG_FILE_BYTES_MAX = 1 << 20,
     CONFIG_LEASES_PER_LOG = 4, /* chunks a capture holds beside the one it fills */
 };
 
-#define CONFIG_KIB(n) ((int64_t)(n) << 10)
-#define CONFIG_MIB(n) ((int64_t)(n) << 20)
-#define CONFIG_GIB(n) ((int64_t)(n) << 30)
+#define CONFIG_KIB(n)  ((int64_t)(n) << 10)
+#define CONFIG_MIB(n)  ((int64_t)(n) << 20)
+#define CONFIG_GIB(n)  ((int64_t)(n) << 30)
 #define CONFIG_HOUR_MS ((int64_t)3600 * 1000)
 
 /* TEXT  (name, default, words allowed or NULL,  why it exists); a NULL default makes the field required
  * NUMBER(name, min, max, default,              why it exists)
  * FLAG  (name, default,                        why it exists)
  * CORES (name,                                 why it exists); a list of core numbers, empty: not pinned */
-#define CONFIG_FIELDS(TEXT, NUMBER, FLAG, CORES)                                                                          \
-    TEXT(data_folder, NULL, NULL,                                                                                         \
-         "where channels, their logs and the groups' offsets live; a local file system with room for the retention")      \
-    TEXT(listen_address, "127.0.0.1", NULL, "where Kafka clients connect; a loopback address for now")                    \
-    NUMBER(listen_port, 0, 65535, 9092, "where Kafka clients connect; 0: any free port, see GET /v1/status")              \
-    TEXT(rest_address, "127.0.0.1", NULL, "where the REST API listens; a loopback address for now")                       \
-    NUMBER(rest_port, 0, 65535, 8083, "where the REST API listens; 0: any free port, named in the log")                   \
-    TEXT(log_level, "info", "debug info warn error", "lines below this level are not written")                            \
-    NUMBER(channels_max, 1, 255, 4, "channels that may exist at once; each may need its share of every pool")             \
-    NUMBER(memory_max_bytes, CONFIG_MIB(64), CONFIG_GIB(4096), CONFIG_GIB(1),                                             \
-           "the sum of all pools may not be larger; the start is refused with the table of pools")                        \
-    NUMBER(chunk_bytes, CONFIG_KIB(64), CONFIG_MIB(64), CONFIG_MIB(1),                                                    \
-           "size of a chunk, the unit in which memory goes to captures and to the hot tail; a multiple of 4096")          \
-    NUMBER(chunk_count, 16, 1 << 20, 192, "chunks in the pool that all channels share")                                   \
-    NUMBER(tail_chunks_per_log, 1, 1 << 20, 32, "chunks of a channel's newest data kept in memory, at most")              \
-    NUMBER(segment_bytes, CONFIG_MIB(1), CONFIG_GIB(1), CONFIG_MIB(64),                                                   \
-           "a log's segment file is closed at the first transaction end above this")                                      \
-    NUMBER(retention_ms, 0, CONFIG_HOUR_MS * 24 * 3650, CONFIG_HOUR_MS * 24,                                              \
-           "records older than this are dropped, a segment at a time; 0: keep")                                           \
-    NUMBER(retention_bytes, 0, INT64_MAX, 0, "the oldest segments of a log larger than this are dropped; 0: no limit")    \
-    NUMBER(flush_interval_us, 0, 1000000, 500, "the most a finished batch waits for the flush it shares; 0: none")        \
-    NUMBER(uring_depth, 8, 4096, 128, "disk transfers in flight; bounds memory and the device's queue")                   \
-    NUMBER(reader_cache_bytes, CONFIG_MIB(1), CONFIG_GIB(1), CONFIG_MIB(16),                                              \
-           "buffer of each serving thread for records that have left the hot tail")                                       \
-    NUMBER(batch_bytes_target, CONFIG_KIB(4), CONFIG_MIB(16), CONFIG_KIB(256),                                            \
-           "under load a batch is finished at the first transaction end above this")                                      \
-    NUMBER(record_bytes_max, CONFIG_KIB(64), 100000000, CONFIG_MIB(64),                                                   \
-           "a larger row stops its channel with an error; Kafka clients stop at 100 MB")                                  \
-    NUMBER(packet_bytes_max, CONFIG_MIB(1), CONFIG_GIB(1), CONFIG_MIB(128),                                               \
-           "the largest binlog event accepted from a source; the client library's buffer may grow to it, per channel")    \
-    NUMBER(serve_thread_count, 1, CONFIG_CORES_MAX, 1, "threads that serve Kafka clients")                                \
-    CORES(serve_cores, "cores to pin the serving threads to, one each; empty: not pinned")                                \
-    NUMBER(storage_core, -1, 1023, -1, "core to pin the storage thread to; -1: not pinned")                               \
-    NUMBER(connections_max, 1, 65536, 256, "Kafka connections of each serving thread")                                    \
-    NUMBER(request_bytes_max, CONFIG_KIB(64), CONFIG_MIB(100), CONFIG_MIB(1), "a larger request closes its connection")   \
-    NUMBER(fetch_bytes_max, CONFIG_KIB(64), CONFIG_MIB(100), CONFIG_MIB(8),                                               \
-           "the most one Fetch answer carries (the first batch always fits)")                                             \
-    NUMBER(send_pinned_bytes_max, CONFIG_KIB(64), CONFIG_GIB(16), CONFIG_MIB(8),                                          \
-           "chunks that one connection may hold by unacknowledged sends")                                                 \
-    NUMBER(groups_max, 1, 100000, 1000, "consumer groups that may exist at once")                                         \
-    NUMBER(group_initial_rebalance_delay_ms, 0, 60000, 500,                                                               \
-           "an empty group waits this long for more members before it deals out its partition")                           \
-    NUMBER(offsets_retention_ms, CONFIG_HOUR_MS, CONFIG_HOUR_MS * 24 * 3650, CONFIG_HOUR_MS * 24 * 7,                     \
-           "a group without members forgets its checkpoints after this")                                                  \
+/* clang-format off */
+#define CONFIG_FIELDS(TEXT, NUMBER, FLAG, CORES)                                                                       \
+    TEXT(data_folder, NULL, NULL,                                                                                      \
+         "where channels, their logs and the groups' offsets live; a local file system with room for the retention")   \
+    TEXT(listen_address, "127.0.0.1", NULL, "where Kafka clients connect; a loopback address for now")                 \
+    NUMBER(listen_port, 0, 65535, 9092, "where Kafka clients connect; 0: any free port, see GET /v1/status")           \
+    TEXT(rest_address, "127.0.0.1", NULL, "where the REST API listens; a loopback address for now")                    \
+    NUMBER(rest_port, 0, 65535, 8083, "where the REST API listens; 0: any free port, named in the log")                \
+    TEXT(log_level, "info", "debug info warn error", "lines below this level are not written")                         \
+    NUMBER(channels_max, 1, 255, 4, "channels that may exist at once; each may need its share of every pool")          \
+    NUMBER(memory_max_bytes, CONFIG_MIB(64), CONFIG_GIB(4096), CONFIG_GIB(1),                                          \
+           "the sum of all pools may not be larger; the start is refused with the table of pools")                     \
+    NUMBER(chunk_bytes, CONFIG_KIB(64), CONFIG_MIB(64), CONFIG_MIB(1),                                                 \
+           "size of a chunk, the unit in which memory goes to captures and to the hot tail; a multiple of 4096")       \
+    NUMBER(chunk_count, 16, 1 << 20, 192, "chunks in the pool that all channels share")                                \
+    NUMBER(tail_chunks_per_log, 1, 1 << 20, 32, "chunks of a channel's newest data kept in memory, at most")           \
+    NUMBER(segment_bytes, CONFIG_MIB(1), CONFIG_GIB(1), CONFIG_MIB(64),                                                \
+           "a log's segment file is closed at the first transaction end above this")                                   \
+    NUMBER(retention_ms, 0, CONFIG_HOUR_MS * 24 * 3650, CONFIG_HOUR_MS * 24,                                           \
+           "records older than this are dropped, a segment at a time; 0: keep")                                        \
+    NUMBER(retention_bytes, 0, INT64_MAX, 0, "the oldest segments of a log larger than this are dropped; 0: no limit") \
+    NUMBER(flush_interval_us, 0, 1000000, 500, "the most a finished batch waits for the flush it shares; 0: none")     \
+    NUMBER(uring_depth, 8, 4096, 128, "disk transfers in flight; bounds memory and the device's queue")                \
+    NUMBER(reader_cache_bytes, CONFIG_MIB(1), CONFIG_GIB(1), CONFIG_MIB(16),                                           \
+           "buffer of each serving thread for records that have left the hot tail")                                    \
+    NUMBER(batch_bytes_target, CONFIG_KIB(4), CONFIG_MIB(16), CONFIG_KIB(256),                                         \
+           "under load a batch is finished at the first transaction end above this")                                   \
+    NUMBER(record_bytes_max, CONFIG_KIB(64), 100000000, CONFIG_MIB(64),                                                \
+           "a larger row stops its channel with an error; Kafka clients stop at 100 MB")                               \
+    NUMBER(packet_bytes_max, CONFIG_MIB(1), CONFIG_GIB(1), CONFIG_MIB(128),                                            \
+           "the largest binlog event accepted from a source; the client's buffer may grow to it, per channel") \
+    NUMBER(serve_thread_count, 1, CONFIG_CORES_MAX, 1, "threads that serve Kafka clients")                             \
+    CORES(serve_cores, "cores to pin the serving threads to, one each; empty: not pinned")                             \
+    NUMBER(storage_core, -1, 1023, -1, "core to pin the storage thread to; -1: not pinned")                            \
+    NUMBER(connections_max, 1, 65536, 256, "Kafka connections of each serving thread")                                 \
+    NUMBER(request_bytes_max, CONFIG_KIB(64), CONFIG_MIB(100), CONFIG_MIB(1), "a larger request closes its connection")\
+    NUMBER(fetch_bytes_max, CONFIG_KIB(64), CONFIG_MIB(100), CONFIG_MIB(8),                                            \
+           "the most one Fetch answer carries (the first batch always fits)")                                          \
+    NUMBER(send_pinned_bytes_max, CONFIG_KIB(64), CONFIG_GIB(16), CONFIG_MIB(8),                                       \
+           "chunks that one connection may hold by unacknowledged sends")                                              \
+    NUMBER(groups_max, 1, 100000, 1000, "consumer groups that may exist at once")                                      \
+    NUMBER(group_initial_rebalance_delay_ms, 0, 60000, 500,                                                            \
+           "an empty group waits this long for more members before it deals out its partition")                        \
+    NUMBER(offsets_retention_ms, CONFIG_HOUR_MS, CONFIG_HOUR_MS * 24 * 3650, CONFIG_HOUR_MS * 24 * 7,                  \
+           "a group without members forgets its checkpoints after this")                                               \
     FLAG(spin, false, "serving threads poll without sleeping: lowest latency, a whole core each")
+/* clang-format on */
 
 struct config_cores {
-    int32_t  core[CONFIG_CORES_MAX];
+    int32_t core[CONFIG_CORES_MAX];
     uint32_t count;
 };
 
@@ -90,10 +93,12 @@ struct config {
 #undef CONFIG_MEMBER_FLAG
 #undef CONFIG_MEMBER_CORES
 
-/* Reads and checks the file.  ERR_NOT_FOUND, ERR_IO: it cannot be read; ERR_INVALID: msg names the key or the line, and the bounds. */
+/* Reads and checks the file.  ERR_NOT_FOUND, ERR_IO: it cannot be read; ERR_INVALID: msg names the key or the line, and
+ * the bounds. */
 NODISCARD enum err config_load(const char *path, struct config *out, struct err_msg *msg);
 /* The same from memory; `name` stands for the file in messages. */
-NODISCARD enum err config_parse(const char *name, const char *text, size_t text_bytes, struct config *out, struct err_msg *msg);
+NODISCARD enum err config_parse(const char *name, const char *text, size_t text_bytes, struct config *out,
+                                struct err_msg *msg);
 
 /* Prints the table as a manual. */
 void config_print_manual(FILE *to);

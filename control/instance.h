@@ -1,6 +1,7 @@
 /* control/instance.h -- everything one millraced runs.  Owned and used by the control thread alone.
  *
- * control/topology.c starts and ends the parts, control/channel.c moves the channels, control/rest_*.c shows and commands them. */
+ * control/topology.c starts and ends the parts, control/channel.c moves the channels, control/rest_*.c shows and
+ * commands them. */
 #ifndef CONTROL_INSTANCE_H
 #define CONTROL_INSTANCE_H
 
@@ -20,9 +21,9 @@ struct channel;
 
 enum { MEMORY_ROWS_MAX = 8 };
 struct memory_row {
-    const char *pool;      /* what it is */
-    const char *change;    /* the configuration keys that size it */
-    uint64_t    bytes;
+    const char *pool;   /* what it is */
+    const char *change; /* the configuration keys that size it */
+    uint64_t bytes;
 };
 struct memory_table {
     struct memory_row row[MEMORY_ROWS_MAX];
@@ -31,28 +32,28 @@ struct memory_table {
 };
 
 struct instance {
-    struct config        config;
-    const struct clock  *clock;
-    struct counters     *counters;
-    char                 counters_path[CONFIG_TEXT_BYTES + 16];
-    char                 cluster_id[32]; /* the instance's own; each channel has another */
-    struct memory_table  memory;
-    uint64_t             started_ms;
+    struct config config;
+    const struct clock *clock;
+    struct counters *counters;
+    char counters_path[CONFIG_TEXT_BYTES + 16];
+    char cluster_id[32]; /* the instance's own; each channel has another */
+    struct memory_table memory;
+    uint64_t started_ms;
 
-    struct storage   *storage;
-    struct dataplane *dataplane;   /* NULL: not serving (start, or a restart after the offsets log failed) */
-    struct log       *offsets_log;
-    struct log_feed  *offsets_feed;
+    struct storage *storage;
+    struct dataplane *dataplane; /* NULL: not serving (start, or a restart after the offsets log failed) */
+    struct log *offsets_log;
+    struct log_feed *offsets_feed;
     struct log_resume offsets_resume;
-    bool              offsets_attached;
-    struct err_msg    offsets_error; /* why commits are refused now; ERR_OK: they are not */
-    uint64_t          offsets_retry_ns, offsets_pause_ms;
+    bool offsets_attached;
+    struct err_msg offsets_error; /* why commits are refused now; ERR_OK: they are not */
+    uint64_t offsets_retry_ns, offsets_pause_ms;
 
     struct channel **channel; /* config.channels_max slots, the first channel_count in use, in the order of creation */
-    uint32_t         channel_count;
-    struct channel  *leaving; /* deleted, but a precheck thread still reads their definition */
-    int              wake_fd; /* eventfd that other threads write to have the loop turn */
-    bool             is_ready; /* everything was started; false again when stopping */
+    uint32_t channel_count;
+    struct channel *leaving; /* deleted, but a precheck thread still reads their definition */
+    int wake_fd;             /* eventfd that other threads write to have the loop turn */
+    bool is_ready;           /* everything was started; false again when stopping */
 };
 
 struct channel *instance_find_channel(const struct instance *in, const char *name);

@@ -1,4 +1,5 @@
-/* millraced: reads its configuration, starts all parts (control/topology.c) and runs the control loop in the main thread. */
+/* millraced: reads its configuration, starts all parts (control/topology.c) and runs the control loop in the main
+ * thread. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

@@ -9,12 +9,12 @@
 
 struct precheck {
     const struct capture_config *config;
-    uint32_t       timeout_s;
-    int            done_fd;
-    pthread_t      thread;
-    enum err       verdict;
+    uint32_t timeout_s;
+    int done_fd;
+    pthread_t thread;
+    enum err verdict;
     struct err_msg msg;
-    _Atomic bool   is_done;
+    _Atomic bool is_done;
 };
 
 static void *precheck_body(void *argument)
@@ -55,7 +55,8 @@ enum err precheck_finish(struct precheck *p, struct err_msg *msg)
     pthread_join(p->thread, NULL);
     enum err verdict = p->verdict;
     *msg = p->msg;
-    if (verdict != ERR_OK && msg->text[0] == '\0') err_set(msg, verdict, "the source cannot be used: %s", err_text(verdict));
+    if (verdict != ERR_OK && msg->text[0] == '\0')
+        err_set(msg, verdict, "the source cannot be used: %s", err_text(verdict));
     free(p);
     return verdict;
 }

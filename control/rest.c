@@ -56,8 +56,8 @@ static bool is_local_authority(const char *authority, const char *rest_address)
     return false;
 }
 
-/* A page in a user's browser may send requests here: by a name of its own that points to 127.0.0.1 (Host tells), or across
- * origins (Origin tells). */
+/* A page in a user's browser may send requests here: by a name of its own that points to 127.0.0.1 (Host tells), or
+ * across origins (Origin tells). */
 static bool refuse_foreign(const struct instance *in, const struct rest_request *request, struct rest_response *out)
 {
     const char *own = in->config.rest_address;
@@ -85,7 +85,8 @@ void rest_answer(struct instance *in, const struct rest_request *request, struct
             routes[i].answer(in, request, name, out);
             return;
         }
-        snprintf(allow + strlen(allow), sizeof allow - strlen(allow), "%s%s", allow[0] == '\0' ? "" : ", ", routes[i].method);
+        snprintf(allow + strlen(allow), sizeof allow - strlen(allow), "%s%s", allow[0] == '\0' ? "" : ", ",
+                 routes[i].method);
     }
     if (allow[0] == '\0') {
         rest_problem(out, 404, "there is nothing at this path; the API begins at /v1/channels and /v1/status");
@@ -97,7 +98,9 @@ void rest_answer(struct instance *in, const struct rest_request *request, struct
 
 void rest_text(struct rest_response *out, unsigned status, const char *content_type, char *body, size_t body_bytes)
 {
-    *out = (struct rest_response){.status = body == NULL ? 503 : status, .content_type = content_type, .body = body,
+    *out = (struct rest_response){.status = body == NULL ? 503 : status,
+                                  .content_type = content_type,
+                                  .body = body,
                                   .body_bytes = body == NULL ? 0 : body_bytes};
 }
 
@@ -108,7 +111,10 @@ static void answer_with(struct rest_response *out, unsigned status, const char *
     rest_text(out, status, content_type, text, text == NULL ? 0 : strlen(text));
 }
 
-void rest_json(struct rest_response *out, unsigned status, json_t *body) { answer_with(out, status, "application/json", body); }
+void rest_json(struct rest_response *out, unsigned status, json_t *body)
+{
+    answer_with(out, status, "application/json", body);
+}
 
 static const char *status_title(unsigned status)
 {
@@ -135,17 +141,20 @@ void rest_problem(struct rest_response *out, unsigned status, const char *fmt, .
     json_t *text = json_string(detail); /* NULL when a cut or a client's bytes left no UTF-8 */
     if (text == NULL) text = json_string(status_title(status));
     answer_with(out, status, "application/problem+json",
-                json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", status_title(status), "status", (int)status,
-                          "detail", text));
+                json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", status_title(status), "status",
+                          (int)status, "detail", text));
 }
 
 void rest_error(struct rest_response *out, const struct err_msg *why)
 {
     unsigned status = 500;
     switch (why->code) {
-    case ERR_INVALID: case ERR_UNSUPPORTED: status = 400; break;
+    case ERR_INVALID:
+    case ERR_UNSUPPORTED: status = 400; break;
     case ERR_NOT_FOUND: status = 404; break;
-    case ERR_EXISTS: case ERR_STATE: case ERR_TOO_LARGE: status = 409; break;
+    case ERR_EXISTS:
+    case ERR_STATE:
+    case ERR_TOO_LARGE: status = 409; break;
     case ERR_NO_MEMORY: status = 503; break;
     case ERR_NO_SPACE: status = 507; break;
     default: break;

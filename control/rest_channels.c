@@ -17,25 +17,29 @@ static json_t *error_json(const struct instance *in, const struct channel *ch)
 {
     const struct err_msg *e = &ch->error;
     bool is_transient = false;
-    if (e->code == ERR_OK && ch->capture != NULL && ch->status.error.code != ERR_OK) { /* reconnecting, not an Error yet */
+    if (e->code == ERR_OK && ch->capture != NULL &&
+        ch->status.error.code != ERR_OK) { /* reconnecting, not an Error yet */
         e = &ch->status.error;
         is_transient = true;
     }
     if (e->code == ERR_OK) return json_null();
     json_t *text = json_string(e->text);
-    json_t *error = json_pack("{s:s, s:o, s:b}", "kind", err_text(e->code), "text", text == NULL ? json_string("") : text,
-                              "is_transient", is_transient || ch->capture != NULL);
+    json_t *error =
+        json_pack("{s:s, s:o, s:b}", "kind", err_text(e->code), "text", text == NULL ? json_string("") : text,
+                  "is_transient", is_transient || ch->capture != NULL);
     if (ch->error_since_ms != 0) json_object_set_new(error, "since_ms", json_integer((json_int_t)ch->error_since_ms));
     uint64_t now_ns = clock_monotonic_ns(in->clock);
     if (ch->capture == NULL && ch->retry_due_ns != 0)
-        json_object_set_new(error, "next_attempt_in_ms",
-                            json_integer(ch->retry_due_ns <= now_ns ? 0 : (json_int_t)((ch->retry_due_ns - now_ns) / 1000000)));
+        json_object_set_new(
+            error, "next_attempt_in_ms",
+            json_integer(ch->retry_due_ns <= now_ns ? 0 : (json_int_t)((ch->retry_due_ns - now_ns) / 1000000)));
     return error;
 }
 
 static json_t *operations_json(const struct channel *ch)
 {
-    static const enum channel_event people[] = {CHANNEL_ON_START, CHANNEL_ON_STOP, CHANNEL_ON_RESUME, CHANNEL_ON_DELETE};
+    static const enum channel_event people[] = {CHANNEL_ON_START, CHANNEL_ON_STOP, CHANNEL_ON_RESUME,
+                                                CHANNEL_ON_DELETE};
     json_t *list = json_array();
     for (size_t i = 0; i < sizeof people / sizeof *people; i++)
         if (channel_state_next(ch->state, people[i]) != CHANNEL_STATE_NONE)
@@ -59,8 +63,8 @@ static json_t *log_json(const struct channel *ch)
 {
     if (ch->log == NULL) return json_null();
     uint64_t start = log_start_offset(ch->log), end = log_high_watermark(ch->log);
-    return json_pack("{s:I, s:I, s:I, s:I}", "start_offset", (json_int_t)start, "high_watermark", (json_int_t)end, "records",
-                     (json_int_t)(end - start), "bytes", (json_int_t)storage_log_bytes(ch->log));
+    return json_pack("{s:I, s:I, s:I, s:I}", "start_offset", (json_int_t)start, "high_watermark", (json_int_t)end,
+                     "records", (json_int_t)(end - start), "bytes", (json_int_t)storage_log_bytes(ch->log));
 }
 
 /* A text that came from a source: not to be trusted to be UTF-8. */
@@ -73,21 +77,23 @@ static json_t *foreign_text(const char *text)
 static json_t *status_json(const struct instance *in, const struct channel *ch)
 {
     const struct capture_status *s = &ch->status;
-    json_t *source = json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:I, s:o, s:I, s:I}", "connection", capture_word(ch), "host",
-                               ch->spec.host, "port", (int)ch->spec.port, "server_version", foreign_text(s->server_version),
-                               "server_uuid", foreign_text(s->server_uuid), "file", foreign_text(s->file), "position",
-                               (json_int_t)s->position, "gtid", foreign_text(s->gtid), "event_time_s",
-                               (json_int_t)s->event_timestamp_s, "delay_ms", (json_int_t)s->delay_ms);
+    json_t *source = json_pack(
+        "{s:s, s:s, s:i, s:o, s:o, s:o, s:I, s:o, s:I, s:I}", "connection", capture_word(ch), "host", ch->spec.host,
+        "port", (int)ch->spec.port, "server_version", foreign_text(s->server_version), "server_uuid",
+        foreign_text(s->server_uuid), "file", foreign_text(s->file), "position", (json_int_t)s->position, "gtid",
+        foreign_text(s->gtid), "event_time_s", (json_int_t)s->event_timestamp_s, "delay_ms", (json_int_t)s->delay_ms);
     json_t *captured = json_pack("{s:I, s:I, s:I}", "row_changes", (json_int_t)s->row_changes, "transactions",
                                  (json_int_t)s->transactions, "records", (json_int_t)s->records);
     json_t *rates = json_pack("{s:f, s:f, s:f}", "row_changes_per_s", ch->rates.row_changes_per_s, "records_per_s",
                               ch->rates.records_per_s, "bytes_per_s", ch->rates.bytes_per_s);
     return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "name", ch->spec.name, "state",
-                     channel_state_name(ch->state), "is_started", ch->life.is_started, "error", error_json(in, ch), "operations",
-                     operations_json(ch), "source", source, "captured", captured, "rates", rates, "log", log_json(ch));
+                     channel_state_name(ch->state), "is_started", ch->life.is_started, "error", error_json(in, ch),
+                     "operations", operations_json(ch), "source", source, "captured", captured, "rates", rates, "log",
+                     log_json(ch));
 }
 
-void rest_channels_list(struct instance *in, const struct rest_request *request, const char *name, struct rest_response *out)
+void rest_channels_list(struct instance *in, const struct rest_request *request, const char *name,
+                        struct rest_response *out)
 {
     (void)request, (void)name;
     json_t *list = json_array();
@@ -95,11 +101,13 @@ void rest_channels_list(struct instance *in, const struct rest_request *request,
     rest_json(out, 200, json_pack("{s:o}", "channels", list));
 }
 
-void rest_channels_create(struct instance *in, const struct rest_request *request, const char *name, struct rest_response *out)
+void rest_channels_create(struct instance *in, const struct rest_request *request, const char *name,
+                          struct rest_response *out)
 {
     (void)name;
     json_error_t why;
-    json_t *body = json_loadb(request->body == NULL ? "" : request->body, request->body_bytes, JSON_REJECT_DUPLICATES, &why);
+    json_t *body =
+        json_loadb(request->body == NULL ? "" : request->body, request->body_bytes, JSON_REJECT_DUPLICATES, &why);
     if (body == NULL) {
         rest_problem(out, 400, "the body is not JSON: line %d, column %d: %s", why.line, why.column, why.text);
         return;
@@ -110,11 +118,14 @@ void rest_channels_create(struct instance *in, const struct rest_request *reques
     enum err e = channel_spec_parse(body, &spec, &msg);
     json_decref(body);
     if (e == ERR_OK) e = channel_create(in, &spec, &ch, &msg);
-    if (e != ERR_OK) rest_error(out, &msg);
-    else rest_json(out, 201, status_json(in, ch));
+    if (e != ERR_OK)
+        rest_error(out, &msg);
+    else
+        rest_json(out, 201, status_json(in, ch));
 }
 
-void rest_channel_get(struct instance *in, const struct rest_request *request, const char *name, struct rest_response *out)
+void rest_channel_get(struct instance *in, const struct rest_request *request, const char *name,
+                      struct rest_response *out)
 {
     (void)request;
     const struct channel *ch = find(in, name, out);
@@ -132,46 +143,56 @@ static void operate(struct instance *in, const char *name, struct rest_response 
     struct channel *ch = find(in, name, out);
     struct err_msg msg = {.code = ERR_OK};
     if (ch == NULL) return;
-    if (operation(in, ch, &msg) != ERR_OK) rest_error(out, &msg);
-    else rest_json(out, 202, status_json(in, ch));
+    if (operation(in, ch, &msg) != ERR_OK)
+        rest_error(out, &msg);
+    else
+        rest_json(out, 202, status_json(in, ch));
 }
 
-void rest_channel_start(struct instance *in, const struct rest_request *request, const char *name, struct rest_response *out)
+void rest_channel_start(struct instance *in, const struct rest_request *request, const char *name,
+                        struct rest_response *out)
 {
     (void)request;
     operate(in, name, out, channel_start);
 }
 
-void rest_channel_stop(struct instance *in, const struct rest_request *request, const char *name, struct rest_response *out)
+void rest_channel_stop(struct instance *in, const struct rest_request *request, const char *name,
+                       struct rest_response *out)
 {
     (void)request;
     operate(in, name, out, channel_stop);
 }
 
-void rest_channel_resume(struct instance *in, const struct rest_request *request, const char *name, struct rest_response *out)
+void rest_channel_resume(struct instance *in, const struct rest_request *request, const char *name,
+                         struct rest_response *out)
 {
     (void)request;
     operate(in, name, out, channel_resume);
 }
 
-void rest_channel_delete(struct instance *in, const struct rest_request *request, const char *name, struct rest_response *out)
+void rest_channel_delete(struct instance *in, const struct rest_request *request, const char *name,
+                         struct rest_response *out)
 {
     (void)request;
     struct channel *ch = find(in, name, out);
     struct err_msg msg = {.code = ERR_OK};
     if (ch == NULL) return;
-    if (channel_delete(in, ch, &msg) != ERR_OK) rest_error(out, &msg);
-    else *out = (struct rest_response){.status = 204};
+    if (channel_delete(in, ch, &msg) != ERR_OK)
+        rest_error(out, &msg);
+    else
+        *out = (struct rest_response){.status = 204};
 }
 
-void rest_channel_status(struct instance *in, const struct rest_request *request, const char *name, struct rest_response *out)
+void rest_channel_status(struct instance *in, const struct rest_request *request, const char *name,
+                         struct rest_response *out)
 {
     (void)request;
     const struct channel *ch = find(in, name, out);
     if (ch != NULL) rest_json(out, 200, status_json(in, ch));
 }
 
-void rest_channel_groups(struct instance *in, const struct rest_request *request, const char *name, struct rest_response *out)
+void rest_channel_groups(struct instance *in, const struct rest_request *request, const char *name,
+                         struct rest_response *out)
 {
     (void)request;
     const struct channel *ch = find(in, name, out);
@@ -189,12 +210,14 @@ void rest_channel_groups(struct instance *in, const struct rest_request *request
         const struct group_summary *g = &groups[i];
         bool has_commit = g->committed_offset != UINT64_MAX;
         uint64_t lag = has_commit && g->committed_offset < end ? end - g->committed_offset : 0;
-        json_array_append_new(list, json_pack("{s:o, s:s, s:i, s:o, s:o, s:o}", "group", foreign_text(g->group_id), "state", g->state,
-                                              "members", (int)g->member_count, "committed_offset",
-                                              has_commit ? json_integer((json_int_t)g->committed_offset) : json_null(), "lag",
-                                              has_commit ? json_integer((json_int_t)lag) : json_null(), "commit_time_ms",
-                                              has_commit ? json_integer((json_int_t)g->commit_time_ms) : json_null()));
+        json_array_append_new(list,
+                              json_pack("{s:o, s:s, s:i, s:o, s:o, s:o}", "group", foreign_text(g->group_id), "state",
+                                        g->state, "members", (int)g->member_count, "committed_offset",
+                                        has_commit ? json_integer((json_int_t)g->committed_offset) : json_null(), "lag",
+                                        has_commit ? json_integer((json_int_t)lag) : json_null(), "commit_time_ms",
+                                        has_commit ? json_integer((json_int_t)g->commit_time_ms) : json_null()));
     }
     free(groups);
-    rest_json(out, 200, json_pack("{s:s, s:I, s:o}", "channel", name, "high_watermark", (json_int_t)end, "groups", list));
+    rest_json(out, 200,
+              json_pack("{s:s, s:I, s:o}", "channel", name, "high_watermark", (json_int_t)end, "groups", list));
 }

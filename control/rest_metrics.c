@@ -1,5 +1,5 @@
-/* GET /metrics: the counter file as Prometheus text (exposition format 0.0.4).  Histograms become summaries: the file has some
- * thousand buckets each, too many for a scrape. */
+/* GET /metrics: the counter file as Prometheus text (exposition format 0.0.4).  Histograms become summaries: the file
+ * has some thousand buckets each, too many for a scrape. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +33,8 @@ static void print_name(FILE *to, const char *name)
 {
     fputs("millrace_", to);
     for (; *name != '\0'; name++) {
-        bool is_plain = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') || (*name >= '0' && *name <= '9');
+        bool is_plain =
+            (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') || (*name >= '0' && *name <= '9');
         fputc(is_plain ? *name : '_', to);
     }
 }
@@ -53,7 +54,8 @@ static void print_label(FILE *to, const char *label)
     fputc('"', to);
 }
 
-static void print_sample(FILE *to, const struct counter_view *v, const char *suffix, const char *quantile, uint64_t value)
+static void print_sample(FILE *to, const struct counter_view *v, const char *suffix, const char *quantile,
+                         uint64_t value)
 {
     print_name(to, v->name);
     fputs(suffix, to);
@@ -77,7 +79,8 @@ static void print_histogram(FILE *to, const struct counter_view *v)
 
 static void print_all(FILE *to, const struct metrics *m)
 {
-    static const char *const types[] = {[COUNTER_COUNT] = "counter", [COUNTER_GAUGE] = "gauge", [COUNTER_HISTOGRAM] = "summary"};
+    static const char *const types[] = {
+        [COUNTER_COUNT] = "counter", [COUNTER_GAUGE] = "gauge", [COUNTER_HISTOGRAM] = "summary"};
     fprintf(to, "# TYPE millrace_build_info gauge\nmillrace_build_info{version=\"%s\"} 1\n", MILLRACE_VERSION);
     for (uint32_t i = 0; i < m->count; i++) {
         const struct counter_view *v = &m->view[i];
@@ -86,8 +89,10 @@ static void print_all(FILE *to, const struct metrics *m)
             print_name(to, v->name);
             fprintf(to, " %s\n", types[v->kind]);
         }
-        if (v->kind == COUNTER_HISTOGRAM) print_histogram(to, v);
-        else print_sample(to, v, "", NULL, v->value);
+        if (v->kind == COUNTER_HISTOGRAM)
+            print_histogram(to, v);
+        else
+            print_sample(to, v, "", NULL, v->value);
     }
 }
 

@@ -15,25 +15,27 @@ enum { CONNECTIONS_MAX = 64, CONNECTION_BYTES = 32 * 1024, CONNECTION_TIMEOUT_S 
 
 struct rest_server {
     struct MHD_Daemon *daemon;
-    struct instance   *instance;
-    int                epoll_fd;
-    uint16_t           port;
+    struct instance *instance;
+    int epoll_fd;
+    uint16_t port;
 };
 
 struct rest_exchange { /* one request while it arrives */
-    char  *body;
+    char *body;
     size_t body_bytes;
-    bool   is_too_large;
+    bool is_too_large;
 };
 
 static enum MHD_Result respond(struct MHD_Connection *connection, struct rest_response *response)
 {
-    struct MHD_Response *r = MHD_create_response_from_buffer(response->body_bytes, response->body, MHD_RESPMEM_MUST_FREE);
+    struct MHD_Response *r =
+        MHD_create_response_from_buffer(response->body_bytes, response->body, MHD_RESPMEM_MUST_FREE);
     if (r == NULL) {
         free(response->body);
         return MHD_NO;
     }
-    if (response->content_type != NULL) MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
+    if (response->content_type != NULL)
+        MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
     if (response->allow != NULL) MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, response->allow);
     MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
@@ -63,7 +65,8 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
         return *state == NULL ? MHD_NO : MHD_YES;
     }
     if (*upload_size > 0) {
-        if (!x->is_too_large && !body_append(x, upload, *upload_size)) x->is_too_large = true; /* read on, drop, then say so */
+        if (!x->is_too_large && !body_append(x, upload, *upload_size))
+            x->is_too_large = true; /* read on, drop, then say so */
         *upload_size = 0;
         return MHD_YES;
     }
@@ -84,7 +87,8 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
     return respond(connection, &response);
 }
 
-static void completed(void *context, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode why)
+static void completed(void *context, struct MHD_Connection *connection, void **state,
+                      enum MHD_RequestTerminationCode why)
 {
     (void)context, (void)connection, (void)why;
     struct rest_exchange *x = *state;
@@ -100,21 +104,24 @@ static enum err listen_on(const struct config *c, int *out, uint16_t *port, stru
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)c->rest_port)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)c->rest_port)};
     bool is_v4 = inet_pton(AF_INET, c->rest_address, &v4.sin_addr) == 1;
-    bool is_loopback = is_v4 ? (ntohl(v4.sin_addr.s_addr) >> 24) == 127
-                             : inet_pton(AF_INET6, c->rest_address, &v6.sin6_addr) == 1 && IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
+    bool is_loopback =
+        is_v4 ? (ntohl(v4.sin_addr.s_addr) >> 24) == 127
+              : inet_pton(AF_INET6, c->rest_address, &v6.sin6_addr) == 1 && IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
     if (!is_loopback)
-        return err_set(msg, ERR_INVALID, "rest_address '%s' is not a loopback address: the REST API has no login yet, so only this "
-                                         "machine may reach it; use 127.0.0.1 or ::1", c->rest_address);
+        return err_set(msg, ERR_INVALID,
+                       "rest_address '%s' is not a loopback address: the REST API has no login yet, so only this "
+                       "machine may reach it; use 127.0.0.1 or ::1",
+                       c->rest_address);
     struct sockaddr *address = is_v4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
     socklen_t size = is_v4 ? sizeof v4 : sizeof v6;
     int on = 1;
     int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 || bind(fd, address, size) != 0 || listen(fd, 64) != 0 ||
-        getsockname(fd, address, &size) != 0) {
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 || bind(fd, address, size) != 0 ||
+        listen(fd, 64) != 0 || getsockname(fd, address, &size) != 0) {
         int why = errno;
         if (fd >= 0) close(fd);
-        return err_set(msg, ERR_IO, "the REST API cannot listen on %s port %d: %s%s", c->rest_address, (int)c->rest_port, strerror(why),
-                       why == EADDRINUSE ? "; choose another rest_port" : "");
+        return err_set(msg, ERR_IO, "the REST API cannot listen on %s port %d: %s%s", c->rest_address,
+                       (int)c->rest_port, strerror(why), why == EADDRINUSE ? "; choose another rest_port" : "");
     }
     *port = ntohs(is_v4 ? v4.sin_port : v6.sin6_port);
     *out = fd;
@@ -132,14 +139,17 @@ enum err rest_server_start(struct rest_server **out, struct instance *in, struct
         free(s);
         return e;
     }
-    s->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, handle, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED,
-                                 completed, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-                                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
-                                 (unsigned)CONNECTION_TIMEOUT_S, MHD_OPTION_END);
-    const union MHD_DaemonInfo *info = s->daemon == NULL ? NULL : MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    s->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL, 0, NULL, NULL, handle, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, completed,
+        NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_TIMEOUT_S, MHD_OPTION_END);
+    const union MHD_DaemonInfo *info =
+        s->daemon == NULL ? NULL : MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     if (info == NULL) {
-        if (s->daemon != NULL) MHD_stop_daemon(s->daemon);
-        else close(fd);
+        if (s->daemon != NULL)
+            MHD_stop_daemon(s->daemon);
+        else
+            close(fd);
         free(s);
         return err_set(msg, ERR_IO, "the REST API could not be started");
     }
@@ -155,8 +165,14 @@ void rest_server_stop(struct rest_server *s)
     free(s);
 }
 
-uint16_t rest_server_port(const struct rest_server *s) { return s->port; }
-int rest_server_fd(const struct rest_server *s) { return s->epoll_fd; }
+uint16_t rest_server_port(const struct rest_server *s)
+{
+    return s->port;
+}
+int rest_server_fd(const struct rest_server *s)
+{
+    return s->epoll_fd;
+}
 
 int rest_server_timeout_ms(const struct rest_server *s)
 {

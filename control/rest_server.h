@@ -1,4 +1,5 @@
-/* control/rest_server.h -- carries the REST API over HTTP/1.1: libmicrohttpd, stepped by the control loop (no thread of its own). */
+/* control/rest_server.h -- carries the REST API over HTTP/1.1: libmicrohttpd, stepped by the control loop (no thread of
+ * its own). */
 #ifndef CONTROL_REST_SERVER_H
 #define CONTROL_REST_SERVER_H
 
@@ -8,12 +9,12 @@ struct rest_server;
 
 /* Listens.  ERR_INVALID: not a loopback address; ERR_IO: address in use (msg names it). */
 NODISCARD enum err rest_server_start(struct rest_server **out, struct instance *in, struct err_msg *msg);
-void               rest_server_stop(struct rest_server *s);
-uint16_t           rest_server_port(const struct rest_server *s);
+void rest_server_stop(struct rest_server *s);
+uint16_t rest_server_port(const struct rest_server *s);
 
 /* For the control loop: wait for `fd` to be readable or the timeout (-1: none), then run. */
-int  rest_server_fd(const struct rest_server *s);
-int  rest_server_timeout_ms(const struct rest_server *s);
+int rest_server_fd(const struct rest_server *s);
+int rest_server_timeout_ms(const struct rest_server *s);
 void rest_server_run(struct rest_server *s);
 
 #endif

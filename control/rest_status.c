@@ -4,19 +4,21 @@
 #include "control/rest.h"
 #include "control/version.h"
 
-void rest_instance_status(struct instance *in, const struct rest_request *request, const char *name, struct rest_response *out)
+void rest_instance_status(struct instance *in, const struct rest_request *request, const char *name,
+                          struct rest_response *out)
 {
     (void)request, (void)name;
     json_t *memory = json_array();
     for (uint32_t i = 0; i < in->memory.row_count; i++)
-        json_array_append_new(memory, json_pack("{s:s, s:s, s:I}", "pool", in->memory.row[i].pool, "keys", in->memory.row[i].change,
-                                                "bytes", (json_int_t)in->memory.row[i].bytes));
-    json_t *body = json_pack("{s:s, s:I, s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:o}", "version", MILLRACE_VERSION, "started_ms",
-                             (json_int_t)in->started_ms, "data_folder", in->config.data_folder, "counters_file", in->counters_path,
-                             "kafka_address", in->config.listen_address, "kafka_port",
-                             in->dataplane == NULL ? 0 : (int)dataplane_port(in->dataplane), "channels", (int)in->channel_count,
-                             "memory_bytes", (json_int_t)in->memory.total_bytes, "memory_max_bytes",
-                             (json_int_t)in->config.memory_max_bytes, "memory", memory);
+        json_array_append_new(memory,
+                              json_pack("{s:s, s:s, s:I}", "pool", in->memory.row[i].pool, "keys",
+                                        in->memory.row[i].change, "bytes", (json_int_t)in->memory.row[i].bytes));
+    json_t *body = json_pack("{s:s, s:I, s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:o}", "version", MILLRACE_VERSION,
+                             "started_ms", (json_int_t)in->started_ms, "data_folder", in->config.data_folder,
+                             "counters_file", in->counters_path, "kafka_address", in->config.listen_address,
+                             "kafka_port", in->dataplane == NULL ? 0 : (int)dataplane_port(in->dataplane), "channels",
+                             (int)in->channel_count, "memory_bytes", (json_int_t)in->memory.total_bytes,
+                             "memory_max_bytes", (json_int_t)in->config.memory_max_bytes, "memory", memory);
     json_object_set_new(body, "offsets_error",
                         in->offsets_error.code == ERR_OK ? json_null() : json_string(in->offsets_error.text));
     rest_json(out, 200, body);
@@ -31,8 +33,10 @@ void rest_healthz(struct instance *in, const struct rest_request *request, const
 void rest_readyz(struct instance *in, const struct rest_request *request, const char *name, struct rest_response *out)
 {
     (void)request, (void)name;
-    if (!in->is_ready) rest_problem(out, 503, "starting or stopping");
+    if (!in->is_ready)
+        rest_problem(out, 503, "starting or stopping");
     else if (in->dataplane == NULL || in->offsets_error.code != ERR_OK)
         rest_problem(out, 503, "groups cannot commit: %s", in->offsets_error.text);
-    else rest_text(out, 200, "text/plain", strdup("ready\n"), 6);
+    else
+        rest_text(out, 200, "text/plain", strdup("ready\n"), 6);
 }

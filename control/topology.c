@@ -14,20 +14,23 @@
 #include "control/channel.h"
 #include "control/channel_store.h"
 
+/* clang-format off */
 /*
- * thread               count               core             produces into                        consumes from
- * control              1, the main thread  -                commands to storage                  -
- * storage              1                   storage_core     leases to each producer;             batches of each capture,
- *                                                           hints to all readers (ring_bcast)    appends of the coordinator
- * storage's helper     1                   -                prepared segments                    -
- * capture              one a channel       -                batches to storage                   its leases
- * serve                serve_thread_count  serve_cores      requests to the coordinator          its answers; storage's hints
- * coordinator          1                   -                answers to each serve thread;        requests of each serve thread;
- *                                                           appends to storage                   storage's acknowledgements
- * precheck             as needed           -                a verdict (one flag, one eventfd)    -
+ * thread            count               core          produces into                      consumes from
+ * control           1, the main thread  -             commands to storage                -
+ * storage           1                   storage_core  leases to each producer;           batches of each capture,
+ *                                                     hints to all readers (ring_bcast)  appends of the coordinator
+ * storage's helper  1                   -             prepared segments                  -
+ * capture           one a channel       -             batches to storage                 its leases
+ * serve             serve_thread_count  serve_cores   requests to the coordinator        its answers; storage's hints
+ * coordinator       1                   -             answers to each serve thread;      requests of each serve thread;
+ *                                                     appends to storage                 storage's acknowledgements
+ * precheck          as needed           -             a verdict (a flag, an eventfd)     -
  *
- * Every ring has one producing and one consuming thread.  Readers of the log, by index: the serve threads 0..n-1, the coordinator n.
+ * Every ring has one producing and one consuming thread.  Readers of the log, by index: the serve threads 0..n-1, the
+ * coordinator n.
  */
+/* clang-format on */
 
 enum { INDEX_INTERVAL_BYTES = 4096, COUNTER_SLOTS = 8192, OFFSETS_RETRY_MS_MIN = 1000, OFFSETS_RETRY_MS_MAX = 60000 };
 
@@ -85,11 +88,13 @@ void topology_memory(const struct config *c, struct memory_table *out)
     struct capture_config capture;
     channel_capture_config(c, &spec, &capture);
     *out = (struct memory_table){.row_count = 0};
-    memory_row_add(out, "storage: chunks, indexes, readers' caches", "chunk_count, chunk_bytes, reader_cache_bytes, uring_depth",
-                   storage_memory_bytes(&storage));
-    memory_row_add(out, "serving: connections, groups", "connections_max, request_bytes_max, groups_max, serve_thread_count",
+    memory_row_add(out, "storage: chunks, indexes, readers' caches",
+                   "chunk_count, chunk_bytes, reader_cache_bytes, uring_depth", storage_memory_bytes(&storage));
+    memory_row_add(out, "serving: connections, groups",
+                   "connections_max, request_bytes_max, groups_max, serve_thread_count",
                    dataplane_memory_bytes(&dataplane));
-    memory_row_add(out, "captures: one for each channel that may exist", "channels_max, packet_bytes_max, record_bytes_max",
+    memory_row_add(out, "captures: one for each channel that may exist",
+                   "channels_max, packet_bytes_max, record_bytes_max",
                    (uint64_t)c->channels_max * capture_memory_bytes(&capture));
     memory_row_add(out, "counters", "-", (uint64_t)COUNTER_SLOTS * COUNTERS_SLOT_BYTES);
 }
@@ -101,7 +106,8 @@ static enum err check_memory(struct instance *in, struct err_msg *msg)
     bool fits = t->total_bytes <= (uint64_t)in->config.memory_max_bytes;
     enum log_level level = fits ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR;
     for (uint32_t i = 0; i < t->row_count; i++)
-        log_line(level, "control", "memory: %12" PRIu64 " bytes  %s (%s)", t->row[i].bytes, t->row[i].pool, t->row[i].change);
+        log_line(level, "control", "memory: %12" PRIu64 " bytes  %s (%s)", t->row[i].bytes, t->row[i].pool,
+                 t->row[i].change);
     log_line(level, "control", "memory: %12" PRIu64 " bytes  in all; memory_max_bytes is %" PRId64, t->total_bytes,
              in->config.memory_max_bytes);
     if (fits) return ERR_OK;
@@ -163,12 +169,14 @@ static enum err start_offsets_log(struct instance *in, struct err_msg *msg)
 static enum err start_dataplane(struct instance *in, struct err_msg *msg)
 {
     struct dataplane_config config = dataplane_config_of(&in->config, in->cluster_id);
-    enum err e = dataplane_start(&in->dataplane, &config, in->storage, in->offsets_log, in->offsets_feed, in->clock, in->counters, msg);
+    enum err e = dataplane_start(&in->dataplane, &config, in->storage, in->offsets_log, in->offsets_feed, in->clock,
+                                 in->counters, msg);
     if (e != ERR_OK) in->dataplane = NULL;
     return e;
 }
 
-static enum err restore_one(void *context, struct channel_spec *spec, const struct channel_life *life, struct err_msg *msg)
+static enum err restore_one(void *context, struct channel_spec *spec, const struct channel_life *life,
+                            struct err_msg *msg)
 {
     return channel_restore(context, spec, life, msg);
 }
@@ -182,7 +190,8 @@ static enum err start_all(struct instance *in, struct err_msg *msg)
     TRY(start_storage(in, msg));
     TRY(channel_store_init(in->config.data_folder, msg));
     TRY(start_offsets_log(in, msg));
-    TRY(channel_store_load(in->config.data_folder, restore_one, in, msg)); /* logs are open before the first client asks */
+    TRY(channel_store_load(in->config.data_folder, restore_one, in,
+                           msg)); /* logs are open before the first client asks */
     TRY(start_dataplane(in, msg));
     for (uint32_t i = 0; i < in->channel_count; i++) channel_go_on(in, in->channel[i]);
     return ERR_OK;
@@ -206,7 +215,8 @@ static void detach_offsets_log(struct instance *in)
     struct err_msg why = {.code = ERR_OK};
     if (!in->offsets_attached) return;
     in->offsets_attached = false;
-    if (storage_log_detach(in->storage, in->offsets_log, &why) != ERR_OK) log_warn("control", "the offsets log: %s", why.text);
+    if (storage_log_detach(in->storage, in->offsets_log, &why) != ERR_OK)
+        log_warn("control", "the offsets log: %s", why.text);
 }
 
 void topology_stop(struct instance *in)
@@ -238,8 +248,9 @@ static bool disk_has_room(const struct instance *in)
     return (uint64_t)fs.f_bavail * fs.f_frsize >= (uint64_t)in->config.segment_bytes;
 }
 
-/* The offsets log stopped writing (its disk failed or is full): commits are refused, reading goes on.  Its producer lives in the
- * dataplane, so bringing it back means that clients reconnect once; that is tried only when there is room, with growing pauses. */
+/* The offsets log stopped writing (its disk failed or is full): commits are refused, reading goes on.  Its producer
+ * lives in the dataplane, so bringing it back means that clients reconnect once; that is tried only when there is room,
+ * with growing pauses. */
 void topology_tick(struct instance *in, uint64_t now_ns)
 {
     struct err_msg why = {.code = ERR_OK};
@@ -264,8 +275,10 @@ void topology_tick(struct instance *in, uint64_t now_ns)
     enum err e = storage_log_attach(in->storage, in->offsets_log, &in->offsets_feed, &in->offsets_resume, &why);
     in->offsets_attached = e == ERR_OK;
     if (e == ERR_OK) e = start_dataplane(in, &why);
-    if (e == ERR_OK) log_info("control", "the offsets log writes again; clients reconnect");
-    else in->offsets_error = why;
+    if (e == ERR_OK)
+        log_info("control", "the offsets log writes again; clients reconnect");
+    else
+        in->offsets_error = why;
 }
 
 struct channel *instance_find_channel(const struct instance *in, const char *name)

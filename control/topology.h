@@ -7,8 +7,8 @@
 /* What the configuration will reserve; total_bytes may exceed memory_max_bytes, which topology_start refuses. */
 void topology_memory(const struct config *config, struct memory_table *out);
 
-/* Starts everything that `in->config` asks for and opens the stored channels.  On an error all that was started is ended again.
- * Errors are those of the parts; msg says what to do. */
+/* Starts everything that `in->config` asks for and opens the stored channels.  On an error all that was started is
+ * ended again. Errors are those of the parts; msg says what to do. */
 NODISCARD enum err topology_start(struct instance *in, struct err_msg *msg);
 /* Ends everything in order and leaves the clean-shutdown marks. */
 void topology_stop(struct instance *in);

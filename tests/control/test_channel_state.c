@@ -1,19 +1,16 @@
-/* Goal: the table of transitions, cell by cell.  The expected table is written out here a second time, as a person reads the
- * documentation: a change of one cell must be meant twice. */
+/* Goal: the table of transitions, cell by cell.  The expected table is written out here a second time, as a person
+ * reads the documentation: a change of one cell must be meant twice. */
 #include <check.h>
 #include <string.h>
 
 #include "control/channel_state.h"
 
-/* columns: start stop resume delete | check passed, check failed, begin, streaming, caught up, failed; '-': impossible */
+/* columns: start stop resume delete | check passed, check failed, begin, streaming, caught up, failed; '-': impossible
+ */
 static const char *const expected[CHANNEL_STATE_COUNT] = {
-    [CHANNEL_STATE_NONE]  = "----------",
-    [CHANNEL_PRECHECKING] = "PSPRSP----",
-    [CHANNEL_NOT_STARTED] = "P--R--I--E",
-    [CHANNEL_INITIAL]     = "-S-R---INE",
-    [CHANNEL_NORMAL]      = "-S-R---NNE",
-    [CHANNEL_ERROR]       = "-SER---INE",
-    [CHANNEL_RELEASED]    = "----------",
+    [CHANNEL_STATE_NONE] = "----------", [CHANNEL_PRECHECKING] = "PSPRSP----", [CHANNEL_NOT_STARTED] = "P--R--I--E",
+    [CHANNEL_INITIAL] = "-S-R---INE",    [CHANNEL_NORMAL] = "-S-R---NNE",      [CHANNEL_ERROR] = "-SER---INE",
+    [CHANNEL_RELEASED] = "----------",
 };
 
 static enum channel_state state_of(char letter)

@@ -1,5 +1,5 @@
-/* Goal: a definition survives the way through JSON and disk unchanged, its password leaves only with the file (mode 0600), and
- * everything wrong in a request or a file is refused with the name of the field or file. */
+/* Goal: a definition survives the way through JSON and disk unchanged, its password leaves only with the file (mode
+ * 0600), and everything wrong in a request or a file is refused with the name of the field or file. */
 #include <check.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -14,7 +14,8 @@ static char folder[64];
 static struct err_msg msg;
 
 static const char whole[] =
-    "{\"name\":\"orders-1\",\"source\":{\"host\":\"db.example\",\"port\":3310,\"user\":\"u\",\"password\":\"s3cr\\\"et\","
+    "{\"name\":\"orders-1\",\"source\":{\"host\":\"db.example\",\"port\":3310,\"user\":\"u\",\"password\":"
+    "\"s3cr\\\"et\","
     "\"server_id\":77},\"tables\":{\"include\":[\"shop.*\",\"crm.client\"],\"exclude\":[\"shop.tmp_*\"]},"
     "\"start_at\":\"earliest\",\"ddl\":\"selected\",\"format\":\"dts-avro\"}";
 
@@ -117,7 +118,8 @@ END_TEST
 START_TEST(defaults_are_drawn_where_nothing_is_said)
 {
     struct channel_spec a, b;
-    const char *least = "{\"name\":\"a\",\"source\":{\"host\":\"h\",\"user\":\"u\"},\"tables\":{\"include\":[\"d.*\"]}}";
+    const char *least =
+        "{\"name\":\"a\",\"source\":{\"host\":\"h\",\"user\":\"u\"},\"tables\":{\"include\":[\"d.*\"]}}";
     ck_assert_int_eq(parse(least, &a), ERR_OK);
     ck_assert_int_eq(parse(least, &b), ERR_OK);
     ck_assert_uint_eq(a.port, 3306);
@@ -134,7 +136,9 @@ START_TEST(wrong_requests_are_refused_by_field)
 {
 #define SOURCE "\"source\":{\"host\":\"h\",\"user\":\"u\"}"
 #define TABLES "\"tables\":{\"include\":[\"d.*\"]}"
-    static const struct { const char *text, *words; } cases[] = {
+    static const struct {
+        const char *text, *words;
+    } cases[] = {
         {"[]", "must be a JSON object"},
         {"3", "must be a JSON object"},
         {"{}", "name is required"},
@@ -147,7 +151,8 @@ START_TEST(wrong_requests_are_refused_by_field)
         {"{\"name\":\"a\",\"nmae\":\"b\"," SOURCE "," TABLES "}", "unknown field 'nmae'"},
         {"{\"name\":\"a\"," TABLES "}", "source is required"},
         {"{\"name\":\"a\",\"source\":\"mysql://\"," TABLES "}", "source must be a JSON object"},
-        {"{\"name\":\"a\",\"source\":{\"host\":\"h\",\"user\":\"u\",\"pass\":\"x\"}," TABLES "}", "unknown field 'pass'"},
+        {"{\"name\":\"a\",\"source\":{\"host\":\"h\",\"user\":\"u\",\"pass\":\"x\"}," TABLES "}",
+         "unknown field 'pass'"},
         {"{\"name\":\"a\",\"source\":{\"host\":\"\",\"user\":\"u\"}," TABLES "}", "source.host"},
         {"{\"name\":\"a\",\"source\":{\"host\":\"h\\u000a\",\"user\":\"u\"}," TABLES "}", "control characters"},
         {"{\"name\":\"a\",\"source\":{\"host\":\"h\",\"user\":\"u\",\"port\":0}," TABLES "}", "source.port"},

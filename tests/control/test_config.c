@@ -1,5 +1,5 @@
-/* Goal: the configuration table decides what a file may say: defaults, bounds on both sides, unknown keys, wrong types, and
- * what no single key can say; the manual names every key. */
+/* Goal: the configuration table decides what a file may say: defaults, bounds on both sides, unknown keys, wrong types,
+ * and what no single key can say; the manual names every key. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +33,8 @@ END_TEST
 START_TEST(every_kind_of_field_is_read)
 {
     ck_assert_msg(parse("data_folder: d\nlisten_port: 0\nspin: true\nlog_level: debug\nserve_thread_count: 2\n"
-                        "serve_cores: [3, 4]\nstorage_core: -1\n") == ERR_OK, "%s", msg.text);
+                        "serve_cores: [3, 4]\nstorage_core: -1\n") == ERR_OK,
+                  "%s", msg.text);
     ck_assert_int_eq(config.listen_port, 0);
     ck_assert(config.spin);
     ck_assert_str_eq(config.log_level, "debug");
@@ -47,7 +48,9 @@ END_TEST
 /* Each text is wrong in one way; the message must hold the words a person needs. */
 START_TEST(wrong_files_are_refused_with_the_reason)
 {
-    static const struct { const char *text, *words; } cases[] = {
+    static const struct {
+        const char *text, *words;
+    } cases[] = {
         {"", ""},
         {"listen_port: 1\n", "data_folder is required"},
         {"data_folder: ''\n", "data_folder is required"},
@@ -82,7 +85,10 @@ END_TEST
 #define COUNT(...) +1
 START_TEST(bounds_hold_on_both_sides_for_every_number)
 {
-    static const struct { const char *name; long long min, max; } numbers[] = {
+    static const struct {
+        const char *name;
+        long long min, max;
+    } numbers[] = {
 #define NONE(...)
 #define NUMBER(name, low, high, value, why) {#name, low, high},
         CONFIG_FIELDS(NONE, NUMBER, NONE, NONE)

@@ -1,5 +1,5 @@
-/* Goal: a source's URL is taken apart exactly, percent-encoding included, and every malformed one is refused without its
- * password in the message. */
+/* Goal: a source's URL is taken apart exactly, percent-encoding included, and every malformed one is refused without
+ * its password in the message. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,11 @@
 
 START_TEST(good_urls)
 {
-    static const struct { const char *url, *user, *password, *host; int port; bool has_password; } cases[] = {
+    static const struct {
+        const char *url, *user, *password, *host;
+        int port;
+        bool has_password;
+    } cases[] = {
         {"mysql://u:p@h:3307", "u", "p", "h", 3307, true},
         {"mysql://u@h", "u", "", "h", 3306, false},
         {"mysql://u:@h/", "u", "", "h", 3306, true},
@@ -33,10 +37,27 @@ END_TEST
 START_TEST(bad_urls)
 {
     static const char *const urls[] = {
-        "", "mysql:/", "http://u:sEcret@h", "mysql://h:3306", "mysql://@h", "mysql://:sEcret@h", "mysql://u:sEcret@", "mysql://u:sEcret@:3306",
-        "mysql://u:sEcret@h:", "mysql://u:sEcret@h:0", "mysql://u:sEcret@h:65536", "mysql://u:sEcret@h:-1", "mysql://u:sEcret@h:1x",
-        "mysql://u:sEcret@h/db", "mysql://u:sEcret@h?x", "mysql://u:sEcret%@h", "mysql://u:sEcret%4@h", "mysql://u:sEcret%zz@h",
-        "mysql://u:sEcret%00@h", "mysql://u:sEcret@[::1", "mysql://u:sEcret@[::1]x",
+        "",
+        "mysql:/",
+        "http://u:sEcret@h",
+        "mysql://h:3306",
+        "mysql://@h",
+        "mysql://:sEcret@h",
+        "mysql://u:sEcret@",
+        "mysql://u:sEcret@:3306",
+        "mysql://u:sEcret@h:",
+        "mysql://u:sEcret@h:0",
+        "mysql://u:sEcret@h:65536",
+        "mysql://u:sEcret@h:-1",
+        "mysql://u:sEcret@h:1x",
+        "mysql://u:sEcret@h/db",
+        "mysql://u:sEcret@h?x",
+        "mysql://u:sEcret%@h",
+        "mysql://u:sEcret%4@h",
+        "mysql://u:sEcret%zz@h",
+        "mysql://u:sEcret%00@h",
+        "mysql://u:sEcret@[::1",
+        "mysql://u:sEcret@[::1]x",
     };
     for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
         struct source_url u;
