@@ -93,7 +93,7 @@ def rest_refusals(harness):
 
 
 def channel_life(harness):
-    """Create, precheck, start, Normal, stop (served on), a restart, start, delete; the password stays inside."""
+    """Create, precheck, start, Normal, stop (served on), restart, start, delete; the password stays inside."""
     source = harness.source()
     source.sql("CREATE DATABASE shop; CREATE TABLE shop.events (id INT PRIMARY KEY, what VARCHAR(50));")
     instance = harness.millraced()
@@ -108,8 +108,9 @@ def channel_life(harness):
     source.sql("INSERT INTO shop.events VALUES (1, 'a'), (2, 'b');")
     wait_for_changes(instance, 2)
     status = instance.status("events")
-    check(status["source"]["file"] and status["source"]["position"] > 0 and "MariaDB" in status["source"]["server_version"]
-          and status["log"]["bytes"] > 0, f"{status}")
+    shown = status["source"]
+    check(shown["file"] and shown["position"] > 0 and "MariaDB" in shown["server_version"] and status["log"]["bytes"] > 0,
+          f"{status}")
     definition = instance.ask("GET", "/v1/channels/events")
     check(definition["tables"]["include"] == ["shop.*"] and "password" not in definition["source"], f"{definition}")
     cluster = definition["cluster_id"]
@@ -284,8 +285,9 @@ def command_line(harness):
     facts = source.facts
 
     def millrace(*words, code=0, given=None, env=None):
-        done = subprocess.run([BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{instance.rest_port}", *words],
-                              capture_output=True, text=True, timeout=60, input=given, env={**os.environ, **(env or {})})
+        command = [BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{instance.rest_port}", *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, input=given,
+                              env={**os.environ, **(env or {})})
         check(done.returncode == code, f"millrace {' '.join(words)}: exit code {done.returncode}, not {code}\n"
                                        f"{done.stdout}{done.stderr}")
         return done.stdout, done.stderr
@@ -357,8 +359,8 @@ def command_line(harness):
         check(expected in err, f"{words}: {err}")
 
 
-CASES = {case.__name__: case for case in (rest_refusals, channel_life, channel_errors, refused_starts, damaged_definition,
-                                          orderly_stop, command_line)}
+CASES = {case.__name__: case for case in (rest_refusals, channel_life, channel_errors, refused_starts,
+                                          damaged_definition, orderly_stop, command_line)}
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in CASES:
