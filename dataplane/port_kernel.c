@@ -144,7 +144,7 @@ static void ended_check(struct port_kernel *k, struct connection *c)
     k->ended_last = c;
 }
 
-/* Turns the two lists into events.  A message is in the report list once when sent and once when free; both at once
+/* A message is in the report list once when sent and once when free; both at once
  * when nothing of it went without a copy: then `reported` keeps the two events apart. */
 static unsigned reports_drain(struct port_kernel *k, struct port_event *out, unsigned max)
 {
@@ -162,10 +162,20 @@ static unsigned reports_drain(struct port_kernel *k, struct port_event *out, uns
         out[count++] = (struct port_event){.kind = PORT_RELEASED, .connection = c->slot, .message = m};
         ended_check(k, c);
     }
-    while (k->report_first == NULL && k->ended_first != NULL && count < max) {
+    return count;
+}
+
+/* Frees the slots of connections that ended in an earlier poll: what the caller did upon that poll's other events, a
+ * last message perhaps, still found the connection. */
+static unsigned ended_drain(struct port_kernel *k, struct port_event *out, unsigned max)
+{
+    unsigned count = 0;
+    while (k->ended_first != NULL && count < max) {
         struct connection *c = k->ended_first;
         k->ended_first = c->next;
         if (k->ended_first == NULL) k->ended_last = NULL;
+        c->is_reported = false;
+        if (c->messages > 0) continue; /* comes again when they are released */
         c->state = CONNECTION_FREE;
         c->next = k->free;
         k->free = c;
@@ -438,7 +448,8 @@ static unsigned kernel_poll(struct port *p, struct port_event *out, unsigned max
         int rc = io_uring_submit_and_get_events(&k->ring);
         INVARIANT(rc >= 0 || rc == -EAGAIN || rc == -EBUSY || rc == -EINTR);
     }
-    unsigned count = reports_drain(k, out, max);
+    unsigned count = ended_drain(k, out, max);
+    count += reports_drain(k, out + count, max - count);
     while (count + 2 < max && io_uring_peek_cqe(&k->ring, &cqe) == 0) {
         struct io_uring_cqe done = *cqe; /* handlers may submit, which moves the ring */
         io_uring_cqe_seen(&k->ring, cqe);
