@@ -2,8 +2,6 @@
 #ifndef DATAPLANE_GROUP_COORDINATOR_STATE_H
 #define DATAPLANE_GROUP_COORDINATOR_STATE_H
 
-#include <stdatomic.h>
-
 #include "base/random.h"
 #include "base/thread.h"
 #include "dataplane/group/coordinator.h"
