@@ -32,7 +32,7 @@ static void random_field(const struct kafka_field *f, int16_t version, struct ra
     switch (f->type) {
     case KAFKA_UUID: random_bytes(r, base + f->offset, 16); break;
     case KAFKA_STRING: case KAFKA_BYTES: case KAFKA_RECORDS:
-        if (random_below(r, 30) == 0 && !is_null) bytes.size = 200 + (int32_t)random_below(r, 200); /* two-byte varint */
+        if (random_below(r, 30) == 0 && !is_null) bytes.size = 200 + (int32_t)random_below(r, 200);
         if (bytes.size >= 0) {
             uint8_t *room = kafka_arena_take(arena, (size_t)bytes.size, 1);
             INVARIANT(room != NULL);
@@ -86,7 +86,8 @@ static void random_struct(const struct kafka_schema *schema, int16_t version, st
     }
 }
 
-void codec_random(const struct kafka_message *m, int16_t version, struct random *r, struct kafka_arena *arena, void *out)
+void codec_random(const struct kafka_message *m, int16_t version, struct random *r, struct kafka_arena *arena,
+                  void *out)
 {
     random_struct(&m->body, version, r, arena, out, 0);
 }

@@ -10,7 +10,8 @@
 const struct kafka_message *codec_message_at(uint32_t index);
 
 /* Fills `out` with random values for the fields of `version`, defaults elsewhere. */
-void codec_random(const struct kafka_message *m, int16_t version, struct random *r, struct kafka_arena *arena, void *out);
+void codec_random(const struct kafka_message *m, int16_t version, struct random *r, struct kafka_arena *arena,
+                  void *out);
 
 /* Equal in every field that `version` carries. */
 bool codec_equal(const struct kafka_schema *schema, int16_t version, const void *a, const void *b);
