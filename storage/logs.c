@@ -1,0 +1,382 @@
+/* Logs come and go: creating, opening, attaching, detaching, closing, deleting.  Control thread. */
+#include "storage/internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/invariant.h"
+#include "storage/recovery.h"
+
+/* ---- looking logs up: any thread ---- */
+
+struct log *log_at(struct storage *s, uint32_t index)
+{
+    return index < LOGS_MAX ? atomic_load_explicit(&s->log[index], memory_order_acquire) : NULL; /* pairs with log_show */
+}
+
+struct log *log_find(struct storage *s, const char *name, size_t name_bytes)
+{
+    for (uint32_t i = 0; i < LOGS_MAX; i++) {
+        struct log *l = log_at(s, i);
+        if (l != NULL && strlen(l->identity.name) == name_bytes && memcmp(l->identity.name, name, name_bytes) == 0) return l;
+    }
+    return NULL;
+}
+
+uint32_t log_slot(const struct log *l) { return l->slot; }
+const struct log_identity *log_identity(const struct log *l) { return &l->identity; }
+uint64_t log_start_offset(const struct log *l) { return atomic_load_explicit(&l->start_offset, memory_order_acquire); } /* pairs with retention */
+uint64_t log_high_watermark(const struct log *l) { return atomic_load_explicit(&l->high_watermark, memory_order_acquire); } /* pairs with storage_publish */
+uint64_t log_high_watermark_ns(const struct log *l) { return atomic_load_explicit(&l->high_watermark_ns, memory_order_relaxed); }
+uint64_t storage_log_bytes(const struct log *l) { return atomic_load_explicit(&l->segments.total_bytes, memory_order_relaxed); }
+
+enum err storage_log_error(const struct log *l, struct err_msg *msg)
+{
+    pthread_mutex_t *lock = &((struct log *)(uintptr_t)l)->error_lock;
+    pthread_mutex_lock(lock);
+    enum err e = l->error.code;
+    if (msg != NULL) *msg = l->error;
+    pthread_mutex_unlock(lock);
+    return e;
+}
+
+/* ---- memory of a log ---- */
+
+void log_free(struct log *l)
+{
+    tail_fini(&l->tail);
+    segment_table_fini(&l->segments);
+    index_set_fini(&l->index[0]);
+    index_set_fini(&l->index[1]);
+    ring_spsc_fini(&l->writer.feed.to_storage);
+    ring_spsc_fini(&l->writer.feed.to_producer);
+    pthread_mutex_destroy(&l->error_lock);
+    free(l);
+}
+
+static enum err log_new(struct storage *s, struct log **out, const struct log_identity *identity, struct err_msg *msg)
+{
+    const struct storage_config *c = &s->config;
+    struct log *l = aligned_alloc(128, (sizeof *l + 127) / 128 * 128);
+    if (l == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for the log of %s", identity->name);
+    memset(l, 0, sizeof *l);
+    pthread_mutex_init(&l->error_lock, NULL);
+    l->storage = s;
+    l->slot = LOGS_MAX;
+    l->incarnation = ++s->incarnations;
+    l->identity = *identity;
+    l->writer.file = l->writer.prepared_file = -1;
+    l->writer.current = CHUNK_NONE;
+    snprintf(l->folder, sizeof l->folder, "%s/%s/0", s->data_folder, identity->name);
+    uint32_t interval = c->index_interval_bytes < 64 ? 64 : c->index_interval_bytes;
+    uint64_t capacity = 2 * c->segment_bytes / interval + 64;
+    uint32_t tail_entries = c->tail_chunks_per_log + c->leases_per_log + c->record_bytes_max / c->chunk_bytes + 8;
+    enum err e = tail_init(&l->tail, tail_entries);
+    if (e == ERR_OK) e = segment_table_init(&l->segments);
+    for (int i = 0; e == ERR_OK && i < 2; i++) e = index_set_init(&l->index[i], capacity < INT32_MAX ? (uint32_t)capacity : INT32_MAX);
+    if (e == ERR_OK) e = ring_spsc_init(&l->writer.feed.to_storage, FEED_TO_STORAGE_BYTES);
+    if (e == ERR_OK) e = ring_spsc_init(&l->writer.feed.to_producer, FEED_TO_PRODUCER_BYTES);
+    if (e != ERR_OK) {
+        log_free(l);
+        return err_set(msg, e, "no memory for the log of %s", identity->name);
+    }
+    char label[COUNTERS_LABEL_BYTES];
+    snprintf(label, sizeof label, "channel=%.80s", identity->name);
+    l->counters = (struct log_counters){
+        counters_add(s->counters, COUNTER_COUNT, "storage_written_bytes", label),
+        counters_add(s->counters, COUNTER_COUNT, "storage_flushes", label),
+        counters_add(s->counters, COUNTER_COUNT, "storage_chunk_stalls", label),
+        counters_add(s->counters, COUNTER_GAUGE, "storage_high_watermark", label),
+        counters_add(s->counters, COUNTER_GAUGE, "storage_log_bytes", label),
+        counters_add_histogram(s->counters, "storage_encoded_to_durable_ns", label),
+    };
+    *out = l;
+    return ERR_OK;
+}
+
+/* ---- folders ---- */
+
+static enum err name_check(const char *name, struct err_msg *msg)
+{
+    size_t size = strnlen(name, LOG_NAME_BYTES);
+    bool holds = size > 0 && size < LOG_NAME_BYTES && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+                 strcmp(name, "format") != 0 && strcmp(name, "lock") != 0;
+    for (size_t i = 0; holds && i < size; i++) {
+        char c = name[i];
+        holds = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    }
+    if (holds) return ERR_OK;
+    return err_set(msg, ERR_INVALID, "\"%.60s\" cannot name a log: 1 to 249 of the characters a-z A-Z 0-9 . _ -, and neither \"format\" nor \"lock\"", name);
+}
+
+static enum err folder_failed(struct err_msg *msg, int rc, const char *path)
+{
+    return err_set(msg, disk_error(rc), "cannot make %s: %s", path, disk_error_text(rc));
+}
+
+/* Makes the folder of a new log beside its place, and renames it: it is there whole or not at all. */
+static enum err log_create(struct storage *s, const struct log_identity *identity, struct err_msg *msg)
+{
+    char outer[LOG_PATH_BYTES + 16], inner[LOG_PATH_BYTES + 32], path[LOG_PATH_BYTES];
+    snprintf(outer, sizeof outer, "%s/%s%s", s->data_folder, identity->name, LOG_SUFFIX_CREATING);
+    TRY(tree_remove(s->disk, outer, msg));
+    int rc = disk_make_folder(s->disk, outer);
+    if (rc != 0) return folder_failed(msg, rc, outer);
+    snprintf(inner, sizeof inner, "%s/0", outer);
+    rc = disk_make_folder(s->disk, inner);
+    if (rc != 0) return folder_failed(msg, rc, inner);
+    TRY(meta_write(s->disk, outer, identity, msg));
+    segment_path(path, inner, 0, SEGMENT_LOG);
+    int file = disk_open(s->disk, path, DISK_WRITE | DISK_CREATE);
+    if (file < 0) return folder_failed(msg, file, path);
+    rc = disk_sync(s->disk, file);
+    disk_close(s->disk, file);
+    if (rc != 0) return folder_failed(msg, rc, path);
+    const struct log_checkpoint start = {.gtid_segment = UINT64_MAX, .is_clean = true};
+    TRY(checkpoint_write(s->disk, inner, &start, msg));
+    snprintf(path, sizeof path, "%s/%s", s->data_folder, identity->name);
+    rc = disk_rename(s->disk, outer, path);
+    if (rc == 0) rc = disk_sync_folder(s->disk, s->data_folder);
+    return rc == 0 ? ERR_OK : folder_failed(msg, rc, path);
+}
+
+static enum err log_identify(struct storage *s, struct log_identity *identity, bool create, struct err_msg *msg)
+{
+    char folder[LOG_PATH_BYTES + 8];
+    struct disk_stat st;
+    struct log_identity found;
+    TRY(name_check(identity->name, msg));
+    if (log_find(s, identity->name, strlen(identity->name)) != NULL) return err_set(msg, ERR_EXISTS, "the log of %s is open already", identity->name);
+    snprintf(folder, sizeof folder, "%s/%s", s->data_folder, identity->name);
+    int rc = disk_stat(s->disk, folder, &st);
+    if (rc == -ENOENT && !create) return err_set(msg, ERR_NOT_FOUND, "there is no log of %s in %s", identity->name, s->data_folder);
+    if (rc == -ENOENT) return log_create(s, identity, msg);
+    if (rc != 0) return err_set(msg, disk_error(rc), "cannot read %s: %s", folder, disk_error_text(rc));
+    if (create) return err_set(msg, ERR_EXISTS, "there is a log of %s in %s already", identity->name, s->data_folder);
+    TRY(meta_read(s->disk, folder, &found, msg));
+    if (strcmp(found.name, identity->name) != 0)
+        return err_set(msg, ERR_CORRUPT, "%s/channel.meta belongs to the log of %s: the folder was renamed or mixed up", folder, found.name);
+    *identity = found;
+    return ERR_OK;
+}
+
+/* ---- what recovery found goes into the table that readers see ---- */
+
+static enum err table_install(struct log *l, const struct recovered *r, struct err_msg *msg)
+{
+    struct segment_table *t = &l->segments;
+    struct segment_info info;
+    uint64_t last_base = r->segment[r->segment_count - 1].base_offset;
+    /* A segment that was begun but never had anything visible may be gone. */
+    while (segment_next(t) > segment_first(t) && segment_get(t, segment_next(t) - 1, &info) && info.base_offset > last_base) segment_drop_last(t);
+    for (uint32_t i = 0; i < r->segment_count; i++) {
+        uint64_t seq = segment_next(t);
+        bool is_there = seq > segment_first(t) && segment_find(t, r->segment[i].base_offset, &seq, &info) && info.base_offset == r->segment[i].base_offset;
+        if (is_there) segment_update(t, seq, &r->segment[i]);
+        else if (!segment_append(t, &r->segment[i]))
+            return err_set(msg, ERR_NO_SPACE, "the log of %s has more than %d segments: shorten the retention", l->identity.name, SEGMENTS_MAX - 1);
+    }
+    return ERR_OK;
+}
+
+static enum err recover(struct log *l, bool leave_clean, struct recovered *r, struct err_msg *msg)
+{
+    struct storage *s = l->storage;
+    struct index_set *set = &l->index[l->index_active ^ 1];
+    const struct recovery_input in = {s->disk, l->folder, l->identity.is_internal, l->identity.leader_epoch, s->config.index_interval_bytes, leave_clean};
+    TRY(log_recover(&in, set, r, msg));
+    uint64_t visible = log_high_watermark(l);
+    enum err e = ERR_OK;
+    if (r->resume.next_offset < visible)
+        e = err_set(msg, ERR_CORRUPT, "%s ends at offset %" PRIu64 ", but %" PRIu64 " was readable: its files were changed while it was open", l->folder,
+                    r->resume.next_offset, visible);
+    if (e == ERR_OK) e = table_install(l, r, msg);
+    if (e != ERR_OK) {
+        recovered_fini(r);
+        return e;
+    }
+    l->index_active ^= 1;
+    atomic_store_explicit(&l->start_offset, r->checkpoint.start_offset, memory_order_release);
+    if (r->resume.next_offset > visible) {
+        l->writer.visible.offset = r->resume.next_offset;
+        atomic_store_explicit(&l->high_watermark_ns, clock_monotonic_ns(s->clock), memory_order_relaxed);
+        atomic_store_explicit(&l->high_watermark, r->resume.next_offset, memory_order_release); /* pairs with log_high_watermark */
+    }
+    return ERR_OK;
+}
+
+/* ---- attaching ---- */
+
+static enum err active_open(struct log *l, const struct log_resume *resume, struct err_msg *msg)
+{
+    struct storage *s = l->storage;
+    char path[LOG_PATH_BYTES];
+    segment_path(path, l->folder, resume->segment_base_offset, SEGMENT_LOG);
+    int file = disk_open(s->disk, path, DISK_WRITE | DISK_DIRECT);
+    if (file < 0) return err_set(msg, disk_error(file), "cannot open %s: %s", path, disk_error_text(file));
+    uint64_t bytes = s->config.segment_bytes > resume->segment_position ? s->config.segment_bytes : resume->segment_position;
+    int rc = disk_allocate(s->disk, file, bytes);
+    if (rc == 0) rc = disk_sync(s->disk, file);
+    if (rc != 0) {
+        disk_close(s->disk, file);
+        return err_set(msg, disk_error(rc), "cannot reserve %" PRIu64 " bytes for %s: %s; free some space", bytes, path, disk_error_text(rc));
+    }
+    l->writer.file = file;
+    return ERR_OK;
+}
+
+/* Fills the writer from what recovery found; the storage thread takes it over with COMMAND_ATTACH. */
+static enum err writer_prepare(struct log *l, const struct recovered *r, struct err_msg *msg)
+{
+    struct storage *s = l->storage;
+    struct writer *w = &l->writer;
+    const struct log_resume *resume = &r->resume;
+    int file = w->file;
+    uint64_t number = w->number;
+    ring_spsc_fini(&w->feed.to_storage);
+    ring_spsc_fini(&w->feed.to_producer);
+    memset(w, 0, sizeof *w);
+    w->file = file;
+    w->number = number;
+    enum err e = ring_spsc_init(&w->feed.to_storage, FEED_TO_STORAGE_BYTES);
+    if (e == ERR_OK) e = ring_spsc_init(&w->feed.to_producer, FEED_TO_PRODUCER_BYTES);
+    if (e != ERR_OK) return err_set(msg, e, "no memory for the feed of %s", l->identity.name);
+    w->feed.storage_waiter = &s->waiter;
+    w->feed.pool = &s->keeper.pool;
+    w->state = WRITER_RUNNING;
+    w->prepared_file = -1;
+    w->current = CHUNK_NONE;
+    w->segment_base = resume->segment_base_offset;
+    w->segment_seq = segment_next(&l->segments) - 1;
+    w->end_position = w->durable_position = resume->segment_position;
+    w->next_offset = w->durable_offset = resume->next_offset;
+    w->submitted = resume->segment_position / LOG_BLOCK_BYTES * LOG_BLOCK_BYTES;
+    w->write_seq = tail_next(&l->tail);
+    w->prefix_bytes = (uint32_t)(resume->segment_position - w->submitted);
+    memcpy(w->prefix, r->last_block, w->prefix_bytes);
+    w->scratch = keeper_extra(&s->keeper) + (uint64_t)l->slot * LOG_BLOCK_BYTES;
+    w->lease_has_prefix = w->look_for_gtid = true;
+    w->gtid_segment = r->checkpoint.gtid_segment;
+    w->gtid_position = r->checkpoint.gtid_position;
+    w->visible = (struct log_mark){resume->next_offset, w->segment_base, w->end_position, w->gtid_segment, w->gtid_position, l->index[l->index_active].at};
+    w->end_mark = w->group_mark = w->visible;
+    w->checkpoint_offset = resume->next_offset;
+    w->checkpoint_ms = clock_realtime_ms(s->clock);
+    return ERR_OK;
+}
+
+static enum err attach(struct log *l, struct log_feed **feed, struct log_resume *resume, struct err_msg *msg)
+{
+    struct recovered r;
+    TRY(recover(l, false, &r, msg));
+    enum err e = active_open(l, &r.resume, msg);
+    if (e == ERR_OK) e = writer_prepare(l, &r, msg);
+    if (e != ERR_OK) {
+        if (l->writer.file >= 0) disk_close(l->storage->disk, l->writer.file);
+        l->writer.file = -1;
+        recovered_fini(&r);
+        return e;
+    }
+    *resume = r.resume;
+    r.resume.gtid_set = NULL; /* the receiver's now */
+    recovered_fini(&r);
+    *feed = &l->writer.feed;
+    return ERR_OK;
+}
+
+static uint32_t free_slot(struct storage *s)
+{
+    uint32_t slot = 0;
+    while (slot < LOGS_MAX && log_at(s, slot) != NULL) slot++;
+    return slot;
+}
+
+enum err storage_log_open(struct storage *s, struct log_identity *identity, bool create, struct log **log,
+                          struct log_feed **feed, struct log_resume *resume, struct err_msg *msg)
+{
+    struct log *l;
+    uint32_t slot = free_slot(s);
+    if (slot == LOGS_MAX) return err_set(msg, ERR_TOO_LARGE, "%d logs are open: no more fit into one millraced", LOGS_MAX);
+    TRY(log_identify(s, identity, create, msg));
+    TRY(log_new(s, &l, identity, msg));
+    l->slot = slot;
+    enum err e = attach(l, feed, resume, msg);
+    if (e != ERR_OK) {
+        log_free(l);
+        return e;
+    }
+    storage_command(s, COMMAND_ATTACH, l);
+    l->is_attached = true;
+    atomic_store_explicit(&s->log[slot], l, memory_order_release); /* pairs with log_at */
+    *log = l;
+    return ERR_OK;
+}
+
+enum err storage_log_detach(struct storage *s, struct log *l, struct err_msg *msg)
+{
+    struct recovered r;
+    if (!l->is_attached) return err_set(msg, ERR_STATE, "the log of %s has no producer", l->identity.name);
+    storage_command(s, COMMAND_DETACH, l);
+    l->is_attached = false;
+    TRY(recover(l, true, &r, msg)); /* cuts an open transaction and the space reserved ahead, writes indexes and the clean mark */
+    recovered_fini(&r);
+    return ERR_OK;
+}
+
+enum err storage_log_attach(struct storage *s, struct log *l, struct log_feed **feed, struct log_resume *resume, struct err_msg *msg)
+{
+    if (l->is_attached) return err_set(msg, ERR_STATE, "the log of %s has a producer", l->identity.name);
+    TRY(attach(l, feed, resume, msg));
+    log_set_error(l, ERR_OK, "");
+    storage_command(s, COMMAND_ATTACH, l);
+    l->is_attached = true;
+    return ERR_OK;
+}
+
+/* ---- closing ---- */
+
+/* Waits until every reader has passed through log_reader_quiesce since now. */
+static void readers_wait(struct storage *s)
+{
+    const struct timespec pause = {0, 1000000};
+    uint64_t epoch = atomic_fetch_add_explicit(&s->epoch, 1, memory_order_seq_cst) + 1; /* pairs with log_reader_quiesce */
+    if (s->is_simulated) return; /* readers run on this very thread, and hold nothing between their turns */
+    for (uint32_t i = 0; i < s->config.reader_count; i++) {
+        for (;;) {
+            uint64_t seen = atomic_load_explicit(&s->seat[i].epoch, memory_order_acquire);
+            if (seen >= epoch) break; /* READER_ABSENT, too */
+            struct waiter *w = atomic_load_explicit(&s->seat[i].waiter, memory_order_acquire);
+            if (w != NULL) waiter_wake(w);
+            nanosleep(&pause, NULL);
+        }
+    }
+}
+
+void storage_log_close(struct storage *s, struct log *l)
+{
+    INVARIANT(!l->is_attached);
+    atomic_store_explicit(&l->is_closing, true, memory_order_release);
+    atomic_store_explicit(&s->log[l->slot], NULL, memory_order_seq_cst); /* pairs with log_at */
+    readers_wait(s);
+    log_free(l);
+}
+
+enum err storage_log_delete(struct storage *s, struct log *l, struct err_msg *msg)
+{
+    char from[LOG_PATH_BYTES + 8], to[LOG_PATH_BYTES + 24], label[COUNTERS_LABEL_BYTES];
+    if (l->is_attached) return err_set(msg, ERR_STATE, "the log of %s has a producer: detach it first", l->identity.name);
+    snprintf(from, sizeof from, "%s/%s", s->data_folder, l->identity.name);
+    snprintf(to, sizeof to, "%s%s", from, LOG_SUFFIX_DELETED);
+    snprintf(label, sizeof label, "channel=%.80s", l->identity.name);
+    TRY(tree_remove(s->disk, to, msg));
+    int rc = disk_rename(s->disk, from, to);
+    if (rc == 0) rc = disk_sync_folder(s->disk, s->data_folder);
+    if (rc != 0) return err_set(msg, disk_error(rc), "cannot remove %s: %s", from, disk_error_text(rc));
+    storage_log_close(s, l);
+    counters_remove(s->counters, label);
+    return tree_remove(s->disk, to, msg);
+}

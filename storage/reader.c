@@ -1,0 +1,84 @@
+/* The readers' door: seats, hints, and the choice between tail and segments. */
+#include "storage/reader.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/invariant.h"
+
+enum err log_reader_open(struct log_reader **out, struct storage *s, uint32_t reader_index, struct waiter *waiter, struct err_msg *msg)
+{
+    if (reader_index >= s->config.reader_count)
+        return err_set(msg, ERR_INVALID, "reader %" PRIu32 " of %" PRIu32 ": raise reader_count", reader_index, s->config.reader_count);
+    struct log_reader *r = calloc(1, sizeof *r);
+    if (r == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for a log reader");
+    r->storage = s;
+    r->index = reader_index;
+    r->pins = &s->keeper.pins[reader_index];
+    r->room_bytes = s->config.record_bytes_max + (64u << 10);
+    r->room = malloc(r->room_bytes);
+    enum err e = r->room == NULL ? err_set(msg, ERR_NO_MEMORY, "no memory for a log reader") : ERR_OK;
+    if (e == ERR_OK) e = cache_init(&r->cache, s->disk, reader_cache_memory_bytes(&s->config) - s->config.record_bytes_max, msg);
+    if (e != ERR_OK) {
+        free(r->room);
+        free(r);
+        return e;
+    }
+    ring_bcast_join(&s->hints, &r->hints);
+    log_reader_quiesce(r);
+    atomic_store_explicit(&s->seat[reader_index].waiter, waiter, memory_order_release); /* pairs with wake_readers */
+    *out = r;
+    return ERR_OK;
+}
+
+void log_reader_close(struct log_reader *r)
+{
+    struct reader_seat *seat = &r->storage->seat[r->index];
+    cache_fini(&r->cache);
+    atomic_store_explicit(&seat->waiter, NULL, memory_order_release);
+    atomic_store_explicit(&seat->epoch, READER_ABSENT, memory_order_release); /* pairs with readers_wait */
+    free(r->room);
+    free(r);
+}
+
+enum log_reader_hint log_reader_hint(struct log_reader *r, uint32_t *slot)
+{
+    uint64_t word[RING_BCAST_WORDS];
+    switch (ring_bcast_read(&r->storage->hints, &r->hints, word)) {
+    case RING_GOT: *slot = (uint32_t)word[0]; return LOG_HINT_LOG;
+    case RING_OVERRUN: return LOG_HINT_LOOK_AT_ALL;
+    case RING_EMPTY: break;
+    }
+    return LOG_HINT_NONE;
+}
+
+void log_reader_quiesce(struct log_reader *r)
+{
+    uint64_t epoch = atomic_load_explicit(&r->storage->epoch, memory_order_acquire); /* pairs with readers_wait: log slots before it */
+    atomic_store_explicit(&r->storage->seat[r->index].epoch, epoch, memory_order_release);
+}
+
+enum err log_reader_read(struct log_reader *r, struct log *l, uint64_t offset, uint32_t bytes_max, bool first_batch_whole,
+                         struct log_cursor *cursor, struct log_slice *out)
+{
+    struct log_cursor none = {{0}};
+    if (cursor == NULL) cursor = &none;
+    *out = (struct log_slice){.next_offset = offset};
+    if (atomic_load_explicit(&l->is_closing, memory_order_acquire)) return ERR_STATE;
+    uint64_t high_watermark = log_high_watermark(l);
+    if (offset > high_watermark || offset < log_start_offset(l)) return ERR_OUT_OF_RANGE;
+    if (offset == high_watermark) return ERR_OK;
+    enum err e = hot_read(r, l, offset, high_watermark, bytes_max, first_batch_whole, cursor, out);
+    if (e != ERR_NOT_FOUND) return e;
+    return cold_read(r, l, offset, high_watermark, bytes_max, first_batch_whole, cursor, out);
+}
+
+void log_reader_release(struct log_reader *r, const struct log_piece *piece)
+{
+    if ((piece->pin & PIN_IS_BLOCK) != 0) cache_unpin(&r->cache, piece->pin & ~PIN_IS_BLOCK);
+    else chunk_unpin(r->pins, piece->pin);
+}
+
+unsigned log_reader_poll(struct log_reader *r) { return cache_poll(&r->cache); }
+int      log_reader_fd(const struct log_reader *r) { return disk_queue_fd(r->cache.queue); }

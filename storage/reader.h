@@ -1,0 +1,62 @@
+/* storage/reader.h -- what the files of the reader share.  One thread each. */
+#ifndef STORAGE_READER_H
+#define STORAGE_READER_H
+
+#include "formats/record_batch.h"
+#include "storage/internal.h"
+#include "storage/reader_cache.h"
+
+enum { TIME_MEMOS = 16 };
+#define PIN_IS_BLOCK 0x80000000u /* log_piece.pin: a block of the cache, else a chunk */
+
+/* A place in a segment file at which a batch begins. */
+struct cold_place {
+    uint64_t segment_seq, segment_base, position, offset;
+    uint64_t limit; /* readable bytes of the segment */
+};
+
+struct time_memo { /* how far a search by time has come: it is called again after every disk read */
+    uint64_t incarnation;
+    int64_t  timestamp_ms;
+    struct cold_place at;
+};
+
+struct log_reader {
+    struct storage     *storage;
+    uint32_t            index;
+    struct chunk_pins  *pins;
+    struct reader_cache cache;
+    struct ring_bcast_reader hints;
+    struct time_memo    memo[TIME_MEMOS];
+    uint32_t            memo_next;
+    uint8_t            *room; /* record_bytes_max and a little: batches that blocks cut in two */
+    uint64_t            room_bytes;
+};
+
+/* ---- reader_hot.c ---- */
+/* Fills `out` from the tail.  ERR_NOT_FOUND: `offset` is not (or no longer) there. */
+NODISCARD enum err hot_read(struct log_reader *r, struct log *l, uint64_t offset, uint64_t high_watermark, uint32_t bytes_max,
+                            bool first_batch_whole, struct log_cursor *cursor, struct log_slice *out);
+
+/* ---- reader_cold.c ---- */
+NODISCARD enum err cold_read(struct log_reader *r, struct log *l, uint64_t offset, uint64_t high_watermark, uint32_t bytes_max,
+                             bool first_batch_whole, struct log_cursor *cursor, struct log_slice *out);
+/* A place at or before `offset`, from the indexes.  ERR_AGAIN, ERR_IO, ERR_OUT_OF_RANGE. */
+NODISCARD enum err cold_locate(struct log_reader *r, struct log *l, uint64_t offset, struct cold_place *out);
+/* The header of the batch at a place, checked against the place; moves into the next segment at the end of one. */
+NODISCARD enum err cold_header(struct log_reader *r, struct log *l, struct cold_place *at, struct record_batch_view *view);
+/* Copies bytes of a segment.  ERR_AGAIN: all reads that it needs were started. */
+NODISCARD enum err cold_copy(struct log_reader *r, struct log *l, const struct cold_place *at, uint8_t *to, uint32_t size);
+
+/* cursors */
+enum { CURSOR_NONE, CURSOR_HOT, CURSOR_COLD };
+static inline bool cursor_fits(const struct log_cursor *c, const struct log *l, uint64_t offset, unsigned kind)
+{
+    return c->opaque[0] == (l->incarnation << 2 | kind) && c->opaque[1] == offset;
+}
+static inline void cursor_set(struct log_cursor *c, const struct log *l, uint64_t offset, unsigned kind, uint64_t where, uint64_t position)
+{
+    *c = (struct log_cursor){{l->incarnation << 2 | kind, offset, where, position}};
+}
+
+#endif

@@ -1,0 +1,70 @@
+/* storage/reader_cache.h -- one reader's files and blocks of the past, read by its own queue.  One thread. */
+#ifndef STORAGE_READER_CACHE_H
+#define STORAGE_READER_CACHE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "storage/disk.h"
+#include "storage/log_files.h"
+#include "storage/storage.h"
+
+enum {
+    READER_BLOCK_BYTES = 512 << 10,
+    READER_FILES_MAX   = 64,
+    READER_DEPTH       = 32, /* reads under way */
+};
+
+enum block_state { BLOCK_FREE, BLOCK_READING, BLOCK_READY, BLOCK_FAILED };
+
+struct cache_block {
+    uint64_t key;   /* file key << 32 | number of the block in its file */
+    uint64_t used;  /* tick of the last use: the smallest goes first */
+    uint32_t state, pins;
+    bool     is_short; /* the file ended before it should */
+    uint32_t valid; /* bytes from the block's start that may be read; while reading: that will be */
+};
+
+struct cache_file {
+    uint64_t incarnation, segment_base;
+    uint64_t bytes, used;
+    uint32_t which, key; /* key: never used again for another file */
+    uint32_t reading;
+    int      file; /* -1: this place is free */
+};
+
+struct reader_cache {
+    struct disk        *disk;
+    struct disk_queue  *queue;
+    uint8_t            *bytes;
+    struct cache_block *block;
+    uint32_t            block_count, reading;
+    struct cache_file   file[READER_FILES_MAX];
+    uint32_t            file_keys;
+    uint64_t            tick, disk_reads;
+    uint64_t            mapped_bytes;
+    bool                is_starved; /* a read found every block pinned */
+};
+
+/* Bytes a reader reserves: its cache (at least what one record of record_bytes_max needs) and a record's room beside it. */
+uint64_t reader_cache_memory_bytes(const struct storage_config *config);
+
+NODISCARD enum err cache_init(struct reader_cache *c, struct disk *disk, uint64_t bytes, struct err_msg *msg);
+void               cache_fini(struct reader_cache *c);
+unsigned           cache_poll(struct reader_cache *c);
+
+/* The open file of a segment.  ERR_NOT_FOUND: removed.  ERR_IO.  Valid until the next call. */
+NODISCARD enum err cache_open(struct reader_cache *c, uint64_t incarnation, const char *folder, uint64_t segment_base,
+                              enum segment_file which, struct cache_file **out);
+/* Bytes of the file from `position` on, of which `limit` (its readable length) are there: as many as lie in one block.
+ * ERR_AGAIN: a read was started, or all blocks are pinned.  ERR_IO; ERR_CORRUPT: the file is shorter than `limit`. */
+NODISCARD enum err cache_get(struct reader_cache *c, struct cache_file *f, uint64_t position, uint64_t limit,
+                             const uint8_t **bytes, uint32_t *available, uint32_t *block);
+/* Starts reading the block of `position` if that costs nobody anything. */
+void cache_ahead(struct reader_cache *c, struct cache_file *f, uint64_t position, uint64_t limit);
+
+static inline void cache_pin(struct reader_cache *c, uint32_t block) { c->block[block].pins++; }
+void               cache_unpin(struct reader_cache *c, uint32_t block);
+
+#endif

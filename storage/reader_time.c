@@ -1,0 +1,126 @@
+/* Searching by time.  Timestamps may run backwards, so a segment is passed over only by its largest one, and within a segment the
+ * time index says how far every record is older; from there batch by batch. */
+#include <string.h>
+
+#include "storage/reader.h"
+
+static enum err time_file_find(struct log_reader *r, struct log *l, uint64_t segment_base, int64_t timestamp_ms, uint64_t *offset)
+{
+    struct cache_file *f;
+    *offset = segment_base;
+    enum err e = cache_open(&r->cache, l->incarnation, l->folder, segment_base, SEGMENT_TIME_INDEX, &f);
+    if (e != ERR_OK) return e == ERR_NOT_FOUND ? ERR_OK : e;
+    uint64_t low = 0, high = f->bytes / TIME_INDEX_ENTRY_BYTES;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        uint8_t entry[TIME_INDEX_ENTRY_BYTES];
+        for (uint32_t done = 0; done < sizeof entry;) { /* blocks do not end between entries */
+            const uint8_t *bytes;
+            uint32_t available, block;
+            e = cache_get(&r->cache, f, middle * sizeof entry + done, f->bytes, &bytes, &available, &block);
+            if (e != ERR_OK) return e == ERR_CORRUPT ? ERR_OK : e;
+            if (available > sizeof entry - done) available = (uint32_t)sizeof entry - done;
+            memcpy(entry + done, bytes, available);
+            done += available;
+        }
+        struct cursor c = cursor_of(entry, sizeof entry);
+        int64_t at_ms = (int64_t)cursor_be(&c, 8);
+        if (at_ms < timestamp_ms) {
+            *offset = segment_base + cursor_be(&c, 4);
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return ERR_OK;
+}
+
+/* Where to begin: the first segment with a record that is not older, and the place in it that its time index gives. */
+static enum err time_locate(struct log_reader *r, struct log *l, int64_t timestamp_ms, struct cold_place *at)
+{
+    struct segment_info info;
+    uint64_t seq = segment_first(&l->segments), offset = 0;
+    while (seq < segment_next(&l->segments)) {
+        if (!segment_get(&l->segments, seq, &info)) seq = segment_first(&l->segments); /* the oldest went meanwhile */
+        else if (info.max_timestamp_ms < timestamp_ms) seq++;
+        else break;
+    }
+    if (seq >= segment_next(&l->segments)) return ERR_NOT_FOUND;
+    bool found = false;
+    for (int i = 0; i < 2 && !found; i++) {
+        if (!index_set_holds(&l->index[i], info.base_offset)) continue;
+        offset = index_find_time(&l->index[i], timestamp_ms);
+        found = index_set_holds(&l->index[i], info.base_offset);
+    }
+    if (!found) TRY(time_file_find(r, l, info.base_offset, timestamp_ms, &offset));
+    if (offset < log_start_offset(l)) offset = log_start_offset(l);
+    return cold_locate(r, l, offset, at);
+}
+
+static struct time_memo *memo_of(struct log_reader *r, const struct log *l, int64_t timestamp_ms)
+{
+    for (int i = 0; i < TIME_MEMOS; i++)
+        if (r->memo[i].incarnation == l->incarnation && r->memo[i].timestamp_ms == timestamp_ms) return &r->memo[i];
+    return NULL;
+}
+
+/* The first record in this batch that is not older. */
+static enum err search_batch(struct log_reader *r, struct log *l, const struct cold_place *at, const struct record_batch_view *header,
+                             int64_t timestamp_ms, uint64_t *offset, int64_t *found_ms)
+{
+    struct record_batch_view view;
+    struct record_view record;
+    if ((header->attributes & 7) != 0 || header->bytes > r->room_bytes) { /* not looked into: the batch as a whole */
+        *offset = header->base_offset;
+        *found_ms = header->max_timestamp_ms;
+        return ERR_OK;
+    }
+    TRY(cold_copy(r, l, at, r->room, header->bytes));
+    TRY(record_batch_view(r->room, header->bytes, &view));
+    if (!record_batch_crc_holds(r->room, &view)) return ERR_CORRUPT;
+    struct cursor records = cursor_of(view.records, view.records_bytes);
+    while (cursor_left(&records) > 0) {
+        TRY(record_next(&records, &view, &record));
+        if (record.timestamp_ms < timestamp_ms || record.offset < log_start_offset(l)) continue;
+        *offset = record.offset;
+        *found_ms = record.timestamp_ms;
+        return ERR_OK;
+    }
+    return ERR_NOT_FOUND; /* the header promised more than is there */
+}
+
+static enum err search(struct log_reader *r, struct log *l, struct cold_place *at, int64_t timestamp_ms, uint64_t *offset, int64_t *found_ms)
+{
+    uint64_t high_watermark = log_high_watermark(l);
+    for (;;) {
+        struct record_batch_view view;
+        if (at->offset >= high_watermark) return ERR_NOT_FOUND;
+        TRY(cold_header(r, l, at, &view));
+        if (view.max_timestamp_ms >= timestamp_ms) {
+            enum err e = search_batch(r, l, at, &view, timestamp_ms, offset, found_ms);
+            if (e != ERR_NOT_FOUND) return e;
+        }
+        at->position += view.bytes;
+        at->offset = view.last_offset + 1;
+    }
+}
+
+enum err log_reader_find_time(struct log_reader *r, struct log *l, int64_t timestamp_ms, uint64_t *offset, int64_t *found_ms)
+{
+    struct cold_place at;
+    if (atomic_load_explicit(&l->is_closing, memory_order_acquire)) return ERR_STATE;
+    struct time_memo *memo = memo_of(r, l, timestamp_ms);
+    enum err e = ERR_OK;
+    if (memo != NULL) at = memo->at;
+    else e = time_locate(r, l, timestamp_ms, &at);
+    if (e == ERR_OK) {
+        e = search(r, l, &at, timestamp_ms, offset, found_ms);
+        if (e == ERR_AGAIN) { /* go on from here next time */
+            if (memo == NULL) memo = &r->memo[r->memo_next++ % TIME_MEMOS];
+            *memo = (struct time_memo){l->incarnation, timestamp_ms, at};
+            return e;
+        }
+    }
+    if (memo != NULL) memo->incarnation = 0;
+    return e;
+}

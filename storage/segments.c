@@ -1,0 +1,152 @@
+/* A log's segments over time: made ahead, rolled, sealed, checkpointed, removed.  Storage thread; the helper does the work. */
+#include "storage/internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/invariant.h"
+#include "base/log.h"
+
+void segment_prepare(struct log *l)
+{
+    struct writer *w = &l->writer;
+    if (w->prepared_file >= 0 || w->preparing || w->prepare_error.code != ERR_OK || w->state != WRITER_RUNNING) return;
+    struct job j = {.kind = JOB_PREPARE, .log = l, .file = -1, .number = ++w->number, .position = l->storage->config.segment_bytes};
+    w->preparing = true;
+    job_send(l->storage, &j);
+}
+
+static void seal_active(struct log *l)
+{
+    struct writer *w = &l->writer;
+    struct index_set *set = &l->index[l->index_active];
+    struct segment_info info;
+    bool found = segment_get(&l->segments, w->segment_seq, &info);
+    INVARIANT(found);
+    info.bytes = w->end_position;
+    info.ends_transaction = w->end_mark.offset == w->next_offset;
+    segment_update(&l->segments, w->segment_seq, &info);
+    struct job j = {.kind = JOB_SEAL, .log = l, .file = w->file, .segment_base = w->segment_base, .position = w->end_position, .set = set, .mark = set->at};
+    w->sealing = true;
+    job_send(l->storage, &j);
+}
+
+bool segment_roll(struct log *l, uint64_t base_offset)
+{
+    struct writer *w = &l->writer;
+    if (!writer_is_flushed(l)) {
+        w->flush_now = true;
+        return false;
+    }
+    if (w->prepare_error.code != ERR_OK) {
+        writer_fail(l, w->prepare_error.code, w->prepare_error.text);
+        return false;
+    }
+    if (w->prepared_file < 0) segment_prepare(l);
+    if (w->prepared_file < 0 || w->sealing || w->promoting) return false;
+    const struct segment_info info = {.base_offset = base_offset, .appended_ms = clock_realtime_ms(l->storage->clock), .max_timestamp_ms = -1};
+    if (!segment_append(&l->segments, &info)) {
+        writer_fail(l, ERR_NO_SPACE, "the log has as many segments as there may be: raise segment_bytes or shorten the retention");
+        return false;
+    }
+    struct job j = {.kind = JOB_PROMOTE, .log = l, .file = -1, .number = w->number, .segment_base = base_offset};
+    w->promoting = true;
+    job_send(l->storage, &j); /* first: what becomes durable in the new segment waits for its name */
+    seal_active(l);
+
+    l->index_active ^= 1;
+    index_reset(&l->index[l->index_active], base_offset);
+    w->file = w->prepared_file;
+    w->prepared_file = -1;
+    w->segment_base = base_offset;
+    w->segment_seq = segment_next(&l->segments) - 1;
+    w->end_position = w->durable_position = w->submitted = 0;
+    w->write_seq = tail_next(&l->tail); /* all before is written */
+    w->current = CHUNK_NONE;
+    return true;
+}
+
+void checkpoint_start(struct log *l)
+{
+    struct writer *w = &l->writer;
+    if (w->checkpointing || w->promoting) return; /* the point must not lie in a file without a name */
+    struct job j = {.kind = JOB_CHECKPOINT, .log = l, .file = -1, .segment_base = w->visible.segment_base, .mark = w->visible.index};
+    if (w->visible.segment_base == w->segment_base && w->visible.position > 0) j.set = &l->index[l->index_active];
+    j.checkpoint = (struct log_checkpoint){log_start_offset(l), w->visible.segment_base, w->visible.offset, w->visible.position,
+                                           w->visible.gtid_segment, w->visible.gtid_position, false};
+    w->checkpointing = true;
+    w->checkpoint_bytes = 0;
+    w->checkpoint_ms = clock_realtime_ms(l->storage->clock);
+    job_send(l->storage, &j);
+}
+
+/* The oldest segments that are over age or size go, as far as the next one begins with a transaction. */
+static void retention(struct log *l, uint64_t now_ms)
+{
+    const struct storage_config *config = &l->storage->config;
+    struct writer *w = &l->writer;
+    struct segment_info info, next;
+    struct job j = {.kind = JOB_REMOVE, .log = l, .file = -1};
+    uint64_t total = storage_log_bytes(l), first = segment_first(&l->segments), start = 0;
+    uint32_t count = 0;
+    if (w->removing > 0 || w->checkpointing || w->promoting) return;
+    while (count < REMOVE_MAX && segment_get(&l->segments, first + count, &info) && segment_get(&l->segments, first + count + 1, &next)) {
+        bool is_old = config->retention_ms > 0 && info.appended_ms + config->retention_ms < now_ms;
+        bool is_over = config->retention_bytes > 0 && total > config->retention_bytes;
+        if ((!is_old && !is_over) || info.base_offset >= w->visible.segment_base) break;
+        j.remove_base[count++] = info.base_offset;
+        total -= info.bytes;
+        if (!info.ends_transaction) continue;
+        j.remove_count = count;
+        start = next.base_offset;
+    }
+    if (j.remove_count == 0) return;
+    atomic_store_explicit(&l->start_offset, start, memory_order_release); /* pairs with log_start_offset */
+    for (uint32_t i = 0; i < j.remove_count; i++) segment_drop_first(&l->segments);
+    checkpoint_start(l); /* persists the new start, before the files go */
+    w->removing++;
+    job_send(l->storage, &j);
+}
+
+void log_housekeeping(struct log *l, uint64_t now_ms)
+{
+    struct writer *w = &l->writer;
+    counter_set(l->counters.bytes, storage_log_bytes(l));
+    counter_set(l->counters.high_watermark, log_high_watermark(l));
+    if (w->state != WRITER_RUNNING) return;
+    w->prepare_error.code = ERR_OK; /* try again: there may be space now */
+    if (w->visible.offset != w->checkpoint_offset && now_ms > w->checkpoint_ms + CHECKPOINT_AGE_MS) checkpoint_start(l);
+    retention(l, now_ms);
+}
+
+static void prepared(struct log *l, const struct job *j)
+{
+    struct writer *w = &l->writer;
+    w->preparing = false;
+    if (j->error.code == ERR_OK) {
+        w->prepared_file = j->file;
+        return;
+    }
+    w->prepare_error = j->error;
+    log_warn("storage", "%s", j->error.text);
+}
+
+void job_ended(const struct job *j)
+{
+    struct log *l = j->log;
+    struct writer *w = &l->writer;
+    w->jobs--;
+    switch (j->kind) {
+    case JOB_PREPARE: prepared(l, j); return;
+    case JOB_PROMOTE: w->promoting = false; break;
+    case JOB_SEAL: w->sealing = false; break;
+    case JOB_CHECKPOINT:
+        w->checkpointing = false;
+        if (j->error.code == ERR_OK) w->checkpoint_offset = j->checkpoint.recovery_offset;
+        break;
+    case JOB_REMOVE: w->removing--; break;
+    }
+    if (j->error.code != ERR_OK) writer_fail(l, j->error.code, j->error.text);
+    else if (j->kind == JOB_SEAL) checkpoint_start(l);
+}

@@ -1,0 +1,313 @@
+/* From accepted batches to durable and visible ones: group commit.
+ *
+ * A group is what was accepted when the one before it completed.  Whole blocks go to the disk straight from their chunks,
+ * also before their group starts (early writes); the partial last block goes from a zero-padded copy.  A block is never
+ * in flight twice: whole blocks are written once, and the block that a partial write covers waits for that write.  When
+ * all writes of the group have ended the file is synced, and then the high watermark moves to the group's last transaction end.
+ * A group of one partial block alone (a small commit) is one write with RWF_DSYNC: one trip to the disk instead of two. */
+#include "storage/internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+static uint64_t block_floor(uint64_t position) { return position / LOG_BLOCK_BYTES * LOG_BLOCK_BYTES; }
+
+/* ---- failing ---- */
+
+void log_set_error(struct log *l, enum err e, const char *text)
+{
+    pthread_mutex_lock(&l->error_lock);
+    l->error.code = e;
+    snprintf(l->error.text, sizeof l->error.text, "%s", text);
+    pthread_mutex_unlock(&l->error_lock);
+}
+
+void writer_fail(struct log *l, enum err e, const char *what)
+{
+    struct writer *w = &l->writer;
+    if (w->state == WRITER_FAILED) return;
+    w->state = WRITER_FAILED;
+    log_set_error(l, e, what);
+    log_error("storage", "channel %s stops writing: %s", l->identity.name, what);
+    struct feed_failed *m = ring_spsc_claim(&w->feed.to_producer, sizeof *m);
+    if (m != NULL) {
+        *m = (struct feed_failed){FEED_FAILED, (uint32_t)e};
+        ring_spsc_commit(&w->feed.to_producer);
+    }
+    for (uint64_t i = w->reply_first; i < w->reply_next; i++)
+        if (w->reply[i % REPLIES_MAX].next_offset > w->durable_offset) w->reply[i % REPLIES_MAX].error = e;
+    if (w->feed.producer_waiter != NULL) waiter_wake(w->feed.producer_waiter);
+}
+
+static void write_failed(struct log *l, int64_t rc, const char *what)
+{
+    char text[400];
+    enum err e = disk_error(rc);
+    snprintf(text, sizeof text, "cannot %s %s/%020" PRIu64 ".log: %s; %s", what, l->folder, l->writer.segment_base, disk_error_text(rc),
+             e == ERR_NO_SPACE ? "free some space, then resume the channel" : "check the disk, then resume the channel");
+    writer_fail(l, e, text);
+}
+
+/* ---- writing ---- */
+
+static bool put_write(struct log *l, void *bytes, uint32_t size, uint64_t position, uint32_t parity, bool is_durable)
+{
+    struct writer *w = &l->writer;
+    struct disk_io io = {DISK_WRITE_AT, w->file, bytes, size, position, 0, is_durable};
+    if (!storage_write(l, &io, parity)) return false;
+    w->in_flight[parity]++;
+    w->written[parity]++;
+    return true;
+}
+
+/* Submits whole blocks below `end`; `all`: also a small rest.  True: nothing of that is left. */
+static bool put_blocks(struct log *l, uint64_t end, bool all, uint32_t parity)
+{
+    struct writer *w = &l->writer;
+    const struct chunk_pool *pool = &l->storage->keeper.pool;
+    while (w->write_seq < tail_next(&l->tail)) {
+        const struct tail_entry *e = tail_at(&l->tail, w->write_seq);
+        uint64_t start = atomic_load_explicit(&e->file_position, memory_order_relaxed);
+        bool is_last = w->write_seq + 1 == tail_next(&l->tail);
+        uint64_t entry_end = block_floor(start + e->filled), to = entry_end < end ? entry_end : end;
+        if (w->submitted >= to) {
+            if (is_last || to < entry_end) return true;
+            w->write_seq++;
+            continue;
+        }
+        uint64_t size = to - w->submitted;
+        if (size > WRITE_BYTES_MAX) size = WRITE_BYTES_MAX;
+        if (!all && is_last && size < EAGER_BYTES_MIN) return true;
+        if (w->partial_in_flight && w->partial_position == w->submitted) return false;
+        uint32_t chunk = atomic_load_explicit(&e->chunk, memory_order_relaxed);
+        if (!put_write(l, chunk_at(pool, chunk) + (w->submitted - start), (uint32_t)size, w->submitted, parity, false)) return false;
+        w->submitted += size;
+    }
+    return true;
+}
+
+static bool put_partial(struct log *l)
+{
+    struct writer *w = &l->writer;
+    uint64_t block = block_floor(w->group_end);
+    uint32_t size = (uint32_t)(w->group_end - block);
+    if (size == 0) return true;
+    if (w->partial_in_flight) return false;
+    /* The block's bytes lie in the entry that `submitted` stands in: put_blocks has gone up to there. */
+    const struct tail_entry *e = tail_at(&l->tail, w->write_seq);
+    uint64_t start = atomic_load_explicit(&e->file_position, memory_order_relaxed);
+    uint32_t chunk = atomic_load_explicit(&e->chunk, memory_order_relaxed);
+    bool is_only = w->written[w->parity] == 0;
+    memcpy(w->scratch, chunk_at(&l->storage->keeper.pool, chunk) + (block - start), size);
+    memset(w->scratch + size, 0, LOG_BLOCK_BYTES - size);
+    if (!put_write(l, w->scratch, LOG_BLOCK_BYTES, block, w->parity, is_only)) return false;
+    w->partial_in_flight = true;
+    w->partial_position = block;
+    w->group_synced = is_only;
+    return true;
+}
+
+void writer_written(struct write_op *op, int32_t result)
+{
+    struct log *l = op->log;
+    struct writer *w = &l->writer;
+    if (op->io.kind == DISK_SYNC) {
+        w->in_flight[op->parity]--;
+        if (result < 0) write_failed(l, result, "sync"); /* never again: the kernel may have dropped what it could not write */
+        return;
+    }
+    if (result == 0) result = -EIO; /* a write that moves nothing never will */
+    if (result > 0 && (uint32_t)result < op->io.size && result % LOG_BLOCK_BYTES == 0) { /* short: the rest, again */
+        struct disk_io rest = op->io;
+        rest.bytes = (uint8_t *)rest.bytes + result;
+        rest.size -= (uint32_t)result;
+        rest.position += (uint32_t)result;
+        if (storage_write(l, &rest, op->parity)) return;
+        result = -EAGAIN; /* cannot be: this transfer's own place in the queue is free */
+    }
+    w->in_flight[op->parity]--;
+    if (op->io.bytes == w->scratch) w->partial_in_flight = false;
+    if (result < 0) write_failed(l, result, "write");
+    else counter_add(l->counters.written_bytes, op->io.size);
+}
+
+/* ---- groups ---- */
+
+static bool group_is_due(const struct log *l, uint64_t now_ns)
+{
+    const struct writer *w = &l->writer;
+    if (w->end_position == w->durable_position) return false;
+    uint64_t interval_ns = (uint64_t)l->storage->config.flush_interval_us * 1000u;
+    return interval_ns == 0 || w->flush_now || w->state == WRITER_DETACHING || now_ns - w->oldest_ns >= interval_ns ||
+           w->end_position - w->durable_position >= GROUP_BYTES_MAX;
+}
+
+static void group_start(struct writer *w)
+{
+    w->phase = GROUP_WRITING;
+    w->group_end = w->end_position;
+    w->group_offset = w->next_offset;
+    w->group_mark = w->end_mark;
+    w->group_put = w->group_synced = false;
+    w->flush_now = false;
+    w->oldest_ns = 0;
+}
+
+static void publish(struct log *l)
+{
+    struct writer *w = &l->writer;
+    struct segment_info info;
+    if (segment_get(&l->segments, w->segment_seq, &info)) {
+        info.bytes = w->durable_position;
+        info.max_timestamp_ms = l->index[l->index_active].at.max_timestamp_ms;
+        info.appended_ms = clock_realtime_ms(l->storage->clock);
+        segment_update(&l->segments, w->segment_seq, &info);
+    }
+    w->visible = w->group_mark;
+    if (w->visible.offset > log_high_watermark(l)) storage_publish(l);
+}
+
+static void group_end(struct log *l)
+{
+    struct writer *w = &l->writer;
+    uint64_t now_ns = clock_monotonic_ns(l->storage->clock);
+    w->checkpoint_bytes += w->group_end - w->durable_position;
+    w->durable_position = w->group_end;
+    w->durable_offset = w->group_offset;
+    w->written[w->parity] = 0;
+    w->parity ^= 1;
+    w->phase = GROUP_NONE;
+    counter_add(l->counters.flushes, 1);
+    publish(l);
+    for (; w->latency_first < w->latency_next; w->latency_first++) {
+        const struct latency *x = &w->latency[w->latency_first % LATENCIES_MAX];
+        if (x->next_offset > w->durable_offset) break;
+        histogram_record(l->counters.durable_ns, now_ns - x->encoded_ns);
+    }
+}
+
+/* Moves the group on by a step; false: it has to wait. */
+static bool group_step(struct log *l, uint64_t now_ns)
+{
+    struct writer *w = &l->writer;
+    const struct disk_io sync = {.kind = DISK_SYNC, .file = w->file};
+    switch (w->phase) {
+    case GROUP_NONE:
+        if (!group_is_due(l, now_ns)) return false;
+        group_start(w);
+        return true;
+    case GROUP_WRITING:
+        if (!w->group_put && (!put_blocks(l, block_floor(w->group_end), true, w->parity) || !put_partial(l))) return false;
+        w->group_put = true;
+        if (w->in_flight[w->parity] > 0) return false;
+        if (!w->group_synced) {
+            if (!storage_write(l, &sync, w->parity)) return false;
+            w->in_flight[w->parity]++;
+        }
+        w->phase = GROUP_SYNCING;
+        return true;
+    case GROUP_SYNCING:
+        if (w->in_flight[w->parity] > 0) return false;
+        w->phase = GROUP_PROMOTING;
+        return true;
+    case GROUP_PROMOTING:
+        if (w->promoting) return false; /* after a loss of power nobody would find the file */
+        group_end(l);
+        return true;
+    }
+    return false;
+}
+
+/* ---- answers ---- */
+
+static unsigned answer(struct writer *w)
+{
+    unsigned answered = 0;
+    while (w->reply_first < w->reply_next) {
+        const struct reply *r = &w->reply[w->reply_first % REPLIES_MAX];
+        if (r->error == ERR_OK && r->next_offset > w->durable_offset) break;
+        struct feed_durable *m = ring_spsc_claim(&w->feed.to_producer, sizeof *m);
+        if (m == NULL) break;
+        *m = (struct feed_durable){FEED_DURABLE, (uint32_t)r->error, r->token, r->base_offset};
+        w->reply_first++;
+        answered++;
+    }
+    if (answered > 0) {
+        ring_spsc_commit(&w->feed.to_producer);
+        if (w->feed.producer_waiter != NULL) waiter_wake(w->feed.producer_waiter);
+    }
+    return answered;
+}
+
+/* ---- the tail ---- */
+
+bool tail_evict(struct log *l)
+{
+    const struct writer *w = &l->writer;
+    uint64_t first = tail_first(&l->tail);
+    if (first + 1 >= tail_next(&l->tail) || first >= w->write_seq) return false; /* being filled, or not yet written */
+    const struct tail_entry *e = tail_at(&l->tail, first);
+    if (atomic_load_explicit(&e->segment_base, memory_order_relaxed) == w->segment_base &&
+        atomic_load_explicit(&e->file_position, memory_order_relaxed) + e->filled > w->durable_position)
+        return false;
+    if (chunk_leave(&l->storage->keeper, tail_pop(&l->tail))) counter_add(l->storage->retired, 1);
+    return true;
+}
+
+void writer_release(struct log *l)
+{
+    struct writer *w = &l->writer;
+    while (tail_first(&l->tail) < tail_next(&l->tail))
+        if (chunk_leave(&l->storage->keeper, tail_pop(&l->tail))) counter_add(l->storage->retired, 1);
+    while (w->lease_count > 0) chunk_return(&l->storage->keeper, w->lease[--w->lease_count]);
+    w->current = CHUNK_NONE;
+    w->held = NULL;
+}
+
+/* ---- a turn ---- */
+
+unsigned writer_step(struct log *l, uint64_t now_ns)
+{
+    struct writer *w = &l->writer;
+    unsigned work = writer_take(l, now_ns);
+    if (w->state == WRITER_FAILED) return work + answer(w);
+    if (w->phase == GROUP_NONE) (void)put_blocks(l, UINT64_MAX, false, w->parity);
+    else if (w->group_put) (void)put_blocks(l, UINT64_MAX, false, w->parity ^ 1);
+    while (w->state != WRITER_FAILED && group_step(l, now_ns)) work++;
+    work += answer(w);
+    work += writer_lease(l);
+    while (tail_next(&l->tail) - tail_first(&l->tail) > l->storage->config.tail_chunks_per_log && tail_evict(l)) work++;
+    if (w->checkpoint_bytes >= CHECKPOINT_BYTES) checkpoint_start(l);
+    if (w->prepared_file < 0 && w->end_position >= l->storage->config.segment_bytes / 2) segment_prepare(l);
+    return work;
+}
+
+bool writer_is_flushed(const struct log *l)
+{
+    const struct writer *w = &l->writer;
+    return w->phase == GROUP_NONE && w->end_position == w->durable_position && w->in_flight[0] + w->in_flight[1] == 0;
+}
+
+bool writer_is_over(const struct log *l)
+{
+    const struct writer *w = &l->writer;
+    if (w->in_flight[0] + w->in_flight[1] > 0 || w->jobs > 0) return false;
+    if (w->state == WRITER_FAILED) return true;
+    bool feed_is_empty = w->held == NULL && atomic_load_explicit(&w->feed.to_storage.tail, memory_order_acquire) == w->feed.to_storage.read;
+    return w->state == WRITER_DETACHING && feed_is_empty && writer_is_flushed(l) && w->visible.offset == w->checkpoint_offset;
+}
+
+uint64_t writer_due_ns(const struct log *l, uint64_t now_ns)
+{
+    const struct writer *w = &l->writer;
+    uint64_t due_ns = UINT64_MAX, interval_ns = (uint64_t)l->storage->config.flush_interval_us * 1000u;
+    if (w->state == WRITER_FAILED) return UINT64_MAX;
+    if (w->oldest_ns != 0 && w->phase == GROUP_NONE) due_ns = w->oldest_ns + interval_ns > now_ns ? w->oldest_ns + interval_ns - now_ns : 0;
+    bool polls = w->is_stalled || w->reply_next - w->reply_first == REPLIES_MAX; /* for pins to go, for the producer to read */
+    if (polls && due_ns > STALL_POLL_NS) due_ns = STALL_POLL_NS;
+    return due_ns;
+}
