@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <liburing.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>

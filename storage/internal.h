@@ -161,7 +161,8 @@ struct job {
     struct index_set *set;  /* SEAL, CHECKPOINT */
     struct index_mark mark;
     struct log_checkpoint checkpoint;
-    uint64_t      remove_first, remove_end; /* REMOVE: seqs whose files go; their bases are in the table's ring still */
+    uint64_t      remove_base[REMOVE_MAX]; /* REMOVE: segments whose files go */
+    uint32_t      remove_count;
     struct err_msg error;
 };
 _Static_assert(sizeof(struct job) * LOGS_MAX * 4 <= JOBS_BYTES, "a log has at most four jobs under way");
@@ -186,7 +187,7 @@ struct storage {
     struct disk *disk;
     bool         owns_disk, is_simulated;
     struct storage_config config; /* data_folder points to our copy */
-    char         data_folder[LOG_PATH_BYTES];
+    char         data_folder[DATA_PATH_BYTES];
     const struct clock *clock;
     struct counters    *counters;
     int          lock_file;

@@ -24,6 +24,7 @@
 enum {
     LOG_FORMAT_VERSION = 1,
     LOG_PATH_BYTES     = 1024,
+    DATA_PATH_BYTES    = 640, /* of the data folder: names of logs and files come behind it */
 };
 #define LOG_SUFFIX_CREATING "~creating" /* no name of a log has a tilde */
 #define LOG_SUFFIX_DELETED  "~deleted"

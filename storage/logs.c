@@ -121,7 +121,7 @@ static enum err folder_failed(struct err_msg *msg, int rc, const char *path)
 /* Makes the folder of a new log beside its place, and renames it: it is there whole or not at all. */
 static enum err log_create(struct storage *s, const struct log_identity *identity, struct err_msg *msg)
 {
-    char outer[LOG_PATH_BYTES + 16], inner[LOG_PATH_BYTES + 32], path[LOG_PATH_BYTES];
+    char outer[LOG_PATH_BYTES - 32], inner[LOG_PATH_BYTES], path[LOG_PATH_BYTES];
     snprintf(outer, sizeof outer, "%s/%s%s", s->data_folder, identity->name, LOG_SUFFIX_CREATING);
     TRY(tree_remove(s->disk, outer, msg));
     int rc = disk_make_folder(s->disk, outer);
@@ -146,7 +146,7 @@ static enum err log_create(struct storage *s, const struct log_identity *identit
 
 static enum err log_identify(struct storage *s, struct log_identity *identity, bool create, struct err_msg *msg)
 {
-    char folder[LOG_PATH_BYTES + 8];
+    char folder[LOG_PATH_BYTES];
     struct disk_stat st;
     struct log_identity found;
     TRY(name_check(identity->name, msg));
@@ -298,7 +298,7 @@ static uint32_t free_slot(struct storage *s)
 enum err storage_log_open(struct storage *s, struct log_identity *identity, bool create, struct log **log,
                           struct log_feed **feed, struct log_resume *resume, struct err_msg *msg)
 {
-    struct log *l;
+    struct log *l = NULL;
     uint32_t slot = free_slot(s);
     if (slot == LOGS_MAX) return err_set(msg, ERR_TOO_LARGE, "%d logs are open: no more fit into one millraced", LOGS_MAX);
     TRY(log_identify(s, identity, create, msg));
@@ -367,7 +367,7 @@ void storage_log_close(struct storage *s, struct log *l)
 
 enum err storage_log_delete(struct storage *s, struct log *l, struct err_msg *msg)
 {
-    char from[LOG_PATH_BYTES + 8], to[LOG_PATH_BYTES + 24], label[COUNTERS_LABEL_BYTES];
+    char from[LOG_PATH_BYTES - 32], to[LOG_PATH_BYTES], label[COUNTERS_LABEL_BYTES];
     if (l->is_attached) return err_set(msg, ERR_STATE, "the log of %s has a producer: detach it first", l->identity.name);
     snprintf(from, sizeof from, "%s/%s", s->data_folder, l->identity.name);
     snprintf(to, sizeof to, "%s%s", from, LOG_SUFFIX_DELETED);

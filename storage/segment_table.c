@@ -1,5 +1,6 @@
 #include "storage/segment_table.h"
 
+#include <stddef.h>
 #include <sys/mman.h>
 
 #include "base/invariant.h"

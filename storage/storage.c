@@ -224,6 +224,8 @@ static void *storage_thread(void *argument)
 static enum err config_check(const struct storage_config *c, struct err_msg *msg)
 {
     uint64_t pool = (uint64_t)c->chunk_bytes * c->chunk_count;
+    if (strlen(c->data_folder) >= DATA_PATH_BYTES)
+        return err_set(msg, ERR_INVALID, "the path of the data folder is longer than %d bytes", DATA_PATH_BYTES - 1);
     if (c->chunk_bytes < 2 * LOG_BLOCK_BYTES || c->chunk_bytes % LOG_BLOCK_BYTES != 0)
         return err_set(msg, ERR_INVALID, "chunk_bytes %" PRIu32 " is not a multiple of %d, two at least", c->chunk_bytes, LOG_BLOCK_BYTES);
     if (pool < (uint64_t)c->record_bytes_max + (uint64_t)c->chunk_bytes * (c->leases_per_log + 4ull))
@@ -298,7 +300,6 @@ static void storage_free(struct storage *s)
 
 static enum err storage_prepare(struct storage *s, struct err_msg *msg)
 {
-    TRY(config_check(&s->config, msg));
     TRY(folder_lock(s, msg));
     (void)disk_list(s->disk, s->data_folder, end_deletion, s);
     TRY(memory_reserve(s, msg));
@@ -316,12 +317,12 @@ static enum err storage_prepare(struct storage *s, struct err_msg *msg)
 static enum err storage_new(struct storage **out, const struct storage_config *config, const struct clock *clock,
                             struct counters *counters, struct disk *disk, struct err_msg *msg)
 {
+    TRY(config_check(config, msg));
     struct storage *s = aligned_alloc(128, (sizeof *s + 127) / 128 * 128);
     if (s == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for the store");
     memset(s, 0, sizeof *s);
     s->config = *config;
-    if (s->config.uring_depth == 0) s->config.uring_depth = 64;
-    snprintf(s->data_folder, sizeof s->data_folder - 300, "%s", config->data_folder);
+    snprintf(s->data_folder, sizeof s->data_folder, "%s", config->data_folder);
     s->config.data_folder = s->data_folder;
     s->clock = clock;
     s->counters = counters;

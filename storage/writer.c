@@ -45,9 +45,9 @@ void writer_fail(struct log *l, enum err e, const char *what)
 
 static void write_failed(struct log *l, int64_t rc, const char *what)
 {
-    char text[400];
+    char text[sizeof l->error.text];
     enum err e = disk_error(rc);
-    snprintf(text, sizeof text, "cannot %s %s/%020" PRIu64 ".log: %s; %s", what, l->folder, l->writer.segment_base, disk_error_text(rc),
+    snprintf(text, sizeof text, "cannot %s %.320s/%020" PRIu64 ".log: %s; %s", what, l->folder, l->writer.segment_base, disk_error_text(rc),
              e == ERR_NO_SPACE ? "free some space, then resume the channel" : "check the disk, then resume the channel");
     writer_fail(l, e, text);
 }
