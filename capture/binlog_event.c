@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "capture/binlog_header.h"
+#include "base/crc.h"
 
 /* "5.7.29-log" as one number that compares: 5, 7, 29. */
 static uint32_t version_number(const char *text)
@@ -45,6 +45,31 @@ enum err binlog_format_decode(struct cursor body, struct binlog_format *out)
     memcpy(f.post_header, body.at, types);
     *out = f;
     return ERR_OK;
+}
+
+enum err binlog_checksum_take(const struct binlog_format *format, const struct binlog_header *header, const uint8_t *event, size_t *size)
+{
+    bool has = format != NULL && format->checksum == BINLOG_CHECKSUM_CRC32;
+    bool is_made = header->next_position == 0 || (header->flags & BINLOG_FLAG_ARTIFICIAL) != 0 || header->type == BINLOG_HEARTBEAT ||
+                   header->type == BINLOG_HEARTBEAT_V2;
+    bool is_format = header->type == BINLOG_FORMAT_DESCRIPTION;
+    if (is_format) { /* it says itself whether it has one */
+        struct binlog_format own;
+        has = binlog_format_decode(cursor_of(event + BINLOG_HEADER_BYTES, *size - BINLOG_HEADER_BYTES), &own) == ERR_OK &&
+              own.checksum == BINLOG_CHECKSUM_CRC32;
+        is_made = false;
+    }
+    if (!has && !is_made) return ERR_OK;
+    if (*size < BINLOG_HEADER_BYTES + BINLOG_CHECKSUM_BYTES) return is_made ? ERR_OK : ERR_CORRUPT;
+    size_t covered = *size - BINLOG_CHECKSUM_BYTES;
+    struct cursor stored = cursor_of(event + covered, BINLOG_CHECKSUM_BYTES);
+    if (crc32_zlib(0, event, covered) == (uint32_t)cursor_le(&stored, BINLOG_CHECKSUM_BYTES)) {
+        if (!is_format) *size = covered;
+        return ERR_OK;
+    }
+    /* While a file is written its first event is marked so; the checksum is that of the event without the mark. */
+    if (is_made || (is_format && (header->flags & BINLOG_FLAG_IN_USE) != 0)) return ERR_OK;
+    return ERR_CORRUPT;
 }
 
 enum err binlog_rotate_decode(struct cursor body, struct binlog_rotate *out)

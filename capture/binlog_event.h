@@ -12,6 +12,7 @@
 
 #include "base/cursor.h"
 #include "base/err.h"
+#include "capture/binlog_header.h"
 
 enum { BINLOG_EVENT_TYPES_MAX = 255, BINLOG_SERVER_VERSION_BYTES = 50 };
 enum binlog_checksum { BINLOG_CHECKSUM_NONE = 0, BINLOG_CHECKSUM_CRC32 = 1 };
@@ -31,6 +32,12 @@ static inline uint8_t binlog_post_header(const struct binlog_format *f, uint8_t 
 {
     return type >= 1 && type <= f->type_count ? f->post_header[type - 1] : otherwise;
 }
+
+/* Verifies the checksum of a whole event and takes it off `*size`.  `format`: of the file, NULL while it is not known.  A
+ * FORMAT_DESCRIPTION keeps its bytes (its decoder needs them).  Events made for the dump may have a checksum or not: it is taken off when
+ * it holds.  ERR_CORRUPT: it does not hold. */
+NODISCARD enum err binlog_checksum_take(const struct binlog_format *format, const struct binlog_header *header, const uint8_t *event,
+                                        size_t *size);
 
 struct binlog_rotate {
     uint64_t position;

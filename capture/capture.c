@@ -1,0 +1,566 @@
+/* A channel's capture thread: connects, finds out where to go on, reads events, and comes back when the source goes away.
+ *
+ *   PAUSED -> CONNECTING -> STREAMING -> (the stream breaks) PAUSED
+ *                 ^             \-> (a selected table's definition changed) CONNECTING
+ *   any -> ENDED: on request, or with an error that waiting does not mend
+ *
+ * CONNECTING asks the source who it is and whether its binlog is still the one we know, reads the table definitions when the ones we
+ * hold are not those of the place where we go on, looks ahead for statements that change them (capture/horizon.h), and dumps. */
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "base/thread.h"
+#include "capture/capture_sim.h"
+#include "capture/follower.h"
+#include "capture/read_ahead.h"
+
+enum {
+    EVENTS_BURST        = 256,
+    STATUS_PERIOD_MS    = 100,
+    AT_TAIL_MS          = 2000, /* so long after the last look that found nothing more, the state is still "at the tail" */
+    CONNECT_TIMEOUT_S   = 10,
+    NS_PER_MS           = 1000000,
+};
+
+enum phase { PHASE_CONNECTING, PHASE_PAUSED, PHASE_STREAMING, PHASE_ENDED };
+
+struct capture {
+    struct capture_config config; /* its strings are ours */
+    char *channel, *host, *user, *password;
+    char **include, **exclude;
+    struct source_stream_config stream_config;
+    struct source_stream *stream;
+    struct schema_query query;
+    const struct clock *clock;
+    struct log_feed *feed;
+    struct follower follower;
+    struct random random;
+
+    enum phase phase;
+    uint64_t due_ns;           /* PAUSED: when to try again */
+    uint32_t pause_ms;
+    bool     is_reached;       /* the source's facts are known for this connection */
+    bool     reads_again;      /* the definitions are being read again for the statement at reread_at */
+    struct source_place reread_at;
+    uint64_t heartbeat_ns;     /* of the last HEARTBEAT record; 0: one is due */
+    uint64_t tail_ns;          /* when nothing more was to be had */
+    uint64_t status_ns;
+
+    _Atomic bool stop;
+    pthread_t thread;
+    bool      has_thread;
+    pthread_mutex_t lock;      /* of `status`; taken at most every STATUS_PERIOD_MS and at changes of state */
+    struct capture_status status;
+    struct err_msg error;
+    bool error_is_transient;
+
+    struct counter *bytes_read, *reconnects;
+};
+
+/* --- configuration --- */
+
+static char **list_copy(const char *const *list)
+{
+    size_t count = 0;
+    while (list != NULL && list[count] != NULL) count++;
+    char **copy = calloc(count + 1, sizeof *copy);
+    for (size_t i = 0; copy != NULL && i < count; i++) copy[i] = strdup(list[i]);
+    return copy;
+}
+
+static void list_free(char **list)
+{
+    for (size_t i = 0; list != NULL && list[i] != NULL; i++) free(list[i]);
+    free(list);
+}
+
+static enum err config_check(const struct capture_config *c, struct err_msg *msg)
+{
+    if (c->channel == NULL || c->host == NULL || c->user == NULL || c->include == NULL || c->include[0] == NULL)
+        return err_set(msg, ERR_INVALID, "a channel needs a name, a host, a user and at least one table pattern");
+    if (record_format_find(c->format) == NULL) return err_set(msg, ERR_INVALID, "there is no record format %s", c->format);
+    if (c->server_id == 0) return err_set(msg, ERR_INVALID, "server_id 0: a replica needs one from 1 on, unique at its source");
+    if (c->heartbeat_ms < 100 || c->record_bytes_max == 0 || c->packet_bytes_max == 0 || c->segment_bytes == 0)
+        return err_set(msg, ERR_INVALID, "heartbeat_ms must be at least 100 and the byte limits above 0");
+    return ERR_OK;
+}
+
+static enum err config_copy(struct capture *c, const struct capture_config *from)
+{
+    c->config = *from;
+    c->channel = strdup(from->channel);
+    c->host = strdup(from->host);
+    c->user = strdup(from->user);
+    c->password = strdup(from->password == NULL ? "" : from->password);
+    c->include = list_copy(from->include);
+    c->exclude = list_copy(from->exclude);
+    if (c->channel == NULL || c->host == NULL || c->user == NULL || c->password == NULL || c->include == NULL || c->exclude == NULL)
+        return ERR_NO_MEMORY;
+    c->config.channel = c->channel;
+    c->config.format = record_format_find(from->format)->name;
+    c->stream_config = (struct source_stream_config){
+        .host = c->host, .port = from->port, .user = c->user, .password = c->password, .server_id = from->server_id,
+        .packet_bytes_max = from->packet_bytes_max, .heartbeat_ms = from->heartbeat_ms, .connect_timeout_s = CONNECT_TIMEOUT_S};
+    return ERR_OK;
+}
+
+static void capture_free(struct capture *c)
+{
+    follower_close(&c->follower);
+    if (c->stream != NULL) c->stream->ops->close(c->stream);
+    pthread_mutex_destroy(&c->lock);
+    free(c->channel);
+    free(c->host);
+    free(c->user);
+    if (c->password != NULL) explicit_bzero(c->password, strlen(c->password));
+    free(c->password);
+    list_free(c->include);
+    list_free(c->exclude);
+    free(c);
+}
+
+/* --- status --- */
+
+static int64_t delay_ms(const struct capture *c, uint64_t now_ns)
+{
+    const struct follower *f = &c->follower;
+    if (c->phase == PHASE_STREAMING && now_ns - c->tail_ns < (uint64_t)AT_TAIL_MS * NS_PER_MS) return 0;
+    if (f->newest_timestamp_s == 0) return 0;
+    int64_t source_now_ms = (int64_t)clock_realtime_ms(c->clock) + f->facts.clock_ahead_ms;
+    int64_t delay = source_now_ms - (int64_t)f->newest_timestamp_s * 1000;
+    return delay > 0 ? delay : 0;
+}
+
+static enum capture_state state_of(const struct capture *c, uint64_t now_ns)
+{
+    if (c->phase == PHASE_ENDED) return CAPTURE_ENDED;
+    if (c->phase != PHASE_STREAMING) return CAPTURE_CONNECTING;
+    return now_ns - c->tail_ns < (uint64_t)AT_TAIL_MS * NS_PER_MS ? CAPTURE_AT_TAIL : CAPTURE_CATCHING_UP;
+}
+
+static void status_publish(struct capture *c, uint64_t now_ns)
+{
+    const struct follower *f = &c->follower;
+    enum capture_state state = state_of(c, now_ns);
+    int64_t delay = delay_ms(c, now_ns);
+    pthread_mutex_lock(&c->lock);
+    struct capture_status *s = &c->status;
+    s->state = state;
+    s->error = c->error;
+    s->error_is_transient = c->error.code != ERR_OK && c->error_is_transient;
+    s->wants_reattach = f->wants_reattach;
+    memcpy(s->file, f->resume.file, sizeof s->file);
+    s->position = f->resume.position;
+    memcpy(s->server_version, f->facts.version, sizeof s->server_version);
+    memcpy(s->server_uuid, f->facts.server_uuid, sizeof s->server_uuid);
+    memcpy(s->gtid, f->resume.gtid, sizeof s->gtid);
+    s->row_changes = f->row_changes;
+    s->transactions = f->transactions;
+    s->records = f->appender.next_offset;
+    s->event_timestamp_s = f->newest_timestamp_s;
+    s->delay_ms = delay;
+    pthread_mutex_unlock(&c->lock);
+    c->status_ns = now_ns;
+    counter_add(c->bytes_read, f->bytes_read - counter_get(c->bytes_read));
+}
+
+void capture_status(struct capture *c, struct capture_status *out)
+{
+    pthread_mutex_lock(&c->lock);
+    *out = c->status;
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* --- errors --- */
+
+static bool is_transient(enum err e) { return e == ERR_CONNECT || e == ERR_DISCONNECTED; }
+
+/* What is whole in the open batch is sent; what is not is left to the next start. */
+static void finish_whole(struct capture *c)
+{
+    struct log_appender *a = &c->follower.appender;
+    if (log_appender_transaction_records(a) > 0 && !log_appender_discard_transaction(a)) return;
+    enum err e = log_appender_flush(a);
+    if (e != ERR_OK && e != ERR_STOPPED) log_warn("capture", "channel %s: the last batch cannot be finished: %s", c->channel, err_text(e));
+}
+
+static void end_with(struct capture *c, enum err e, const struct err_msg *msg)
+{
+    finish_whole(c);
+    c->stream->ops->disconnect(c->stream);
+    c->phase = PHASE_ENDED;
+    if (e == ERR_STOPPED) return;
+    c->error = *msg;
+    c->error.code = e;
+    c->error_is_transient = false;
+    if (c->error.text[0] == '\0') snprintf(c->error.text, sizeof c->error.text, "%s", err_text(e));
+    log_error("capture", "channel %s: %s", c->channel, c->error.text);
+}
+
+static void pause_with(struct capture *c, enum err e, const struct err_msg *msg)
+{
+    const struct capture_config *cfg = &c->config;
+    c->pause_ms = c->pause_ms == 0 ? cfg->reconnect_pause_ms_min : c->pause_ms * 2;
+    if (c->pause_ms > cfg->reconnect_pause_ms_max) c->pause_ms = cfg->reconnect_pause_ms_max;
+    if (c->pause_ms == 0) c->pause_ms = 1;
+    uint64_t jitter_ms = random_below(&c->random, c->pause_ms / 4 + 1); /* many channels of one source do not come back at once */
+    c->due_ns = clock_monotonic_ns(c->clock) + (c->pause_ms + jitter_ms) * NS_PER_MS;
+    c->phase = PHASE_PAUSED;
+    bool is_new = c->error.code != e || !c->error_is_transient;
+    c->error = *msg;
+    c->error.code = e;
+    c->error_is_transient = true;
+    c->is_reached = false;
+    c->stream->ops->disconnect(c->stream);
+    counter_add(c->reconnects, 1);
+    if (is_new) log_warn("capture", "channel %s: %s; trying again", c->channel, c->error.text);
+}
+
+/* A step ended with an error: again, later, or never. */
+static void step_failed(struct capture *c, enum err e, struct err_msg *msg)
+{
+    struct follower *f = &c->follower;
+    if (atomic_load_explicit(&c->stop, memory_order_acquire)) e = ERR_STOPPED; /* pairs with capture_stop */
+    if (c->phase == PHASE_STREAMING) follower_interrupted(f);
+    if (e == ERR_AGAIN && f->needs_definitions) {
+        if (c->reads_again && source_place_compare(&c->reread_at, &f->at) == 0) {
+            e = err_set(msg, ERR_SCHEMA, "the definitions read from the source are older than the statement at %s:%" PRIu64 ": does host name "
+                        "lead to different servers?", f->at.file, f->at.position);
+        } else {
+            c->reads_again = true;
+            c->reread_at = f->at;
+            f->horizon.is_known = false;
+            c->phase = PHASE_CONNECTING;
+            return;
+        }
+    }
+    if (is_transient(e)) pause_with(c, e, msg);
+    else end_with(c, e, msg);
+    status_publish(c, clock_monotonic_ns(c->clock));
+}
+
+/* --- connecting --- */
+
+static enum err query_run(void *context, const char *sql, source_row *row, void *row_context, struct err_msg *msg)
+{
+    struct capture *c = context;
+    return c->stream->ops->query(c->stream, sql, row, row_context, msg);
+}
+
+static enum err reach_source(struct capture *c, struct err_msg *msg)
+{
+    struct source_facts facts;
+    TRY(c->stream->ops->connect(c->stream, msg));
+    TRY(source_facts_read(c->stream, c->clock, &facts, msg));
+    TRY(source_facts_check(&facts, c->config.server_id, msg));
+    TRY(follower_source(&c->follower, &facts, &c->query, msg));
+    c->is_reached = true;
+    return ERR_OK;
+}
+
+/* The log is new: where does the channel begin? */
+static enum err choose_start(struct capture *c, struct err_msg *msg)
+{
+    struct follower *f = &c->follower;
+    struct source_position start = {0};
+    struct source_place place;
+    if (c->config.start == CAPTURE_START_EARLIEST) {
+        TRY(source_start(c->stream, &place, msg));
+    } else {
+        TRY(source_end(c->stream, &f->facts, &place, &f->gtids, msg));
+        if (!f->facts.is_mariadb) f->gtids_known = true;
+    }
+    memcpy(start.file, place.file, sizeof start.file);
+    start.position = place.position;
+    follower_resume_at(f, &start);
+    return ERR_OK;
+}
+
+/* Is the source's binlog still the one that we read? */
+static enum err check_history(struct capture *c, struct err_msg *msg)
+{
+    struct follower *f = &c->follower;
+    struct source_position r = f->resume;
+    if (r.server_uuid[0] != '\0' && f->facts.server_uuid[0] != '\0' && strcmp(r.server_uuid, f->facts.server_uuid) != 0)
+        return err_set(msg, ERR_SOURCE_HISTORY, "the source is server %s now and was %s: it is another server, whose binlog has other positions; "
+                       "connect to the old one, or delete the channel and create it anew", f->facts.server_uuid, r.server_uuid);
+    struct source_place place = {.position = r.position};
+    memcpy(place.file, r.file, sizeof place.file);
+    TRY(source_place_check(c->stream, &place, msg));
+    if (strcmp(place.file, r.file) != 0) {
+        memcpy(r.file, place.file, sizeof r.file);
+        r.position = place.position;
+        r.format_description_s = 0;
+    }
+    memcpy(r.server_uuid, f->facts.server_uuid, sizeof r.server_uuid);
+    follower_resume_at(f, &r);
+    return ERR_OK;
+}
+
+/* A statement's end may be in the binlog before the dictionary shows its work: whoever opens the table waits for that. */
+static enum err wait_for_statement(struct capture *c, struct err_msg *msg)
+{
+    const struct statement *st = c->follower.statement;
+    char sql[2 * STATEMENT_NAME_BYTES * 2 + 64];
+    for (uint32_t i = 0; c->reads_again && i < st->name_count; i++) {
+        const struct statement_name *n = &st->name[i];
+        if (n->table[0] == '\0' || strchr(n->table, '`') != NULL || strchr(n->database, '`') != NULL) continue;
+        snprintf(sql, sizeof sql, "SELECT 1 FROM `%s`.`%s` LIMIT 0", n->database, n->table);
+        enum err e = c->stream->ops->query(c->stream, sql, NULL, NULL, NULL);
+        if (is_transient(e) || e == ERR_STOPPED) return err_set(msg, e, "the connection to the source broke"); /* that it does not exist is fine */
+    }
+    return ERR_OK;
+}
+
+static enum err read_definitions(struct capture *c, struct err_msg *msg)
+{
+    struct follower *f = &c->follower;
+    struct source_place before, after;
+    struct source_place from = {.position = f->resume.position};
+    memcpy(from.file, f->resume.file, sizeof from.file);
+    TRY(wait_for_statement(c, msg));
+    TRY(source_end(c->stream, &f->facts, &before, NULL, msg));
+    TRY(schema_load_selected(f->schema, f->filter, msg));
+    TRY(source_end(c->stream, &f->facts, &after, NULL, msg));
+    horizon_clear(&f->horizon, &before);
+    f->horizon.is_known = false; /* until the look ahead is done */
+
+    bool wants_gtids = f->facts.has_gtids && !f->gtids_known;
+    if (wants_gtids && f->facts.is_mariadb) {
+        TRY(source_mariadb_gtids(c->stream, &from, &f->gtids, msg));
+        f->gtids_known = true;
+        wants_gtids = false;
+    }
+    if (source_place_compare(&from, &after) < 0 || (wants_gtids && from.position > BINLOG_FIRST_POSITION)) {
+        struct read_ahead ahead = {.stream = c->stream, .filter = f->filter, .stop = &c->stop, .from = from, .until = after,
+                                   .gtids = wants_gtids ? &f->gtids : NULL, .statement = f->statement, .horizon = &f->horizon};
+        TRY(read_ahead(&ahead, msg));
+        if (wants_gtids) f->gtids_known = true;
+    }
+    f->horizon.is_known = true;
+    log_info("capture", "channel %s: %u tables, read at %s:%" PRIu64, c->channel, schema_table_count(f->schema), after.file, after.position);
+    return ERR_OK;
+}
+
+static enum err connect_source(struct capture *c, struct err_msg *msg)
+{
+    struct follower *f = &c->follower;
+    if (!c->is_reached) TRY(reach_source(c, msg));
+    if (!f->has_resume) TRY(choose_start(c, msg));
+    TRY(check_history(c, msg));
+    if (!f->horizon.is_known) TRY(read_definitions(c, msg));
+    TRY(c->stream->ops->dump(c->stream, f->resume.file, (uint32_t)f->resume.position, msg));
+    follower_dump_begins(f);
+    uint64_t now_ns = clock_monotonic_ns(c->clock);
+    c->phase = PHASE_STREAMING;
+    c->tail_ns = now_ns - (uint64_t)AT_TAIL_MS * NS_PER_MS;
+    status_publish(c, now_ns);
+    return ERR_OK;
+}
+
+/* --- streaming --- */
+
+static uint32_t heartbeat_time(const struct capture *c, bool at_tail)
+{
+    const struct follower *f = &c->follower;
+    if (!at_tail && f->newest_timestamp_s != 0) return f->newest_timestamp_s;
+    int64_t source_now_ms = (int64_t)clock_realtime_ms(c->clock) + f->facts.clock_ahead_ms;
+    uint32_t now_s = (uint32_t)(source_now_ms / 1000);
+    return now_s > f->newest_timestamp_s ? now_s : f->newest_timestamp_s;
+}
+
+/* Between transactions: what is due by time, and whether to send what is there. */
+static enum err boundary(struct capture *c, bool *pending, struct err_msg *msg)
+{
+    struct follower *f = &c->follower;
+    uint64_t now_ns = clock_monotonic_ns(c->clock);
+    *pending = c->stream->ops->pending(c->stream);
+    if (!*pending) c->tail_ns = now_ns;
+    /* Before the file's FORMAT_DESCRIPTION was seen its time is not known, and a position without it is not to be logged. */
+    if (f->format_known && (c->heartbeat_ns == 0 || now_ns - c->heartbeat_ns >= (uint64_t)c->config.heartbeat_ms * NS_PER_MS)) {
+        TRY(follower_heartbeat(f, heartbeat_time(c, !*pending), msg));
+        c->heartbeat_ns = now_ns;
+        c->pause_ms = 0;
+        c->reads_again = false;
+        c->error = (struct err_msg){0};
+    }
+    enum err e = *pending ? ERR_OK : log_appender_flush(&f->appender);
+    if (e == ERR_OK && now_ns - c->status_ns >= (uint64_t)STATUS_PERIOD_MS * NS_PER_MS) {
+        e = log_appender_poll(&f->appender);
+        status_publish(c, now_ns);
+    } else if (!*pending && c->status.state != CAPTURE_AT_TAIL) {
+        status_publish(c, now_ns);
+    }
+    return e == ERR_OK ? ERR_OK : err_set(msg, e, "the log of channel %s cannot be written: %s", c->channel, err_text(e));
+}
+
+static enum err stream_burst(struct capture *c, unsigned *done, struct err_msg *msg)
+{
+    struct follower *f = &c->follower;
+    for (*done = 0; *done < EVENTS_BURST;) {
+        const uint8_t *event;
+        size_t size;
+        enum err e = c->stream->ops->next(c->stream, &event, &size, msg);
+        if (e == ERR_AGAIN) return ERR_OK;
+        TRY(e);
+        ++*done;
+        TRY(follower_event(f, event, size, msg));
+        if (!follower_is_between(f)) continue;
+        bool pending;
+        TRY(boundary(c, &pending, msg));
+        if (!pending) return ERR_OK;
+    }
+    return ERR_OK;
+}
+
+unsigned capture_step(struct capture *c)
+{
+    struct err_msg msg = {0};
+    enum err e = ERR_OK;
+    unsigned done = 1;
+    if (atomic_load_explicit(&c->stop, memory_order_acquire) && c->phase != PHASE_ENDED) e = ERR_STOPPED; /* pairs with capture_stop */
+    if (e == ERR_OK) {
+        switch (c->phase) {
+        case PHASE_ENDED: return 0;
+        case PHASE_PAUSED:
+            if (clock_monotonic_ns(c->clock) < c->due_ns) return 0;
+            c->phase = PHASE_CONNECTING;
+            break;
+        case PHASE_CONNECTING: e = connect_source(c, &msg); break;
+        case PHASE_STREAMING: e = stream_burst(c, &done, &msg); break;
+        }
+    }
+    if (e == ERR_OK) return done;
+    step_failed(c, e, &msg);
+    return 1;
+}
+
+/* --- the thread --- */
+
+static void *capture_body(void *argument)
+{
+    struct capture *c = argument;
+    while (c->phase != PHASE_ENDED) {
+        if (capture_step(c) > 0 || c->phase != PHASE_PAUSED) continue;
+        uint64_t now_ns = clock_monotonic_ns(c->clock);
+        if (now_ns >= c->due_ns) continue;
+        struct waiter *w = c->feed->producer_waiter;
+        waiter_announce(w);
+        if (atomic_load_explicit(&c->stop, memory_order_acquire)) waiter_cancel(w); /* pairs with capture_stop */
+        else waiter_block(w, (int)((c->due_ns - now_ns) / NS_PER_MS) + 1);
+    }
+    return NULL;
+}
+
+static void counters_make(struct capture *c, struct counters *counters, struct follower_config *f, struct log_appender_config *a)
+{
+    char label[COUNTERS_LABEL_BYTES];
+    snprintf(label, sizeof label, "channel=%s", c->channel);
+    c->bytes_read = counters_add(counters, COUNTER_COUNT, "capture_bytes_read", label);
+    c->reconnects = counters_add(counters, COUNTER_COUNT, "capture_reconnects", label);
+    counter_set(c->bytes_read, 0);
+    f->row_changes = counters_add(counters, COUNTER_COUNT, "capture_row_changes", label);
+    f->transactions = counters_add(counters, COUNTER_COUNT, "capture_transactions", label);
+    f->records = counters_add(counters, COUNTER_COUNT, "capture_records", label);
+    f->commit_to_read_us = counters_add_histogram(counters, "stage_commit_to_read_us", label);
+    a->read_to_encoded_us = counters_add_histogram(counters, "stage_read_to_encoded_us", label);
+    a->stalls = counters_add(counters, COUNTER_COUNT, "capture_lease_stalls", label);
+    a->stalled_us = counters_add(counters, COUNTER_COUNT, "capture_lease_stalled_us", label);
+}
+
+static enum err resume_take(struct capture *c, const struct log_resume *resume, struct err_msg *msg)
+{
+    struct follower *f = &c->follower;
+    struct source_position position;
+    if (resume->position_bytes > 0) {
+        enum err e = source_position_decode(resume->position, resume->position_bytes, &position);
+        if (e != ERR_OK) return err_set(msg, e, "the log of channel %s ends with a source position that cannot be read: %s", c->channel, err_text(e));
+        follower_resume_at(f, &position);
+    }
+    if (resume->gtid_set_bytes > 0 && gtid_set_parse(&f->gtids, (const char *)resume->gtid_set, resume->gtid_set_bytes) != ERR_OK)
+        return err_set(msg, ERR_CORRUPT, "the log of channel %s has a GTID set that cannot be read", c->channel);
+    return ERR_OK;
+}
+
+enum err capture_open_simulated(struct capture **out, const struct capture_config *config, struct log_feed *feed,
+                                const struct log_resume *resume, const struct clock *clock, struct counters *counters,
+                                struct source_stream *stream, void (*starved)(void *context), void *starved_context, struct err_msg *msg)
+{
+    struct capture *c = NULL;
+    enum err e = config_check(config, msg);
+    if (e == ERR_OK && (c = calloc(1, sizeof *c)) == NULL) e = err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", config->channel);
+    if (e != ERR_OK) {
+        if (stream != NULL) stream->ops->close(stream);
+        return e;
+    }
+    pthread_mutex_init(&c->lock, NULL);
+    c->stream = stream;
+    c->clock = clock;
+    c->feed = feed;
+    c->query = (struct schema_query){query_run, c};
+    random_init(&c->random, config->server_id);
+    e = config_copy(c, config) == ERR_OK ? ERR_OK : err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", config->channel);
+    if (e == ERR_OK && c->stream == NULL) e = source_stream_mysql_open(&c->stream, &c->stream_config, msg);
+    if (e == ERR_OK) {
+        struct follower_config follower = {
+            .channel = c->channel, .include = (const char *const *)c->include, .exclude = (const char *const *)c->exclude,
+            .ddl_instance = config->ddl_instance, .format = record_format_find(config->format), .clock = clock,
+            .record_bytes_max = config->record_bytes_max};
+        struct log_appender_config appender = {
+            .feed = feed, .resume = resume, .clock = clock, .stop = &c->stop, .segment_bytes = config->segment_bytes,
+            .batch_bytes_target = config->batch_bytes_target, .record_bytes_max = config->record_bytes_max, .starved = starved,
+            .starved_context = starved_context};
+        counters_make(c, counters, &follower, &appender);
+        e = follower_open(&c->follower, &follower, &appender, msg);
+    }
+    if (e == ERR_OK) e = resume_take(c, resume, msg);
+    if (e != ERR_OK) {
+        capture_free(c);
+        return e;
+    }
+    *out = c;
+    return ERR_OK;
+}
+
+enum err capture_start(struct capture **out, const struct capture_config *config, struct log_feed *feed, const struct log_resume *resume,
+                       const struct clock *clock, struct counters *counters, struct err_msg *msg)
+{
+    struct capture *c;
+    if (feed->producer_waiter == NULL) return err_set(msg, ERR_INVALID, "the feed has no producer_waiter");
+    TRY(capture_open_simulated(&c, config, feed, resume, clock, counters, NULL, NULL, NULL, msg));
+    char name[16];
+    snprintf(name, sizeof name, "cap-%.11s", c->channel);
+    enum err e = thread_start(&c->thread, name, config->core, capture_body, c);
+    if (e != ERR_OK) {
+        capture_free(c);
+        return err_set(msg, e, "the capture thread of channel %s cannot be started: %s", config->channel, err_text(e));
+    }
+    c->has_thread = true;
+    free(resume->gtid_set); /* taken over: what it says is in the follower */
+    *out = c;
+    return ERR_OK;
+}
+
+void capture_stop(struct capture *c)
+{
+    atomic_store_explicit(&c->stop, true, memory_order_release); /* pairs with capture_step, wait_for_storage, capture_body */
+    c->stream->ops->cut(c->stream);
+    if (c->has_thread) {
+        waiter_wake(c->feed->producer_waiter);
+        pthread_join(c->thread, NULL);
+    }
+    capture_free(c);
+}
+
+uint64_t capture_memory_bytes(const struct capture_config *config)
+{
+    uint64_t values = 2 * (uint64_t)SCHEMA_COLUMNS_MAX * sizeof(struct change_value);
+    uint64_t arena = 2 * (uint64_t)config->record_bytes_max, scratch = 2 * (uint64_t)config->record_bytes_max;
+    return sizeof(struct capture) + values + arena + scratch + config->packet_bytes_max;
+}

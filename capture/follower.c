@@ -1,0 +1,509 @@
+#include "capture/follower.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ARENA_BYTES = 64 * 1024 };
+
+/* --- open and close --- */
+
+enum err follower_open(struct follower *f, const struct follower_config *config, const struct log_appender_config *appender,
+                       struct err_msg *msg)
+{
+    *f = (struct follower){.config = *config};
+    transaction_init(&f->machine);
+    TRY(log_appender_open(&f->appender, appender, msg));
+    f->before = calloc(SCHEMA_COLUMNS_MAX, sizeof *f->before);
+    f->after = calloc(SCHEMA_COLUMNS_MAX, sizeof *f->after);
+    f->statement = malloc(sizeof *f->statement);
+    size_t arena_max = 2 * (size_t)config->record_bytes_max; /* a row with more text would not fit in a record */
+    if (arena_max < ARENA_BYTES) arena_max = ARENA_BYTES;
+    if (f->before == NULL || f->after == NULL || f->statement == NULL || row_arena_init(&f->arena, ARENA_BYTES, arena_max) != ERR_OK) {
+        follower_close(f);
+        return err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", config->channel);
+    }
+    return ERR_OK;
+}
+
+void follower_close(struct follower *f)
+{
+    if (f->cache != NULL) table_cache_close(f->cache);
+    if (f->schema != NULL) schema_close(f->schema);
+    if (f->filter != NULL) filter_close(f->filter);
+    row_arena_fini(&f->arena);
+    log_appender_close(&f->appender);
+    horizon_free(&f->horizon);
+    gtid_set_free(&f->gtids);
+    free(f->before);
+    free(f->after);
+    free(f->statement);
+    free(f->set_text);
+    *f = (struct follower){0};
+}
+
+enum err follower_source(struct follower *f, const struct source_facts *facts, const struct schema_query *query, struct err_msg *msg)
+{
+    if (f->filter == NULL) TRY(filter_open(&f->filter, f->config.include, f->config.exclude, facts->ignore_case, msg));
+    if (f->schema == NULL && schema_open(&f->schema, query, f->config.format, facts->ignore_case) != ERR_OK)
+        return err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", f->config.channel);
+    if (f->cache == NULL && table_cache_open(&f->cache, f->schema, f->filter) != ERR_OK)
+        return err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", f->config.channel);
+    f->facts = *facts;
+    f->source = (struct change_source){f->facts.version, facts->ignore_case};
+    return ERR_OK;
+}
+
+void follower_resume_at(struct follower *f, const struct source_position *resume)
+{
+    f->resume = *resume;
+    f->has_resume = true;
+}
+
+static void file_begins(struct follower *f, const char *file, uint64_t position)
+{
+    snprintf(f->at.file, sizeof f->at.file, "%s", file);
+    f->at.position = position;
+    f->file_number = source_file_number(f->at.file);
+}
+
+void follower_dump_begins(struct follower *f)
+{
+    file_begins(f, f->resume.file, f->resume.position);
+    f->expect_format_time_s = f->resume.format_description_s;
+    f->format_known = false;
+    f->needs_definitions = false;
+    f->in_statement = false;
+    transaction_init(&f->machine);
+    f->transaction = (struct follower_transaction){0};
+    table_cache_reset(f->cache);
+}
+
+void follower_interrupted(struct follower *f)
+{
+    uint64_t records = log_appender_transaction_records(&f->appender);
+    if (records == 0) {
+        f->skip_records = 0;
+        return;
+    }
+    if (log_appender_discard_transaction(&f->appender)) {
+        f->skip_records = 0;
+        return;
+    }
+    /* Broken again while the logged part was being skipped: what is logged is still the same. */
+    if (f->skip_records == 0) f->skip_hash = f->transaction.hash;
+    f->skip_records = records;
+}
+
+/* --- transactions --- */
+
+static enum err wrong_place(const struct follower *f, const struct binlog_header *h, struct err_msg *msg)
+{
+    return err_set(msg, ERR_CORRUPT, "a %s event at %s:%" PRIu64 " does not fit what stands before it in the binlog",
+                   binlog_event_name(h->type), f->at.file, f->at.position);
+}
+
+static void transaction_starts(struct follower *f, uint64_t start_position)
+{
+    f->transaction = (struct follower_transaction){.start_position = start_position, .read_ms = clock_realtime_ms(f->config.clock)};
+    log_appender_read_at(&f->appender, clock_monotonic_ns(f->config.clock));
+}
+
+/* The first event that says what all records of the transaction share. */
+static void transaction_begins(struct follower *f, const struct binlog_header *h, const struct binlog_query *q)
+{
+    struct follower_transaction *t = &f->transaction;
+    t->begin = (struct change_event){
+        .timestamp_s = h->timestamp_s > 0 ? h->timestamp_s : f->newest_timestamp_s, .file_number = f->file_number,
+        .start_position = t->start_position, .end_position = f->at.position, .server_id = h->server_id,
+        .read_time_ms = t->read_ms, .source = &f->source};
+    if (q == NULL) return;
+    t->begin.thread_id = q->thread_id;
+    t->begin.has_query_status = q->has_status;
+    t->begin.flags2 = q->flags2;
+    t->begin.sql_mode = q->sql_mode;
+    t->begin.client_charset = q->client_charset;
+}
+
+static enum err gtid_enters(struct follower *f)
+{
+    const struct follower_transaction *t = &f->transaction;
+    if (!t->has_gtid) return ERR_OK;
+    if (t->gtid_is_mysql) return gtid_set_add(&f->gtids, t->gtid_uuid, t->gtid_number, t->gtid_number);
+    return gtid_set_add_domain(&f->gtids, t->gtid_domain, t->gtid_server_id, t->gtid_number);
+}
+
+/* The place behind the transaction becomes the one at which capture resumes. */
+static void resume_moves(struct follower *f, bool with_gtid)
+{
+    if (strcmp(f->resume.file, f->at.file) != 0) memcpy(f->resume.file, f->at.file, sizeof f->resume.file);
+    f->resume.position = f->at.position;
+    f->resume.format_description_s = f->format_time_s;
+    if (with_gtid) memcpy(f->resume.gtid, f->transaction.gtid, sizeof f->transaction.gtid);
+    else f->resume.gtid[0] = '\0';
+}
+
+static enum err transaction_ended(struct follower *f, const struct binlog_header *h, bool committed, struct err_msg *msg)
+{
+    struct follower_transaction *t = &f->transaction;
+    if (!committed && log_appender_transaction_records(&f->appender) > 0 && !log_appender_discard_transaction(&f->appender))
+        return follower_reattach(f, "the source rolled it back", msg);
+    bool has_records = committed && (t->began || log_appender_transaction_records(&f->appender) > 0 || f->skip_records > 0);
+    resume_moves(f, true);
+    if (has_records) {
+        TRY(follower_emit_commit(f, h, msg));
+        f->transactions++;
+        f->row_changes += t->rows;
+        counter_add(f->config.transactions, 1);
+        counter_add(f->config.row_changes, t->rows);
+        uint64_t committed_ms = t->commit_ms != 0 ? t->commit_ms : (uint64_t)h->timestamp_s * 1000;
+        int64_t waited_ms = (int64_t)t->read_ms + f->facts.clock_ahead_ms - (int64_t)committed_ms;
+        histogram_record(f->config.commit_to_read_us, waited_ms > 0 ? (uint64_t)waited_ms * 1000 : 0);
+    }
+    f->skip_records = 0;
+    return gtid_enters(f);
+}
+
+/* FORMAT_DESCRIPTION, ROTATE and STOP end whatever was open: the source crashed in its middle. */
+static enum err binlog_breaks(struct follower *f, const struct binlog_header *h, struct err_msg *msg)
+{
+    if (transaction_step(&f->machine, TRANSACTION_ON_BREAK) != TRANSACTION_LOST) return ERR_OK;
+    (void)h;
+    if (log_appender_transaction_records(&f->appender) > 0 && !log_appender_discard_transaction(&f->appender))
+        return follower_reattach(f, "the source crashed before it was committed", msg);
+    f->skip_records = 0;
+    return ERR_OK;
+}
+
+/* --- file events --- */
+
+static enum err on_format(struct follower *f, const struct binlog_header *h, struct cursor body, struct err_msg *msg)
+{
+    TRY(binlog_breaks(f, h, msg));
+    struct binlog_format format;
+    enum err e = binlog_format_decode(body, &format);
+    if (e != ERR_OK) return err_set(msg, e, "%s begins with a FORMAT_DESCRIPTION event that cannot be read: %s", f->at.file, err_text(e));
+    if (f->expect_format_time_s != 0 && f->expect_format_time_s != h->timestamp_s)
+        return err_set(msg, ERR_SOURCE_HISTORY, "%s on the source was begun at another time (%u) than the one capture read (%u): the "
+                       "source's binlog was reset, or it is another server; delete the channel and create it anew", f->at.file,
+                       h->timestamp_s, f->expect_format_time_s);
+    f->expect_format_time_s = 0;
+    f->format = format;
+    f->format_known = true;
+    f->format_time_s = h->timestamp_s;
+    table_cache_reset(f->cache);
+    resume_moves(f, false);
+    return ERR_OK;
+}
+
+static enum err on_rotate(struct follower *f, const struct binlog_header *h, struct cursor body, struct err_msg *msg)
+{
+    struct binlog_rotate r;
+    if (binlog_rotate_decode(body, &r) != ERR_OK || r.file_bytes >= sizeof f->at.file || r.position < BINLOG_FIRST_POSITION)
+        return err_set(msg, ERR_CORRUPT, "a ROTATE event in %s cannot be read", f->at.file);
+    char file[SOURCE_FILE_BYTES];
+    memcpy(file, r.file, r.file_bytes);
+    file[r.file_bytes] = '\0';
+    if (strcmp(file, f->at.file) == 0 && h->next_position == 0) return ERR_OK; /* the dump says where it begins */
+    TRY(binlog_breaks(f, h, msg));
+    file_begins(f, file, r.position);
+    f->expect_format_time_s = 0;
+    table_cache_reset(f->cache);
+    return ERR_OK;
+}
+
+/* --- GTIDs --- */
+
+static enum err on_gtid(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body, struct err_msg *msg)
+{
+    struct binlog_gtid g;
+    if (binlog_gtid_decode(body, &g) != ERR_OK) return wrong_place(f, h, msg);
+    if (transaction_step(&f->machine, TRANSACTION_ON_GTID) == TRANSACTION_WRONG) return wrong_place(f, h, msg);
+    transaction_starts(f, start);
+    struct follower_transaction *t = &f->transaction;
+    t->commit_ms = g.commit_us / 1000;
+    if (h->type == BINLOG_ANONYMOUS_GTID || g.number == 0) return ERR_OK;
+    t->has_gtid = t->gtid_is_mysql = true;
+    memcpy(t->gtid_uuid, g.uuid, sizeof t->gtid_uuid);
+    t->gtid_number = g.number;
+    gtid_text(g.uuid, g.number, t->gtid);
+    return ERR_OK;
+}
+
+static enum err xa_unsupported(const struct follower *f, struct err_msg *msg)
+{
+    return err_set(msg, ERR_UNSUPPORTED, "the source has an XA transaction at %s:%" PRIu64 ", which is not supported yet", f->at.file,
+                   f->at.position);
+}
+
+static enum err on_mariadb_gtid(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body, struct err_msg *msg)
+{
+    struct binlog_mariadb_gtid g;
+    if (binlog_mariadb_gtid_decode(body, &g) != ERR_OK) return wrong_place(f, h, msg);
+    if ((g.flags & (MARIADB_GTID_PREPARED_XA | MARIADB_GTID_COMPLETED_XA)) != 0) return xa_unsupported(f, msg);
+    bool standalone = (g.flags & MARIADB_GTID_STANDALONE) != 0;
+    if (transaction_step(&f->machine, standalone ? TRANSACTION_ON_GTID : TRANSACTION_ON_GTID_BEGIN) == TRANSACTION_WRONG)
+        return wrong_place(f, h, msg);
+    transaction_starts(f, start);
+    struct follower_transaction *t = &f->transaction;
+    t->has_gtid = true;
+    t->gtid_domain = g.domain;
+    t->gtid_server_id = h->server_id;
+    t->gtid_number = g.number;
+    gtid_text_domain(g.domain, h->server_id, g.number, t->gtid);
+    if (!standalone) transaction_begins(f, h, NULL);
+    return ERR_OK;
+}
+
+static enum err on_gtid_set(struct follower *f, const struct binlog_header *h, struct cursor body, struct err_msg *msg)
+{
+    enum err e = h->type == BINLOG_PREVIOUS_GTIDS ? gtid_set_from_previous_gtids(&f->gtids, body)
+                                                  : gtid_set_from_gtid_list(&f->gtids, body);
+    f->gtids_known = e == ERR_OK;
+    if (e == ERR_UNSUPPORTED) { /* tags: such a set is not written to the log */
+        gtid_set_clear(&f->gtids);
+        return ERR_OK;
+    }
+    return e == ERR_OK ? ERR_OK : err_set(msg, e, "a %s event in %s cannot be read", binlog_event_name(h->type), f->at.file);
+}
+
+/* --- statements --- */
+
+/* Does the channel emit this DDL? */
+static bool ddl_is_selected(const struct follower *f, const struct binlog_query *q)
+{
+    const struct statement *st = f->statement;
+    if (f->config.ddl_instance) return true;
+    if (st->touches == STATEMENT_TOUCHES_NOTHING || st->touches == STATEMENT_TOUCHES_UNKNOWN)
+        return filter_selects_database(f->filter, q->database, q->database_bytes);
+    for (uint32_t i = 0; i < st->name_count; i++) {
+        const struct statement_name *n = &st->name[i];
+        if (n->table[0] == '\0' ? filter_selects_database(f->filter, n->database, strlen(n->database))
+                                : filter_selects(f->filter, n->database, strlen(n->database), n->table, strlen(n->table)))
+            return true;
+    }
+    return false;
+}
+
+/* Rows that were written as a statement cannot be followed: for a selected table that is a lost change. */
+static enum err statement_change(const struct follower *f, const struct binlog_query *q, struct err_msg *msg)
+{
+    const struct statement *st = f->statement;
+    bool concerns = st->touches == STATEMENT_TOUCHES_UNKNOWN && filter_selects_database(f->filter, q->database, q->database_bytes);
+    for (uint32_t i = 0; i < st->name_count; i++) {
+        const struct statement_name *n = &st->name[i];
+        concerns |= filter_selects(f->filter, n->database, strlen(n->database), n->table, strlen(n->table));
+    }
+    if (!concerns) return ERR_OK;
+    return err_set(msg, ERR_SOURCE_CONFIG, "at %s:%" PRIu64 " the source wrote a statement instead of row changes (\"%.*s\"): set "
+                   "binlog_format=ROW for all its sessions", f->at.file, f->at.position, q->text_bytes > 100 ? 100 : (int)q->text_bytes, q->text);
+}
+
+/* Definitions that a statement changes are those behind it: are the ones we hold?  ERR_AGAIN: no. */
+static enum err ddl_definitions(struct follower *f)
+{
+    if (!horizon_concerns(f->filter, f->statement)) return ERR_OK;
+    if (f->horizon.is_known && source_place_compare(&f->at, &f->horizon.loaded) <= 0) {
+        horizon_pass(&f->horizon, &f->at);
+        return ERR_OK;
+    }
+    f->needs_definitions = true;
+    return ERR_AGAIN;
+}
+
+static enum err on_ddl(struct follower *f, const struct binlog_header *h, uint64_t start, const struct binlog_query *q, struct err_msg *msg)
+{
+    const struct statement *st = f->statement;
+    bool is_ddl = st->kind == STATEMENT_TABLE || st->kind == STATEMENT_TRUNCATE || st->kind == STATEMENT_OTHER_DDL;
+    if (is_ddl) TRY(ddl_definitions(f));
+    if (f->machine.state == TRANSACTION_NONE) transaction_starts(f, start);
+    enum transaction_input input = is_ddl && st->starts_transaction ? TRANSACTION_ON_DDL_BEGIN : TRANSACTION_ON_DDL;
+    enum transaction_action action = transaction_step(&f->machine, input);
+    switch (action) {
+    case TRANSACTION_IS_DDL:
+        TRY(gtid_enters(f));
+        resume_moves(f, true);
+        if (!is_ddl || !ddl_is_selected(f, q)) return ERR_OK;
+        return follower_emit_ddl(f, h, f->transaction.start_position, q, true, msg);
+    case TRANSACTION_BEGINS:
+        transaction_begins(f, h, q);
+        if (!ddl_is_selected(f, q)) return ERR_OK;
+        return follower_emit_ddl(f, h, f->transaction.start_position, q, false, msg);
+    case TRANSACTION_CHANGES:
+        if (!is_ddl || !ddl_is_selected(f, q)) return ERR_OK;
+        return follower_emit_ddl(f, h, f->transaction.start_position, q, false, msg);
+    default: return wrong_place(f, h, msg);
+    }
+}
+
+static enum err on_begin(struct follower *f, const struct binlog_header *h, uint64_t start, const struct binlog_query *q, struct err_msg *msg)
+{
+    if (f->machine.state == TRANSACTION_NONE) transaction_starts(f, start);
+    enum transaction_action action = transaction_step(&f->machine, TRANSACTION_ON_BEGIN);
+    if (action == TRANSACTION_WRONG) return wrong_place(f, h, msg);
+    transaction_begins(f, h, q);
+    return ERR_OK;
+}
+
+static enum err on_end(struct follower *f, const struct binlog_header *h, bool committed, struct err_msg *msg)
+{
+    if (f->machine.state == TRANSACTION_NONE) transaction_starts(f, f->at.position);
+    enum transaction_action action = transaction_step(&f->machine, committed ? TRANSACTION_ON_COMMIT : TRANSACTION_ON_ROLLBACK);
+    if (action == TRANSACTION_WRONG) return wrong_place(f, h, msg);
+    return transaction_ended(f, h, action == TRANSACTION_COMMITS, msg);
+}
+
+static enum err on_query(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body, struct err_msg *msg)
+{
+    struct binlog_query q;
+    if (binlog_query_decode(body, &f->format, &q) != ERR_OK)
+        return err_set(msg, ERR_CORRUPT, "a QUERY event before %s:%" PRIu64 " cannot be read", f->at.file, f->at.position);
+    if (q.text_bytes == 5 && memcmp(q.text, "BEGIN", 5) == 0) return on_begin(f, h, start, &q, msg);
+    if (q.text_bytes == 6 && memcmp(q.text, "COMMIT", 6) == 0) return on_end(f, h, true, msg);
+    statement_classify(f->statement, q.text, q.text_bytes, q.database, q.database_bytes);
+    switch (f->statement->kind) {
+    case STATEMENT_BEGIN: return on_begin(f, h, start, &q, msg);
+    case STATEMENT_COMMIT: return on_end(f, h, true, msg);
+    case STATEMENT_ROLLBACK: return on_end(f, h, false, msg);
+    case STATEMENT_SAVEPOINT: return ERR_OK;
+    case STATEMENT_ROLLBACK_TO:
+        if (!f->transaction.began) return ERR_OK;
+        return err_set(msg, ERR_UNSUPPORTED, "at %s:%" PRIu64 " the source rolls back to a savepoint in a transaction whose changes it logged "
+                       "(tables of a non-transactional engine are mixed in), which is not supported", f->at.file, f->at.position);
+    case STATEMENT_XA: return xa_unsupported(f, msg);
+    case STATEMENT_CHANGE: TRY(statement_change(f, &q, msg)); break;
+    default: break;
+    }
+    return on_ddl(f, h, start, &q, msg);
+}
+
+/* --- rows --- */
+
+static enum err definition_missing(const struct follower *f, const struct table_entry *entry, uint64_t start, struct err_msg *msg)
+{
+    return err_set(msg, ERR_SCHEMA, "no definition of %s.%s for its rows at %s:%" PRIu64 ": the table was dropped or renamed on the source after "
+                   "these changes, or the account may not SELECT from it", entry->database, entry->table, f->at.file, start);
+}
+
+static enum err on_table_map(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body, struct err_msg *msg)
+{
+    if (transaction_step(&f->machine, TRANSACTION_ON_CHANGE) != TRANSACTION_CHANGES) return wrong_place(f, h, msg);
+    if (!f->in_statement) {
+        f->in_statement = true;
+        f->statement_position = start;
+    }
+    struct table_entry *entry = NULL;
+    enum err e = table_cache_map(f->cache, body.at, cursor_left(&body), &entry, msg);
+    bool is_selected = entry != NULL && entry->is_selected;
+    if (is_selected && f->horizon.entry_count > 0) {
+        const struct horizon_entry *later = horizon_find(&f->horizon, entry->database, entry->table);
+        if (later != NULL)
+            return err_set(msg, ERR_SCHEMA, "%s.%s has changes at %s:%" PRIu64 ", and its definition was changed later, at %s:%" PRIu64
+                           ", before capture had read them: how it was then is not known any more; delete the channel and create it anew",
+                           entry->database, entry->table, f->at.file, start, later->place.file, later->place.position);
+    }
+    if (e == ERR_NOT_FOUND && entry != NULL) return definition_missing(f, entry, start, msg);
+    return e;
+}
+
+static enum err on_rows(struct follower *f, const struct binlog_header *h, struct cursor body, struct err_msg *msg)
+{
+    if (transaction_step(&f->machine, TRANSACTION_ON_CHANGE) != TRANSACTION_CHANGES) return wrong_place(f, h, msg);
+    struct rows_event rows;
+    struct table_entry *table;
+    TRY(table_cache_rows(f->cache, h->type, body.at, cursor_left(&body), &rows, &table, msg));
+    if ((rows.flags & ROWS_FLAG_STATEMENT_END) != 0) f->in_statement = false;
+    if (table == NULL || !table->is_selected) return ERR_OK;
+
+    struct row_reader reader;
+    TRY(row_reader_init(&reader, &rows, &table->decoder, &f->arena, msg));
+    uint64_t read_ms = clock_realtime_ms(f->config.clock);
+    while (row_reader_more(&reader)) {
+        const uint8_t *image = reader.at;
+        TRY(row_reader_next(&reader, f->before, f->after, msg));
+        TRY(follower_emit_row(f, h, f->at.position, table, rows.operation, read_ms, image, (size_t)(reader.at - image), msg));
+    }
+    return ERR_OK;
+}
+
+/* --- all events --- */
+
+static enum err unsupported(const struct follower *f, const struct binlog_header *h, struct err_msg *msg)
+{
+    const char *name = binlog_event_name(h->type);
+    const char *mend = "";
+    switch (h->type) {
+    case BINLOG_XA_PREPARE: return xa_unsupported(f, msg);
+    case BINLOG_TRANSACTION_PAYLOAD: mend = "; SET GLOBAL binlog_transaction_compression=OFF on the source"; break;
+    case BINLOG_PARTIAL_UPDATE_ROWS: mend = "; SET GLOBAL binlog_row_value_options='' on the source"; break;
+    case BINLOG_GTID_TAGGED: mend = "; use GTIDs without tags on the source"; break;
+    case BINLOG_MARIADB_QUERY_COMPRESSED:
+    case BINLOG_MARIADB_WRITE_ROWS_COMPRESSED_V1: case BINLOG_MARIADB_UPDATE_ROWS_COMPRESSED_V1:
+    case BINLOG_MARIADB_DELETE_ROWS_COMPRESSED_V1: case BINLOG_MARIADB_WRITE_ROWS_COMPRESSED:
+    case BINLOG_MARIADB_UPDATE_ROWS_COMPRESSED: case BINLOG_MARIADB_DELETE_ROWS_COMPRESSED:
+        mend = "; SET GLOBAL log_bin_compress=OFF on the source";
+        break;
+    case BINLOG_INCIDENT:
+        return err_set(msg, ERR_SOURCE_CONFIG, "the source notes at %s:%" PRIu64 " that changes may be missing from its binlog (INCIDENT): "
+                       "delete the channel and create it anew", f->at.file, f->at.position);
+    case BINLOG_LOAD: case BINLOG_NEW_LOAD: case BINLOG_CREATE_FILE: case BINLOG_EXEC_LOAD: case BINLOG_BEGIN_LOAD_QUERY:
+    case BINLOG_EXECUTE_LOAD_QUERY: case BINLOG_APPEND_BLOCK: case BINLOG_DELETE_FILE:
+        return err_set(msg, ERR_SOURCE_CONFIG, "at %s:%" PRIu64 " the source wrote a LOAD DATA statement instead of row changes: set "
+                       "binlog_format=ROW for all its sessions", f->at.file, f->at.position);
+    default: break;
+    }
+    return err_set(msg, ERR_UNSUPPORTED, "the source's binlog has a %s event at %s:%" PRIu64 ", which is not supported yet%s", name,
+                   f->at.file, f->at.position, mend);
+}
+
+static enum err dispatch(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body, struct err_msg *msg)
+{
+    switch (h->type) {
+    case BINLOG_FORMAT_DESCRIPTION: return on_format(f, h, body, msg);
+    case BINLOG_ROTATE: return on_rotate(f, h, body, msg);
+    case BINLOG_STOP: return binlog_breaks(f, h, msg);
+    case BINLOG_HEARTBEAT: case BINLOG_HEARTBEAT_V2: return ERR_OK;
+    default: break;
+    }
+    if (!f->format_known)
+        return err_set(msg, ERR_UNSUPPORTED, "%s does not begin with a FORMAT_DESCRIPTION event: it was written by a server before 5.0 or is encrypted",
+                       f->at.file);
+    switch (h->type) {
+    case BINLOG_GTID: case BINLOG_ANONYMOUS_GTID: return on_gtid(f, h, start, body, msg);
+    case BINLOG_MARIADB_GTID: return on_mariadb_gtid(f, h, start, body, msg);
+    case BINLOG_PREVIOUS_GTIDS: case BINLOG_MARIADB_GTID_LIST: return on_gtid_set(f, h, body, msg);
+    case BINLOG_QUERY: return on_query(f, h, start, body, msg);
+    case BINLOG_XID: return on_end(f, h, true, msg);
+    case BINLOG_TABLE_MAP: return on_table_map(f, h, start, body, msg);
+    case BINLOG_WRITE_ROWS_V1: case BINLOG_UPDATE_ROWS_V1: case BINLOG_DELETE_ROWS_V1:
+    case BINLOG_WRITE_ROWS: case BINLOG_UPDATE_ROWS: case BINLOG_DELETE_ROWS: return on_rows(f, h, body, msg);
+    case BINLOG_ROWS_QUERY: case BINLOG_MARIADB_ANNOTATE_ROWS: case BINLOG_MARIADB_CHECKPOINT: case BINLOG_IGNORABLE:
+    case BINLOG_INTVAR: case BINLOG_RAND: case BINLOG_USER_VAR: case BINLOG_TRANSACTION_CONTEXT: case BINLOG_VIEW_CHANGE:
+    case BINLOG_MARIADB_START_ENCRYPTION: return ERR_OK; /* the wire carries what is in encrypted files decrypted */
+    default: return (h->flags & BINLOG_FLAG_IGNORABLE) != 0 ? ERR_OK : unsupported(f, h, msg);
+    }
+}
+
+enum err follower_event(struct follower *f, const uint8_t *event, size_t size, struct err_msg *msg)
+{
+    struct binlog_header h;
+    struct cursor in = cursor_of(event, size);
+    if (binlog_header_decode(&in, &h) != ERR_OK || h.event_size != size)
+        return err_set(msg, ERR_CORRUPT, "the event behind %s:%" PRIu64 " has a header that contradicts its size", f->at.file, f->at.position);
+    f->bytes_read += size;
+    size_t kept = size;
+    if (binlog_checksum_take(f->format_known ? &f->format : NULL, &h, event, &kept) != ERR_OK)
+        return err_set(msg, ERR_CORRUPT, "the %s event behind %s:%" PRIu64 " has a wrong checksum: the source's binlog is damaged, or the connection "
+                       "to it", binlog_event_name(h.type), f->at.file, f->at.position);
+    uint64_t start = f->at.position;
+    if (h.next_position != 0 && h.type != BINLOG_HEARTBEAT && h.type != BINLOG_HEARTBEAT_V2 && h.type != BINLOG_FORMAT_DESCRIPTION) {
+        f->at.position = binlog_position_after(start, h.next_position);
+        if (h.event_size <= f->at.position - start) start = f->at.position - h.event_size; /* the source left events out */
+    }
+    if (h.timestamp_s != 0) f->newest_timestamp_s = h.timestamp_s;
+    enum err e = dispatch(f, &h, start, cursor_of(event + BINLOG_HEADER_BYTES, kept - BINLOG_HEADER_BYTES), msg);
+    if (h.type == BINLOG_FORMAT_DESCRIPTION && e == ERR_OK && h.next_position != 0 && f->at.position == BINLOG_FIRST_POSITION)
+        f->at.position = h.next_position;
+    return e;
+}

@@ -1,0 +1,238 @@
+/* Records: change events through the format into the log. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/follower.h"
+
+enum { HEADERS_MAX = 2, HEADER_KEYS_BYTES = sizeof RECORD_HEADER_POSITION + sizeof RECORD_HEADER_GTID_SET };
+
+enum err follower_set_text(struct follower *f)
+{
+    for (;;) {
+        size_t length = gtid_set_text(&f->gtids, f->set_text, f->set_text_capacity);
+        f->set_text_bytes = length;
+        if (length < f->set_text_capacity) return ERR_OK;
+        char *bigger = realloc(f->set_text, 2 * length + 64);
+        if (bigger == NULL) return ERR_NO_MEMORY;
+        f->set_text = bigger;
+        f->set_text_capacity = 2 * length + 64;
+    }
+}
+
+enum err follower_reattach(struct follower *f, const char *why, struct err_msg *msg)
+{
+    f->wants_reattach = true;
+    return err_set(msg, ERR_STATE, "the transaction at %s:%" PRIu64 " was partly written to the log, and %s: the log is cut before it",
+                   f->resume.file, f->resume.position, why);
+}
+
+/* A mixing step over 8 bytes at a time; not for adversaries, only to tell an accident. */
+static uint64_t hash_bytes(uint64_t hash, const uint8_t *bytes, size_t size)
+{
+    const uint64_t factor = 0x9e3779b97f4a7c15u;
+    uint64_t word;
+    hash ^= size;
+    for (; size >= 8; size -= 8, bytes += 8) {
+        memcpy(&word, bytes, 8);
+        hash = (hash ^ word) * factor;
+        hash ^= hash >> 29;
+    }
+    word = 0;
+    if (size > 0) memcpy(&word, bytes, size);
+    hash = (hash ^ word) * factor;
+    return hash ^ hash >> 32;
+}
+
+/* Is this record in the log already, from before the connection broke?  Says so, or that what is there is another transaction. */
+static enum err skip_logged(struct follower *f, bool *skipped, struct err_msg *msg)
+{
+    *skipped = f->skip_records > 0;
+    if (!*skipped || --f->skip_records > 0) return ERR_OK;
+    if (f->transaction.hash == f->skip_hash) return ERR_OK;
+    return follower_reattach(f, "the source now sends other changes in its place", msg);
+}
+
+static int64_t record_time_ms(const struct follower *f, const struct change_event *ev)
+{
+    uint64_t event_ms = (uint64_t)ev->timestamp_s * 1000;
+    return (int64_t)(f->transaction.commit_ms > event_ms ? f->transaction.commit_ms : event_ms);
+}
+
+/* "id=17" of a row's primary key, as far as it is numbers; else where it is. */
+static void describe_key(const struct change_event *ev, char *out, size_t size)
+{
+    const struct change_table *t = ev->table;
+    const struct change_value *image = ev->after != NULL ? ev->after : ev->before;
+    int used = 0;
+    out[0] = '\0';
+    for (uint16_t k = 0; t != NULL && k < t->key_count; k++) {
+        if (strcmp(t->key[k].name, "PRIMARY") != 0) continue;
+        for (uint16_t i = 0; i < t->key[k].column_count && (size_t)used < size; i++) {
+            const struct change_column *c = &t->column[t->key[k].column[i]];
+            const struct change_value *v = &image[t->key[k].column[i]];
+            const char *comma = i > 0 ? ", " : "";
+            if (v->kind == CHANGE_VALUE_INT) used += snprintf(out + used, size - (size_t)used, "%s%s=%" PRId64, comma, c->name, v->i);
+            else if (v->kind == CHANGE_VALUE_UINT) used += snprintf(out + used, size - (size_t)used, "%s%s=%" PRIu64, comma, c->name, v->u);
+            else if (v->kind == CHANGE_VALUE_BYTES && v->size <= 64)
+                used += snprintf(out + used, size - (size_t)used, "%s%s='%.*s'", comma, c->name, (int)v->size, (const char *)v->bytes);
+            else used += snprintf(out + used, size - (size_t)used, "%s%s=?", comma, c->name);
+        }
+    }
+    if (out[0] == '\0') snprintf(out, size, "no primary key");
+}
+
+static enum err too_large(const struct follower *f, const struct change_event *ev, struct err_msg *msg)
+{
+    if (ev->table == NULL)
+        return err_set(msg, ERR_TOO_LARGE, "a record at %s:%" PRIu64 " is larger than record_bytes_max (%u)", f->at.file, ev->start_position,
+                       f->config.record_bytes_max);
+    char key[160];
+    describe_key(ev, key, sizeof key);
+    return err_set(msg, ERR_TOO_LARGE, "a row of %s.%s (%s) at %s:%" PRIu64 " is larger than record_bytes_max (%u): raise it, or exclude the table",
+                   ev->table->database, ev->table->table, key, f->at.file, ev->start_position, f->config.record_bytes_max);
+}
+
+/* One record.  `position`: its RECORD_HEADER_POSITION, or NULL when it ends no transaction. */
+static enum err emit(struct follower *f, const struct change_event *ev, const struct source_position *position, struct err_msg *msg)
+{
+    struct log_appender *a = &f->appender;
+    const struct record_format *format = f->config.format;
+    struct record_header header[HEADERS_MAX];
+    uint32_t header_count = 0;
+    uint8_t encoded[SOURCE_POSITION_BYTES_MAX];
+    size_t headers_bytes = 0;
+    int64_t timestamp_ms = record_time_ms(f, ev);
+    uint8_t *value;
+
+    /* The set is that before this transaction: where its segment begins. */
+    bool wants_set = log_appender_wants_gtid_set(a);
+    if (wants_set) TRY(follower_set_text(f));
+    if (position != NULL) headers_bytes += SOURCE_POSITION_BYTES_MAX + HEADER_KEYS_BYTES;
+    if (wants_set) headers_bytes += f->set_text_bytes + HEADER_KEYS_BYTES;
+    enum err e = log_appender_reserve(a, timestamp_ms, format->size_max(ev), headers_bytes, &value);
+    if (e == ERR_TOO_LARGE) return too_large(f, ev, msg);
+    if (e != ERR_OK) return err_set(msg, e, "the log of channel %s cannot be written: %s", f->config.channel, err_text(e));
+
+    if (position != NULL) {
+        size_t size = source_position_encode(position, encoded);
+        header[header_count++] = (struct record_header){RECORD_HEADER_POSITION, sizeof RECORD_HEADER_POSITION - 1, encoded, (uint32_t)size};
+    }
+    if (wants_set) {
+        header[header_count++] = (struct record_header){RECORD_HEADER_GTID_SET, sizeof RECORD_HEADER_GTID_SET - 1, f->set_text,
+                                                        (uint32_t)f->set_text_bytes};
+    }
+    size_t size = format->encode(ev, a->next_offset, value);
+    if (log_appender_commit(a, size, header, header_count) != ERR_OK) return too_large(f, ev, msg);
+    counter_add(f->config.records, 1);
+    return ERR_OK;
+}
+
+static struct change_event event_of(const struct follower *f, const struct binlog_header *h, enum change_operation operation,
+                                    uint64_t start_position, uint64_t end_position)
+{
+    return (struct change_event){
+        .operation = operation, .timestamp_s = h->timestamp_s > 0 ? h->timestamp_s : f->newest_timestamp_s,
+        .file_number = f->file_number, .start_position = start_position, .end_position = end_position,
+        .server_id = h->server_id, .read_time_ms = f->transaction.read_ms, .source = &f->source};
+}
+
+/* BEGIN stands before the first selected row only: filtered transactions leave nothing. */
+static enum err emit_begin(struct follower *f, struct err_msg *msg)
+{
+    struct follower_transaction *t = &f->transaction;
+    bool skipped;
+    t->began = true;
+    TRY(skip_logged(f, &skipped, msg));
+    if (skipped) return ERR_OK;
+    t->begin.operation = CHANGE_BEGIN;
+    t->begin.gtid = t->gtid[0] == '\0' ? NULL : t->gtid;
+    return emit(f, &t->begin, NULL, msg);
+}
+
+enum err follower_emit_row(struct follower *f, const struct binlog_header *h, uint64_t end_position, const struct table_entry *table,
+                           enum change_operation operation, uint64_t read_ms, const uint8_t *image, size_t image_bytes, struct err_msg *msg)
+{
+    struct follower_transaction *t = &f->transaction;
+    if (!t->began) TRY(emit_begin(f, msg));
+    t->hash = hash_bytes(t->hash ^ (uint64_t)operation << 56 ^ table->definition->table.meta_version, image, image_bytes);
+    t->rows++;
+    bool skipped;
+    TRY(skip_logged(f, &skipped, msg));
+    if (skipped) return ERR_OK;
+    struct change_event ev = event_of(f, h, operation, f->statement_position, end_position);
+    ev.read_time_ms = read_ms;
+    ev.thread_id = t->begin.thread_id;
+    ev.table = &table->definition->table;
+    ev.before = operation == CHANGE_INSERT ? NULL : f->before;
+    ev.after = operation == CHANGE_DELETE ? NULL : f->after;
+    return emit(f, &ev, NULL, msg);
+}
+
+/* What the end of a transaction does to the log. */
+static enum err transaction_logged(struct follower *f, struct err_msg *msg)
+{
+    enum err e = log_appender_transaction_end(&f->appender);
+    if (e == ERR_OK) return ERR_OK;
+    return err_set(msg, e, "the log of channel %s cannot be written: %s", f->config.channel, err_text(e));
+}
+
+enum err follower_emit_commit(struct follower *f, const struct binlog_header *h, struct err_msg *msg)
+{
+    struct follower_transaction *t = &f->transaction;
+    if (f->skip_records > 0) return follower_reattach(f, "the source now sends fewer changes in its place", msg);
+    struct change_event ev = event_of(f, h, CHANGE_COMMIT, t->start_position, f->resume.position);
+    ev.thread_id = t->begin.thread_id;
+    ev.gtid = t->gtid[0] == '\0' ? NULL : t->gtid;
+    ev.has_query_status = t->begin.has_query_status;
+    ev.flags2 = t->begin.flags2;
+    ev.client_charset = t->begin.client_charset;
+    ev.sql_mode = t->begin.sql_mode;
+    TRY(emit(f, &ev, &f->resume, msg));
+    return transaction_logged(f, msg);
+}
+
+enum err follower_emit_ddl(struct follower *f, const struct binlog_header *h, uint64_t start_position, const struct binlog_query *q,
+                           bool ends, struct err_msg *msg)
+{
+    struct follower_transaction *t = &f->transaction;
+    t->hash = hash_bytes(t->hash ^ (uint64_t)CHANGE_DDL << 56, (const uint8_t *)q->text, q->text_bytes);
+    bool skipped;
+    TRY(skip_logged(f, &skipped, msg));
+    if (skipped) return ERR_OK;
+    char *converted = malloc(2 * q->text_bytes + 1);
+    char *database = strndup(q->database, q->database_bytes);
+    enum err e = converted == NULL || database == NULL ? ERR_NO_MEMORY : follower_set_text(f);
+    if (e == ERR_OK) {
+        struct change_event ev = event_of(f, h, CHANGE_DDL, start_position, f->at.position);
+        ev.thread_id = q->thread_id;
+        ev.gtid = t->gtid[0] == '\0' ? NULL : t->gtid;
+        char *set = f->gtids_known && f->set_text_bytes > 0 ? strdup(f->set_text) : NULL;
+        ev.gtid_set = set;
+        ev.has_query_status = q->has_status;
+        ev.flags2 = q->flags2;
+        ev.sql_mode = q->sql_mode;
+        ev.client_charset = q->client_charset;
+        ev.ddl_database = database;
+        ev.ddl_text = statement_text_utf8(q->text, q->text_bytes, converted, &ev.ddl_text_bytes);
+        e = emit(f, &ev, ends ? &f->resume : NULL, msg);
+        if (e == ERR_OK && ends) e = transaction_logged(f, msg);
+        free(set);
+    }
+    free(converted);
+    free(database);
+    return e;
+}
+
+enum err follower_heartbeat(struct follower *f, uint32_t timestamp_s, struct err_msg *msg)
+{
+    struct binlog_header h = {.timestamp_s = timestamp_s, .server_id = f->facts.server_id};
+    f->transaction.commit_ms = 0;
+    f->transaction.read_ms = clock_realtime_ms(f->config.clock);
+    struct change_event ev = event_of(f, &h, CHANGE_HEARTBEAT, f->resume.position, f->resume.position);
+    if (ev.timestamp_s == 0) ev.timestamp_s = (uint32_t)(f->transaction.read_ms / 1000);
+    log_appender_read_at(&f->appender, clock_monotonic_ns(f->config.clock));
+    TRY(emit(f, &ev, &f->resume, msg));
+    return transaction_logged(f, msg);
+}
