@@ -153,7 +153,8 @@ static enum err put_temporal(struct printer *out, uint8_t type, const uint8_t *b
     return ERR_OK;
 }
 
-/* Any other type: its number and base64, with the line breaks (escaped) that the server's encoder puts after 76 characters. */
+/* Any other type: its number and base64, with the line breaks that the server's encoder puts after 76 characters.  (They are not escaped, so
+ * the server's own text is then no strict JSON; it is told as it is.) */
 static void put_base64(struct printer *out, uint8_t type, const uint8_t *bytes, size_t size)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -165,7 +166,7 @@ static void put_base64(struct printer *out, uint8_t type, const uint8_t *bytes, 
         uint32_t group = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) | (left > 2 ? bytes[i + 2] : 0);
         char four[4] = {letters[group >> 18], letters[group >> 12 & 63], left > 1 ? letters[group >> 6 & 63] : '=',
                         left > 2 ? letters[group & 63] : '='};
-        if (i != 0 && i % 57 == 0) put_text(out, "\\n");
+        if (i != 0 && i % 57 == 0) put_bytes(out, "\n", 1);
         put_bytes(out, four, 4);
     }
     put_bytes(out, "\"", 1);

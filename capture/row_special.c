@@ -8,7 +8,7 @@ unsigned row_print_inet4(char *out, const uint8_t *p) { return (unsigned)sprintf
 unsigned row_print_inet6(char *out, const uint8_t *p)
 {
     unsigned group[8], size = 0;
-    int best = -1, best_length = 1; /* the longest run of zero groups, two at least, becomes "::" */
+    int best = -1, best_length = 0; /* the first longest run of zero groups becomes "::", one group too */
 
     for (int i = 0; i < 8; i++) group[i] = (unsigned)p[2 * i] << 8 | p[2 * i + 1];
     for (int i = 0; i < 8; i++) {

@@ -285,14 +285,14 @@ static enum err flush_key(struct schema_load *l)
     return ERR_OK;
 }
 
-/* Fields: database, table, INDEX_NAME, COLUMN_NAME; a key's columns follow each other in order. */
+/* Fields: database, table, INDEX_NAME, COLUMN_NAME, INDEX_TYPE; a key's columns follow each other in order. */
 static enum err load_key(void *context, const char *const *field, const size_t *bytes, uint32_t field_count)
 {
     struct schema_load *l = context;
     struct schema_key_draft *d = &l->key;
     enum err e;
 
-    INVARIANT(field_count == 4);
+    INVARIANT(field_count == 5);
     if (field[0] == NULL || field[1] == NULL || field[2] == NULL) return ERR_OK;
     struct schema_object *o = load_object(l, field, bytes, false, &e);
     if (o == NULL) return e;
@@ -301,6 +301,7 @@ static enum err load_key(void *context, const char *const *field, const size_t *
         TRY(flush_key(l));
         *d = (struct schema_key_draft){.object = o, .name = object_text(o, field[2], bytes[2]), .is_whole = true};
         if (d->name == NULL) return ERR_NO_MEMORY;
+        if (l->s->is_mariadb && field[4] != NULL && same_text("HASH", field[4], bytes[4])) o->t.hash_keys++;
     }
     uint16_t at = 0;
     while (field[3] != NULL && at < t->column_count && !same_text(t->column[at].name, field[3], bytes[3])) at++;
@@ -348,7 +349,7 @@ static void object_finish(const struct schema *s, struct schema_object *o)
         hash = hash_text(hash, t->key[i].name);
         for (uint16_t k = 0; k < t->key[i].column_count; k++) hash = (hash ^ t->key[i].column[k]) * 1099511628211u;
     }
-    hash = (hash ^ (o->t.may_hide_row_id | o->t.is_versioned << 1)) * 1099511628211u;
+    hash = (hash ^ (o->t.may_hide_row_id | o->t.is_versioned << 1 | o->t.hash_keys << 2)) * 1099511628211u;
     hash &= INT64_MAX; /* readers parse it as a signed number */
     t->meta_version = hash == 0 ? 1 : hash;
 }
@@ -457,7 +458,7 @@ static enum err load(struct schema_load *l)
             " FROM information_schema.COLUMNS WHERE ",
             " ORDER BY CAST(TABLE_SCHEMA AS BINARY), CAST(TABLE_NAME AS BINARY), ORDINAL_POSITION",
             load_column));
-    TRY(run(l, "SELECT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, COLUMN_NAME FROM information_schema.STATISTICS WHERE NON_UNIQUE = 0 AND ",
+    TRY(run(l, "SELECT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, COLUMN_NAME, INDEX_TYPE FROM information_schema.STATISTICS WHERE NON_UNIQUE = 0 AND ",
             " ORDER BY CAST(TABLE_SCHEMA AS BINARY), CAST(TABLE_NAME AS BINARY), INDEX_NAME <> 'PRIMARY',"
             " CAST(INDEX_NAME AS BINARY), SEQ_IN_INDEX",
             load_key));

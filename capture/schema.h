@@ -50,6 +50,7 @@ struct schema_table {
     struct change_table   table;  /* what record formats see; table.column[i] and column[i] are the same column */
     struct schema_column *column;
     bool     may_hide_row_id;     /* an ApsaraDB RDS table without a primary key: a hidden last BIGINT is in the binlog */
+    uint8_t  hash_keys;           /* MariaDB: a UNIQUE key on a BLOB or TEXT has a hidden last BIGINT each, its hash */
     bool     json_keeps_point;    /* MySQL 8 prints a whole double in JSON as 1.0, 5.7 as 1 */
     bool     is_versioned;        /* MariaDB: system-versioned */
 };
@@ -89,7 +90,7 @@ uint32_t schema_table_count(const struct schema *s);
 
 /* Does the binlog's own description of a table fit the definition: column count, each column's type and sizes, and,
  * where the source writes them, signedness and names?  ERR_SCHEMA names table, column and both types.
- * `hidden_columns`: how many last columns of the event have no definition (see may_hide_row_id). */
+ * `hidden_columns`: how many last columns of the event have no definition (see may_hide_row_id, hash_keys). */
 NODISCARD enum err schema_check_map(const struct schema_table *t, const struct table_map *map, uint16_t *hidden_columns,
                                     struct err_msg *msg);
 

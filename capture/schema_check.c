@@ -85,10 +85,13 @@ static bool fits(const struct change_column *c, const struct schema_column *x, u
     return false;
 }
 
-/* An ApsaraDB RDS table without a primary key has a hidden BIGINT as its last column. */
+/* Columns at the end that information_schema does not show: all are BIGINT. */
 static bool is_hidden_fit(const struct schema_table *t, const struct table_map *map, uint16_t hidden)
 {
-    return t->may_hide_row_id && hidden == 1 && map->type[t->table.column_count] == COLUMN_LONGLONG;
+    if (hidden != (t->may_hide_row_id ? 1 : t->hash_keys)) return false;
+    for (uint16_t i = t->table.column_count; i < map->column_count; i++)
+        if (map->type[i] != COLUMN_LONGLONG) return false;
+    return true;
 }
 
 /* The source says which numeric columns are unsigned: one bit for each, in order. */

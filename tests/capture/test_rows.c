@@ -41,7 +41,7 @@ static enum err answer(void *context, const char *sql, enum err (*row)(void *, c
     if (strstr(sql, "VERSION()") != NULL) return give(row, row_context, (const char *[]){g->version == NULL ? "5.7.29" : g->version}, 1);
     if (strstr(sql, "rds|_") != NULL) return g->is_rds ? give(row, row_context, (const char *[]){"rds_x", "1"}, 2) : ERR_OK;
     if (strstr(sql, "STATISTICS") != NULL)
-        return g->has_primary_key ? give(row, row_context, (const char *[]){"d", "t", "PRIMARY", "c0"}, 4) : ERR_OK;
+        return g->has_primary_key ? give(row, row_context, (const char *[]){"d", "t", "PRIMARY", "c0", "BTREE"}, 5) : ERR_OK;
     if (strstr(sql, "information_schema.TABLES") != NULL)
         return g->is_versioned ? give(row, row_context, (const char *[]){"d", "t"}, 2) : ERR_OK;
     for (uint16_t i = 0; i < g->count; i++) {

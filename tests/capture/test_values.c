@@ -166,9 +166,9 @@ START_TEST(json_base64_lines)
         bytes[2] = (uint8_t)n;
         memset(bytes + 3, 'y', n);
         ck_assert_int_eq(print(bytes, 3 + n, false, text, sizeof text), ERR_OK);
-        ck_assert_int_eq(strstr(text, "\\n") != NULL, n == 58);
+        ck_assert_int_eq(strstr(text, "\n") != NULL, n == 58);
     }
-    ck_assert_str_eq(text + strlen(text) - 7, "\\neQ==\"");
+    ck_assert_str_eq(text + strlen(text) - 6, "\neQ==\"");
 }
 END_TEST
 
