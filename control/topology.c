@@ -160,7 +160,15 @@ static enum err start_offsets_log(struct instance *in, struct err_msg *msg)
     channel_life_init(&drawn);
     memcpy(identity.topic_id, drawn.topic_id, sizeof identity.topic_id);
     snprintf(identity.cluster_id, sizeof identity.cluster_id, "%s", drawn.cluster_id);
-    TRY(storage_log_open(in->storage, &identity, true, &in->offsets_log, &in->offsets_feed, &in->offsets_resume, msg));
+    enum err e = storage_log_open(in->storage, &identity, false, &in->offsets_log, &in->offsets_feed,
+                                  &in->offsets_resume, msg);
+    if (e == ERR_NOT_FOUND) /* the first start */
+        e = storage_log_open(in->storage, &identity, true, &in->offsets_log, &in->offsets_feed, &in->offsets_resume,
+                             msg);
+    if (e != ERR_OK) {
+        in->offsets_log = NULL;
+        return e;
+    }
     in->offsets_attached = true;
     snprintf(in->cluster_id, sizeof in->cluster_id, "%s", identity.cluster_id);
     return ERR_OK;
