@@ -39,19 +39,26 @@ static void print_name(FILE *to, const char *name)
     }
 }
 
-/* channel=orders -> channel="orders"; a label without '=' -> label="..." */
+/* channel=orders,cause=PEER -> channel="orders",cause="PEER"; a part without '=' -> label="part" */
 static void print_label(FILE *to, const char *label)
 {
-    const char *equals = strchr(label, '=');
-    if (equals == NULL || equals == label) fputs("label", to);
-    for (const char *at = label; equals != NULL && at < equals; at++)
-        fputc((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ? *at : '_', to);
-    fputs("=\"", to);
-    for (const char *at = equals == NULL ? label : equals + 1; *at != '\0'; at++) {
-        if (*at == '"' || *at == '\\') fputc('\\', to);
-        fputc(*at == '\n' ? ' ' : *at, to);
+    for (const char *at = label; *at != '\0';) {
+        size_t size = strcspn(at, ","), key = strcspn(at, "=,");
+        bool has_key = at[key] == '=' && key > 0;
+        if (!has_key) fputs("label", to);
+        for (size_t i = 0; has_key && i < key; i++) {
+            bool is_letter = (at[i] >= 'a' && at[i] <= 'z') || (at[i] >= 'A' && at[i] <= 'Z');
+            fputc(is_letter ? at[i] : '_', to);
+        }
+        fputs("=\"", to);
+        for (size_t i = has_key ? key + 1 : 0; i < size; i++) {
+            if (at[i] == '"' || at[i] == '\\') fputc('\\', to);
+            fputc(at[i] == '\n' ? ' ' : at[i], to);
+        }
+        fputc('"', to);
+        at += size;
+        if (*at == ',') fputc(*at++, to);
     }
-    fputc('"', to);
 }
 
 static void print_sample(FILE *to, const struct counter_view *v, const char *suffix, const char *quantile,
