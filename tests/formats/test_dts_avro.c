@@ -258,6 +258,39 @@ START_TEST(random_rows)
 }
 END_TEST
 
+/* The longest value a type's members can hold, in so many columns that no slack of the frame hides a bound too low. */
+START_TEST(the_bound_holds_for_the_longest_values)
+{
+    enum { COLUMNS = 1500 };
+    for (int type = 0; type < CHANGE_TYPE_COUNT; type++) {
+        size_t size;
+        struct change_value v;
+        struct change_column c = {.name = "c", .type = (enum change_type)type, .charset = "utf8mb4", .precision = 64};
+        do v = maker_value(&maker, &c);
+        while (v.kind == CHANGE_VALUE_NULL || v.kind == CHANGE_VALUE_ABSENT);
+        if (v.kind == CHANGE_VALUE_INT) v.i = INT64_MIN;
+        if (v.kind == CHANGE_VALUE_UINT) v.u = UINT64_MAX;
+        if (v.kind == CHANGE_VALUE_DATETIME)
+            v.t = (struct change_datetime){UINT32_MAX, UINT16_MAX, UINT16_MAX, UINT8_MAX, UINT8_MAX, UINT8_MAX, UINT8_MAX,
+                                           true};
+        if (v.kind == CHANGE_VALUE_TIMESTAMP) {
+            v.ts.seconds = INT64_MIN;
+            v.ts.microsecond = UINT32_MAX;
+        }
+        for (unsigned i = 0; i < COLUMNS; i++) {
+            maker.column[i] = c;
+            maker.before[i] = maker.after[i] = v;
+        }
+        struct change_table t = {"d", "t", maker.column, NULL, COLUMNS, 0, 1, NULL};
+        struct change_event e = {.operation = CHANGE_UPDATE, .timestamp_s = 1, .source = &maker.source, .table = &t,
+                                 .before = maker.before, .after = maker.after};
+        ck_assert_int_eq(format->table_prepare(&t), ERR_OK);
+        free(encode_checked(format, &e, 1, &size));
+        format->table_release(&t);
+    }
+}
+END_TEST
+
 /* One column of one type and one value, through the whole record. */
 static avro_value_t item_of(struct change_column column, struct change_value value, int branch, avro_value_t *record)
 {
@@ -646,6 +679,7 @@ int main(void)
     TCase *t = tcase_create("dts_avro");
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, random_rows);
+    tcase_add_test(t, the_bound_holds_for_the_longest_values);
     tcase_add_test(t, integers_at_their_ends);
     tcase_add_test(t, times_at_their_ends);
     tcase_add_test(t, decimals_at_their_ends);

@@ -422,6 +422,22 @@ START_TEST(contradictions_are_corrupt)
 }
 END_TEST
 
+/* A record whose length says one byte more or less than its fields take, the rest of the batch in its place. */
+START_TEST(a_record_fills_its_length)
+{
+    static const uint8_t whole[] = {7 << 1, 0, 0, 0, 1, 2, 'v', 0};
+    struct record_batch_view v = {.base_offset = 5, .last_offset = 5, .record_count = 1};
+    for (size_t length = 0; length < 10; length++) {
+        uint8_t bytes[16] = {0};
+        struct record_view r;
+        memcpy(bytes, whole, sizeof whole);
+        bytes[0] = (uint8_t)(length << 1);
+        struct cursor c = cursor_of(bytes, 1 + length);
+        ck_assert_int_eq(record_next(&c, &v, &r), length == 7 ? ERR_OK : ERR_CORRUPT);
+    }
+}
+END_TEST
+
 /* Random damage to the records of random batches: never a read outside, never an offset that is not the batch's. */
 START_TEST(damaged_records_are_refused)
 {
@@ -464,6 +480,7 @@ int main(void)
     tcase_add_test(t, every_cut_is_truncated);
     tcase_add_test(t, every_changed_bit_is_noticed);
     tcase_add_test(t, contradictions_are_corrupt);
+    tcase_add_test(t, a_record_fills_its_length);
     tcase_add_test(t, damaged_records_are_refused);
     tcase_set_timeout(t, 20);
     suite_add_tcase(s, t);

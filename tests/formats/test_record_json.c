@@ -199,6 +199,37 @@ START_TEST(statements)
 }
 END_TEST
 
+/* Two fields, and an image of one item or of three. */
+START_TEST(images_have_an_item_for_each_field)
+{
+    struct change_column c[] = {{"a", NULL, CHANGE_INT, false, 0, 0}, {"b", NULL, CHANGE_INT, false, 0, 0}};
+    struct change_value row[] = {{.kind = CHANGE_VALUE_NULL}, {.kind = CHANGE_VALUE_NULL}};
+    struct change_table t = {"d", "t", c, NULL, 2, 0, 1, NULL};
+    struct change_event e = event(CHANGE_INSERT);
+    static const uint8_t image[] = {2 << 1, 2 << 1, 0, 0, 0};
+    size_t size;
+    e.table = &t;
+    e.after = row;
+    ck_assert_int_eq(format->table_prepare(&t), ERR_OK);
+    uint8_t *bytes = encode_checked(format, &e, 1, &size), changed[1024];
+    uint8_t *at = memmem(bytes, size, image, sizeof image);
+    ck_assert_ptr_nonnull(at);
+    size_t before = (size_t)(at - bytes) + 1, behind = size - before - 4;
+    for (unsigned items = 0; items < 4; items++) {
+        memcpy(changed, bytes, before);
+        uint8_t *p = changed + before;
+        if (items > 0) *p++ = (uint8_t)(items << 1);
+        memset(p, 0, items + 1); /* so many NULLs, and the end */
+        p += items + 1;
+        memcpy(p, at + sizeof image, behind);
+        enum err want = items == 2 ? ERR_OK : ERR_CORRUPT;
+        ck_assert_int_eq(write_line(changed, (size_t)(p - changed) + behind, ROOM), want);
+    }
+    free(bytes);
+    format->table_release(&t);
+}
+END_TEST
+
 static size_t present(const struct change_value *values, unsigned count)
 {
     size_t n = 0;
@@ -316,6 +347,7 @@ int main(void)
     tcase_add_test(t, a_row_of_every_kind);
     tcase_add_test(t, timestamps_follow_the_calendar);
     tcase_add_test(t, updates_and_deletes_show_what_was);
+    tcase_add_test(t, images_have_an_item_for_each_field);
     tcase_add_test(t, statements);
     tcase_add_test(t, random_rows_are_json_of_all_their_columns);
     tcase_add_test(t, damaged_and_invented_records);
