@@ -307,8 +307,8 @@ static enum err check_history(struct capture *c, struct err_msg *msg)
 static enum err wait_for_statement(struct capture *c, struct err_msg *msg)
 {
     const struct statement *st = c->follower.statement;
-    char sql[2 * STATEMENT_NAME_BYTES * 2 + 64];
-    for (uint32_t i = 0; c->reads_again && i < st->name_count; i++) {
+    char sql[2 * STATEMENT_NAME_BYTES + 64];
+    for (uint32_t i = 0; i < st->name_count; i++) {
         const struct statement_name *n = &st->name[i];
         if (n->table[0] == '\0' || strchr(n->table, '`') != NULL || strchr(n->database, '`') != NULL) continue;
         snprintf(sql, sizeof sql, "SELECT 1 FROM `%s`.`%s` LIMIT 0", n->database, n->table);
@@ -324,7 +324,7 @@ static enum err read_definitions(struct capture *c, struct err_msg *msg)
     struct source_place before, after;
     struct source_place from = {.position = f->resume.position};
     memcpy(from.file, f->resume.file, sizeof from.file);
-    TRY(wait_for_statement(c, msg));
+    if (c->reads_again) TRY(wait_for_statement(c, msg));
     TRY(source_end(c->stream, &f->facts, &before, NULL, msg));
     TRY(schema_load_selected(f->schema, f->filter, msg));
     TRY(source_end(c->stream, &f->facts, &after, NULL, msg));
@@ -345,6 +345,23 @@ static enum err read_definitions(struct capture *c, struct err_msg *msg)
     }
     f->horizon.is_known = true;
     log_info("capture", "channel %s: %u tables, read at %s:%" PRIu64, c->channel, schema_table_count(f->schema), after.file, after.position);
+    return ERR_OK;
+}
+
+/* The cheap way at the tail: nothing lies between the statement and where the source stands, so nothing need be read ahead. */
+static enum err refresh_definitions(void *context, struct err_msg *msg)
+{
+    struct capture *c = context;
+    struct follower *f = &c->follower;
+    struct source_place before, after;
+    if (c->stream->ops->pending(c->stream)) return ERR_AGAIN;
+    TRY(wait_for_statement(c, msg));
+    TRY(source_end(c->stream, &f->facts, &before, NULL, msg));
+    if (source_place_compare(&before, &f->at) != 0) return ERR_AGAIN;
+    TRY(schema_load_selected(f->schema, f->filter, msg));
+    TRY(source_end(c->stream, &f->facts, &after, NULL, msg));
+    if (source_place_compare(&after, &f->at) != 0) return ERR_AGAIN;
+    horizon_clear(&f->horizon, &before);
     return ERR_OK;
 }
 
@@ -511,7 +528,7 @@ enum err capture_open_simulated(struct capture **out, const struct capture_confi
         struct follower_config follower = {
             .channel = c->channel, .include = (const char *const *)c->include, .exclude = (const char *const *)c->exclude,
             .ddl_instance = config->ddl_instance, .format = record_format_find(config->format), .clock = clock,
-            .record_bytes_max = config->record_bytes_max};
+            .record_bytes_max = config->record_bytes_max, .refresh = refresh_definitions, .refresh_context = c};
         struct log_appender_config appender = {
             .feed = feed, .resume = resume, .clock = clock, .stop = &c->stop, .segment_bytes = config->segment_bytes,
             .batch_bytes_target = config->batch_bytes_target, .record_bytes_max = config->record_bytes_max, .starved = starved,

@@ -301,22 +301,23 @@ static enum err statement_change(const struct follower *f, const struct binlog_q
 }
 
 /* Definitions that a statement changes are those behind it: are the ones we hold?  ERR_AGAIN: no. */
-static enum err ddl_definitions(struct follower *f)
+static enum err ddl_definitions(struct follower *f, struct err_msg *msg)
 {
     if (!horizon_concerns(f->filter, f->statement)) return ERR_OK;
     if (f->horizon.is_known && source_place_compare(&f->at, &f->horizon.loaded) <= 0) {
         horizon_pass(&f->horizon, &f->at);
         return ERR_OK;
     }
-    f->needs_definitions = true;
-    return ERR_AGAIN;
+    enum err e = f->machine.state == TRANSACTION_OPEN ? ERR_AGAIN : f->config.refresh(f->config.refresh_context, msg);
+    f->needs_definitions = e == ERR_AGAIN;
+    return e;
 }
 
 static enum err on_ddl(struct follower *f, const struct binlog_header *h, uint64_t start, const struct binlog_query *q, struct err_msg *msg)
 {
     const struct statement *st = f->statement;
     bool is_ddl = st->kind == STATEMENT_TABLE || st->kind == STATEMENT_TRUNCATE || st->kind == STATEMENT_OTHER_DDL;
-    if (is_ddl) TRY(ddl_definitions(f));
+    if (is_ddl) TRY(ddl_definitions(f, msg));
     if (f->machine.state == TRANSACTION_NONE) transaction_starts(f, start);
     enum transaction_input input = is_ddl && st->starts_transaction ? TRANSACTION_ON_DDL_BEGIN : TRANSACTION_ON_DDL;
     enum transaction_action action = transaction_step(&f->machine, input);

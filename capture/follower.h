@@ -35,6 +35,10 @@ struct follower_config { /* borrowed */
     const struct record_format *format;
     const struct clock *clock;
     uint32_t record_bytes_max;
+    /* A selected table's definition changes at f->at, between transactions: reads the definitions if the source stands still
+     * there and sets f->horizon.  ERR_AGAIN: it has moved on. */
+    enum err (*refresh)(void *context, struct err_msg *msg);
+    void *refresh_context;
     struct counter *row_changes, *transactions, *records;
     struct histogram *commit_to_read_us;
 };

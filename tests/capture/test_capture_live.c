@@ -1,0 +1,327 @@
+/* Goal: the capture thread against a real server: inserts, updates, deletes, several tables, filtered tables, DDL at the tail,
+ * a dump connection that is killed, a log that is taken up again; and the precheck's words.
+ * Run by `tests/servers run KIND -- test_capture_live`: the server's address comes in the environment. */
+#include <check.h>
+#include <inttypes.h>
+#include <mysql.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "capture/capture.h"
+#include "formats/source_position.h"
+#include "tests/capture/fake_storage.h"
+
+enum { WAIT_MS = 20000, CHUNK_BYTES = 64 * 1024, CHUNKS = 32 };
+
+static struct fake_storage storage;
+static struct counters *counters;
+static struct capture *capture;
+static MYSQL *admin;
+static const char *const include[] = {"shop.*", NULL};
+static const char *const exclude[] = {"shop.hidden", NULL};
+
+static const char *environment(const char *name)
+{
+    const char *value = getenv(name);
+    return value == NULL ? "" : value;
+}
+
+static struct capture_config config_of(void)
+{
+    return (struct capture_config){
+        .channel = "live", .host = environment("MILLRACE_SOURCE_HOST"), .port = (uint16_t)atoi(environment("MILLRACE_SOURCE_PORT")),
+        .user = "millrace", .password = environment("MILLRACE_SOURCE_PASSWORD"), .server_id = 4711, .include = include, .exclude = exclude,
+        .ddl_instance = false, .format = "dts-avro", .start = CAPTURE_START_NOW, .heartbeat_ms = 500, .segment_bytes = 1 << 20,
+        .batch_bytes_target = 16 * 1024, .record_bytes_max = 1 << 20, .packet_bytes_max = 64 << 20, .reconnect_pause_ms_min = 10,
+        .reconnect_pause_ms_max = 100, .core = -1};
+}
+
+static void sql(const char *statement)
+{
+    ck_assert_msg(mysql_query(admin, statement) == 0, "%s: %s", statement, mysql_error(admin));
+    MYSQL_RES *result = mysql_store_result(admin);
+    if (result != NULL) mysql_free_result(result);
+}
+
+static void nap(unsigned ms) { nanosleep(&(struct timespec){ms / 1000, (long)(ms % 1000) * 1000000}, NULL); }
+
+static bool value_has(const struct fake_record *r, const char *text)
+{
+    return memmem(r->value, r->value_bytes, text, strlen(text)) != NULL;
+}
+
+static uint64_t records_with(const char *text)
+{
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < storage.record_count; i++) count += value_has(&storage.record[i], text);
+    return count;
+}
+
+/* Waits until `count` records hold `text`. */
+static void wait_for(const char *text, uint64_t count)
+{
+    for (unsigned waited = 0; waited < WAIT_MS; waited += 5) {
+        fake_storage_step(&storage);
+        if (records_with(text) >= count) break;
+        struct capture_status s;
+        capture_status(capture, &s);
+        ck_assert_msg(s.state != CAPTURE_ENDED, "capture ended: %s", s.error.text);
+        nap(5);
+    }
+    ck_assert_msg(records_with(text) == count, "%" PRIu64 " records with %s, expected %" PRIu64, records_with(text), text, count);
+}
+
+static struct capture_status wait_for_state(enum capture_state state)
+{
+    struct capture_status s = {0};
+    for (unsigned waited = 0; waited < WAIT_MS; waited += 5) {
+        fake_storage_step(&storage);
+        capture_status(capture, &s);
+        if (s.state == state) return s;
+        ck_assert_msg(s.state != CAPTURE_ENDED, "capture ended: %s", s.error.text);
+        nap(5);
+    }
+    ck_abort_msg("state %d, expected %d: %s", s.state, state, s.error.text);
+}
+
+static void start(const struct capture_config *config)
+{
+    struct err_msg msg = {0};
+    ck_assert_msg(capture_start(&capture, config, &storage.feed, &storage.resume, clock_real(), counters, &msg) == ERR_OK, "%s", msg.text);
+}
+
+static void setup(void)
+{
+    admin = mysql_init(NULL);
+    ck_assert_ptr_nonnull(mysql_real_connect(admin, environment("MILLRACE_SOURCE_HOST"), "admin", environment("MILLRACE_SOURCE_ADMIN_PASSWORD"), NULL,
+                                             (unsigned)atoi(environment("MILLRACE_SOURCE_PORT")), NULL, CLIENT_MULTI_STATEMENTS));
+    struct err_msg msg = {0};
+    ck_assert_int_eq(counters_open(&counters, NULL, 512, &msg), ERR_OK);
+    fake_storage_init(&storage, CHUNK_BYTES, CHUNKS, 4, false);
+    sql("DROP DATABASE IF EXISTS shop");
+    sql("RESET MASTER");
+    sql("CREATE DATABASE shop");
+    sql("CREATE TABLE shop.item (id INT PRIMARY KEY, name VARCHAR(100), price DECIMAL(8,2))");
+    sql("CREATE TABLE shop.stock (item_id INT PRIMARY KEY, amount INT NOT NULL)");
+    sql("CREATE TABLE shop.hidden (id INT PRIMARY KEY, secret VARCHAR(100))");
+}
+
+static void teardown(void)
+{
+    if (capture != NULL) capture_stop(capture);
+    capture = NULL;
+    fake_storage_fini(&storage);
+    counters_close(counters);
+    mysql_close(admin);
+}
+
+START_TEST(changes)
+{
+    struct capture_config config = config_of();
+    start(&config);
+    wait_for_state(CAPTURE_AT_TAIL);
+    sql("INSERT INTO shop.item VALUES (1, 'anvil-one', 9.50), (2, 'anvil-two', 10.25)");
+    wait_for("anvil-", 2);
+    sql("UPDATE shop.item SET price = price + 1 WHERE id = 1");
+    wait_for("anvil-one", 2);
+    sql("DELETE FROM shop.item WHERE id = 1");
+    wait_for("anvil-one", 3);
+    sql("INSERT INTO shop.hidden VALUES (1, 'hush-hush')");
+    sql("BEGIN");
+    sql("INSERT INTO shop.item VALUES (3, 'bellows', 1)");
+    sql("INSERT INTO shop.stock VALUES (3, 12)");
+    sql("INSERT INTO shop.hidden VALUES (2, 'hush-hush')");
+    sql("COMMIT");
+    sql("INSERT INTO shop.item VALUES (4, 'chain', 1)");
+    wait_for("chain", 1);
+    ck_assert_uint_eq(records_with("bellows"), 1);
+    ck_assert_uint_eq(records_with("shop.stock"), 1);
+    ck_assert_uint_eq(records_with("hush-hush"), 0);
+
+    uint64_t heartbeats = storage.record_count;
+    nap(1600); /* three heartbeats of the source */
+    fake_storage_step(&storage);
+    ck_assert_uint_ge(storage.record_count, heartbeats + 2);
+
+    struct capture_status s;
+    capture_status(capture, &s);
+    ck_assert_int_eq(s.state, CAPTURE_AT_TAIL);
+    ck_assert_uint_eq(s.transactions, 5);
+    ck_assert_uint_eq(s.row_changes, 7);
+    ck_assert_int_eq(s.delay_ms, 0);
+}
+END_TEST
+
+START_TEST(definition_changes_at_the_tail)
+{
+    struct capture_config config = config_of();
+    start(&config);
+    wait_for_state(CAPTURE_AT_TAIL);
+    sql("INSERT INTO shop.item VALUES (1, 'first', 1)");
+    wait_for("first", 1);
+    sql("ALTER TABLE shop.item ADD COLUMN colour VARCHAR(20) NOT NULL DEFAULT 'grey' AFTER id");
+    sql("INSERT INTO shop.item VALUES (2, 'cerise', 'second', 1)");
+    wait_for("cerise", 1);
+    ck_assert_uint_eq(records_with("ADD COLUMN colour"), 1);
+    sql("ALTER TABLE shop.hidden ADD COLUMN more INT");
+    sql("CREATE TABLE shop.fresh (id INT PRIMARY KEY, word VARCHAR(20))");
+    sql("INSERT INTO shop.fresh VALUES (1, 'brand-new')");
+    wait_for("brand-new", 1);
+    ck_assert_uint_eq(records_with("ADD COLUMN more"), 0);
+    if (strstr(mysql_get_server_info(admin), "MariaDB") != NULL) { /* MySQL 5.7 with GTIDs refuses it */
+        sql("CREATE TABLE shop.made AS SELECT * FROM shop.fresh");
+        wait_for("brand-new", 2);
+    }
+    sql("RENAME TABLE shop.fresh TO shop.stale");
+    sql("INSERT INTO shop.stale VALUES (2, 'renamed-word')");
+    wait_for("renamed-word", 1);
+    ck_assert_uint_eq(records_with("shop.stale"), 2); /* the statement and the row */
+    sql("CREATE USER IF NOT EXISTS secretive IDENTIFIED BY 'swordfish'");
+    sql("DROP TABLE shop.stale");
+    wait_for("DROP TABLE", 1);
+    ck_assert_uint_eq(records_with("swordfish"), 0);
+}
+END_TEST
+
+/* Kills every dump connection, again and again, while changes are made; then the log is taken up by a second capture. */
+START_TEST(connections_break)
+{
+    struct capture_config config = config_of();
+    start(&config);
+    wait_for_state(CAPTURE_AT_TAIL);
+    char statement[256];
+    for (int i = 0; i < 60; i++) {
+        snprintf(statement, sizeof statement, "INSERT INTO shop.item VALUES (%d, 'gear-%d', %d), (%d, 'gear-%d', %d)", 2 * i, 2 * i, i, 2 * i + 1,
+                 2 * i + 1, i);
+        sql(statement);
+        if (i % 10 == 9) {
+            MYSQL_RES *list = mysql_query(admin, "SHOW PROCESSLIST") == 0 ? mysql_store_result(admin) : NULL;
+            ck_assert_ptr_nonnull(list);
+            for (MYSQL_ROW row; (row = mysql_fetch_row(list)) != NULL;) {
+                if (row[4] == NULL || strcmp(row[4], "Binlog Dump") != 0) continue;
+                snprintf(statement, sizeof statement, "KILL %s", row[0]);
+                (void)mysql_query(admin, statement);
+            }
+            mysql_free_result(list);
+        }
+        fake_storage_step(&storage);
+    }
+    wait_for("gear-", 120);
+    capture_stop(capture);
+    capture = NULL;
+    fake_storage_reattach(&storage);
+    sql("INSERT INTO shop.item VALUES (1000, 'gear-late', 1)");
+    start(&config);
+    wait_for("gear-", 121);
+    for (uint64_t i = 0, wanted = 0; i < storage.record_count; i++) {
+        if (!value_has(&storage.record[i], "gear-") || wanted == 120) continue;
+        snprintf(statement, sizeof statement, "gear-%d", (int)wanted++);
+        ck_assert_msg(value_has(&storage.record[i], statement), "%s is not where it belongs", statement);
+    }
+}
+END_TEST
+
+/* What was changed before capture began: `earliest` follows it from the first binlog on, DDL included. */
+START_TEST(earliest)
+{
+    struct capture_config config = config_of();
+    config.start = CAPTURE_START_EARLIEST;
+    sql("INSERT INTO shop.item VALUES (1, 'old-one', 1)");
+    sql("FLUSH BINARY LOGS");
+    sql("INSERT INTO shop.item VALUES (2, 'old-two', 1)");
+    start(&config);
+    wait_for("old-two", 1);
+    ck_assert_uint_eq(records_with("old-one"), 1);
+    ck_assert_uint_ge(records_with("CREATE TABLE shop.item"), 1);
+}
+END_TEST
+
+/* A table altered between a row and now: the row cannot be named, and capture says so instead of guessing. */
+START_TEST(lagging_behind_a_definition)
+{
+    struct capture_config config = config_of();
+    start(&config);
+    wait_for_state(CAPTURE_AT_TAIL);
+    capture_stop(capture);
+    capture = NULL;
+    fake_storage_reattach(&storage);
+    sql("INSERT INTO shop.item VALUES (1, 'before', 1)");
+    sql("ALTER TABLE shop.item CHANGE name title VARCHAR(100)");
+    sql("INSERT INTO shop.item VALUES (2, 'behind', 1)");
+    start(&config);
+    struct capture_status s;
+    for (unsigned waited = 0; waited < WAIT_MS; waited += 5) {
+        fake_storage_step(&storage);
+        capture_status(capture, &s);
+        if (s.state == CAPTURE_ENDED) break;
+        nap(5);
+    }
+    ck_assert_int_eq(s.state, CAPTURE_ENDED);
+    ck_assert_int_eq(s.error.code, ERR_SCHEMA);
+    ck_assert_ptr_nonnull(strstr(s.error.text, "shop.item"));
+    fake_storage_step(&storage);
+    ck_assert_uint_eq(records_with("before"), 0);
+}
+END_TEST
+
+static enum err precheck(const struct capture_config *config, struct err_msg *msg)
+{
+    *msg = (struct err_msg){0};
+    return capture_precheck(config, 5, msg);
+}
+
+START_TEST(prechecks)
+{
+    struct err_msg msg;
+    struct capture_config config = config_of();
+    ck_assert_msg(precheck(&config, &msg) == ERR_OK, "%s", msg.text);
+    config.password = "wrong";
+    ck_assert_int_eq(precheck(&config, &msg), ERR_ACCESS_DENIED);
+    ck_assert_ptr_nonnull(strstr(msg.text, "check user and password"));
+    config = config_of();
+    config.port = 1;
+    ck_assert_int_eq(precheck(&config, &msg), ERR_CONNECT);
+    config = config_of();
+    config.server_id = (uint32_t)atoi(environment("MILLRACE_SOURCE_SERVER_ID"));
+    ck_assert_int_eq(precheck(&config, &msg), ERR_SOURCE_CONFIG);
+    config = config_of();
+    sql("SET GLOBAL binlog_format=STATEMENT");
+    ck_assert_int_eq(precheck(&config, &msg), ERR_SOURCE_CONFIG);
+    ck_assert_ptr_nonnull(strstr(msg.text, "binlog_format=ROW"));
+    sql("SET GLOBAL binlog_format=ROW");
+    sql("DROP USER IF EXISTS feeble");
+    sql("CREATE USER feeble IDENTIFIED BY 'x'");
+    sql("GRANT SELECT ON *.* TO feeble");
+    config.user = "feeble";
+    config.password = "x";
+    ck_assert_int_eq(precheck(&config, &msg), ERR_ACCESS_DENIED);
+    ck_assert_ptr_nonnull(strstr(msg.text, "GRANT"));
+    sql("DROP USER feeble");
+}
+END_TEST
+
+int main(void)
+{
+    if (environment("MILLRACE_SOURCE_PORT")[0] == '\0') {
+        puts("skipped: run by tests/servers run KIND -- this program");
+        return 77;
+    }
+    TCase *cases = tcase_create("live");
+    tcase_set_timeout(cases, 60);
+    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_test(cases, changes);
+    tcase_add_test(cases, definition_changes_at_the_tail);
+    tcase_add_test(cases, connections_break);
+    tcase_add_test(cases, earliest);
+    tcase_add_test(cases, lagging_behind_a_definition);
+    tcase_add_test(cases, prechecks);
+    Suite *suite = suite_create("capture_live");
+    suite_add_tcase(suite, cases);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
