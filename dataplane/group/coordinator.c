@@ -259,6 +259,7 @@ static void *body(void *argument)
 enum err coordinator_start(struct coordinator *c, struct err_msg *msg)
 {
     for (uint32_t i = 0; i < c->config.link_count; i++) INVARIANT(c->side[i].link.serve_waiter != NULL);
+    if (c->config.is_simulated) return ERR_OK;
     enum err e = thread_start(&c->thread, "coordinator", c->config.core, body, c);
     if (e != ERR_OK) return err_set(msg, e, "the group coordinator's thread does not start: %s", err_text(e));
     c->thread_runs = true;

@@ -44,7 +44,7 @@ NODISCARD enum err coordinator_open(struct coordinator **out, const struct coord
                                     struct err_msg *msg);
 /* The link of serve lcore `index`.  Its owner sets serve_waiter before coordinator_start. */
 struct coordinator_link *coordinator_link_of(struct coordinator *c, uint32_t index);
-/* Starts the thread, which loads first.  ERR_NO_MEMORY, ERR_INVALID (no such core). */
+/* Starts the thread (none in a simulation), which loads first.  ERR_NO_MEMORY, ERR_INVALID (no such core). */
 NODISCARD enum err coordinator_start(struct coordinator *c, struct err_msg *msg);
 /* Ends the thread (if started) and frees everything.  The serve lcores must have stopped: parked requests get no
  * answer. */
