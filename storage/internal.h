@@ -35,6 +35,7 @@ enum {
     CHECKPOINT_AGE_MS    = 60000,
     HOUSEKEEPING_MS      = 1000,
     SEGMENT_BYTES_MAX    = INT32_MAX, /* positions in Kafka's indexes are signed 32 bits */
+    SIMULATED_HELPER_TURNS = 7,       /* without threads the helper is slow: every so many turns */
     HINTS                = 4096,
     STALL_POLL_NS        = 2000000,   /* how often a stalled log looks for chunks that readers have let go */
     REMOVE_MAX           = 16,        /* segments removed by one job */

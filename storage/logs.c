@@ -100,7 +100,7 @@ static enum err log_new(struct storage *s, struct log **out, const struct log_id
 
 /* ---- folders ---- */
 
-static enum err name_check(const char *name, struct err_msg *msg)
+static enum err name_check(const char name[static LOG_NAME_BYTES], struct err_msg *msg)
 {
     size_t size = strnlen(name, LOG_NAME_BYTES);
     bool holds = size > 0 && size < LOG_NAME_BYTES && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&

@@ -160,7 +160,7 @@ static unsigned poll_jobs(struct storage *s)
     unsigned ended = 0;
     uint32_t size;
     const struct job *j;
-    if (s->is_simulated) (void)jobs_run(s);
+    if (s->is_simulated && s->turn % SIMULATED_HELPER_TURNS == 0) (void)jobs_run(s);
     while ((j = ring_spsc_next(&s->results, &size)) != NULL) {
         job_ended(j);
         ended++;

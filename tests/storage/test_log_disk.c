@@ -1,0 +1,362 @@
+/* Goal: over io_uring and a real disk, with all threads running: a producer at full speed, a reader at the tail and readers of the
+ * past that jump about compare every byte; the log survives kill -9 of its process; a second process is refused; an idle
+ * store does not use the CPU. */
+#include <check.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/counters.h"
+#include "base/random.h"
+#include "base/thread.h"
+#include "formats/record_batch.h"
+#include "storage/storage.h"
+#include "tests/storage/producer.h"
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+enum { STREAM_BYTES = 40 << 20 };
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+enum { STREAM_BYTES = 40 << 20 };
+#else
+enum { STREAM_BYTES = 300 << 20 };
+#endif
+#else
+enum { STREAM_BYTES = 300 << 20 };
+#endif
+
+enum { READERS = 3, SEED = 4711 };
+
+static char folder[] = "/tmp/millrace-storage-XXXXXX";
+
+static struct storage_config config_of(const char *data)
+{
+    return (struct storage_config){
+        .data_folder = data, .chunk_bytes = 1 << 20, .chunk_count = 32, .leases_per_log = 3, .tail_chunks_per_log = 12, .segment_bytes = 32 << 20,
+        .flush_interval_us = 500, .index_interval_bytes = 4096, .uring_depth = 64, .reader_count = READERS, .reader_cache_bytes = 8 << 20,
+        .record_bytes_max = 4 << 20, .core = -1};
+}
+
+struct store {
+    struct counters *counters;
+    struct storage  *storage;
+    struct log_identity identity;
+    struct log      *log;
+    struct log_feed *feed;
+    struct log_resume resume;
+    struct waiter    producer_waiter;
+};
+
+static void store_up(struct store *s, const struct storage_config *config, const char *name, bool create)
+{
+    struct err_msg msg = {.text = ""};
+    memset(s, 0, sizeof *s);
+    snprintf(s->identity.name, sizeof s->identity.name, "%s", name);
+    s->identity.is_internal = strcmp(name, "__consumer_offsets") == 0;
+    ck_assert_int_eq(counters_open(&s->counters, NULL, 2000, &msg), ERR_OK);
+    ck_assert_msg(storage_start(&s->storage, config, clock_real(), s->counters, &msg) == ERR_OK, "%s", msg.text);
+    ck_assert_msg(storage_log_open(s->storage, &s->identity, create, &s->log, &s->feed, &s->resume, &msg) == ERR_OK, "%s", msg.text);
+    ck_assert_int_eq(waiter_init(&s->producer_waiter), ERR_OK);
+    s->feed->producer_waiter = &s->producer_waiter;
+}
+
+static void store_down(struct store *s)
+{
+    storage_stop(s->storage);
+    free(s->resume.gtid_set);
+    waiter_fini(&s->producer_waiter);
+    counters_close(s->counters);
+}
+
+static void send_or_wait(struct store *s, struct producer *p, uint32_t records, uint32_t value_bytes, bool ends, int64_t timestamp_ms)
+{
+    while (!producer_send(p, records, value_bytes, ends, timestamp_ms)) {
+        ck_assert_msg(!p->failed, "the store failed: %s", err_text(p->error));
+        waiter_announce(&s->producer_waiter);
+        producer_poll(p);
+        if (p->lease_count == 0) waiter_block(&s->producer_waiter, 50);
+        waiter_cancel(&s->producer_waiter);
+    }
+}
+
+/* ---- readers ---- */
+
+struct reading {
+    struct store   *store;
+    uint32_t        index;
+    _Atomic bool   *writing;
+    _Atomic uint64_t records, hot_bytes, cold_bytes;
+    pthread_t       thread;
+};
+
+static void wait_for_disk(struct log_reader *r)
+{
+    struct pollfd p = {.fd = log_reader_fd(r), .events = POLLIN};
+    ck_assert_int_ge(p.fd, 0);
+    (void)poll(&p, 1, 1000);
+    (void)log_reader_poll(r);
+}
+
+/* Copies the slice's bytes and checks each record against what the producer must have written. */
+static void check_slice(struct reading *x, const struct log_slice *slice, uint64_t offset, uint8_t *room)
+{
+    size_t size = 0;
+    for (uint32_t i = 0; i < slice->piece_count; i++) {
+        memcpy(room + size, slice->piece[i].bytes, slice->piece[i].size);
+        size += slice->piece[i].size;
+        atomic_fetch_add(slice->piece[i].is_chunk ? &x->hot_bytes : &x->cold_bytes, slice->piece[i].size);
+    }
+    ck_assert_uint_eq(size, slice->bytes);
+    uint64_t expected = UINT64_MAX;
+    for (size_t done = 0; done < size;) {
+        struct record_batch_view view;
+        struct record_view record;
+        ck_assert_int_eq(record_batch_view(room + done, size - done, &view), ERR_OK);
+        ck_assert(record_batch_crc_holds(room + done, &view));
+        ck_assert(expected == UINT64_MAX ? view.base_offset <= offset && offset <= view.last_offset : view.base_offset == expected);
+        struct cursor records = cursor_of(view.records, view.records_bytes);
+        expected = view.base_offset;
+        while (cursor_left(&records) > 0) {
+            ck_assert_int_eq(record_next(&records, &view, &record), ERR_OK);
+            ck_assert_uint_eq(record.offset, expected++);
+            ck_assert(record_value_holds(SEED, record.offset, record.value, record.value_bytes));
+            atomic_fetch_add(&x->records, 1);
+        }
+        done += view.bytes;
+    }
+    ck_assert_uint_eq(expected, slice->next_offset);
+}
+
+static void *reader_body(void *argument)
+{
+    struct reading *x = argument;
+    struct store *s = x->store;
+    struct log_reader *r;
+    struct waiter waiter;
+    struct err_msg msg;
+    struct random random;
+    static _Thread_local struct log_slice slice;
+    struct log_cursor cursor = {{0}};
+    uint8_t *room = malloc(8 << 20);
+    random_init(&random, x->index);
+    ck_assert_int_eq(waiter_init(&waiter), ERR_OK);
+    ck_assert_msg(log_reader_open(&r, s->storage, x->index, &waiter, &msg) == ERR_OK, "%s", msg.text);
+    uint64_t offset = 0;
+    for (;;) {
+        bool writing = atomic_load(x->writing);
+        log_reader_quiesce(r);
+        struct log *l = log_find(s->storage, s->identity.name, strlen(s->identity.name));
+        ck_assert_ptr_nonnull(l);
+        uint64_t end = log_high_watermark(l);
+        if (offset == end) {
+            if (!writing && log_high_watermark(l) == end) break;
+            waiter_announce(&waiter);
+            uint32_t slot;
+            while (log_reader_hint(r, &slot) != LOG_HINT_NONE) {}
+            if (log_high_watermark(l) == offset && atomic_load(x->writing)) waiter_block(&waiter, 100);
+            waiter_cancel(&waiter);
+            continue;
+        }
+        if (x->index == 2 && writing && random_below(&random, 4) == 0) offset = random_below(&random, end); /* jumps about */
+        enum err e = log_reader_read(r, l, offset, (uint32_t)random_below(&random, 2 << 20), true, &cursor, &slice);
+        if (e == ERR_AGAIN) {
+            wait_for_disk(r);
+            continue;
+        }
+        ck_assert_msg(e == ERR_OK, "reader %u at %llu: %s", x->index, (unsigned long long)offset, err_text(e));
+        check_slice(x, &slice, offset, room);
+        for (uint32_t i = 0; i < slice.piece_count; i++) log_reader_release(r, &slice.piece[i]);
+        offset = slice.next_offset;
+    }
+    log_reader_close(r);
+    waiter_fini(&waiter);
+    free(room);
+    return NULL;
+}
+
+START_TEST(readers_of_tail_and_past_see_every_byte)
+{
+    char data[100];
+    snprintf(data, sizeof data, "%s/stream", folder);
+    struct storage_config config = config_of(data);
+    struct store s;
+    struct producer p;
+    struct random random;
+    struct reading reading[READERS];
+    _Atomic bool writing = true;
+    store_up(&s, &config, "orders", true);
+    producer_init(&p, s.feed, &s.resume, config.segment_bytes, SEED);
+    random_init(&random, 5);
+    for (uint32_t i = 0; i < READERS; i++) {
+        memset(&reading[i], 0, sizeof reading[i]);
+        reading[i].store = &s;
+        reading[i].index = i;
+        reading[i].writing = &writing;
+        ck_assert_int_eq(thread_start(&reading[i].thread, "reader", -1, reader_body, &reading[i]), ERR_OK);
+    }
+    uint64_t sent = 0;
+    while (sent < STREAM_BYTES) {
+        uint32_t records = 1 + (uint32_t)random_below(&random, 300), value = 20 + (uint32_t)random_below(&random, 400);
+        if (random_below(&random, 200) == 0) {
+            records = 1;
+            value = 3 << 20; /* spans chunks */
+        }
+        send_or_wait(&s, &p, records, value, random_below(&random, 4) != 0, 1000);
+        sent += (uint64_t)records * value;
+    }
+    send_or_wait(&s, &p, 1, 10, true, 1000);
+    while (log_high_watermark(s.log) < p.next_offset) usleep(1000);
+    atomic_store(&writing, false);
+    uint64_t hot = 0, cold = 0;
+    for (uint32_t i = 0; i < READERS; i++) {
+        pthread_join(reading[i].thread, NULL);
+        hot += reading[i].hot_bytes;
+        cold += reading[i].cold_bytes;
+        if (i < 2) ck_assert_uint_ge(reading[i].records, p.next_offset);
+    }
+    printf("%llu MiB written, %llu MiB read from chunks, %llu MiB from segments\n", (unsigned long long)sent >> 20,
+           (unsigned long long)hot >> 20, (unsigned long long)cold >> 20);
+    ck_assert_uint_gt(hot, 0);
+    ck_assert_uint_gt(cold, 0);
+    producer_fini(&p);
+    store_down(&s);
+
+    store_up(&s, &config, "orders", false); /* after a clean stop all is there */
+    ck_assert_uint_eq(s.resume.next_offset, p.next_offset);
+    store_down(&s);
+}
+END_TEST
+
+/* ---- kill -9 ---- */
+
+static void writer_child(const char *data, _Atomic uint64_t *seen, uint64_t seed)
+{
+    struct storage_config config = config_of(data);
+    struct store s;
+    struct producer p;
+    struct random random;
+    config.segment_bytes = 2 << 20;
+    store_up(&s, &config, "orders", false);
+    producer_init(&p, s.feed, &s.resume, config.segment_bytes, SEED);
+    random_init(&random, seed);
+    for (;;) {
+        send_or_wait(&s, &p, 1 + (uint32_t)random_below(&random, 50), 200, random_below(&random, 4) != 0, 1000);
+        atomic_store(seen, log_high_watermark(s.log)); /* what a consumer could have seen */
+    }
+}
+
+START_TEST(what_was_visible_survives_kill_9)
+{
+    char data[100];
+    snprintf(data, sizeof data, "%s/killed", folder);
+    struct storage_config config = config_of(data);
+    config.segment_bytes = 2 << 20;
+    _Atomic uint64_t *seen = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(seen, MAP_FAILED);
+    struct store s;
+    store_up(&s, &config, "orders", true);
+    store_down(&s);
+    for (int round = 0; round < 12; round++) {
+        pid_t child = fork();
+        ck_assert_int_ge(child, 0);
+        if (child == 0) writer_child(data, seen, (uint64_t)round);
+        usleep(30000u + 17000u * (unsigned)round);
+        kill(child, SIGKILL);
+        ck_assert_int_eq(waitpid(child, NULL, 0), child);
+
+        store_up(&s, &config, "orders", false);
+        uint64_t visible = atomic_load(seen);
+        ck_assert_uint_ge(s.resume.next_offset, visible);
+        _Atomic bool writing = false;
+        struct reading reading = {.store = &s, .index = 1, .writing = &writing};
+        ck_assert_int_eq(thread_start(&reading.thread, "reader", -1, reader_body, &reading), ERR_OK);
+        pthread_join(reading.thread, NULL);
+        ck_assert_uint_eq(reading.records, s.resume.next_offset);
+        store_down(&s);
+    }
+    munmap(seen, 4096);
+}
+END_TEST
+
+START_TEST(a_second_process_is_refused)
+{
+    char data[100];
+    snprintf(data, sizeof data, "%s/locked", folder);
+    struct storage_config config = config_of(data);
+    struct store s;
+    store_up(&s, &config, "orders", true);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        struct storage *second;
+        struct err_msg msg;
+        enum err e = storage_start(&second, &config, clock_real(), s.counters, &msg);
+        _exit(e == ERR_LOCKED && strstr(msg.text, data) != NULL ? 0 : 1);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    store_down(&s);
+}
+END_TEST
+
+static uint64_t cpu_us(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000u + (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+START_TEST(an_idle_store_sleeps)
+{
+    char data[100];
+    snprintf(data, sizeof data, "%s/idle", folder);
+    struct storage_config config = config_of(data);
+    struct store s;
+    store_up(&s, &config, "orders", true);
+    usleep(200000);
+    uint64_t before = cpu_us();
+    sleep(2);
+    uint64_t used = cpu_us() - before;
+    printf("idle: %llu us of CPU in 2 s\n", (unsigned long long)used);
+    ck_assert_uint_lt(used, 20000);
+    store_down(&s);
+}
+END_TEST
+
+static int remove_folder(void)
+{
+    char command[200];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+int main(void)
+{
+    if (mkdtemp(folder) == NULL) {
+        perror(folder);
+        return EXIT_FAILURE;
+    }
+    Suite *s = suite_create("storage");
+    TCase *c = tcase_create("log on a disk");
+    tcase_set_timeout(c, 100);
+    tcase_add_test(c, readers_of_tail_and_past_see_every_byte);
+    tcase_add_test(c, what_was_visible_survives_kill_9);
+    tcase_add_test(c, a_second_process_is_refused);
+    tcase_add_test(c, an_idle_store_sleeps);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    if (remove_folder() != 0) fprintf(stderr, "left behind: %s\n", folder);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
