@@ -75,7 +75,7 @@ struct feed_failed {
 struct log_feed {
     struct ring_spsc to_storage, to_producer;
     struct waiter   *storage_waiter;  /* woken by the producer after commit */
-    struct waiter   *producer_waiter; /* woken by storage after commit; set by the producer's owner before it starts */
+    struct waiter *_Atomic producer_waiter; /* woken by storage after commit; set by the producer's owner before it starts */
     struct chunk_pool *pool;
 };
 

@@ -221,6 +221,7 @@ struct storage {
 
 /* ---- writer.c: from descriptors to durable and visible; storage thread ---- */
 unsigned writer_step(struct log *l, uint64_t now_ns); /* returns how much was done */
+void     producer_wake(struct writer *w);
 void     writer_written(struct write_op *op, int32_t result);
 void     writer_fail(struct log *l, enum err e, const char *what);
 bool     writer_is_flushed(const struct log *l); /* all that was accepted is durable */

@@ -16,6 +16,12 @@
 
 static uint64_t block_floor(uint64_t position) { return position / LOG_BLOCK_BYTES * LOG_BLOCK_BYTES; }
 
+void producer_wake(struct writer *w)
+{
+    struct waiter *waiter = atomic_load_explicit(&w->feed.producer_waiter, memory_order_acquire); /* pairs with its owner's store */
+    if (waiter != NULL) waiter_wake(waiter);
+}
+
 /* ---- failing ---- */
 
 void log_set_error(struct log *l, enum err e, const char *text)
@@ -40,7 +46,7 @@ void writer_fail(struct log *l, enum err e, const char *what)
     }
     for (uint64_t i = w->reply_first; i < w->reply_next; i++)
         if (w->reply[i % REPLIES_MAX].next_offset > w->durable_offset) w->reply[i % REPLIES_MAX].error = e;
-    if (w->feed.producer_waiter != NULL) waiter_wake(w->feed.producer_waiter);
+    producer_wake(w);
 }
 
 static void write_failed(struct log *l, int64_t rc, const char *what)
@@ -238,7 +244,7 @@ static unsigned answer(struct writer *w)
     }
     if (answered > 0) {
         ring_spsc_commit(&w->feed.to_producer);
-        if (w->feed.producer_waiter != NULL) waiter_wake(w->feed.producer_waiter);
+        producer_wake(w);
     }
     return answered;
 }

@@ -50,7 +50,7 @@ unsigned writer_lease(struct log *l)
     w->is_stalled = stalled;
     if (given > 0) {
         ring_spsc_commit(&w->feed.to_producer);
-        if (w->feed.producer_waiter != NULL) waiter_wake(w->feed.producer_waiter);
+        producer_wake(w);
     }
     return given;
 }
