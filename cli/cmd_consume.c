@@ -114,16 +114,14 @@ static bool is_done(const struct consume *c)
     return (c->count_max != 0 && c->count >= c->count_max) || (c->changes_max != 0 && c->changes >= c->changes_max);
 }
 
-/* Runs until a limit, the timeout (since the last record; 0: none), a fatal error or a signal. */
+/* Runs until a limit, the timeout (0: none), a fatal error or a signal. */
 static void consume_loop(struct consume *c, uint64_t timeout_s)
 {
-    int64_t last_record_ms = now_ms(), commit_due_ms = last_record_ms + COMMIT_PERIOD_MS,
-            lag_due_ms = last_record_ms + LAG_PERIOD_MS;
+    int64_t begun_ms = now_ms(), commit_due_ms = begun_ms + COMMIT_PERIOD_MS, lag_due_ms = begun_ms + LAG_PERIOD_MS;
     while (!is_interrupted && !c->has_failed && !is_done(c)) {
         rd_kafka_message_t *m = rd_kafka_consumer_poll(c->kafka, POLL_MS);
         int64_t now = now_ms();
         if (m != NULL) {
-            if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) last_record_ms = now;
             take_message(c, m);
         } else {
             fflush(stdout); /* nothing comes: show what there is */
@@ -138,7 +136,7 @@ static void consume_loop(struct consume *c, uint64_t timeout_s)
             if (c->lag >= 0) fprintf(stderr, "lag %" PRId64 " records\n", c->lag);
             lag_due_ms = now + LAG_PERIOD_MS;
         }
-        if (timeout_s != 0 && now - last_record_ms > (int64_t)timeout_s * 1000) return;
+        if (timeout_s != 0 && now - begun_ms > (int64_t)timeout_s * 1000) return;
     }
 }
 
@@ -202,10 +200,16 @@ static int consume(struct consume *c, uint64_t timeout_s)
     consume_loop(c, timeout_s);
     fflush(stdout);
     commit(c, true);
+    int64_t low, high;
+    if (c->next_offset >= 0 &&
+        rd_kafka_query_watermark_offsets(c->kafka, c->channel, 0, &low, &high, 2000) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        c->lag = high > c->next_offset ? high - c->next_offset : 0;
     if (c->lag >= 0 && !c->as_text) fprintf(stderr, "%" PRIu64 " records, lag %" PRId64 " records\n", c->count, c->lag);
     rd_kafka_consumer_close(c->kafka);
     bool fell_short = (c->count_max != 0 || c->changes_max != 0) && !is_done(c) && !is_interrupted;
-    if (fell_short && !c->has_failed) cli_fail(0, "nothing came for %" PRIu64 " s", timeout_s);
+    if (fell_short && !c->has_failed)
+        cli_fail(0, "%" PRIu64 " records with %" PRIu64 " row changes came in %" PRIu64 " s, fewer than asked for",
+                 c->count, c->changes, timeout_s);
     return c->has_failed || fell_short ? CLI_FAILED : CLI_OK;
 }
 

@@ -23,7 +23,9 @@ const struct cli_command cli_commands[] = {
      cli_channel_delete},
     {"consume",
      "CHANNEL [--group G] [--from-beginning] [--count N] [--changes N] [--timeout S] [--text] [--bootstrap HOST:PORT]",
-     "print records as JSON lines, as a consumer group of Kafka; the group's checkpoint moves as it goes", cli_consume},
+     "print records as JSON lines, as a consumer group of Kafka; the group's checkpoint moves as it goes; --timeout is "
+     "for the whole run",
+     cli_consume},
     {"groups", "CHANNEL", "the consumer groups of a channel, their checkpoints and lag", cli_groups},
     {"log dump", "FILE [--batches]", "print a segment file's batches and records and check their checksums",
      cli_log_dump},
