@@ -276,7 +276,8 @@ static void request_handle(struct serve_lcore *s, struct client *c, const uint8_
     struct request r = {
         .node = &s->node, .reader = s->reader, .arena = &s->scratch, .body = cursor_of(frame, size),
         .arrived_ns = c->arrived_ns, .now_ns = s->now_ns, .records = s->records, .log_cursor = &c->log_cursor,
-        .lookups = c->lookups, .records_bytes_max = s->config.send_pinned_bytes_max - c->pinned_bytes,
+        .lookups = c->lookups, .complained_ns = &s->complained_ns,
+        .records_bytes_max = s->config.send_pinned_bytes_max - c->pinned_bytes,
     };
     enum err e = kafka_request_header_decode(&r.body, &r.header);
     r.response_version = r.header.api_version;

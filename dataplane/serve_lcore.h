@@ -114,7 +114,7 @@ struct serve_lcore {
     uint32_t timer_count, client_count, parked_count;
     struct client_list parked[PARKED_LISTS], disk, linked;
     bool     is_stopping, said[CLOSE_CAUSE_COUNT];
-    uint64_t now_ns, housekeeping_ns, turn_end_ns;
+    uint64_t now_ns, housekeeping_ns, turn_end_ns, complained_ns;
     unsigned waiter_watch, reader_watch; /* UINT32_MAX: not watched */
     struct serve_counters counters;
 };

@@ -95,6 +95,15 @@ static enum err partition_read(struct fetch *f, struct log *log, const struct fe
     return ERR_OK;
 }
 
+/* Consumers ask again and again: the operator is told now and then. */
+static void complain(struct request *r, const struct log *log, int64_t offset, enum err e)
+{
+    if (*r->complained_ns != 0 && r->now_ns - *r->complained_ns < (uint64_t)COMPLAINT_PAUSE_S * 1000000000) return;
+    *r->complained_ns = r->now_ns;
+    log_error("dataplane", "cannot read %s at offset %lld for a consumer: %s (told every %d s)",
+              log_identity(log)->name, (long long)offset, err_text(e), COMPLAINT_PAUSE_S);
+}
+
 static enum kafka_error partition_serve(struct fetch *f, struct kafka_string topic,
                                         const struct fetch_request_partition *in, struct fetch_response_partition *out)
 {
@@ -111,9 +120,7 @@ static enum kafka_error partition_serve(struct fetch *f, struct kafka_string top
     out->last_stable_offset = (int64_t)watermark; /* there are no Kafka transactions here */
     out->log_start_offset = (int64_t)start;
     enum err e = partition_read(f, log, in, out);
-    if (e != ERR_OK && e != ERR_OUT_OF_RANGE && e != ERR_STATE)
-        log_error("dataplane", "cannot read %s at offset %lld for a consumer: %s", log_identity(log)->name,
-                  (long long)in->fetch_offset, err_text(e));
+    if (e != ERR_OK && e != ERR_OUT_OF_RANGE && e != ERR_STATE) complain(r, log, in->fetch_offset, e);
     return kafka_error_of(e);
 }
 

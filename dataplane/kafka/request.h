@@ -21,6 +21,7 @@ enum {
     NODE_ID = 1,              /* the one node of Metadata and FindCoordinator */
     REQUEST_PIECES_MAX = 1024, /* of records in one answer */
     REQUEST_LOOKUPS_MAX = 1024, /* partitions of one ListOffsets that may need the disk */
+    COMPLAINT_PAUSE_S = 10,
 };
 
 struct node { /* what handlers know of us; constant while serving */
@@ -73,6 +74,7 @@ struct request {
     uint64_t            records_bytes_max;  /* of this answer */
     struct record_pieces *records; /* empty */
     struct log_cursor   *log_cursor;       /* the connection's place in the log read last */
+    uint64_t            *complained_ns;    /* when the log last told of a partition that cannot be read */
     struct time_lookup  *lookups; /* REQUEST_LOOKUPS_MAX, kept while the request waits; NULL: none are kept */
     /* taken */
     int16_t             response_version; /* preset to the request's */

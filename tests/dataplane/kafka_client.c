@@ -2,7 +2,8 @@
 
 #include <check.h>
 
-size_t request_make(int16_t api_key, int16_t version, int32_t correlation_id, const void *body, uint8_t *out, size_t max)
+size_t request_make(int16_t api_key, int16_t version, int32_t correlation_id, const void *body, uint8_t *out,
+                    size_t max)
 {
     struct sink s = sink_of(out, max);
     struct kafka_request_header header = {api_key, version, correlation_id, kafka_string_of("test")};
@@ -23,14 +24,15 @@ void response_read(int16_t api_key, int16_t version, int32_t correlation_id, con
     ck_assert_uint_eq(cursor_left(&in), 0);
 }
 
-void simple_fetch_init(struct simple_fetch *f, const char *topic, int64_t offset, int32_t max_wait_ms, int32_t min_bytes)
+void simple_fetch_init(struct simple_fetch *f, const char *topic, int64_t offset, int32_t max_wait_ms,
+                       int32_t min_bytes)
 {
     *f = (struct simple_fetch){
-        .request = {.cluster_id = kafka_string_null(), .replica_id = -1, .max_wait_ms = max_wait_ms, .min_bytes = min_bytes,
-                    .max_bytes = 50 << 20, .session_epoch = -1, .topic_count = 1},
+        .request = {.cluster_id = kafka_string_null(), .replica_id = -1, .max_wait_ms = max_wait_ms,
+                    .min_bytes = min_bytes, .max_bytes = 50 << 20, .session_epoch = -1, .topic_count = 1},
         .topic = {.topic = kafka_string_of(topic), .partition_count = 1},
-        .partition = {.current_leader_epoch = -1, .fetch_offset = offset, .last_fetched_epoch = -1, .log_start_offset = -1,
-                      .partition_max_bytes = 1 << 20},
+        .partition = {.current_leader_epoch = -1, .fetch_offset = offset, .last_fetched_epoch = -1,
+                      .log_start_offset = -1, .partition_max_bytes = 1 << 20},
     };
     f->request.topics = &f->topic;
     f->topic.partitions = &f->partition;

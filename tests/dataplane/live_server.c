@@ -20,8 +20,8 @@ static void *live_run(void *argument)
     struct live_server *s = argument;
     struct port *port;
     struct err_msg msg = {0};
-    struct node node = {.storage = s->storage, .host = kafka_string_of("127.0.0.1"), .cluster_id = kafka_string_of("live-test"),
-                        .port = s->port, .fetch_bytes_max = 8 << 20};
+    struct node node = {.storage = s->storage, .host = kafka_string_of("127.0.0.1"),
+                        .cluster_id = kafka_string_of("live-test"), .port = s->port, .fetch_bytes_max = 8 << 20};
     enum err e = port_kernel_open(&port, s->listen_fd, s->config.connections_max, &s->storage->pool, &msg);
     ck_assert_msg(e == ERR_OK, "%s", msg.text);
     e = serve_lcore_init(&s->lcore, &s->config, &node, port, &s->link, clock_real(), s->counters, &msg);
@@ -82,7 +82,8 @@ void live_stop(struct live_server *s)
 
 int live_connect(const struct live_server *s)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(s->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(s->port),
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_ge(fd, 0);
     ck_assert_msg(connect(fd, (struct sockaddr *)&a, sizeof a) == 0, "%s", strerror(errno));

@@ -63,7 +63,8 @@ void memory_log_remove(struct storage *s, struct log *l)
     free(l);
 }
 
-void memory_log_append(struct storage *s, struct log *l, uint32_t records, uint32_t value_bytes, int64_t timestamp_ms)
+void memory_log_append(struct storage *s, struct log *l, uint32_t records, uint32_t value_bytes,
+                       int64_t timestamp_ms)
 {
     struct record_batch_writer w;
     uint64_t offset = atomic_load(&l->high_watermark);
@@ -94,7 +95,8 @@ struct log *log_find(struct storage *s, const char *name, size_t name_bytes)
 {
     for (uint32_t i = 0; i < LOGS_MAX; i++) {
         struct log *l = atomic_load(&s->logs[i]);
-        if (l != NULL && strlen(l->identity.name) == name_bytes && memcmp(l->identity.name, name, name_bytes) == 0) return l;
+        if (l == NULL || strlen(l->identity.name) != name_bytes) continue;
+        if (memcmp(l->identity.name, name, name_bytes) == 0) return l;
     }
     return NULL;
 }
@@ -153,8 +155,8 @@ static bool needs_disk(struct log_reader *r, struct log *l, uint64_t offset)
     return true;
 }
 
-enum err log_reader_read(struct log_reader *r, struct log *l, uint64_t offset, uint32_t bytes_max, bool first_batch_whole,
-                         struct log_cursor *cursor, struct log_slice *out)
+enum err log_reader_read(struct log_reader *r, struct log *l, uint64_t offset, uint32_t bytes_max,
+                         bool first_batch_whole, struct log_cursor *cursor, struct log_slice *out)
 {
     (void)cursor;
     *out = (struct log_slice){.next_offset = offset};
@@ -189,7 +191,8 @@ void log_reader_release(struct log_reader *r, const struct log_piece *piece)
     ck_assert_int_gt(atomic_fetch_sub(&r->storage->pins, 1), 0);
 }
 
-enum err log_reader_find_time(struct log_reader *r, struct log *l, int64_t timestamp_ms, uint64_t *offset, int64_t *found_ms)
+enum err log_reader_find_time(struct log_reader *r, struct log *l, int64_t timestamp_ms, uint64_t *offset,
+                              int64_t *found_ms)
 {
     if (atomic_load(&l->is_cold) && r->warm_time[l->slot] != timestamp_ms) {
         r->warm_time[l->slot] = timestamp_ms;

@@ -1,4 +1,4 @@
-/* tests/dataplane/memory_log.h -- storage/log_reader.h over memory, so that a test decides what is cold, torn or closed.
+/* tests/dataplane/memory_log.h -- storage/log_reader.h over memory: a test decides what is cold or faulty.
  *
  * Linked instead of the real one.  One thread may append while others read; a log never forgets. */
 #ifndef TESTS_DATAPLANE_MEMORY_LOG_H
@@ -38,7 +38,8 @@ struct storage *memory_storage_new(uint32_t logs_max, uint32_t log_bytes_max);
 void            memory_storage_free(struct storage *s); /* fails the test when a piece was not released */
 struct log     *memory_log_new(struct storage *s, const char *name);
 void            memory_log_remove(struct storage *s, struct log *l);
-/* Appends a batch of records with values of `value_bytes` that begin with the record's offset as text; shows and hints it. */
-void            memory_log_append(struct storage *s, struct log *l, uint32_t records, uint32_t value_bytes, int64_t timestamp_ms);
+/* Appends a batch of records with values of `value_bytes` that begin with the offset as text; shows and hints it. */
+void            memory_log_append(struct storage *s, struct log *l, uint32_t records, uint32_t value_bytes,
+                                  int64_t timestamp_ms);
 
 #endif
