@@ -349,7 +349,7 @@ static void object_finish(const struct schema *s, struct schema_object *o)
         hash = hash_text(hash, t->key[i].name);
         for (uint16_t k = 0; k < t->key[i].column_count; k++) hash = (hash ^ t->key[i].column[k]) * 1099511628211u;
     }
-    hash = (hash ^ (o->t.may_hide_row_id | o->t.is_versioned << 1 | o->t.hash_keys << 2)) * 1099511628211u;
+    hash = (hash ^ (o->t.may_hide_row_id | o->t.is_versioned << 1 | o->t.json_keeps_point << 2 | o->t.hash_keys << 3)) * 1099511628211u;
     hash &= INT64_MAX; /* readers parse it as a signed number */
     t->meta_version = hash == 0 ? 1 : hash;
 }
@@ -438,10 +438,11 @@ static enum err note_rds(void *context, const char *const *field, const size_t *
     return ERR_OK;
 }
 
-/* Once: the properties of the source that definitions depend on. */
+/* The properties of the source that definitions depend on; after a fail-over it may be another. */
 static enum err probe(struct schema *s, struct err_msg *msg)
 {
-    if (s->is_probed) return ERR_OK;
+    s->is_probed = s->is_mariadb = s->is_rds = false;
+    s->version_major = 0;
     TRY(s->query.run(s->query.context, "SELECT VERSION()", note_version, s, msg));
     TRY(s->query.run(s->query.context, "SHOW VARIABLES WHERE Variable_name LIKE 'rds|_%' ESCAPE '|'", note_rds, s, msg));
     s->is_probed = true;
@@ -452,7 +453,7 @@ static enum err probe(struct schema *s, struct err_msg *msg)
  * DATETIME_PRECISION: all sizes are read from COLUMN_TYPE. */
 static enum err load(struct schema_load *l)
 {
-    TRY(probe(l->s, l->msg));
+    if (l->filter != NULL || !l->s->is_probed) TRY(probe(l->s, l->msg));
     TRY(run(l,
             "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, CHARACTER_SET_NAME, CHARACTER_OCTET_LENGTH"
             " FROM information_schema.COLUMNS WHERE ",
