@@ -1,5 +1,5 @@
-/* What one core spends on decoding a row of a rows event, and on a TABLE_MAP that it has seen before.  Prints a JSON line per figure: the
- * median of several rounds, and the best, which a busy machine disturbs least. */
+/* What one core spends on decoding a row of a rows event, and on a TABLE_MAP that it has seen before.  Prints a JSON
+ * line per figure: the median of several rounds, and the best, which a busy machine disturbs least. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +14,10 @@ enum { ROUNDS = 9, EVENT_BYTES = 1 << 20, EVENTS_PER_ROUND = 20, MAPS_PER_ROUND 
 
 struct bench_column {
     const char *type, *charset, *octets;
-    uint8_t     map_type, metadata_bytes;
-    uint8_t     metadata[2];
+    uint8_t map_type, metadata_bytes;
+    uint8_t metadata[2];
     const char *value; /* as stored, with its length */
-    uint8_t     value_bytes;
+    uint8_t value_bytes;
 };
 #define VALUE(text) text, sizeof text - 1
 
@@ -25,8 +25,22 @@ static const struct bench_column narrow[] = {
     {"int(11)", NULL, NULL, COLUMN_LONG, 0, {0}, VALUE("\x01\x02\x03\x04")},
     {"int(11)", NULL, NULL, COLUMN_LONG, 0, {0}, VALUE("\x05\x06\x07\x08")},
     {"int(10) unsigned", NULL, NULL, COLUMN_LONG, 0, {0}, VALUE("\xff\xff\xff\xff")},
-    {"varchar(40)", "utf8mb4", "160", COLUMN_VARCHAR, 2, {160, 0}, VALUE("\x0c" "Ada Lovelace")},
-    {"varchar(100)", "utf8mb4", "400", COLUMN_VARCHAR, 2, {144, 1}, VALUE("\x1c\x00" "Grace Brewster Murray Hopper")},
+    {"varchar(40)",
+     "utf8mb4",
+     "160",
+     COLUMN_VARCHAR,
+     2,
+     {160, 0},
+     VALUE("\x0c"
+           "Ada Lovelace")},
+    {"varchar(100)",
+     "utf8mb4",
+     "400",
+     COLUMN_VARCHAR,
+     2,
+     {144, 1},
+     VALUE("\x1c\x00"
+           "Grace Brewster Murray Hopper")},
 };
 static const struct bench_column mixed[] = {
     {"bigint(20)", NULL, NULL, COLUMN_LONGLONG, 0, {0}, VALUE("\x01\x02\x03\x04\x05\x06\x07\x08")},
@@ -35,8 +49,22 @@ static const struct bench_column mixed[] = {
     {"timestamp", NULL, NULL, COLUMN_TIMESTAMP2, 1, {0}, VALUE("\x5e\x0b\xe1\x00")},
     {"enum('new','paid')", "utf8mb4", "16", COLUMN_STRING, 2, {0xf7, 1}, VALUE("\x02")},
     {"double", NULL, NULL, COLUMN_DOUBLE, 1, {8}, VALUE("\x18\x2d\x44\x54\xfb\x21\x09\x40")},
-    {"char(10)", "utf8mb4", "40", COLUMN_STRING, 2, {0xfe, 40}, VALUE("\x04" "abcd")},
-    {"text", "utf8mb4", "65535", COLUMN_BLOB, 1, {2}, VALUE("\x05\x00" "hello")},
+    {"char(10)",
+     "utf8mb4",
+     "40",
+     COLUMN_STRING,
+     2,
+     {0xfe, 40},
+     VALUE("\x04"
+           "abcd")},
+    {"text",
+     "utf8mb4",
+     "65535",
+     COLUMN_BLOB,
+     1,
+     {2},
+     VALUE("\x05\x00"
+           "hello")},
 };
 
 struct bench_table {
@@ -44,8 +72,9 @@ struct bench_table {
     uint16_t count;
 };
 
-static enum err answer(void *context, const char *sql, enum err (*row)(void *, const char *const *, const size_t *, uint32_t),
-                       void *row_context, struct err_msg *msg)
+static enum err answer(void *context, const char *sql,
+                       enum err (*row)(void *, const char *const *, const size_t *, uint32_t), void *row_context,
+                       struct err_msg *msg)
 {
     const struct bench_table *t = context;
     (void)msg;
@@ -106,8 +135,8 @@ static int by_value(const void *a, const void *b)
 static void print_figure(const char *what, const char *table, uint16_t columns, const char *unit, double *round)
 {
     qsort(round, ROUNDS, sizeof *round, by_value);
-    printf("{\"bench\":\"rows\",\"what\":\"%s\",\"table\":\"%s\",\"columns\":%u,\"%s\":%.1f,\"%s_best\":%.1f}\n", what, table, columns, unit,
-           round[ROUNDS / 2], unit, round[0]);
+    printf("{\"bench\":\"rows\",\"what\":\"%s\",\"table\":\"%s\",\"columns\":%u,\"%s\":%.1f,\"%s_best\":%.1f}\n", what,
+           table, columns, unit, round[ROUNDS / 2], unit, round[0]);
 }
 
 static void run(const char *name, struct bench_table t)
@@ -134,7 +163,8 @@ static void run(const char *name, struct bench_table t)
     INVARIANT(row_arena_init(&arena, 65536, 1 << 20) == ERR_OK);
     for (int round = 0; round < ROUNDS; round++) {
         uint64_t started_ns = clock_monotonic_ns(clock_real());
-        for (int i = 0; i < MAPS_PER_ROUND; i++) INVARIANT(table_cache_map(cache, map, map_bytes, &entry, &msg) == ERR_OK);
+        for (int i = 0; i < MAPS_PER_ROUND; i++)
+            INVARIANT(table_cache_map(cache, map, map_bytes, &entry, &msg) == ERR_OK);
         uint64_t middle_ns = clock_monotonic_ns(clock_real());
         for (int i = 0; i < EVENTS_PER_ROUND; i++) {
             INVARIANT(table_cache_rows(cache, ROWS_WRITE_V2, body, size, &event, &entry, &msg) == ERR_OK);

@@ -4,10 +4,10 @@
 #include <string.h>
 
 struct type_word {
-    const char      *word;
+    const char *word;
     enum change_type type;
-    uint8_t          prefix_bytes;
-    uint8_t          special;
+    uint8_t prefix_bytes;
+    uint8_t special;
 };
 
 static const struct type_word type_word[] = {
@@ -97,18 +97,20 @@ enum err column_type_parse(struct change_column *column, struct schema_column *e
         if (first < 1 || first > 64) return ERR_UNSUPPORTED;
         column->precision = (uint8_t)first;
         break;
-    case CHANGE_TIME: case CHANGE_DATETIME: case CHANGE_TIMESTAMP:
+    case CHANGE_TIME:
+    case CHANGE_DATETIME:
+    case CHANGE_TIMESTAMP:
         if (first > 6) return ERR_UNSUPPORTED; /* MySQL 4's TIMESTAMP(14) among them */
         column->scale = (uint8_t)first;
         break;
-    default:
-        break;
+    default: break;
     }
     /* MariaDB's compressed columns need its own unpacking, which is not here. */
     return strstr(at, "COMPRESSED") != NULL ? ERR_UNSUPPORTED : ERR_OK;
 }
 
-/* Reads one quoted label at `*at` (which points to its opening quote) to `out`, unless that is NULL, and returns its bytes. */
+/* Reads one quoted label at `*at` (which points to its opening quote) to `out`, unless that is NULL, and returns its
+ * bytes. */
 static size_t read_label(const char **at, char *out)
 {
     const char *in = *at + 1;

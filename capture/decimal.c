@@ -5,8 +5,7 @@
 #include "base/invariant.h"
 
 static const uint8_t group_bytes[10] = {0, 1, 1, 2, 2, 3, 3, 4, 4, 4}; /* by digits in the group */
-static const uint32_t power_of_ten[10] = {1,       10,       100,       1000,       10000,
-                                          100000,  1000000,  10000000,  100000000,  1000000000};
+static const uint32_t power_of_ten[10] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000};
 
 static const char two_digits[201] =
     "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"

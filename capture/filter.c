@@ -8,13 +8,13 @@ enum { WILDCARD = 1 }; /* stands for `*` in a compiled part; no name holds this 
 
 struct filter_pattern {
     char *database, *table; /* NUL-terminated, WILDCARD inside */
-    bool  database_is_literal;
+    bool database_is_literal;
 };
 
 struct filter {
     struct filter_pattern *include, *exclude;
     uint32_t include_count, exclude_count;
-    bool     ignore_case;
+    bool ignore_case;
 };
 
 static const char *const system_schema[] = {"mysql", "information_schema", "performance_schema", "sys"};
@@ -93,7 +93,8 @@ static enum err compile_list(struct filter_pattern **out, uint32_t *count, const
 
     while (list != NULL && list[n] != NULL) n++;
     if (n > FILTER_PATTERNS_MAX)
-        return err_set(msg, ERR_TOO_LARGE, "%zu patterns, more than %u: use wildcards", n, (unsigned)FILTER_PATTERNS_MAX);
+        return err_set(msg, ERR_TOO_LARGE, "%zu patterns, more than %u: use wildcards", n,
+                       (unsigned)FILTER_PATTERNS_MAX);
     *out = calloc(n + 1, sizeof **out);
     if (*out == NULL) return ERR_NO_MEMORY;
     for (size_t i = 0; i < n; i++) {
@@ -222,7 +223,10 @@ bool filter_selects_database(const struct filter *f, const char *database, size_
     return is_included(f, database, database_bytes, NULL, 0);
 }
 
-uint32_t filter_include_count(const struct filter *f) { return f->include_count; }
+uint32_t filter_include_count(const struct filter *f)
+{
+    return f->include_count;
+}
 
 const char *filter_database(const struct filter *f, uint32_t i)
 {

@@ -28,14 +28,15 @@ void filter_close(struct filter *f);
 NODISCARD enum err filter_check(const char *pattern, struct err_msg *msg);
 
 /* Names are UTF-8 as the binlog and information_schema give them.  Any thread. */
-bool filter_selects(const struct filter *f, const char *database, size_t database_bytes, const char *table, size_t table_bytes);
+bool filter_selects(const struct filter *f, const char *database, size_t database_bytes, const char *table,
+                    size_t table_bytes);
 
 /* Could any table of this database be selected?  (Exclude patterns count only when they take the whole database.) */
 bool filter_selects_database(const struct filter *f, const char *database, size_t database_bytes);
 
-/* For a query that need not read every database: the literal database name of the i-th include pattern, NULL when it has a
- * wildcard there.  i < filter_include_count. */
-uint32_t    filter_include_count(const struct filter *f);
+/* For a query that need not read every database: the literal database name of the i-th include pattern, NULL when it
+ * has a wildcard there.  i < filter_include_count. */
+uint32_t filter_include_count(const struct filter *f);
 const char *filter_database(const struct filter *f, uint32_t i);
 
 #endif

@@ -11,8 +11,19 @@
 #include "capture/table_map.h"
 
 enum {
-    JSON_SMALL_OBJECT, JSON_LARGE_OBJECT, JSON_SMALL_ARRAY, JSON_LARGE_ARRAY, JSON_LITERAL,
-    JSON_INT16, JSON_UINT16, JSON_INT32, JSON_UINT32, JSON_INT64, JSON_UINT64, JSON_DOUBLE, JSON_STRING,
+    JSON_SMALL_OBJECT,
+    JSON_LARGE_OBJECT,
+    JSON_SMALL_ARRAY,
+    JSON_LARGE_ARRAY,
+    JSON_LITERAL,
+    JSON_INT16,
+    JSON_UINT16,
+    JSON_INT32,
+    JSON_UINT32,
+    JSON_INT64,
+    JSON_UINT64,
+    JSON_DOUBLE,
+    JSON_STRING,
     JSON_OPAQUE = 15,
 };
 
@@ -21,9 +32,15 @@ struct printer {
     bool double_keeps_point;
 };
 
-static void put_bytes(struct printer *out, const void *bytes, size_t size) { sink_bytes(&out->sink, bytes, size); }
+static void put_bytes(struct printer *out, const void *bytes, size_t size)
+{
+    sink_bytes(&out->sink, bytes, size);
+}
 
-static void put_text(struct printer *out, const char *text) { put_bytes(out, text, strlen(text)); }
+static void put_text(struct printer *out, const char *text)
+{
+    put_bytes(out, text, strlen(text));
+}
 
 static void put_unsigned(struct printer *out, uint64_t value)
 {
@@ -52,8 +69,10 @@ static void put_string(struct printer *out, const uint8_t *bytes, size_t size)
         put_bytes(out, bytes + plain, i - plain);
         plain = i + 1;
         char escape[8] = {'\\', (char)c, 0};
-        if (c < 0x20 && letter[c] != 0) escape[1] = letter[c];
-        else if (c < 0x20) snprintf(escape, sizeof escape, "\\u%04x", c);
+        if (c < 0x20 && letter[c] != 0)
+            escape[1] = letter[c];
+        else if (c < 0x20)
+            snprintf(escape, sizeof escape, "\\u%04x", c);
         put_text(out, escape);
     }
     put_bytes(out, bytes + plain, size - plain);
@@ -68,8 +87,8 @@ static bool reads_back(uint64_t number, int exponent, double value)
     return strtod(text, NULL) == value;
 }
 
-/* The fewest digits that read back as `value` > 0, as a number without trailing zeros, and its decimal exponent.  A normal number that
- * has fewer than 15 digits shows them at 15, with zeros behind. */
+/* The fewest digits that read back as `value` > 0, as a number without trailing zeros, and its decimal exponent.  A
+ * normal number that has fewer than 15 digits shows them at 15, with zeros behind. */
 static uint64_t shortest_digits(double value, int *exponent)
 {
     uint64_t number;
@@ -83,7 +102,8 @@ static uint64_t shortest_digits(double value, int *exponent)
             if (*at >= '0' && *at <= '9') number = number * 10 + (uint64_t)(*at - '0');
         *exponent = atoi(at + 1) - (count - 1);
         if (count == DBL_DECIMAL_DIG || reads_back(number, *exponent, value)) break;
-        /* The neighbour below a power of two is nearer than the one above: the next decimal up may read back where the nearest does not. */
+        /* The neighbour below a power of two is nearer than the one above: the next decimal up may read back where the
+         * nearest does not. */
         if (reads_back(number + 1, *exponent, value)) {
             number++;
             break;
@@ -93,7 +113,8 @@ static uint64_t shortest_digits(double value, int *exponent)
     return number;
 }
 
-/* As the server's my_gcvt prints: shortest digits, an exponent only below 1e-15 or from 1e15 on unless digits remain behind the point. */
+/* As the server's my_gcvt prints: shortest digits, an exponent only below 1e-15 or from 1e15 on unless digits remain
+ * behind the point. */
 static void put_double(struct printer *out, double value)
 {
     static const char zeros[] = "000000000000000";
@@ -140,21 +161,24 @@ static enum err put_temporal(struct printer *out, uint8_t type, const uint8_t *b
     uint64_t value = is_negative ? 0 - (uint64_t)packed : (uint64_t)packed;
     unsigned microsecond = value & 0xffffff, second = value >> 24 & 63, minute = value >> 30 & 63;
     unsigned hour = value >> 36 & (type == COLUMN_TIME ? 0x3ff : 31);
-    unsigned day = value >> 41 & 31, month = (unsigned)(value >> 46 & 0x1ffff) % 13, year = (unsigned)(value >> 46 & 0x1ffff) / 13;
+    unsigned day = value >> 41 & 31, month = (unsigned)(value >> 46 & 0x1ffff) % 13,
+             year = (unsigned)(value >> 46 & 0x1ffff) / 13;
     char text[64];
 
     if (type == COLUMN_TIME)
-        snprintf(text, sizeof text, "\"%s%02u:%02u:%02u.%06u\"", is_negative ? "-" : "", hour, minute, second, microsecond);
+        snprintf(text, sizeof text, "\"%s%02u:%02u:%02u.%06u\"", is_negative ? "-" : "", hour, minute, second,
+                 microsecond);
     else if (type == COLUMN_DATE)
         snprintf(text, sizeof text, "\"%04u-%02u-%02u\"", year, month, day);
     else
-        snprintf(text, sizeof text, "\"%04u-%02u-%02u %02u:%02u:%02u.%06u\"", year, month, day, hour, minute, second, microsecond);
+        snprintf(text, sizeof text, "\"%04u-%02u-%02u %02u:%02u:%02u.%06u\"", year, month, day, hour, minute, second,
+                 microsecond);
     put_text(out, text);
     return ERR_OK;
 }
 
-/* Any other type: its number and base64, with the line breaks that the server's encoder puts after 76 characters.  (They are not escaped, so
- * the server's own text is then no strict JSON; it is told as it is.) */
+/* Any other type: its number and base64, with the line breaks that the server's encoder puts after 76 characters. (They
+ * are not escaped, so the server's own text is then no strict JSON; it is told as it is.) */
 static void put_base64(struct printer *out, uint8_t type, const uint8_t *bytes, size_t size)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -163,7 +187,8 @@ static void put_base64(struct printer *out, uint8_t type, const uint8_t *bytes, 
     put_text(out, head);
     for (size_t i = 0; i < size; i += 3) {
         size_t left = size - i;
-        uint32_t group = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) | (left > 2 ? bytes[i + 2] : 0);
+        uint32_t group =
+            (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) | (left > 2 ? bytes[i + 2] : 0);
         char four[4] = {letters[group >> 18], letters[group >> 12 & 63], left > 1 ? letters[group >> 6 & 63] : '=',
                         left > 2 ? letters[group & 63] : '='};
         if (i != 0 && i % 57 == 0) put_bytes(out, "\n", 1);
@@ -188,11 +213,11 @@ static enum err put_opaque(struct printer *out, uint8_t type, const uint8_t *byt
         put_bytes(out, text, printed);
         return ERR_OK;
     }
-    case COLUMN_DATE: case COLUMN_TIME: case COLUMN_DATETIME: case COLUMN_TIMESTAMP:
-        return put_temporal(out, type, bytes, size);
-    default:
-        put_base64(out, type, bytes, size);
-        return ERR_OK;
+    case COLUMN_DATE:
+    case COLUMN_TIME:
+    case COLUMN_DATETIME:
+    case COLUMN_TIMESTAMP: return put_temporal(out, type, bytes, size);
+    default: put_base64(out, type, bytes, size); return ERR_OK;
     }
 }
 
@@ -222,7 +247,8 @@ static enum err put_literal(struct printer *out, uint64_t value)
 static enum err put_value(struct printer *out, uint8_t type, const uint8_t *bytes, size_t size, unsigned depth);
 
 /* The value of entry `at` of a container: small ones stand in the entry itself. */
-static enum err put_entry(struct printer *out, const uint8_t *bytes, size_t size, size_t at, bool is_large, unsigned depth)
+static enum err put_entry(struct printer *out, const uint8_t *bytes, size_t size, size_t at, bool is_large,
+                          unsigned depth)
 {
     struct cursor in = cursor_of(bytes + at, size - at);
     unsigned width = is_large ? 4 : 2;
@@ -247,8 +273,10 @@ static enum err put_entry(struct printer *out, const uint8_t *bytes, size_t size
     return put_value(out, type, bytes + value, size - value, depth);
 }
 
-/* Object or array: count, size, [key entries], value entries, [keys], values.  Offsets count from the container's start. */
-static enum err put_container(struct printer *out, const uint8_t *bytes, size_t size, bool is_object, bool is_large, unsigned depth)
+/* Object or array: count, size, [key entries], value entries, [keys], values.  Offsets count from the container's
+ * start. */
+static enum err put_container(struct printer *out, const uint8_t *bytes, size_t size, bool is_object, bool is_large,
+                              unsigned depth)
 {
     struct cursor in = cursor_of(bytes, size);
     unsigned width = is_large ? 4 : 2, key_width = width + 2, value_width = width + 1;
@@ -322,8 +350,10 @@ enum err json_binary_print(struct sink *out, const uint8_t *bytes, size_t size, 
     enum err e = ERR_OK;
 
     /* An empty value is what an update that ignores errors leaves in a NOT NULL column; the server reads it as null. */
-    if (size == 0) put_text(&p, "null");
-    else e = put_value(&p, bytes[0], bytes + 1, size - 1, 0);
+    if (size == 0)
+        put_text(&p, "null");
+    else
+        e = put_value(&p, bytes[0], bytes + 1, size - 1, 0);
     *out = p.sink;
     return e == ERR_OK && out->failed ? ERR_NO_SPACE : e;
 }

@@ -1,4 +1,5 @@
-/* capture/row_bytes.h -- integers in row images: little-endian where the storage engines' format shows through, else big-endian. */
+/* capture/row_bytes.h -- integers in row images: little-endian where the storage engines' format shows through, else
+ * big-endian. */
 #ifndef CAPTURE_ROW_BYTES_H
 #define CAPTURE_ROW_BYTES_H
 

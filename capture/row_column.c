@@ -10,14 +10,39 @@
 
 /* One op for each way in which a value is stored.  row_column.size bytes must be there before an op looks. */
 enum row_op {
-    OP_SIGNED1, OP_SIGNED2, OP_SIGNED3, OP_SIGNED4, OP_SIGNED8,
-    OP_UNSIGNED1, OP_UNSIGNED2, OP_UNSIGNED3, OP_UNSIGNED4, OP_UNSIGNED8,
-    OP_FLOAT, OP_DOUBLE, OP_DECIMAL, OP_BIT, OP_YEAR,
-    OP_DATE, OP_TIME, OP_TIME2, OP_DATETIME, OP_DATETIME2, OP_TIMESTAMP, OP_TIMESTAMP2,
-    OP_TIME_HIRES, OP_DATETIME_HIRES, OP_TIMESTAMP_HIRES, /* MariaDB 5.3 to 10.0, and later under mysql56_temporal_format=OFF */
-    OP_BYTES,      /* `size` bytes of length, then the value */
-    OP_BINARY,     /* the same; stored without trailing zero bytes, which belong to the value */
-    OP_JSON, OP_ENUM, OP_SET, OP_INET4, OP_INET6, OP_UUID,
+    OP_SIGNED1,
+    OP_SIGNED2,
+    OP_SIGNED3,
+    OP_SIGNED4,
+    OP_SIGNED8,
+    OP_UNSIGNED1,
+    OP_UNSIGNED2,
+    OP_UNSIGNED3,
+    OP_UNSIGNED4,
+    OP_UNSIGNED8,
+    OP_FLOAT,
+    OP_DOUBLE,
+    OP_DECIMAL,
+    OP_BIT,
+    OP_YEAR,
+    OP_DATE,
+    OP_TIME,
+    OP_TIME2,
+    OP_DATETIME,
+    OP_DATETIME2,
+    OP_TIMESTAMP,
+    OP_TIMESTAMP2,
+    OP_TIME_HIRES,
+    OP_DATETIME_HIRES,
+    OP_TIMESTAMP_HIRES, /* MariaDB 5.3 to 10.0, and later under mysql56_temporal_format=OFF */
+    OP_BYTES,           /* `size` bytes of length, then the value */
+    OP_BINARY,          /* the same; stored without trailing zero bytes, which belong to the value */
+    OP_JSON,
+    OP_ENUM,
+    OP_SET,
+    OP_INET4,
+    OP_INET6,
+    OP_UUID,
 };
 
 /* ---- preparing ---- */
@@ -34,16 +59,20 @@ static void set_integer(struct row_column *out, enum row_op is_signed, unsigned 
     set_op(out, is_unsigned ? is_signed + (OP_UNSIGNED1 - OP_SIGNED1) : is_signed, size);
 }
 
-/* Old TIME, DATETIME, TIMESTAMP: without fraction as ever; with one, in MariaDB's own way, of which the binlog tells nothing. */
+/* Old TIME, DATETIME, TIMESTAMP: without fraction as ever; with one, in MariaDB's own way, of which the binlog tells
+ * nothing. */
 static enum err prepare_old_temporal(struct row_column *out, uint8_t type, unsigned digits)
 {
     static const uint8_t time_bytes[7] = {3, 4, 4, 5, 5, 5, 6}, datetime_bytes[7] = {8, 6, 6, 7, 7, 7, 8};
     static const uint8_t fraction_bytes[7] = {0, 1, 1, 2, 2, 3, 3};
 
     if (digits > 6) return ERR_UNSUPPORTED;
-    if (type == COLUMN_TIME) set_op(out, digits == 0 ? OP_TIME : OP_TIME_HIRES, time_bytes[digits]);
-    else if (type == COLUMN_DATETIME) set_op(out, digits == 0 ? OP_DATETIME : OP_DATETIME_HIRES, datetime_bytes[digits]);
-    else set_op(out, digits == 0 ? OP_TIMESTAMP : OP_TIMESTAMP_HIRES, 4u + fraction_bytes[digits]);
+    if (type == COLUMN_TIME)
+        set_op(out, digits == 0 ? OP_TIME : OP_TIME_HIRES, time_bytes[digits]);
+    else if (type == COLUMN_DATETIME)
+        set_op(out, digits == 0 ? OP_DATETIME : OP_DATETIME_HIRES, datetime_bytes[digits]);
+    else
+        set_op(out, digits == 0 ? OP_TIMESTAMP : OP_TIMESTAMP_HIRES, 4u + fraction_bytes[digits]);
     return ERR_OK;
 }
 
@@ -53,9 +82,12 @@ static enum err prepare_temporal(struct row_column *out, uint8_t type, unsigned 
 
     if (digits > 6) return ERR_UNSUPPORTED;
     out->scale = (uint8_t)digits;
-    if (type == COLUMN_TIME2) set_op(out, OP_TIME2, 3 + fraction_bytes);
-    else if (type == COLUMN_DATETIME2) set_op(out, OP_DATETIME2, 5 + fraction_bytes);
-    else set_op(out, OP_TIMESTAMP2, 4 + fraction_bytes);
+    if (type == COLUMN_TIME2)
+        set_op(out, OP_TIME2, 3 + fraction_bytes);
+    else if (type == COLUMN_DATETIME2)
+        set_op(out, OP_DATETIME2, 5 + fraction_bytes);
+    else
+        set_op(out, OP_TIMESTAMP2, 4 + fraction_bytes);
     return ERR_OK;
 }
 
@@ -72,8 +104,8 @@ static enum err prepare_decimal(struct row_column *out, uint16_t metadata)
 
 static enum err prepare_string(struct row_column *out, uint16_t metadata, const struct change_column *column)
 {
-    static const uint8_t special_op[] = {[SCHEMA_SPECIAL_INET4] = OP_INET4, [SCHEMA_SPECIAL_INET6] = OP_INET6,
-                                         [SCHEMA_SPECIAL_UUID] = OP_UUID};
+    static const uint8_t special_op[] = {
+        [SCHEMA_SPECIAL_INET4] = OP_INET4, [SCHEMA_SPECIAL_INET6] = OP_INET6, [SCHEMA_SPECIAL_UUID] = OP_UUID};
     unsigned special = out->schema == NULL ? SCHEMA_SPECIAL_NONE : out->schema->special;
 
     out->length = metadata;
@@ -98,19 +130,31 @@ enum err row_column_prepare(struct row_column *out, uint8_t type, uint16_t metad
     case COLUMN_FLOAT: set_op(out, OP_FLOAT, 4); return ERR_OK;
     case COLUMN_DOUBLE: set_op(out, OP_DOUBLE, 8); return ERR_OK;
     case COLUMN_YEAR: set_op(out, OP_YEAR, 1); return ERR_OK;
-    case COLUMN_DATE: case COLUMN_NEWDATE: set_op(out, OP_DATE, 3); return ERR_OK;
+    case COLUMN_DATE:
+    case COLUMN_NEWDATE: set_op(out, OP_DATE, 3); return ERR_OK;
     case COLUMN_NEWDECIMAL: return prepare_decimal(out, metadata);
     case COLUMN_BIT:
         if (metadata < 1 || metadata > 64) return ERR_UNSUPPORTED;
         set_op(out, OP_BIT, (metadata + 7u) / 8);
         return ERR_OK;
-    case COLUMN_TIME: case COLUMN_DATETIME: case COLUMN_TIMESTAMP:
+    case COLUMN_TIME:
+    case COLUMN_DATETIME:
+    case COLUMN_TIMESTAMP:
         if (column != NULL) out->scale = column->scale;
         return prepare_old_temporal(out, type, out->scale);
-    case COLUMN_TIME2: case COLUMN_DATETIME2: case COLUMN_TIMESTAMP2: return prepare_temporal(out, type, metadata);
-    case COLUMN_VARCHAR: case COLUMN_STRING: case COLUMN_VAR_STRING: return prepare_string(out, metadata, column);
-    case COLUMN_TINY_BLOB: case COLUMN_BLOB: case COLUMN_MEDIUM_BLOB: case COLUMN_LONG_BLOB: case COLUMN_GEOMETRY:
-    case COLUMN_VECTOR: case COLUMN_JSON:
+    case COLUMN_TIME2:
+    case COLUMN_DATETIME2:
+    case COLUMN_TIMESTAMP2: return prepare_temporal(out, type, metadata);
+    case COLUMN_VARCHAR:
+    case COLUMN_STRING:
+    case COLUMN_VAR_STRING: return prepare_string(out, metadata, column);
+    case COLUMN_TINY_BLOB:
+    case COLUMN_BLOB:
+    case COLUMN_MEDIUM_BLOB:
+    case COLUMN_LONG_BLOB:
+    case COLUMN_GEOMETRY:
+    case COLUMN_VECTOR:
+    case COLUMN_JSON:
         if (metadata < 1 || metadata > 4) return ERR_UNSUPPORTED;
         set_op(out, type == COLUMN_JSON ? OP_JSON : OP_BYTES, metadata);
         out->length = UINT32_MAX;
@@ -164,8 +208,10 @@ static enum err decode_enum(const uint8_t *p, const struct row_column *c, struct
 {
     uint64_t index = little(p, c->size);
     if (index > c->schema->label_count) return ERR_CORRUPT;
-    if (index == 0) set_text(v, (const uint8_t *)"", 0);
-    else set_text(v, c->schema->label[index - 1].text, c->schema->label[index - 1].size);
+    if (index == 0)
+        set_text(v, (const uint8_t *)"", 0);
+    else
+        set_text(v, c->schema->label[index - 1].text, c->schema->label[index - 1].size);
     return ERR_OK;
 }
 
@@ -189,7 +235,8 @@ static enum err decode_set(const uint8_t *p, const struct row_column *c, struct 
     return ERR_OK;
 }
 
-static enum err decode_json(const uint8_t *bytes, size_t size, const struct row_column *c, struct row_scan *s, struct change_value *v)
+static enum err decode_json(const uint8_t *bytes, size_t size, const struct row_column *c, struct row_scan *s,
+                            struct change_value *v)
 {
     struct sink out = s->text;
     TRY(json_binary_print(&out, bytes, size, c->json_keeps_point));
@@ -199,7 +246,8 @@ static enum err decode_json(const uint8_t *bytes, size_t size, const struct row_
 }
 
 /* BINARY(n), and MariaDB's types that are stored like it: the zero bytes at its end are not in the row image. */
-static enum err decode_padded(const uint8_t *bytes, size_t size, size_t full_size, struct row_scan *s, const uint8_t **padded)
+static enum err decode_padded(const uint8_t *bytes, size_t size, size_t full_size, struct row_scan *s,
+                              const uint8_t **padded)
 {
     *padded = bytes;
     if (size == full_size) return ERR_OK;
@@ -227,13 +275,17 @@ static enum err decode_counted(const struct row_column *c, struct row_scan *s, s
         full = c->length;
         TRY(decode_padded(bytes, size, full, s, &bytes));
         break;
-    case OP_INET4: case OP_INET6: case OP_UUID: {
+    case OP_INET4:
+    case OP_INET6:
+    case OP_UUID: {
         full = full_size[c->op];
         if (size > full) return ERR_CORRUPT;
         TRY(decode_padded(bytes, size, full, s, &bytes));
         if (sink_left(&s->text) < ROW_SPECIAL_TEXT_MAX) return ERR_NO_SPACE;
         char *text = (char *)s->text.at;
-        size = c->op == OP_INET4 ? row_print_inet4(text, bytes) : c->op == OP_INET6 ? row_print_inet6(text, bytes) : row_print_uuid(text, bytes);
+        size = c->op == OP_INET4   ? row_print_inet4(text, bytes)
+               : c->op == OP_INET6 ? row_print_inet6(text, bytes)
+                                   : row_print_uuid(text, bytes);
         s->text.at += size;
         bytes = (const uint8_t *)text;
         full = size;
@@ -293,17 +345,23 @@ static inline enum err decode_value(const struct row_column *c, struct row_scan 
         v->ts.microsecond = 0;
         return ERR_OK;
     case OP_TIMESTAMP2: return row_decode_timestamp2(p, c->scale, v);
-    case OP_TIME_HIRES: case OP_DATETIME_HIRES: return row_decode_hires(p, c->size, c->scale, c->op == OP_TIME_HIRES, v);
+    case OP_TIME_HIRES:
+    case OP_DATETIME_HIRES: return row_decode_hires(p, c->size, c->scale, c->op == OP_TIME_HIRES, v);
     case OP_TIMESTAMP_HIRES: return row_decode_timestamp_hires(p, c->size, c->scale, v);
     case OP_ENUM: return decode_enum(p, c, v);
     case OP_SET: return decode_set(p, c, s, v);
-    case OP_BYTES: case OP_BINARY: case OP_JSON: case OP_INET4: case OP_INET6: case OP_UUID: break;
+    case OP_BYTES:
+    case OP_BINARY:
+    case OP_JSON:
+    case OP_INET4:
+    case OP_INET6:
+    case OP_UUID: break;
     }
     return ERR_CORRUPT;
 }
 
-enum err row_image_decode(struct row_scan *scan, const struct row_decoder *d, const uint8_t *present, uint16_t present_count,
-                          struct change_value *value, uint16_t *bad_column)
+enum err row_image_decode(struct row_scan *scan, const struct row_decoder *d, const uint8_t *present,
+                          uint16_t present_count, struct change_value *value, uint16_t *bad_column)
 {
     struct row_scan s = *scan;
     const uint8_t *nulls = s.at;

@@ -14,17 +14,22 @@ enum err rows_event_decode(struct rows_event *out, uint8_t type, const uint8_t *
     struct rows_event e = {0};
 
     switch (type) {
-    case ROWS_WRITE_V1: case ROWS_WRITE_V2: e.operation = CHANGE_INSERT; break;
-    case ROWS_UPDATE_V1: case ROWS_UPDATE_V2: e.operation = CHANGE_UPDATE; break;
-    case ROWS_DELETE_V1: case ROWS_DELETE_V2: e.operation = CHANGE_DELETE; break;
+    case ROWS_WRITE_V1:
+    case ROWS_WRITE_V2: e.operation = CHANGE_INSERT; break;
+    case ROWS_UPDATE_V1:
+    case ROWS_UPDATE_V2: e.operation = CHANGE_UPDATE; break;
+    case ROWS_DELETE_V1:
+    case ROWS_DELETE_V2: e.operation = CHANGE_DELETE; break;
     default: return err_set(msg, ERR_UNSUPPORTED, "binlog event type %u is no rows event that is known here", type);
     }
     e.table_id = cursor_le(&in, 6);
     e.flags = (uint16_t)cursor_le(&in, 2);
     if (type >= ROWS_WRITE_V2) { /* extra data; its length counts itself */
         uint64_t extra_bytes = cursor_le(&in, 2);
-        if (extra_bytes < 2) in.failed = true;
-        else cursor_take(&in, extra_bytes - 2);
+        if (extra_bytes < 2)
+            in.failed = true;
+        else
+            cursor_take(&in, extra_bytes - 2);
     }
     if (e.table_id == ROWS_DUMMY_TABLE_ID && !in.failed) { /* no table, no rows: it only ends the statement */
         *out = e;
@@ -61,13 +66,16 @@ enum err row_decoder_prepare(struct row_decoder *d, const struct table_map *map,
     for (uint16_t i = 0; i < d->event_columns; i++) {
         bool is_hidden = i >= d->value_count;
         enum err e = row_column_prepare(&d->column[i], map->type[i], map->metadata[i],
-                                        is_hidden ? NULL : &definition->table.column[i], is_hidden ? NULL : &definition->column[i]);
+                                        is_hidden ? NULL : &definition->table.column[i],
+                                        is_hidden ? NULL : &definition->column[i]);
         d->column[i].json_keeps_point = definition->json_keeps_point;
         if (e == ERR_OK) continue;
         row_decoder_release(d);
-        return err_set(msg, e, "table %s.%s: column %u has the type %s (number %u, metadata %u) in the binlog, which is not supported",
-                       definition->table.database, definition->table.table, i + 1u, column_type_name(map->type[i]), map->type[i],
-                       map->metadata[i]);
+        return err_set(
+            msg, e,
+            "table %s.%s: column %u has the type %s (number %u, metadata %u) in the binlog, which is not supported",
+            definition->table.database, definition->table.table, i + 1u, column_type_name(map->type[i]), map->type[i],
+            map->metadata[i]);
     }
     return ERR_OK;
 }
@@ -119,14 +127,16 @@ enum err row_reader_init(struct row_reader *r, const struct rows_event *event, c
         return err_set(msg, ERR_CORRUPT, "table %s.%s: a rows event has %u columns, its TABLE_MAP %u",
                        decoder->definition->table.database, decoder->definition->table.table, event->column_count,
                        decoder->event_columns);
-    *r = (struct row_reader){.event = event, .decoder = decoder, .arena = arena, .at = event->rows, .end = event->rows + event->rows_bytes};
+    *r = (struct row_reader){
+        .event = event, .decoder = decoder, .arena = arena, .at = event->rows, .end = event->rows + event->rows_bytes};
     r->present_before_count = count_present(event->present_before, event->column_count);
     r->present_after_count = count_present(event->present_after, event->column_count);
     return ERR_OK;
 }
 
 /* Both images of one row; r->at moves only when both are read. */
-static enum err decode_row(struct row_reader *r, struct change_value *before, struct change_value *after, uint16_t *bad_column)
+static enum err decode_row(struct row_reader *r, struct change_value *before, struct change_value *after,
+                           uint16_t *bad_column)
 {
     struct row_scan scan = {r->at, r->end, sink_of(r->arena->bytes, r->arena->size)};
     const struct rows_event *e = r->event;
@@ -140,7 +150,8 @@ static enum err decode_row(struct row_reader *r, struct change_value *before, st
     return ERR_OK;
 }
 
-enum err row_reader_next(struct row_reader *r, struct change_value *before, struct change_value *after, struct err_msg *msg)
+enum err row_reader_next(struct row_reader *r, struct change_value *before, struct change_value *after,
+                         struct err_msg *msg)
 {
     const struct change_table *t = &r->decoder->definition->table;
     uint16_t bad_column = 0;
@@ -153,10 +164,12 @@ enum err row_reader_next(struct row_reader *r, struct change_value *before, stru
     if (__builtin_expect(e == ERR_OK, 1)) return ERR_OK;
     const char *name = bad_column < t->column_count ? t->column[bad_column].name : "(hidden)";
     if (e == ERR_TOO_LARGE)
-        return err_set(msg, e, "table %s.%s: the text of a row's values takes more than %zu bytes (column `%s`)", t->database, t->table,
-                       r->arena->size_max, name);
+        return err_set(msg, e, "table %s.%s: the text of a row's values takes more than %zu bytes (column `%s`)",
+                       t->database, t->table, r->arena->size_max, name);
     if (e == ERR_CORRUPT)
-        return err_set(msg, e, "table %s.%s: a rows event does not hold a valid value for column `%s`, at byte %zu of its %zu bytes of rows",
+        return err_set(msg, e,
+                       "table %s.%s: a rows event does not hold a valid value for column `%s`, at byte %zu of its %zu "
+                       "bytes of rows",
                        t->database, t->table, name, (size_t)(r->at - r->event->rows), r->event->rows_bytes);
     return err_set(msg, e, "table %s.%s: no memory to decode a row", t->database, t->table);
 }

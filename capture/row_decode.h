@@ -1,8 +1,8 @@
 /* capture/row_decode.h -- WRITE, UPDATE and DELETE_ROWS events (v1: 23-25, v2: 30-32) to arrays of change values.
  *
  * A table's decoder is prepared once from its TABLE_MAP and its definition; then each column is one switch on a small
- * op code.  Values borrow the event's bytes, the definition's labels, or the arena.  Every read is bounded by the event;
- * a malformed one is ERR_CORRUPT.  Format: MySQL Internals, "Rows_event" (libbinlogevents/include/rows_event.h). */
+ * op code.  Values borrow the event's bytes, the definition's labels, or the arena.  Every read is bounded by the
+ * event; a malformed one is ERR_CORRUPT.  Format: MySQL Internals, "Rows_event". */
 #ifndef CAPTURE_ROW_DECODE_H
 #define CAPTURE_ROW_DECODE_H
 
@@ -16,70 +16,84 @@
 #include "capture/table_map.h"
 #include "formats/change_event.h"
 
-enum { ROWS_WRITE_V1 = 23, ROWS_UPDATE_V1 = 24, ROWS_DELETE_V1 = 25, ROWS_WRITE_V2 = 30, ROWS_UPDATE_V2 = 31, ROWS_DELETE_V2 = 32 };
+enum {
+    ROWS_WRITE_V1 = 23,
+    ROWS_UPDATE_V1 = 24,
+    ROWS_DELETE_V1 = 25,
+    ROWS_WRITE_V2 = 30,
+    ROWS_UPDATE_V2 = 31,
+    ROWS_DELETE_V2 = 32
+};
 enum { ROWS_FLAG_STATEMENT_END = 1 };
 
-struct rows_event { /* a rows event's header; pointers into the event */
+struct rows_event {                  /* a rows event's header; pointers into the event */
     enum change_operation operation; /* INSERT, UPDATE, DELETE */
     uint64_t table_id;
     uint16_t flags;
-    uint16_t column_count;           /* 0 in the dummy event that only ends a statement */
-    const uint8_t *present_before;   /* bitmap, bit i of byte i/8; NULL: no such image */
+    uint16_t column_count;         /* 0 in the dummy event that only ends a statement */
+    const uint8_t *present_before; /* bitmap, bit i of byte i/8; NULL: no such image */
     const uint8_t *present_after;
-    const uint8_t *rows;             /* the row images */
-    size_t   rows_bytes;
+    const uint8_t *rows; /* the row images */
+    size_t rows_bytes;
 };
 
-/* rows_event_decode reads the body (after the 19-byte header, without checksum).  ERR_CORRUPT; ERR_UNSUPPORTED: another event type. */
-NODISCARD enum err rows_event_decode(struct rows_event *out, uint8_t type, const uint8_t *body, size_t size, struct err_msg *msg);
+/* rows_event_decode reads the body (after the 19-byte header, without checksum).  ERR_CORRUPT; ERR_UNSUPPORTED: another
+ * event type. */
+NODISCARD enum err rows_event_decode(struct rows_event *out, uint8_t type, const uint8_t *body, size_t size,
+                                     struct err_msg *msg);
 
 struct row_column { /* one column's op and what it needs, prepared */
-    uint8_t  op;
-    uint8_t  size;       /* bytes of a fixed value, or of the length prefix: what must be there at least */
-    uint8_t  precision, scale;
-    bool     json_keeps_point; /* see struct schema_table */
-    uint32_t length;     /* bytes at most; BINARY(n): n */
+    uint8_t op;
+    uint8_t size; /* bytes of a fixed value, or of the length prefix: what must be there at least */
+    uint8_t precision, scale;
+    bool json_keeps_point; /* see struct schema_table */
+    uint32_t length;       /* bytes at most; BINARY(n): n */
     const struct schema_column *schema;
 };
 
 struct row_decoder {
-    struct row_column *column;    /* event_columns */
+    struct row_column *column; /* event_columns */
     uint16_t event_columns;
-    uint16_t value_count;         /* columns of the definition: event_columns less the hidden ones */
+    uint16_t value_count; /* columns of the definition: event_columns less the hidden ones */
     const struct schema_table *definition;
 };
 
-/* Prepares `d` (zeroed, or prepared before: then released first) for rows that `map` describes.  Checks the map against the
- * definition: ERR_SCHEMA, ERR_UNSUPPORTED; ERR_NO_MEMORY.  The definition must outlive the decoder's use. */
-NODISCARD enum err row_decoder_prepare(struct row_decoder *d, const struct table_map *map, const struct schema_table *definition,
-                                       struct err_msg *msg);
+/* Prepares `d` (zeroed, or prepared before: then released first) for rows that `map` describes.  Checks the map against
+ * the definition: ERR_SCHEMA, ERR_UNSUPPORTED; ERR_NO_MEMORY.  The definition must outlive the decoder's use. */
+NODISCARD enum err row_decoder_prepare(struct row_decoder *d, const struct table_map *map,
+                                       const struct schema_table *definition, struct err_msg *msg);
 void row_decoder_release(struct row_decoder *d);
 
-/* Room for text made while decoding one row: DECIMAL, SET, JSON, padded BINARY.  It grows to `size_max` when a row needs it. */
+/* Room for text made while decoding one row: DECIMAL, SET, JSON, padded BINARY.  It grows to `size_max` when a row
+ * needs it. */
 struct row_arena {
     uint8_t *bytes;
-    size_t   size, size_max;
+    size_t size, size_max;
 };
 NODISCARD enum err row_arena_init(struct row_arena *a, size_t size, size_t size_max);
 void row_arena_fini(struct row_arena *a);
 
 struct row_reader {
-    const struct rows_event  *event;
+    const struct rows_event *event;
     const struct row_decoder *decoder;
-    struct row_arena         *arena;
+    struct row_arena *arena;
     const uint8_t *at, *end;
     uint16_t present_before_count, present_after_count;
 };
 
-/* Starts reading the rows of `event`.  All three are borrowed until the last row.  ERR_CORRUPT: the event has another number of
- * columns than its TABLE_MAP. */
-NODISCARD enum err row_reader_init(struct row_reader *r, const struct rows_event *event, const struct row_decoder *decoder,
-                                   struct row_arena *arena, struct err_msg *msg);
-static inline bool row_reader_more(const struct row_reader *r) { return r->at < r->end; }
+/* Starts reading the rows of `event`.  All three are borrowed until the last row.  ERR_CORRUPT: the event has another
+ * number of columns than its TABLE_MAP. */
+NODISCARD enum err row_reader_init(struct row_reader *r, const struct rows_event *event,
+                                   const struct row_decoder *decoder, struct row_arena *arena, struct err_msg *msg);
+static inline bool row_reader_more(const struct row_reader *r)
+{
+    return r->at < r->end;
+}
 
-/* Decodes the next row into `before` and `after` (value_count each; the one the operation has not is untouched and may be NULL).  Columns
- * that are not in the row image become CHANGE_VALUE_ABSENT.  The values are valid until the next call.
- * ERR_CORRUPT; ERR_TOO_LARGE: the row's text does not fit in arena->size_max; ERR_NO_MEMORY. */
-NODISCARD enum err row_reader_next(struct row_reader *r, struct change_value *before, struct change_value *after, struct err_msg *msg);
+/* Decodes the next row into `before` and `after` (value_count each; the one the operation has not is untouched and may
+ * be NULL).  Columns that are not in the row image become CHANGE_VALUE_ABSENT.  The values are valid until the next
+ * call. ERR_CORRUPT; ERR_TOO_LARGE: the row's text does not fit in arena->size_max; ERR_NO_MEMORY. */
+NODISCARD enum err row_reader_next(struct row_reader *r, struct change_value *before, struct change_value *after,
+                                   struct err_msg *msg);
 
 #endif

@@ -3,7 +3,10 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-unsigned row_print_inet4(char *out, const uint8_t *p) { return (unsigned)sprintf(out, "%u.%u.%u.%u", p[0], p[1], p[2], p[3]); }
+unsigned row_print_inet4(char *out, const uint8_t *p)
+{
+    return (unsigned)sprintf(out, "%u.%u.%u.%u", p[0], p[1], p[2], p[3]);
+}
 
 unsigned row_print_inet6(char *out, const uint8_t *p)
 {
@@ -34,7 +37,8 @@ unsigned row_print_inet6(char *out, const uint8_t *p)
     return size;
 }
 
-/* MariaDB stores a UUID's parts in reverse order, so that they sort by time where the version (1 to 5) says that they do not already. */
+/* MariaDB stores a UUID's parts in reverse order, so that they sort by time where the version (1 to 5) says that they
+ * do not already. */
 unsigned row_print_uuid(char *out, const uint8_t *p)
 {
     static const uint8_t order[16] = {12, 13, 14, 15, 10, 11, 8, 9, 6, 7, 0, 1, 2, 3, 4, 5};

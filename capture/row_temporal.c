@@ -23,7 +23,8 @@ static enum err set_timestamp(struct change_value *v, uint64_t seconds, uint64_t
     return ERR_OK;
 }
 
-/* The fraction of the second-generation types: `digits` rounded up to an even number, as big-endian hundredths, ... of a second. */
+/* The fraction of the second-generation types: `digits` rounded up to an even number, as big-endian hundredths, ... of
+ * a second. */
 static inline uint32_t read_fraction(const uint8_t *p, unsigned digits)
 {
     unsigned bytes = (digits + 1) / 2;
@@ -33,7 +34,8 @@ static inline uint32_t read_fraction(const uint8_t *p, unsigned digits)
 enum err row_decode_date(const uint8_t *p, struct change_value *v)
 {
     uint32_t bits = (uint32_t)little(p, 3);
-    return set_datetime(v, (struct change_datetime){.year = (uint16_t)(bits >> 9), .month = bits >> 5 & 15, .day = bits & 31}, 0);
+    return set_datetime(
+        v, (struct change_datetime){.year = (uint16_t)(bits >> 9), .month = bits >> 5 & 15, .day = bits & 31}, 0);
 }
 
 /* hhmmss as a decimal number with its sign. */
@@ -41,8 +43,12 @@ enum err row_decode_time(const uint8_t *p, struct change_value *v)
 {
     int32_t number = (int32_t)((uint32_t)little(p, 3) << 8) >> 8;
     uint32_t t = (uint32_t)(number < 0 ? -number : number);
-    return set_datetime(v, (struct change_datetime){.hour = (uint16_t)(t / 10000), .minute = (uint8_t)(t / 100 % 100),
-                                                    .second = (uint8_t)(t % 100), .is_negative = number < 0}, 838);
+    return set_datetime(v,
+                        (struct change_datetime){.hour = (uint16_t)(t / 10000),
+                                                 .minute = (uint8_t)(t / 100 % 100),
+                                                 .second = (uint8_t)(t % 100),
+                                                 .is_negative = number < 0},
+                        838);
 }
 
 /* YYYYMMDDhhmmss as a decimal number. */
@@ -51,12 +57,18 @@ enum err row_decode_datetime(const uint8_t *p, struct change_value *v)
     uint64_t number = little(p, 8), date = number / 1000000;
     uint32_t time = (uint32_t)(number % 1000000);
     if (date > 99991231) return ERR_CORRUPT;
-    return set_datetime(v, (struct change_datetime){.year = (uint16_t)(date / 10000), .month = (uint8_t)(date / 100 % 100),
-                                                    .day = (uint8_t)(date % 100), .hour = (uint16_t)(time / 10000),
-                                                    .minute = (uint8_t)(time / 100 % 100), .second = (uint8_t)(time % 100)}, 23);
+    return set_datetime(v,
+                        (struct change_datetime){.year = (uint16_t)(date / 10000),
+                                                 .month = (uint8_t)(date / 100 % 100),
+                                                 .day = (uint8_t)(date % 100),
+                                                 .hour = (uint16_t)(time / 10000),
+                                                 .minute = (uint8_t)(time / 100 % 100),
+                                                 .second = (uint8_t)(time % 100)},
+                        23);
 }
 
-/* Sign and bit fields of 10, 6, 6 bits, then the fraction; the number as a whole (fraction included) is negative, not its parts. */
+/* Sign and bit fields of 10, 6, 6 bits, then the fraction; the number as a whole (fraction included) is negative, not
+ * its parts. */
 enum err row_decode_time2(const uint8_t *p, unsigned digits, struct change_value *v)
 {
     unsigned fraction_bytes = (digits + 1) / 2, bits = 8 * fraction_bytes;
@@ -64,8 +76,13 @@ enum err row_decode_time2(const uint8_t *p, unsigned digits, struct change_value
     uint64_t n = (uint64_t)(whole < 0 ? -whole : whole);
     uint32_t fraction = (uint32_t)(n & ((1ull << bits) - 1)) * power_of_ten[6 - 2 * fraction_bytes];
     n >>= bits;
-    return set_datetime(v, (struct change_datetime){.hour = n >> 12 & 0x3ff, .minute = n >> 6 & 63, .second = n & 63,
-                                                    .microsecond = fraction, .is_negative = whole < 0}, 838);
+    return set_datetime(v,
+                        (struct change_datetime){.hour = n >> 12 & 0x3ff,
+                                                 .minute = n >> 6 & 63,
+                                                 .second = n & 63,
+                                                 .microsecond = fraction,
+                                                 .is_negative = whole < 0},
+                        838);
 }
 
 /* A set first bit, 17 bits of year * 13 + month, then 5, 5, 6, 6 bits. */
@@ -74,19 +91,27 @@ enum err row_decode_datetime2(const uint8_t *p, unsigned digits, struct change_v
     uint64_t n = big(p, 5);
     uint32_t year_month = (uint32_t)(n >> 22 & 0x1ffff);
     if ((n & 0x8000000000u) == 0) return ERR_CORRUPT;
-    return set_datetime(v, (struct change_datetime){.year = (uint16_t)(year_month / 13), .month = (uint8_t)(year_month % 13),
-                                                    .day = n >> 17 & 31, .hour = n >> 12 & 31, .minute = n >> 6 & 63,
-                                                    .second = n & 63, .microsecond = read_fraction(p + 5, digits)}, 23);
+    return set_datetime(v,
+                        (struct change_datetime){.year = (uint16_t)(year_month / 13),
+                                                 .month = (uint8_t)(year_month % 13),
+                                                 .day = n >> 17 & 31,
+                                                 .hour = n >> 12 & 31,
+                                                 .minute = n >> 6 & 63,
+                                                 .second = n & 63,
+                                                 .microsecond = read_fraction(p + 5, digits)},
+                        23);
 }
 
-/* MariaDB: a big-endian count of the smallest unit since 0000-00-00 in years of 13 months of 32 days, or (TIME) since the least TIME. */
+/* MariaDB: a big-endian count of the smallest unit since 0000-00-00 in years of 13 months of 32 days, or (TIME) since
+ * the least TIME. */
 enum err row_decode_hires(const uint8_t *p, unsigned size, unsigned digits, bool is_time, struct change_value *v)
 {
     uint64_t unit = power_of_ten[6 - digits], per_second = power_of_ten[digits], n = big(p, size);
     struct change_datetime t = {0};
 
     if (is_time) {
-        int64_t count = (int64_t)n - (int64_t)(((838 * 60 + 59) * 60 + 60) * per_second); /* zero is one second past the greatest TIME */
+        int64_t count = (int64_t)n - (int64_t)(((838 * 60 + 59) * 60 + 60) *
+                                               per_second); /* zero is one second past the greatest TIME */
         t.is_negative = count < 0;
         n = (uint64_t)(count < 0 ? -count : count);
     }

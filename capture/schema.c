@@ -13,7 +13,7 @@ struct schema_object {
     struct schema_table t;
     struct schema_block *block;
     uint32_t column_capacity;
-    bool     is_kept; /* while lists are exchanged: this old object is in the new list */
+    bool is_kept; /* while lists are exchanged: this old object is in the new list */
 };
 
 struct schema_block {
@@ -32,7 +32,7 @@ struct schema {
     const struct record_format *format;
     bool ignore_case;
     bool is_probed, is_mariadb, is_rds;
-    int  version_major;
+    int version_major;
     struct schema_list list;
     uint64_t generation;
 };
@@ -108,8 +108,10 @@ static uint32_t list_search(const struct schema_list *l, bool ignore_case, const
         uint32_t middle = low + (high - low) / 2;
         int order = compare_name(l->object[middle], database, database_bytes, table, table_bytes, ignore_case);
         if (order == 0) *found = true;
-        if (order < 0) low = middle + 1;
-        else high = middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low;
 }
@@ -135,18 +137,18 @@ static enum err list_insert(struct schema_list *l, uint32_t at, struct schema_ob
 struct schema_key_draft { /* the key whose rows are being read */
     struct schema_object *object;
     const char *name;
-    uint16_t    column[SCHEMA_KEY_COLUMNS_MAX];
-    uint16_t    column_count;
-    bool        is_whole;
+    uint16_t column[SCHEMA_KEY_COLUMNS_MAX];
+    uint16_t column_count;
+    bool is_whole;
 };
 
 struct schema_load { /* one load in progress */
     struct schema *s;
-    const struct filter *filter;  /* NULL: one table, the next two */
+    const struct filter *filter; /* NULL: one table, the next two */
     const char *database, *table;
     struct schema_key_draft key;
-    struct schema_list list;      /* new objects, sorted */
-    struct schema_object *last;   /* of the row before */
+    struct schema_list list;    /* new objects, sorted */
+    struct schema_object *last; /* of the row before */
     struct err_msg *msg;
 };
 
@@ -155,15 +157,17 @@ static bool same_text(const char *text, const char *field, size_t bytes)
     return strlen(text) == bytes && memcmp(text, field, bytes) == 0;
 }
 
-static bool same_name(const char *const *field, const size_t *bytes, const char *database, const char *table, bool ignore_case)
+static bool same_name(const char *const *field, const size_t *bytes, const char *database, const char *table,
+                      bool ignore_case)
 {
     return compare_bytes(field[0], bytes[0], database, strlen(database), ignore_case) == 0 &&
            compare_bytes(field[1], bytes[1], table, strlen(table), ignore_case) == 0;
 }
 
-/* The object for a row's table (fields 0 and 1); made by the first query when `create`.  NULL: not wanted, or no memory (*e). */
-static struct schema_object *load_object(struct schema_load *l, const char *const *field, const size_t *bytes, bool create,
-                                         enum err *e)
+/* The object for a row's table (fields 0 and 1); made by the first query when `create`.  NULL: not wanted, or no memory
+ * (*e). */
+static struct schema_object *load_object(struct schema_load *l, const char *const *field, const size_t *bytes,
+                                         bool create, enum err *e)
 {
     bool found;
 
@@ -188,7 +192,8 @@ static struct schema_object *load_object(struct schema_load *l, const char *cons
     if (*e != ERR_OK) {
         object_free(o);
         if (*e == ERR_TOO_LARGE)
-            err_set(l->msg, *e, "more than %u tables are selected: narrow the include patterns", (unsigned)SCHEMA_TABLES_MAX);
+            err_set(l->msg, *e, "more than %u tables are selected: narrow the include patterns",
+                    (unsigned)SCHEMA_TABLES_MAX);
         return NULL;
     }
     return l->last = o;
@@ -250,9 +255,10 @@ static enum err load_column(void *context, const char *const *field, const size_
     *x = (struct schema_column){.type_text = object_text(o, field[3], bytes[3])};
     if (c->name == NULL || x->type_text == NULL) return ERR_NO_MEMORY;
     if (column_type_parse(c, x) != ERR_OK)
-        return err_set(l->msg, ERR_UNSUPPORTED,
-                       "table %s.%s: the type %.100s of column `%s` is not supported; exclude the table from the channel",
-                       table->database, table->table, x->type_text, c->name);
+        return err_set(
+            l->msg, ERR_UNSUPPORTED,
+            "table %s.%s: the type %.100s of column `%s` is not supported; exclude the table from the channel",
+            table->database, table->table, x->type_text, c->name);
     if (c->type == CHANGE_CHAR || c->type == CHANGE_VARCHAR || c->type == CHANGE_TEXT) {
         c->charset = x->special != SCHEMA_SPECIAL_NONE ? "ascii"
                      : field[4] == NULL                ? "binary"
@@ -266,7 +272,8 @@ static enum err load_column(void *context, const char *const *field, const size_
     return ERR_OK;
 }
 
-/* Adds the key that has been gathered to its table.  A key over an expression or a hidden column says nothing to readers and is left out. */
+/* Adds the key that has been gathered to its table.  A key over an expression or a hidden column says nothing to
+ * readers and is left out. */
 static enum err flush_key(struct schema_load *l)
 {
     struct schema_key_draft *d = &l->key;
@@ -305,8 +312,10 @@ static enum err load_key(void *context, const char *const *field, const size_t *
     }
     uint16_t at = 0;
     while (field[3] != NULL && at < t->column_count && !same_text(t->column[at].name, field[3], bytes[3])) at++;
-    if (field[3] == NULL || at == t->column_count || d->column_count == SCHEMA_KEY_COLUMNS_MAX) d->is_whole = false;
-    else d->column[d->column_count++] = at;
+    if (field[3] == NULL || at == t->column_count || d->column_count == SCHEMA_KEY_COLUMNS_MAX)
+        d->is_whole = false;
+    else
+        d->column[d->column_count++] = at;
     return ERR_OK;
 }
 
@@ -349,14 +358,16 @@ static void object_finish(const struct schema *s, struct schema_object *o)
         hash = hash_text(hash, t->key[i].name);
         for (uint16_t k = 0; k < t->key[i].column_count; k++) hash = (hash ^ t->key[i].column[k]) * 1099511628211u;
     }
-    hash = (hash ^ (o->t.may_hide_row_id | o->t.is_versioned << 1 | o->t.json_keeps_point << 2 | o->t.hash_keys << 3)) * 1099511628211u;
+    hash = (hash ^ (o->t.may_hide_row_id | o->t.is_versioned << 1 | o->t.json_keeps_point << 2 | o->t.hash_keys << 3)) *
+           1099511628211u;
     hash &= INT64_MAX; /* readers parse it as a signed number */
     t->meta_version = hash == 0 ? 1 : hash;
 }
 
 /* ---- the statements ---- */
 
-/* A string literal that means the same under every sql_mode: quotes are doubled, and a text with a backslash is written in hex. */
+/* A string literal that means the same under every sql_mode: quotes are doubled, and a text with a backslash is written
+ * in hex. */
 static void put_literal(FILE *sql, const char *text)
 {
     if (strchr(text, '\\') == NULL) {
@@ -426,7 +437,8 @@ static enum err note_version(void *context, const char *const *field, const size
     struct schema *s = context;
     if (field_count == 0 || field[0] == NULL) return ERR_OK;
     s->is_mariadb = memmem(field[0], bytes[0], "MariaDB", 7) != NULL;
-    for (size_t i = 0; i < bytes[0] && i < 2 && field[0][i] != '.'; i++) s->version_major = s->version_major * 10 + (field[0][i] - '0');
+    for (size_t i = 0; i < bytes[0] && i < 2 && field[0][i] != '.'; i++)
+        s->version_major = s->version_major * 10 + (field[0][i] - '0');
     return ERR_OK;
 }
 
@@ -444,37 +456,41 @@ static enum err probe(struct schema *s, struct err_msg *msg)
     s->is_probed = s->is_mariadb = s->is_rds = false;
     s->version_major = 0;
     TRY(s->query.run(s->query.context, "SELECT VERSION()", note_version, s, msg));
-    TRY(s->query.run(s->query.context, "SHOW VARIABLES WHERE Variable_name LIKE 'rds|_%' ESCAPE '|'", note_rds, s, msg));
+    TRY(s->query.run(s->query.context, "SHOW VARIABLES WHERE Variable_name LIKE 'rds|_%' ESCAPE '|'", note_rds, s,
+                     msg));
     s->is_probed = true;
     return ERR_OK;
 }
 
-/* The binary sort keeps a table's rows together whatever the collation, and gives the order of list_search.  Old servers have no
- * DATETIME_PRECISION: all sizes are read from COLUMN_TYPE. */
+/* The binary sort keeps a table's rows together whatever the collation, and gives the order of list_search.  Old
+ * servers have no DATETIME_PRECISION: all sizes are read from COLUMN_TYPE. */
 static enum err load(struct schema_load *l)
 {
     if (l->filter != NULL || !l->s->is_probed) TRY(probe(l->s, l->msg));
     TRY(run(l,
             "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, CHARACTER_SET_NAME, CHARACTER_OCTET_LENGTH"
             " FROM information_schema.COLUMNS WHERE ",
-            " ORDER BY CAST(TABLE_SCHEMA AS BINARY), CAST(TABLE_NAME AS BINARY), ORDINAL_POSITION",
-            load_column));
-    TRY(run(l, "SELECT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, COLUMN_NAME, INDEX_TYPE FROM information_schema.STATISTICS WHERE NON_UNIQUE = 0 AND ",
+            " ORDER BY CAST(TABLE_SCHEMA AS BINARY), CAST(TABLE_NAME AS BINARY), ORDINAL_POSITION", load_column));
+    TRY(run(l,
+            "SELECT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, COLUMN_NAME, INDEX_TYPE FROM information_schema.STATISTICS "
+            "WHERE NON_UNIQUE = 0 AND ",
             " ORDER BY CAST(TABLE_SCHEMA AS BINARY), CAST(TABLE_NAME AS BINARY), INDEX_NAME <> 'PRIMARY',"
             " CAST(INDEX_NAME AS BINARY), SEQ_IN_INDEX",
             load_key));
     TRY(flush_key(l));
     if (l->s->is_mariadb)
-        TRY(run(l, "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = 'SYSTEM VERSIONED' AND ", "",
-                load_versioned));
+        TRY(run(
+            l,
+            "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = 'SYSTEM VERSIONED' AND ",
+            "", load_versioned));
     for (uint32_t i = 0; i < l->list.count; i++) object_finish(l->s, l->list.object[i]);
     return ERR_OK;
 }
 
 /* ---- the registry ---- */
 
-static struct schema_object *find(const struct schema *s, const char *database, size_t database_bytes, const char *table,
-                                  size_t table_bytes, uint32_t *at)
+static struct schema_object *find(const struct schema *s, const char *database, size_t database_bytes,
+                                  const char *table, size_t table_bytes, uint32_t *at)
 {
     bool found;
     *at = list_search(&s->list, s->ignore_case, database, database_bytes, table, table_bytes, &found);
@@ -548,8 +564,10 @@ enum err schema_load_selected(struct schema *s, const struct filter *filter, str
     struct schema_list old = s->list;
     s->list = l.list;
     for (uint32_t i = 0; i < old.count; i++) {
-        if (!old.object[i]->is_kept) object_retire(s, old.object[i]);
-        else old.object[i]->is_kept = false;
+        if (!old.object[i]->is_kept)
+            object_retire(s, old.object[i]);
+        else
+            old.object[i]->is_kept = false;
     }
     free(old.object);
     return ERR_OK;
@@ -586,13 +604,19 @@ enum err schema_load_table(struct schema *s, const char *database, const char *t
     return ERR_OK;
 }
 
-const struct schema_table *schema_find(const struct schema *s, const char *database, size_t database_bytes, const char *table,
-                                       size_t table_bytes)
+const struct schema_table *schema_find(const struct schema *s, const char *database, size_t database_bytes,
+                                       const char *table, size_t table_bytes)
 {
     uint32_t at;
     const struct schema_object *o = find(s, database, database_bytes, table, table_bytes, &at);
     return o == NULL ? NULL : &o->t;
 }
 
-uint64_t schema_generation(const struct schema *s) { return s->generation; }
-uint32_t schema_table_count(const struct schema *s) { return s->list.count; }
+uint64_t schema_generation(const struct schema *s)
+{
+    return s->generation;
+}
+uint32_t schema_table_count(const struct schema *s)
+{
+    return s->list.count;
+}

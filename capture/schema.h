@@ -19,17 +19,18 @@ struct table_map; /* capture/table_map.h */
 
 enum {
     SCHEMA_COLUMNS_MAX = 4096,
-    SCHEMA_KEYS_MAX    = 64, /* MySQL's limit, as the next */
+    SCHEMA_KEYS_MAX = 64, /* MySQL's limit, as the next */
     SCHEMA_KEY_COLUMNS_MAX = 32,
-    SCHEMA_TABLES_MAX  = 1 << 18,
+    SCHEMA_TABLES_MAX = 1 << 18,
 };
 
 struct schema_label {
     const char *text; /* UTF-8, NUL-terminated */
-    uint32_t    size; /* bytes without the NUL */
+    uint32_t size;    /* bytes without the NUL */
 };
 
-enum schema_special { /* types beyond MySQL's that are shown as text or bytes */
+/* Types beyond MySQL's that are shown as text or bytes. */
+enum schema_special {
     SCHEMA_SPECIAL_NONE,
     SCHEMA_SPECIAL_INET4, /* MariaDB: delivered as text, type CHAR, charset ascii */
     SCHEMA_SPECIAL_INET6,
@@ -37,22 +38,22 @@ enum schema_special { /* types beyond MySQL's that are shown as text or bytes */
     SCHEMA_SPECIAL_VECTOR, /* MySQL 9, MariaDB 11.7: delivered as stored, type BLOB */
 };
 
-struct schema_column { /* what decoding needs beside struct change_column */
+struct schema_column {                /* what decoding needs beside struct change_column */
     const char *type_text;            /* COLUMN_TYPE as the source prints it */
     const struct schema_label *label; /* ENUM, SET: label[0] is index 1 or bit 0 */
-    uint16_t    label_count;
-    uint8_t     special;              /* enum schema_special */
-    uint8_t     prefix_bytes;         /* TEXT BLOB JSON GEOMETRY: bytes of the length in front of a value, 1 to 4 */
-    uint32_t    length_bytes;         /* CHAR VARCHAR BINARY VARBINARY: bytes at most (CHARACTER_OCTET_LENGTH) */
+    uint16_t label_count;
+    uint8_t special;       /* enum schema_special */
+    uint8_t prefix_bytes;  /* TEXT BLOB JSON GEOMETRY: bytes of the length in front of a value, 1 to 4 */
+    uint32_t length_bytes; /* CHAR VARCHAR BINARY VARBINARY: bytes at most (CHARACTER_OCTET_LENGTH) */
 };
 
 struct schema_table {
-    struct change_table   table;  /* what record formats see; table.column[i] and column[i] are the same column */
+    struct change_table table; /* what record formats see; table.column[i] and column[i] are the same column */
     struct schema_column *column;
-    bool     may_hide_row_id;     /* an ApsaraDB RDS table without a primary key: a hidden last BIGINT is in the binlog */
-    uint8_t  hash_keys;           /* MariaDB: a UNIQUE key on a BLOB or TEXT has a hidden last BIGINT each, its hash */
-    bool     json_keeps_point;    /* MySQL 8 prints a whole double in JSON as 1.0, 5.7 as 1 */
-    bool     is_versioned;        /* MariaDB: system-versioned */
+    bool may_hide_row_id;  /* an ApsaraDB RDS table without a primary key: a hidden last BIGINT is in the binlog */
+    uint8_t hash_keys;     /* MariaDB: a UNIQUE key on a BLOB or TEXT has a hidden last BIGINT each, its hash */
+    bool json_keeps_point; /* MySQL 8 prints a whole double in JSON as 1.0, 5.7 as 1 */
+    bool is_versioned;     /* MariaDB: system-versioned */
 };
 
 /* The seam to the source: runs one statement and calls `row` for each row of its result, fields as text (NULL for SQL
@@ -67,10 +68,10 @@ struct schema_query {
 
 struct schema;
 
-/* `format` prepares each definition (table_prepare, table_release); NULL: nobody does (tests).  `ignore_case`: the source
- * has lower_case_table_names 1 or 2.  `query` is copied, its context borrowed. */
-NODISCARD enum err schema_open(struct schema **out, const struct schema_query *query, const struct record_format *format,
-                               bool ignore_case);
+/* `format` prepares each definition (table_prepare, table_release); NULL: nobody does (tests).  `ignore_case`: the
+ * source has lower_case_table_names 1 or 2.  `query` is copied, its context borrowed. */
+NODISCARD enum err schema_open(struct schema **out, const struct schema_query *query,
+                               const struct record_format *format, bool ignore_case);
 void schema_close(struct schema *s);
 
 /* Reads all selected tables in two queries; tables gone from the source are forgotten.

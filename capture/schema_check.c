@@ -1,7 +1,7 @@
 /* capture/schema_check.c -- does a TABLE_MAP describe the table that the definition describes?
  *
- * The binlog and information_schema are read at different times.  Whatever tells that they speak of different definitions is an
- * error here, because the alternative is a wrong row. */
+ * The binlog and information_schema are read at different times.  Whatever tells that they speak of different
+ * definitions is an error here, because the alternative is a wrong row. */
 #include "capture/schema.h"
 
 #include <stdio.h>
@@ -10,7 +10,8 @@
 #include "base/cursor.h"
 #include "capture/table_map.h"
 
-#define CHANGED "the definition was changed after these rows were written; start the channel at a position after the change"
+#define CHANGED                                                                                                        \
+    "the definition was changed after these rows were written; start the channel at a position after the change"
 
 /* The binlog's column in the words of a CREATE TABLE. */
 static void describe(char *out, size_t size, uint8_t type, uint16_t metadata)
@@ -18,20 +19,20 @@ static void describe(char *out, size_t size, uint8_t type, uint16_t metadata)
     const char *name = column_type_name(type);
 
     switch (type) {
-    case COLUMN_VARCHAR: case COLUMN_STRING: case COLUMN_VAR_STRING:
-        snprintf(out, size, "%s of %u bytes", name, metadata);
-        break;
-    case COLUMN_NEWDECIMAL:
-        snprintf(out, size, "%s(%u,%u)", name, metadata >> 8, metadata & 0xffu);
-        break;
-    case COLUMN_BIT: case COLUMN_TIME2: case COLUMN_DATETIME2: case COLUMN_TIMESTAMP2:
-        snprintf(out, size, "%s(%u)", name, metadata);
-        break;
-    case COLUMN_BLOB: case COLUMN_ENUM: case COLUMN_SET:
+    case COLUMN_VARCHAR:
+    case COLUMN_STRING:
+    case COLUMN_VAR_STRING: snprintf(out, size, "%s of %u bytes", name, metadata); break;
+    case COLUMN_NEWDECIMAL: snprintf(out, size, "%s(%u,%u)", name, metadata >> 8, metadata & 0xffu); break;
+    case COLUMN_BIT:
+    case COLUMN_TIME2:
+    case COLUMN_DATETIME2:
+    case COLUMN_TIMESTAMP2: snprintf(out, size, "%s(%u)", name, metadata); break;
+    case COLUMN_BLOB:
+    case COLUMN_ENUM:
+    case COLUMN_SET:
         snprintf(out, size, "%s with %u-byte %s", name, metadata, type == COLUMN_BLOB ? "lengths" : "values");
         break;
-    default:
-        snprintf(out, size, "%s", name);
+    default: snprintf(out, size, "%s", name);
     }
 }
 
@@ -71,8 +72,10 @@ static bool fits(const struct change_column *c, const struct schema_column *x, u
     case CHANGE_TIMESTAMP: return type == COLUMN_TIMESTAMP || (type == COLUMN_TIMESTAMP2 && metadata == c->scale);
     case CHANGE_YEAR: return type == COLUMN_YEAR;
     case CHANGE_TEXT: return type == COLUMN_BLOB && metadata == x->prefix_bytes;
-    case CHANGE_CHAR: case CHANGE_VARCHAR: case CHANGE_BINARY: case CHANGE_VARBINARY:
-        return fits_string(c, x, type, metadata);
+    case CHANGE_CHAR:
+    case CHANGE_VARCHAR:
+    case CHANGE_BINARY:
+    case CHANGE_VARBINARY: return fits_string(c, x, type, metadata);
     case CHANGE_BLOB:
         if (x->special != SCHEMA_SPECIAL_NONE) return fits_string(c, x, type, metadata);
         return type == COLUMN_BLOB && metadata == x->prefix_bytes;
@@ -101,7 +104,8 @@ static enum err check_signedness(const struct schema_table *t, const struct tabl
 
     for (uint16_t i = 0; i < t->table.column_count; i++) {
         const struct change_column *c = &t->table.column[i];
-        if (c->type == CHANGE_YEAR) return ERR_OK; /* counted by some servers and not by others: the rest cannot be told */
+        if (c->type == CHANGE_YEAR)
+            return ERR_OK; /* counted by some servers and not by others: the rest cannot be told */
         if (c->type > CHANGE_DECIMAL || c->type == CHANGE_BIT) continue;
         if (bit / 8 >= map->signedness_bytes) return ERR_OK;
         bool is_unsigned = (map->signedness[bit / 8] >> (7 - bit % 8) & 1) != 0;
@@ -128,9 +132,10 @@ static enum err check_names(const struct schema_table *t, const struct table_map
             return err_set(msg, ERR_CORRUPT, "TABLE_MAP event of table %s.%s ends inside its column names",
                            t->table.database, t->table.table);
         if (strlen(name) != size || memcmp(name, given, size) != 0)
-            return err_set(msg, ERR_SCHEMA,
-                           "table %s.%s: column %u is named `%s` in the table's definition and `%.*s` in the binlog: " CHANGED,
-                           t->table.database, t->table.table, i + 1u, name, (int)size, (const char *)given);
+            return err_set(
+                msg, ERR_SCHEMA,
+                "table %s.%s: column %u is named `%s` in the table's definition and `%.*s` in the binlog: " CHANGED,
+                t->table.database, t->table.table, i + 1u, name, (int)size, (const char *)given);
     }
     return ERR_OK;
 }
@@ -143,12 +148,12 @@ enum err schema_check_map(const struct schema_table *t, const struct table_map *
 
     if (t->is_versioned && hidden == 2)
         return err_set(msg, ERR_UNSUPPORTED,
-                       "table %s.%s is system-versioned with implicit period columns: rows of its history would be told as inserts; "
+                       "table %s.%s is system-versioned with implicit period columns: rows of its history would be "
+                       "told as inserts; "
                        "exclude the table, or declare the period columns",
                        t->table.database, t->table.table);
     if (map->column_count < defined || (hidden != 0 && !is_hidden_fit(t, map, hidden)))
-        return err_set(msg, ERR_SCHEMA,
-                       "table %s.%s has %u columns in its definition and %u in the binlog: " CHANGED,
+        return err_set(msg, ERR_SCHEMA, "table %s.%s has %u columns in its definition and %u in the binlog: " CHANGED,
                        t->table.database, t->table.table, defined, map->column_count);
     for (uint16_t i = 0; i < defined; i++) {
         if (fits(&t->table.column[i], &t->column[i], map->type[i], map->metadata[i])) continue;
@@ -156,7 +161,8 @@ enum err schema_check_map(const struct schema_table *t, const struct table_map *
         describe(stored, sizeof stored, map->type[i], map->metadata[i]);
         return err_set(msg, ERR_SCHEMA,
                        "table %s.%s: column %u `%s` is %.100s in the table's definition and %s in the binlog: " CHANGED,
-                       t->table.database, t->table.table, i + 1u, t->table.column[i].name, t->column[i].type_text, stored);
+                       t->table.database, t->table.table, i + 1u, t->table.column[i].name, t->column[i].type_text,
+                       stored);
     }
     if (map->signedness != NULL) TRY(check_signedness(t, map, msg));
     if (map->names != NULL) TRY(check_names(t, map, msg));

@@ -6,9 +6,9 @@
 #include "capture/table_map.h"
 
 enum {
-    IDS_MAX     = 16384, /* a statement maps far fewer tables; more than half full, all are forgotten between statements */
+    IDS_MAX = 16384, /* a statement maps far fewer tables; more than half full, all are forgotten between statements */
     NAMES_SLOTS = 4096,
-    NAMES_MAX   = 65536, /* the same for names */
+    NAMES_MAX = 65536, /* the same for names */
 };
 
 struct table_id { /* open addressing; entry NULL: free */
@@ -17,12 +17,12 @@ struct table_id { /* open addressing; entry NULL: free */
 };
 
 struct table_cache {
-    struct schema       *schema;
+    struct schema *schema;
     const struct filter *filter;
-    struct table_id      id[IDS_MAX];
-    struct table_entry  *name[NAMES_SLOTS];
+    struct table_id id[IDS_MAX];
+    struct table_entry *name[NAMES_SLOTS];
     uint32_t id_count, name_count;
-    bool     statement_ended;
+    bool statement_ended;
     struct table_map map; /* of the event being looked at */
 };
 
@@ -116,7 +116,8 @@ static enum err keep_body(struct table_entry *e, const uint8_t *bytes, uint32_t 
 
 static bool is_prepared(const struct table_cache *c, const struct table_entry *e, const uint8_t *bytes, size_t size)
 {
-    return e->body_bytes == size && e->schema_generation == schema_generation(c->schema) && memcmp(e->body, bytes, size) == 0;
+    return e->body_bytes == size && e->schema_generation == schema_generation(c->schema) &&
+           memcmp(e->body, bytes, size) == 0;
 }
 
 /* Between statements no id is awaited any more: the place to forget when there are many. */
@@ -130,23 +131,27 @@ static void forget_some(struct table_cache *c)
     if (c->name_count >= NAMES_MAX) free_names(c);
 }
 
-static enum err prepare(struct table_cache *c, struct table_entry *e, const uint8_t *bytes, size_t size, struct err_msg *msg)
+static enum err prepare(struct table_cache *c, struct table_entry *e, const uint8_t *bytes, size_t size,
+                        struct err_msg *msg)
 {
     e->body_bytes = 0;
     e->schema_generation = schema_generation(c->schema);
     e->definition = NULL;
     row_decoder_release(&e->decoder);
     if (e->is_selected) {
-        const struct schema_table *definition = schema_find(c->schema, e->database, e->database_bytes, e->table, e->table_bytes);
+        const struct schema_table *definition =
+            schema_find(c->schema, e->database, e->database_bytes, e->table, e->table_bytes);
         if (definition == NULL)
-            return err_set(msg, ERR_NOT_FOUND, "table %s.%s is in the binlog, but the source has no definition of it", e->database, e->table);
+            return err_set(msg, ERR_NOT_FOUND, "table %s.%s is in the binlog, but the source has no definition of it",
+                           e->database, e->table);
         TRY(row_decoder_prepare(&e->decoder, &c->map, definition, msg));
         e->definition = definition;
     }
     return keep_body(e, bytes, (uint32_t)size);
 }
 
-enum err table_cache_map(struct table_cache *c, const uint8_t *body, size_t size, struct table_entry **out, struct err_msg *msg)
+enum err table_cache_map(struct table_cache *c, const uint8_t *body, size_t size, struct table_entry **out,
+                         struct err_msg *msg)
 {
     *out = NULL;
     if (size < 6) return err_set(msg, ERR_CORRUPT, "TABLE_MAP event of %zu bytes has no table id", size);
@@ -171,8 +176,8 @@ enum err table_cache_map(struct table_cache *c, const uint8_t *body, size_t size
     return ERR_OK;
 }
 
-enum err table_cache_rows(struct table_cache *c, uint8_t type, const uint8_t *body, size_t size, struct rows_event *event,
-                          struct table_entry **out, struct err_msg *msg)
+enum err table_cache_rows(struct table_cache *c, uint8_t type, const uint8_t *body, size_t size,
+                          struct rows_event *event, struct table_entry **out, struct err_msg *msg)
 {
     *out = NULL;
     TRY(rows_event_decode(event, type, body, size, msg));

@@ -11,37 +11,68 @@
 
 enum { TABLE_MAP_COLUMNS_MAX = 4096 };
 
-enum column_type { /* the binlog's column type numbers (enum_field_types) */
-    COLUMN_DECIMAL = 0, COLUMN_TINY = 1, COLUMN_SHORT = 2, COLUMN_LONG = 3, COLUMN_FLOAT = 4, COLUMN_DOUBLE = 5, COLUMN_NULL = 6,
-    COLUMN_TIMESTAMP = 7, COLUMN_LONGLONG = 8, COLUMN_INT24 = 9, COLUMN_DATE = 10, COLUMN_TIME = 11, COLUMN_DATETIME = 12,
-    COLUMN_YEAR = 13, COLUMN_NEWDATE = 14, COLUMN_VARCHAR = 15, COLUMN_BIT = 16, COLUMN_TIMESTAMP2 = 17, COLUMN_DATETIME2 = 18,
-    COLUMN_TIME2 = 19, COLUMN_TYPED_ARRAY = 20, COLUMN_BLOB_COMPRESSED = 140, COLUMN_VARCHAR_COMPRESSED = 141,
-    COLUMN_VECTOR = 242, COLUMN_JSON = 245, COLUMN_NEWDECIMAL = 246, COLUMN_ENUM = 247, COLUMN_SET = 248, COLUMN_TINY_BLOB = 249,
-    COLUMN_MEDIUM_BLOB = 250, COLUMN_LONG_BLOB = 251, COLUMN_BLOB = 252, COLUMN_VAR_STRING = 253, COLUMN_STRING = 254,
+/* The binlog's column type numbers (enum_field_types). */
+enum column_type {
+    COLUMN_DECIMAL = 0,
+    COLUMN_TINY = 1,
+    COLUMN_SHORT = 2,
+    COLUMN_LONG = 3,
+    COLUMN_FLOAT = 4,
+    COLUMN_DOUBLE = 5,
+    COLUMN_NULL = 6,
+    COLUMN_TIMESTAMP = 7,
+    COLUMN_LONGLONG = 8,
+    COLUMN_INT24 = 9,
+    COLUMN_DATE = 10,
+    COLUMN_TIME = 11,
+    COLUMN_DATETIME = 12,
+    COLUMN_YEAR = 13,
+    COLUMN_NEWDATE = 14,
+    COLUMN_VARCHAR = 15,
+    COLUMN_BIT = 16,
+    COLUMN_TIMESTAMP2 = 17,
+    COLUMN_DATETIME2 = 18,
+    COLUMN_TIME2 = 19,
+    COLUMN_TYPED_ARRAY = 20,
+    COLUMN_BLOB_COMPRESSED = 140,
+    COLUMN_VARCHAR_COMPRESSED = 141,
+    COLUMN_VECTOR = 242,
+    COLUMN_JSON = 245,
+    COLUMN_NEWDECIMAL = 246,
+    COLUMN_ENUM = 247,
+    COLUMN_SET = 248,
+    COLUMN_TINY_BLOB = 249,
+    COLUMN_MEDIUM_BLOB = 250,
+    COLUMN_LONG_BLOB = 251,
+    COLUMN_BLOB = 252,
+    COLUMN_VAR_STRING = 253,
+    COLUMN_STRING = 254,
     COLUMN_GEOMETRY = 255,
 };
 
 struct table_map { /* about 13 KB; names and optional metadata point into the event */
-    uint64_t    table_id;
-    uint16_t    flags;
+    uint64_t table_id;
+    uint16_t flags;
     const char *database, *table; /* UTF-8, not NUL-terminated here */
-    uint8_t     database_bytes, table_bytes;
-    uint16_t    column_count;
-    const uint8_t *signedness;    /* MySQL 8, MariaDB 10.5: bit per numeric column, most significant first; NULL: not told */
-    uint32_t    signedness_bytes;
-    const uint8_t *names;         /* length-prefixed column names; NULL: not told */
-    uint32_t    names_bytes;
-    uint8_t     type[TABLE_MAP_COLUMNS_MAX];     /* enum column_type; STRING is resolved to ENUM, SET or STRING */
-    uint16_t    metadata[TABLE_MAP_COLUMNS_MAX]; /* STRING VARCHAR: bytes at most; ENUM SET BLOBs JSON: bytes of value or length;
-                                                    NEWDECIMAL: precision << 8 | scale; BIT: bits; TIME2..: fraction digits */
+    uint8_t database_bytes, table_bytes;
+    uint16_t column_count;
+    const uint8_t
+        *signedness; /* MySQL 8, MariaDB 10.5: bit per numeric column, most significant first; NULL: not told */
+    uint32_t signedness_bytes;
+    const uint8_t *names; /* length-prefixed column names; NULL: not told */
+    uint32_t names_bytes;
+    uint8_t type[TABLE_MAP_COLUMNS_MAX];      /* enum column_type; STRING is resolved to ENUM, SET or STRING */
+    uint16_t metadata[TABLE_MAP_COLUMNS_MAX]; /* STRING VARCHAR: bytes at most; ENUM SET BLOBs JSON: bytes of value or
+                                                 length; NEWDECIMAL: precision << 8 | scale; BIT: bits; TIME2..:
+                                                 fraction digits */
 };
 
 /* The id at the body's start; 0 bytes are consumed.  `size` at least 6, else 0. */
 uint64_t table_map_id(const uint8_t *body, size_t size);
 
 /* table_map_decode reads the event body (after the 19-byte header, without checksum).  Borrows `body` for the names.
- * ERR_CORRUPT: it does not hold what it says.  ERR_TOO_LARGE: more columns than MySQL allows.  ERR_UNSUPPORTED: a column type that
- * we do not know the metadata of, so nothing after it can be read. */
+ * ERR_CORRUPT: it does not hold what it says.  ERR_TOO_LARGE: more columns than MySQL allows.  ERR_UNSUPPORTED: a
+ * column type that we do not know the metadata of, so nothing after it can be read. */
 NODISCARD enum err table_map_decode(struct table_map *out, const uint8_t *body, size_t size, struct err_msg *msg);
 
 /* Word for a type number: "BIGINT", "VARCHAR", ..., "type 99". */

@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint32_t le32(const uint8_t *p) { return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24; }
+static uint32_t le32(const uint8_t *p)
+{
+    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
 
 bool binlog_file_open(struct binlog_file *f, const char *path)
 {
@@ -15,7 +18,11 @@ bool binlog_file_open(struct binlog_file *f, const char *path)
     f->size = (size_t)ftell(in);
     rewind(in);
     f->bytes = malloc(f->size + 1);
-    bool ok = fread(f->bytes, 1, f->size, in) == f->size && f->size >= 4 && memcmp(f->bytes, "\xfe" "bin", 4) == 0;
+    bool ok = fread(f->bytes, 1, f->size, in) == f->size && f->size >= 4 &&
+              memcmp(f->bytes,
+                     "\xfe"
+                     "bin",
+                     4) == 0;
     fclose(in);
     if (!ok) binlog_file_close(f);
     return ok;
@@ -53,8 +60,11 @@ static int print_datetime(char *out, size_t room, enum change_type type, const s
 {
     switch (type) {
     case CHANGE_DATE: return snprintf(out, room, "%04u-%02u-%02u", t->year, t->month, t->day);
-    case CHANGE_TIME: return snprintf(out, room, "%s%02u:%02u:%02u", t->is_negative ? "-" : "", t->hour, t->minute, t->second);
-    default: return snprintf(out, room, "%04u-%02u-%02u %02u:%02u:%02u", t->year, t->month, t->day, t->hour, t->minute, t->second);
+    case CHANGE_TIME:
+        return snprintf(out, room, "%s%02u:%02u:%02u", t->is_negative ? "-" : "", t->hour, t->minute, t->second);
+    default:
+        return snprintf(out, room, "%04u-%02u-%02u %02u:%02u:%02u", t->year, t->month, t->day, t->hour, t->minute,
+                        t->second);
     }
 }
 
@@ -66,8 +76,8 @@ static int print_timestamp(char *out, size_t room, int64_t seconds)
     int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365, doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
     int64_t mp = (5 * doy + 2) / 153, day = doy - (153 * mp + 2) / 5 + 1, month = mp < 10 ? mp + 3 : mp - 9;
     int64_t year = yoe + era * 400 + (month <= 2), s = seconds % 86400;
-    return snprintf(out, room, "%04d-%02d-%02d %02d:%02d:%02d", (int)year, (int)month, (int)day, (int)(s / 3600), (int)(s / 60 % 60),
-                    (int)(s % 60));
+    return snprintf(out, room, "%04d-%02d-%02d %02d:%02d:%02d", (int)year, (int)month, (int)day, (int)(s / 3600),
+                    (int)(s / 60 % 60), (int)(s % 60));
 }
 
 struct cell cell_of(const struct change_column *column, const struct change_value *v)
@@ -80,9 +90,12 @@ struct cell cell_of(const struct change_column *column, const struct change_valu
     switch ((enum change_value_kind)v->kind) {
     case CHANGE_VALUE_NULL: return cell;
     case CHANGE_VALUE_ABSENT: cell.is_absent = true; return cell;
-    case CHANGE_VALUE_INT: size = snprintf(text, sizeof text, column->type == CHANGE_YEAR ? "%04lld" : "%lld", (long long)v->i); break;
+    case CHANGE_VALUE_INT:
+        size = snprintf(text, sizeof text, column->type == CHANGE_YEAR ? "%04lld" : "%lld", (long long)v->i);
+        break;
     case CHANGE_VALUE_UINT: size = snprintf(text, sizeof text, "%llu", (unsigned long long)v->u); break;
-    case CHANGE_VALUE_FLOAT: case CHANGE_VALUE_DOUBLE: size = snprintf(text, sizeof text, "%.17g", v->d + 0.0); break;
+    case CHANGE_VALUE_FLOAT:
+    case CHANGE_VALUE_DOUBLE: size = snprintf(text, sizeof text, "%.17g", v->d + 0.0); break;
     case CHANGE_VALUE_DATETIME:
         size = print_datetime(text, sizeof text, column->type, &v->t);
         microsecond = v->t.microsecond;
@@ -91,7 +104,8 @@ struct cell cell_of(const struct change_column *column, const struct change_valu
         size = print_timestamp(text, sizeof text, v->ts.seconds);
         microsecond = v->ts.microsecond;
         break;
-    case CHANGE_VALUE_BYTES: case CHANGE_VALUE_TEXT:
+    case CHANGE_VALUE_BYTES:
+    case CHANGE_VALUE_TEXT:
         cell.size = v->size;
         cell.bytes = malloc(v->size + 1u);
         memcpy(cell.bytes, v->bytes, v->size);
@@ -139,8 +153,8 @@ static size_t find_row(const struct row_list *l, const struct cell *image, uint1
     return l->count;
 }
 
-bool row_list_apply(struct row_list *l, const struct change_table *t, enum change_operation operation, const struct change_value *before,
-                    const struct change_value *after)
+bool row_list_apply(struct row_list *l, const struct change_table *t, enum change_operation operation,
+                    const struct change_value *before, const struct change_value *after)
 {
     size_t at = l->count;
 

@@ -1,11 +1,12 @@
-/* Goal: a table is followed exactly when an include pattern takes it and no exclude pattern does; a malformed pattern is refused with
- * the reason and an example. */
+/* Goal: a table is followed exactly when an include pattern takes it and no exclude pattern does; a malformed pattern
+ * is refused with the reason and an example. */
 #include <check.h>
 #include <string.h>
 
 #include "capture/filter.h"
 
-static bool selects(const char *const *include, const char *const *exclude, bool ignore_case, const char *database, const char *table)
+static bool selects(const char *const *include, const char *const *exclude, bool ignore_case, const char *database,
+                    const char *table)
 {
     struct filter *f;
     struct err_msg msg;
@@ -18,20 +19,39 @@ static bool selects(const char *const *include, const char *const *exclude, bool
 
 START_TEST(patterns)
 {
-    static const struct { const char *pattern, *database, *table; bool expected; } list[] = {
-        {"shop.orders", "shop", "orders", true}, {"shop.orders", "shop", "orders2", false}, {"shop.orders", "shop2", "orders", false},
-        {"shop", "shop", "anything", true}, {"shop.*", "shop", "anything", true}, {"shop", "shopping", "t", false},
-        {"*", "any", "t", true}, {"*.*", "any", "t", true}, {"*.log", "any", "log", true}, {"*.log", "any", "logs", false},
-        {"shop_*.order_*", "shop_1", "order_", true}, {"shop_*.order_*", "shopX1", "order_1", false},
-        {"a*b*c.t", "axbxbxc", "t", true}, {"a*b*c.t", "axbxbx", "t", false}, {"**.t", "x", "t", true},
-        {"d._", "d", "_", true}, {"d._", "d", "x", false}, {"d.%", "d", "x", false}, {"d.?", "d", "x", false}, /* only `*` is special */
+    static const struct {
+        const char *pattern, *database, *table;
+        bool expected;
+    } list[] = {
+        {"shop.orders", "shop", "orders", true},
+        {"shop.orders", "shop", "orders2", false},
+        {"shop.orders", "shop2", "orders", false},
+        {"shop", "shop", "anything", true},
+        {"shop.*", "shop", "anything", true},
+        {"shop", "shopping", "t", false},
+        {"*", "any", "t", true},
+        {"*.*", "any", "t", true},
+        {"*.log", "any", "log", true},
+        {"*.log", "any", "logs", false},
+        {"shop_*.order_*", "shop_1", "order_", true},
+        {"shop_*.order_*", "shopX1", "order_1", false},
+        {"a*b*c.t", "axbxbxc", "t", true},
+        {"a*b*c.t", "axbxbx", "t", false},
+        {"**.t", "x", "t", true},
+        {"d._", "d", "_", true},
+        {"d._", "d", "x", false},
+        {"d.%", "d", "x", false},
+        {"d.?", "d", "x", false}, /* only `*` is special */
         {"Shop.T", "shop", "t", false},
-        {"`my.db`.`t``x`", "my.db", "t`x", true}, {"`a*`.t", "ab", "t", false}, {"`a*`.t", "a*", "t", true}, {"d.`*`", "d", "x", false},
+        {"`my.db`.`t``x`", "my.db", "t`x", true},
+        {"`a*`.t", "ab", "t", false},
+        {"`a*`.t", "a*", "t", true},
+        {"d.`*`", "d", "x", false},
         {"\xe6\x97\xa5*.t", "\xe6\x97\xa5\xe6\x9c\xac", "t", true},
     };
     for (size_t i = 0; i < sizeof list / sizeof *list; i++)
-        ck_assert_msg(selects(LIST(list[i].pattern), NULL, false, list[i].database, list[i].table) == list[i].expected, "%s on %s.%s",
-                      list[i].pattern, list[i].database, list[i].table);
+        ck_assert_msg(selects(LIST(list[i].pattern), NULL, false, list[i].database, list[i].table) == list[i].expected,
+                      "%s on %s.%s", list[i].pattern, list[i].database, list[i].table);
     ck_assert(selects(LIST("Shop.T*"), NULL, true, "shop", "tab"));
     ck_assert(selects(LIST("a", "b.x"), NULL, false, "b", "x"));
 }
@@ -67,7 +87,8 @@ START_TEST(databases)
     ck_assert_uint_eq(filter_include_count(f), 3);
     ck_assert_str_eq(filter_database(f, 0), "a");
     ck_assert_ptr_null(filter_database(f, 1));
-    ck_assert(filter_selects_database(f, "a", 1) && filter_selects_database(f, "bx", 2) && filter_selects_database(f, "mysql", 5));
+    ck_assert(filter_selects_database(f, "a", 1) && filter_selects_database(f, "bx", 2) &&
+              filter_selects_database(f, "mysql", 5));
     ck_assert(!filter_selects_database(f, "bad", 3) && !filter_selects_database(f, "c", 1));
     filter_close(f);
 }

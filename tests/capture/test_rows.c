@@ -1,6 +1,7 @@
-/* Goal: every stored form of every type becomes the value that the server would show; what is malformed is refused, and nothing is ever
- * read outside the event.  Method: handmade TABLE_MAP and rows events, one column at a time; then a table of all types, cut at every
- * byte and mutated at random, in buffers of exact size so that the address sanitizer sees any byte too far. */
+/* Goal: every stored form of every type becomes the value that the server would show; what is malformed is refused, and
+ * nothing is ever read outside the event.  Method: handmade TABLE_MAP and rows events, one column at a time; then a
+ * table of all types, cut at every byte and mutated at random, in buffers of exact size so that the address sanitizer
+ * sees any byte too far. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +15,8 @@
 
 struct column { /* one column: as information_schema tells it, and as a TABLE_MAP does */
     const char *type, *charset;
-    uint32_t    octets;
-    uint8_t     map_type;
+    uint32_t octets;
+    uint8_t map_type;
     const char *metadata; /* hex */
 };
 
@@ -26,29 +27,35 @@ struct given { /* a table for the fake source */
     bool is_rds, has_primary_key, is_versioned;
 };
 
-static enum err give(enum err (*row)(void *, const char *const *, const size_t *, uint32_t), void *context, const char **field, uint32_t n)
+static enum err give(enum err (*row)(void *, const char *const *, const size_t *, uint32_t), void *context,
+                     const char **field, uint32_t n)
 {
     size_t bytes[8];
     for (uint32_t i = 0; i < n; i++) bytes[i] = field[i] == NULL ? 0 : strlen(field[i]);
     return row(context, field, bytes, n);
 }
 
-static enum err answer(void *context, const char *sql, enum err (*row)(void *, const char *const *, const size_t *, uint32_t),
-                       void *row_context, struct err_msg *msg)
+static enum err answer(void *context, const char *sql,
+                       enum err (*row)(void *, const char *const *, const size_t *, uint32_t), void *row_context,
+                       struct err_msg *msg)
 {
     const struct given *g = context;
     (void)msg;
-    if (strstr(sql, "VERSION()") != NULL) return give(row, row_context, (const char *[]){g->version == NULL ? "5.7.29" : g->version}, 1);
-    if (strstr(sql, "rds|_") != NULL) return g->is_rds ? give(row, row_context, (const char *[]){"rds_x", "1"}, 2) : ERR_OK;
+    if (strstr(sql, "VERSION()") != NULL)
+        return give(row, row_context, (const char *[]){g->version == NULL ? "5.7.29" : g->version}, 1);
+    if (strstr(sql, "rds|_") != NULL)
+        return g->is_rds ? give(row, row_context, (const char *[]){"rds_x", "1"}, 2) : ERR_OK;
     if (strstr(sql, "STATISTICS") != NULL)
-        return g->has_primary_key ? give(row, row_context, (const char *[]){"d", "t", "PRIMARY", "c0", "BTREE"}, 5) : ERR_OK;
+        return g->has_primary_key ? give(row, row_context, (const char *[]){"d", "t", "PRIMARY", "c0", "BTREE"}, 5)
+                                  : ERR_OK;
     if (strstr(sql, "information_schema.TABLES") != NULL)
         return g->is_versioned ? give(row, row_context, (const char *[]){"d", "t"}, 2) : ERR_OK;
     for (uint16_t i = 0; i < g->count; i++) {
         char name[16], octets[16];
         snprintf(name, sizeof name, "c%u", i);
         snprintf(octets, sizeof octets, "%u", g->column[i].octets);
-        const char *field[] = {"d", "t", name, g->column[i].type, g->column[i].charset, g->column[i].octets == 0 ? NULL : octets};
+        const char *field[] = {
+            "d", "t", name, g->column[i].type, g->column[i].charset, g->column[i].octets == 0 ? NULL : octets};
         TRY(give(row, row_context, field, 6));
     }
     return ERR_OK;
@@ -114,7 +121,8 @@ static void put_rows_header(struct sink *out, uint8_t type, uint16_t count)
 }
 
 /* Decodes one value of one column.  The row's bytes lie in memory of exactly their size. */
-static enum err decode_one(const struct column *column, const char *version, const char *value_hex, struct cell *cell, struct err_msg *msg)
+static enum err decode_one(const struct column *column, const char *version, const char *value_hex, struct cell *cell,
+                           struct err_msg *msg)
 {
     struct given g = {column, 1, version, false, false, false};
     uint8_t map_body[512], rows_body[4096];
@@ -170,7 +178,8 @@ static void check_values(const struct value_case *c, size_t count)
             continue;
         }
         ck_assert_msg(e == ERR_OK, "%s %s: %s %s", c[i].column.type, c[i].value, err_text(e), msg.text);
-        ck_assert_msg(strcmp(cell.bytes, c[i].text) == 0, "%s %s: \"%s\", expected \"%s\"", c[i].column.type, c[i].value, cell.bytes, c[i].text);
+        ck_assert_msg(strcmp(cell.bytes, c[i].text) == 0, "%s %s: \"%s\", expected \"%s\"", c[i].column.type,
+                      c[i].value, cell.bytes, c[i].text);
         free(cell.bytes);
         /* One byte less is never enough. */
         char cut[600];
@@ -236,8 +245,14 @@ START_TEST(temporals)
         {{"datetime", NULL, 0, COLUMN_DATETIME2, "00"}, "8000000000", "0000-00-00 00:00:00"},
         {{"datetime", NULL, 0, COLUMN_DATETIME2, "00"}, "fef3ff7efb", "9999-12-31 23:59:59"},
         {{"datetime", NULL, 0, COLUMN_DATETIME2, "00"}, "7ef3ff7efb", NULL}, /* before year 0 */
-        {{"datetime(3)", NULL, 0, COLUMN_DATETIME2, "03"}, "99a5422081" "04d2", "2020-01-01 02:02:01.123"},
-        {{"datetime(6)", NULL, 0, COLUMN_DATETIME2, "06"}, "8000000000" "0f423f", "0000-00-00 00:00:00.999999"},
+        {{"datetime(3)", NULL, 0, COLUMN_DATETIME2, "03"},
+         "99a5422081"
+         "04d2",
+         "2020-01-01 02:02:01.123"},
+        {{"datetime(6)", NULL, 0, COLUMN_DATETIME2, "06"},
+         "8000000000"
+         "0f423f",
+         "0000-00-00 00:00:00.999999"},
         {{"timestamp", NULL, 0, COLUMN_TIMESTAMP, ""}, "ffffff7f", "2038-01-19 03:14:07"},
         {{"timestamp", NULL, 0, COLUMN_TIMESTAMP2, "00"}, "00000000", "0000-00-00 00:00:00"},
         {{"timestamp", NULL, 0, COLUMN_TIMESTAMP2, "00"}, "ffffffff", "2106-02-07 06:28:15"},
@@ -257,11 +272,16 @@ START_TEST(strings)
         {{"char(0)", "latin1", 0, COLUMN_STRING, "fe00"}, "00", ""},
         {{"char(3)", "utf8", 9, COLUMN_STRING, "fe09"}, "03616263", "abc"},
         {{"char(3)", "utf8", 9, COLUMN_STRING, "fe09"}, "0a61626361626361626361", NULL}, /* longer than the column */
-        {{"char(255)", "utf8mb4", 1020, COLUMN_STRING, "cefc"}, "0200c3a9", "\xc3\xa9"}, /* length bits hidden in the type */
+        {{"char(255)", "utf8mb4", 1020, COLUMN_STRING, "cefc"},
+         "0200c3a9",
+         "\xc3\xa9"}, /* length bits hidden in the type */
         {{"varchar(255)", "latin1", 255, COLUMN_VARCHAR, "ff00"}, "0178", "x"},
         {{"varchar(64)", "utf8mb4", 256, COLUMN_VARCHAR, "0001"}, "010078", "x"},
         {{"tinytext", "utf8", 0, COLUMN_BLOB, "01"}, "0178", "x"},
-        {{"mediumblob", NULL, 0, COLUMN_BLOB, "03"}, "02000079" "7a", "yz"},
+        {{"mediumblob", NULL, 0, COLUMN_BLOB, "03"},
+         "02000079"
+         "7a",
+         "yz"},
         {{"longtext", "utf8", 0, COLUMN_BLOB, "04"}, "0100000078", "x"},
         {{"longtext", "utf8", 0, COLUMN_BLOB, "04"}, "ffffffff78", NULL},
         {{"enum('a','b,c','d''e','\\\\')", "utf8", 0, COLUMN_STRING, "f701"}, "03", "d'e"},
@@ -269,19 +289,28 @@ START_TEST(strings)
         {{"enum('a')", "utf8", 0, COLUMN_STRING, "f701"}, "02", NULL},
         {{"set('a','b','c')", "utf8", 0, COLUMN_STRING, "f801"}, "05", "a,c"},
         {{"set('a','b','c')", "utf8", 0, COLUMN_STRING, "f801"}, "08", NULL},
-        {{"json", NULL, 0, COLUMN_JSON, "04"}, "0300000005" "0700", "7"},
-        {{"json", NULL, 0, COLUMN_JSON, "04"}, "0300000077" "0700", NULL},
+        {{"json", NULL, 0, COLUMN_JSON, "04"},
+         "0300000005"
+         "0700",
+         "7"},
+        {{"json", NULL, 0, COLUMN_JSON, "04"},
+         "0300000077"
+         "0700",
+         NULL},
         {{"inet4", NULL, 0, COLUMN_STRING, "fe04"}, "040a0000ff", "10.0.0.255"},
         {{"inet6", NULL, 0, COLUMN_STRING, "fe10"}, "1020010db8000000000000000000000001", "2001:db8::1"},
         {{"inet6", NULL, 0, COLUMN_STRING, "fe10"}, "1000000000000000000000ffff01020304", "::ffff:1.2.3.4"},
-        {{"uuid", NULL, 0, COLUMN_STRING, "fe10"}, "10426655440000a45612d3e89b123e4567", "123e4567-e89b-12d3-a456-426655440000"},
+        {{"uuid", NULL, 0, COLUMN_STRING, "fe10"},
+         "10426655440000a45612d3e89b123e4567",
+         "123e4567-e89b-12d3-a456-426655440000"},
     };
     CHECK_VALUES(list);
 
     /* Index 0 is MySQL's empty label; BINARY(n) gets back the zero bytes that the server left out. */
     struct cell cell;
     struct err_msg msg;
-    struct column e = {"enum('a')", "utf8", 0, COLUMN_STRING, "f701"}, b = {"binary(5)", NULL, 5, COLUMN_STRING, "fe05"};
+    struct column e = {"enum('a')", "utf8", 0, COLUMN_STRING, "f701"},
+                  b = {"binary(5)", NULL, 5, COLUMN_STRING, "fe05"};
     ck_assert(decode_one(&e, NULL, "00", &cell, &msg) == ERR_OK && cell.size == 0);
     free(cell.bytes);
     ck_assert(decode_one(&b, NULL, "020061", &cell, &msg) == ERR_OK);
@@ -293,18 +322,28 @@ END_TEST
 START_TEST(mismatches)
 {
     static const struct column list[] = {
-        {"int(11)", NULL, 0, COLUMN_LONGLONG, ""}, {"int(11)", NULL, 0, COLUMN_VARCHAR, "1000"},
-        {"decimal(10,2)", NULL, 0, COLUMN_NEWDECIMAL, "0a03"}, {"varchar(10)", "latin1", 10, COLUMN_VARCHAR, "0b00"},
-        {"char(10)", "utf8", 30, COLUMN_STRING, "fe28"}, {"datetime(3)", NULL, 0, COLUMN_DATETIME2, "06"},
-        {"enum('a')", "utf8", 0, COLUMN_STRING, "f702"}, {"set('a')", "utf8", 0, COLUMN_STRING, "f701"},
-        {"text", "utf8", 0, COLUMN_BLOB, "01"}, {"json", NULL, 0, COLUMN_BLOB, "04"}, {"blob", NULL, 0, COLUMN_JSON, "04"},
-        {"bit(9)", NULL, 0, COLUMN_BIT, "0001"}, {"date", NULL, 0, COLUMN_TIME, ""}, {"float", NULL, 0, COLUMN_DOUBLE, "08"},
+        {"int(11)", NULL, 0, COLUMN_LONGLONG, ""},
+        {"int(11)", NULL, 0, COLUMN_VARCHAR, "1000"},
+        {"decimal(10,2)", NULL, 0, COLUMN_NEWDECIMAL, "0a03"},
+        {"varchar(10)", "latin1", 10, COLUMN_VARCHAR, "0b00"},
+        {"char(10)", "utf8", 30, COLUMN_STRING, "fe28"},
+        {"datetime(3)", NULL, 0, COLUMN_DATETIME2, "06"},
+        {"enum('a')", "utf8", 0, COLUMN_STRING, "f702"},
+        {"set('a')", "utf8", 0, COLUMN_STRING, "f701"},
+        {"text", "utf8", 0, COLUMN_BLOB, "01"},
+        {"json", NULL, 0, COLUMN_BLOB, "04"},
+        {"blob", NULL, 0, COLUMN_JSON, "04"},
+        {"bit(9)", NULL, 0, COLUMN_BIT, "0001"},
+        {"date", NULL, 0, COLUMN_TIME, ""},
+        {"float", NULL, 0, COLUMN_DOUBLE, "08"},
     };
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
         struct cell cell;
         struct err_msg msg = {0};
         ck_assert_msg(decode_one(&list[i], NULL, "00", &cell, &msg) == ERR_SCHEMA, "%s", list[i].type);
-        ck_assert_msg(strstr(msg.text, "d.t") != NULL && strstr(msg.text, "`c0`") != NULL && strstr(msg.text, list[i].type) != NULL, "%s", msg.text);
+        ck_assert_msg(strstr(msg.text, "d.t") != NULL && strstr(msg.text, "`c0`") != NULL &&
+                          strstr(msg.text, list[i].type) != NULL,
+                      "%s", msg.text);
     }
 }
 END_TEST
@@ -312,31 +351,64 @@ END_TEST
 /* ---- a table of everything ---- */
 
 static const struct column all[] = {
-    {"int(11)", NULL, 0, COLUMN_LONG, ""}, {"varchar(300)", "latin1", 300, COLUMN_VARCHAR, "2c01"},
-    {"decimal(20,5)", NULL, 0, COLUMN_NEWDECIMAL, "1405"}, {"datetime(6)", NULL, 0, COLUMN_DATETIME2, "06"},
-    {"time(3)", NULL, 0, COLUMN_TIME2, "03"}, {"timestamp(4)", NULL, 0, COLUMN_TIMESTAMP2, "04"}, {"date", NULL, 0, COLUMN_DATE, ""},
-    {"json", NULL, 0, COLUMN_JSON, "04"}, {"enum('x','y')", "utf8", 0, COLUMN_STRING, "f701"},
-    {"set('p','q','r')", "utf8", 0, COLUMN_STRING, "f801"}, {"binary(8)", NULL, 8, COLUMN_STRING, "fe08"},
-    {"mediumtext", "utf8", 0, COLUMN_BLOB, "03"}, {"bit(12)", NULL, 0, COLUMN_BIT, "0401"}, {"double", NULL, 0, COLUMN_DOUBLE, "08"},
-    {"char(255)", "utf8mb4", 1020, COLUMN_STRING, "cefc"}, {"geometry", NULL, 0, COLUMN_GEOMETRY, "04"},
-    {"uuid", NULL, 0, COLUMN_STRING, "fe10"}, {"bigint unsigned", NULL, 0, COLUMN_LONGLONG, ""},
+    {"int(11)", NULL, 0, COLUMN_LONG, ""},
+    {"varchar(300)", "latin1", 300, COLUMN_VARCHAR, "2c01"},
+    {"decimal(20,5)", NULL, 0, COLUMN_NEWDECIMAL, "1405"},
+    {"datetime(6)", NULL, 0, COLUMN_DATETIME2, "06"},
+    {"time(3)", NULL, 0, COLUMN_TIME2, "03"},
+    {"timestamp(4)", NULL, 0, COLUMN_TIMESTAMP2, "04"},
+    {"date", NULL, 0, COLUMN_DATE, ""},
+    {"json", NULL, 0, COLUMN_JSON, "04"},
+    {"enum('x','y')", "utf8", 0, COLUMN_STRING, "f701"},
+    {"set('p','q','r')", "utf8", 0, COLUMN_STRING, "f801"},
+    {"binary(8)", NULL, 8, COLUMN_STRING, "fe08"},
+    {"mediumtext", "utf8", 0, COLUMN_BLOB, "03"},
+    {"bit(12)", NULL, 0, COLUMN_BIT, "0401"},
+    {"double", NULL, 0, COLUMN_DOUBLE, "08"},
+    {"char(255)", "utf8mb4", 1020, COLUMN_STRING, "cefc"},
+    {"geometry", NULL, 0, COLUMN_GEOMETRY, "04"},
+    {"uuid", NULL, 0, COLUMN_STRING, "fe10"},
+    {"bigint unsigned", NULL, 0, COLUMN_LONGLONG, ""},
 };
 enum { ALL = sizeof all / sizeof *all };
-#define IMAGE                                                                                                                             \
-    "000000"                                                                          /* no NULL */                                       \
-    "2a000000" "0300616263" "8000000000000c0086c4" "99a5422081" "01e240" "80000004d2" "5e0be100000a" "9f1f4e"                          \
-    "1300000000" "0100" "1200" "0b000100" "0c0c00" "61" "0568656c6c6f" "02" "05" "0301ff02" "020000" "6869" "0fff" "182d4454fb210940"                  \
-    "0200c3a9" "0500000000000000aa" "10426655440000a45612d3e89b123e4567" "ffffffffffffffff"
+#define IMAGE                                                                                                          \
+    "000000" /* no NULL */                                                                                             \
+    "2a000000"                                                                                                         \
+    "0300616263"                                                                                                       \
+    "8000000000000c0086c4"                                                                                             \
+    "99a5422081"                                                                                                       \
+    "01e240"                                                                                                           \
+    "80000004d2"                                                                                                       \
+    "5e0be100000a"                                                                                                     \
+    "9f1f4e"                                                                                                           \
+    "1300000000"                                                                                                       \
+    "0100"                                                                                                             \
+    "1200"                                                                                                             \
+    "0b000100"                                                                                                         \
+    "0c0c00"                                                                                                           \
+    "61"                                                                                                               \
+    "0568656c6c6f"                                                                                                     \
+    "02"                                                                                                               \
+    "05"                                                                                                               \
+    "0301ff02"                                                                                                         \
+    "020000"                                                                                                           \
+    "6869"                                                                                                             \
+    "0fff"                                                                                                             \
+    "182d4454fb210940"                                                                                                 \
+    "0200c3a9"                                                                                                         \
+    "0500000000000000aa"                                                                                               \
+    "10426655440000a45612d3e89b123e4567"                                                                               \
+    "ffffffffffffffff"
 
 struct everything {
-    struct given   given;
+    struct given given;
     struct schema *schema;
     struct filter *filter;
     struct table_cache *cache;
     struct row_arena arena;
     struct change_value before[ALL], after[ALL];
     uint8_t map[1024], rows[4096];
-    size_t  map_bytes, rows_bytes;
+    size_t map_bytes, rows_bytes;
 };
 
 static void everything_open(struct everything *x, uint8_t type)
@@ -396,7 +468,8 @@ static void map_all(struct everything *x)
 
 START_TEST(cut_at_every_byte)
 {
-    static const uint8_t types[] = {ROWS_WRITE_V1, ROWS_UPDATE_V1, ROWS_DELETE_V1, ROWS_WRITE_V2, ROWS_UPDATE_V2, ROWS_DELETE_V2};
+    static const uint8_t types[] = {ROWS_WRITE_V1, ROWS_UPDATE_V1, ROWS_DELETE_V1,
+                                    ROWS_WRITE_V2, ROWS_UPDATE_V2, ROWS_DELETE_V2};
     for (size_t k = 0; k < sizeof types; k++) {
         struct everything x;
         bool is_update = types[k] == ROWS_UPDATE_V1 || types[k] == ROWS_UPDATE_V2;
@@ -415,7 +488,8 @@ START_TEST(cut_at_every_byte)
             struct err_msg msg;
             uint8_t *exact = malloc(size + (size == 0));
             memcpy(exact, x.map, size);
-            ck_assert_msg(table_cache_map(x.cache, exact, size, &entry, &msg) == ERR_CORRUPT, "TABLE_MAP cut at %zu", size);
+            ck_assert_msg(table_cache_map(x.cache, exact, size, &entry, &msg) == ERR_CORRUPT, "TABLE_MAP cut at %zu",
+                          size);
             free(exact);
         }
         everything_close(&x);
@@ -436,7 +510,8 @@ START_TEST(mutations)
         memcpy(map, x.map, x.map_bytes);
         memcpy(rows, x.rows, x.rows_bytes);
         if (round % 4 == 0) map[random_below(&random, x.map_bytes)] = (uint8_t)random_u64(&random);
-        for (uint64_t n = random_below(&random, 4); n != 0; n--) rows[random_below(&random, x.rows_bytes)] = (uint8_t)random_u64(&random);
+        for (uint64_t n = random_below(&random, 4); n != 0; n--)
+            rows[random_below(&random, x.rows_bytes)] = (uint8_t)random_u64(&random);
         enum err e = table_cache_map(x.cache, map, x.map_bytes, &entry, &msg);
         ck_assert(e != ERR_NO_MEMORY && e != ERR_NO_SPACE);
         int result = read_all(&x, ROWS_UPDATE_V2, rows, x.rows_bytes);
@@ -454,12 +529,15 @@ START_TEST(partial_images)
     everything_open(&x, ROWS_UPDATE_V1);
     map_all(&x);
     struct sink out = sink_of(x.rows, sizeof x.rows);
-    put_hex(&out, "070000000000" "0000");
+    put_hex(&out, "070000000000"
+                  "0000");
     sink_le(&out, ALL, 1);
-    put_hex(&out, "010000");            /* before: column 0 */
-    put_hex(&out, "020002");            /* after: columns 1 and 17 */
-    put_hex(&out, "00" "2a000000");     /* before image */
-    put_hex(&out, "02" "010078");       /* after image: column 17 is NULL */
+    put_hex(&out, "010000"); /* before: column 0 */
+    put_hex(&out, "020002"); /* after: columns 1 and 17 */
+    put_hex(&out, "00"
+                  "2a000000"); /* before image */
+    put_hex(&out, "02"
+                  "010078"); /* after image: column 17 is NULL */
     ck_assert_int_eq(read_all(&x, ROWS_UPDATE_V1, x.rows, (size_t)(out.at - x.rows)), 1);
     ck_assert(x.before[0].kind == CHANGE_VALUE_INT && x.before[0].i == 42);
     for (int i = 1; i < ALL; i++) ck_assert(x.before[i].kind == CHANGE_VALUE_ABSENT);
@@ -467,9 +545,11 @@ START_TEST(partial_images)
         ck_assert(x.after[i].kind == (i == 1 ? CHANGE_VALUE_BYTES : i == 17 ? CHANGE_VALUE_NULL : CHANGE_VALUE_ABSENT));
     /* No column at all: a row of no bytes would repeat for ever. */
     out = sink_of(x.rows, sizeof x.rows);
-    put_hex(&out, "070000000000" "0000");
+    put_hex(&out, "070000000000"
+                  "0000");
     sink_le(&out, ALL, 1);
-    put_hex(&out, "000000" "aabbcc");
+    put_hex(&out, "000000"
+                  "aabbcc");
     ck_assert_int_eq(read_all(&x, ROWS_WRITE_V1, x.rows, (size_t)(out.at - x.rows)), -1 - ERR_CORRUPT);
     everything_close(&x);
 }
@@ -533,7 +613,8 @@ START_TEST(cache)
     ck_assert(table_cache_map(x.cache, x.map, x.map_bytes, &other, &msg) == ERR_OK);
     ck_assert(!other->is_selected && strcmp(other->database, "e") == 0 && strcmp(other->table, "t") == 0);
     struct rows_event event;
-    ck_assert(table_cache_rows(x.cache, ROWS_WRITE_V2, x.rows, x.rows_bytes, &event, &again, &msg) == ERR_OK && again == other);
+    ck_assert(table_cache_rows(x.cache, ROWS_WRITE_V2, x.rows, x.rows_bytes, &event, &again, &msg) == ERR_OK &&
+              again == other);
     x.map[9] = 'd';
     map_all(&x);
     ck_assert_int_eq(read_all(&x, ROWS_WRITE_V2, x.rows, x.rows_bytes), 4);
@@ -583,7 +664,8 @@ START_TEST(many_ids)
     ck_assert_int_eq(e, ERR_TOO_LARGE);
     /* The dummy event that ends a statement names no table. */
     uint8_t dummy[] = {0xff, 0xff, 0xff, 0, 0, 0, 1, 0, 2, 0, 0};
-    ck_assert(table_cache_rows(x.cache, ROWS_WRITE_V2, dummy, sizeof dummy, &event, &entry, &msg) == ERR_OK && entry == NULL);
+    ck_assert(table_cache_rows(x.cache, ROWS_WRITE_V2, dummy, sizeof dummy, &event, &entry, &msg) == ERR_OK &&
+              entry == NULL);
     everything_close(&x);
 }
 END_TEST
@@ -611,12 +693,17 @@ END_TEST
 /* Signedness and names that MySQL 8 adds to the TABLE_MAP are held against the definition. */
 START_TEST(optional_metadata)
 {
-    struct column two[] = {{"int(10) unsigned", NULL, 0, COLUMN_LONG, ""}, {"bigint(20)", NULL, 0, COLUMN_LONGLONG, ""}};
+    struct column two[] = {{"int(10) unsigned", NULL, 0, COLUMN_LONG, ""},
+                           {"bigint(20)", NULL, 0, COLUMN_LONGLONG, ""}};
     struct given g = {two, 2, NULL, false, false, false};
     struct schema *s = schema_of(&g);
-    static const struct { const char *optional; enum err expected; } list[] = {
-        {"010180", ERR_OK}, {"010140", ERR_SCHEMA}, {"010100", ERR_SCHEMA}, {"0101c0", ERR_SCHEMA},
-        {"0406026330026331", ERR_OK}, {"0406026330026332", ERR_SCHEMA}, {"0403026330", ERR_CORRUPT}, {"6303aabbcc010180", ERR_OK},
+    static const struct {
+        const char *optional;
+        enum err expected;
+    } list[] = {
+        {"010180", ERR_OK},          {"010140", ERR_SCHEMA},       {"010100", ERR_SCHEMA},
+        {"0101c0", ERR_SCHEMA},      {"0406026330026331", ERR_OK}, {"0406026330026332", ERR_SCHEMA},
+        {"0403026330", ERR_CORRUPT}, {"6303aabbcc010180", ERR_OK},
     };
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
         static struct table_map map;
@@ -627,7 +714,8 @@ START_TEST(optional_metadata)
         out.at += make_map(body, sizeof body, two, 2);
         put_hex(&out, list[i].optional);
         ck_assert(table_map_decode(&map, body, (size_t)(out.at - body), &msg) == ERR_OK);
-        ck_assert_msg(schema_check_map(schema_find(s, "d", 1, "t", 1), &map, &hidden, &msg) == list[i].expected, "%s", list[i].optional);
+        ck_assert_msg(schema_check_map(schema_find(s, "d", 1, "t", 1), &map, &hidden, &msg) == list[i].expected, "%s",
+                      list[i].optional);
     }
     schema_close(s);
 }

@@ -1,8 +1,10 @@
-/* Goal: row changes recorded from real servers of four versions, replayed in memory, give exactly the rows that those servers ended with.
+/* Goal: row changes recorded from real servers of four versions, replayed in memory, give exactly the rows that those
+ * servers ended with.
  *
- * The recordings lie beside the repository (MILLRACE_SHARED, ../shared or ../../shared): generated/SERVER/NN_*.binlog, and
- * expected/TABLE.jsonl: a line with the columns, then the final rows.  That first line is also what information_schema would have
- * said, so it serves as the source of the definitions.  Skips (77) without the recordings. */
+ * The recordings lie beside the repository (MILLRACE_SHARED, ../shared or ../../shared): generated/SERVER/NN_*.binlog,
+ * and expected/TABLE.jsonl: a line with the columns, then the final rows.  That first line is also what
+ * information_schema would have said, so it serves as the source of the definitions.  Skips (77) without the
+ * recordings. */
 #include <check.h>
 #include <dirent.h>
 #include <iconv.h>
@@ -34,7 +36,7 @@ struct replay {
     struct schema *schema;
     struct table_cache *cache;
     struct row_arena arena;
-    struct binlog_file prepared;              /* rows of an XA transaction that waits for its end: the events again */
+    struct binlog_file prepared; /* rows of an XA transaction that waits for its end: the events again */
     struct binlog_file_event pending[PENDING_MAX];
     size_t pending_count, refused_maps, row_events;
     bool in_xa;
@@ -59,9 +61,12 @@ static bool find_corpus(void)
 
 static unsigned bytes_per_character(const char *charset)
 {
-    static const struct { const char *name; unsigned bytes; } wide[] = {
-        {"utf8mb4", 4}, {"utf8", 3}, {"utf8mb3", 3}, {"gbk", 2}, {"ucs2", 2}, {"utf16", 4}, {"utf16le", 4}, {"utf32", 4}, {"sjis", 2},
-        {"cp932", 2}, {"big5", 2}, {"euckr", 2}, {"gb2312", 2}, {"gb18030", 4}, {"ujis", 3}, {"eucjpms", 3}};
+    static const struct {
+        const char *name;
+        unsigned bytes;
+    } wide[] = {{"utf8mb4", 4}, {"utf8", 3},    {"utf8mb3", 3}, {"gbk", 2},    {"ucs2", 2}, {"utf16", 4},
+                {"utf16le", 4}, {"utf32", 4},   {"sjis", 2},    {"cp932", 2},  {"big5", 2}, {"euckr", 2},
+                {"gb2312", 2},  {"gb18030", 4}, {"ujis", 3},    {"eucjpms", 3}};
     for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
         if (strcmp(wide[i].name, charset) == 0) return wide[i].bytes;
     return 1;
@@ -81,18 +86,24 @@ static enum err answer_columns(struct replay *r, row_function row, void *row_con
     for (size_t t = 0; t < r->table_count; t++) {
         json_t *columns = json_object_get(r->table[t].header, "columns"), *column;
         size_t i;
-        json_array_foreach(columns, i, column) {
+        json_array_foreach(columns, i, column)
+        {
             const char *type = json_string_value(json_object_get(column, "type"));
             const char *charset = json_string_value(json_object_get(column, "charset"));
             const char *open = strchr(type, '(');
             char length[24];
-            bool is_string = strncmp(type, "char", 4) == 0 || strncmp(type, "varchar", 7) == 0 || strncmp(type, "binary", 6) == 0 ||
-                             strncmp(type, "varbinary", 9) == 0;
+            bool is_string = strncmp(type, "char", 4) == 0 || strncmp(type, "varchar", 7) == 0 ||
+                             strncmp(type, "binary", 6) == 0 || strncmp(type, "varbinary", 9) == 0;
             snprintf(length, sizeof length, "%lu",
-                     is_string && open != NULL ? strtoul(open + 1, NULL, 10) * bytes_per_character(charset == NULL ? "" : charset) : 0);
+                     is_string && open != NULL
+                         ? strtoul(open + 1, NULL, 10) * bytes_per_character(charset == NULL ? "" : charset)
+                         : 0);
             const char *field[] = {json_string_value(json_object_get(r->table[t].header, "db")),
                                    json_string_value(json_object_get(r->table[t].header, "table")),
-                                   json_string_value(json_object_get(column, "name")), type, charset, is_string ? length : NULL};
+                                   json_string_value(json_object_get(column, "name")),
+                                   type,
+                                   charset,
+                                   is_string ? length : NULL};
             TRY(give(row, row_context, field, 6));
         }
     }
@@ -106,7 +117,8 @@ static enum err answer(void *context, const char *sql, row_function row, void *r
     (void)msg;
     if (strstr(sql, "VERSION()") != NULL) return give(row, row_context, &r->version, 1);
     if (strstr(sql, "information_schema.COLUMNS") != NULL) return answer_columns(r, row, row_context);
-    if (strstr(sql, "information_schema.TABLES") != NULL) return give(row, row_context, (const char *[]){"cdc", "sv"}, 2);
+    if (strstr(sql, "information_schema.TABLES") != NULL)
+        return give(row, row_context, (const char *[]){"cdc", "sv"}, 2);
     return ERR_OK;
 }
 
@@ -117,14 +129,17 @@ static void load_expected(struct replay *r)
     DIR *folder = opendir(path);
     ck_assert(folder != NULL);
     for (struct dirent *d; (d = readdir(folder)) != NULL;) {
-        if (strstr(d->d_name, ".jsonl") == NULL || strcmp(d->d_name, "mu.jsonl") == 0) continue; /* mu: MariaDB's compressed columns */
+        if (strstr(d->d_name, ".jsonl") == NULL || strcmp(d->d_name, "mu.jsonl") == 0)
+            continue; /* mu: MariaDB's compressed columns */
         snprintf(path, sizeof path, "%s/expected/%s", r->folder, d->d_name);
         FILE *in = fopen(path, "r");
         struct replay_table *t = &r->table[r->table_count++];
         t->expected = json_array();
         for (json_t *line; (line = json_loadf(in, JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, NULL)) != NULL;) {
-            if (t->header == NULL) t->header = line;
-            else json_array_append_new(t->expected, line);
+            if (t->header == NULL)
+                t->header = line;
+            else
+                json_array_append_new(t->expected, line);
         }
         fclose(in);
         ck_assert_msg(t->header != NULL, "%s", path);
@@ -164,7 +179,10 @@ static void replay_rows(struct replay *r, const struct binlog_file_event *e)
     }
 }
 
-static bool is_rows_event(uint8_t type) { return (type >= 23 && type <= 25) || (type >= 30 && type <= 32); }
+static bool is_rows_event(uint8_t type)
+{
+    return (type >= 23 && type <= 25) || (type >= 30 && type <= 32);
+}
 
 static void replay_event(struct replay *r, const struct binlog_file_event *e)
 {
@@ -176,7 +194,9 @@ static void replay_event(struct replay *r, const struct binlog_file_event *e)
         char name[80];
         ck_assert_msg(entry != NULL, "%s", msg.text);
         snprintf(name, sizeof name, " %s ", entry->table);
-        ck_assert_msg((err == ERR_SCHEMA || err == ERR_NOT_FOUND || err == ERR_UNSUPPORTED) && strstr(r->refused, name) != NULL, "%s", msg.text);
+        ck_assert_msg((err == ERR_SCHEMA || err == ERR_NOT_FOUND || err == ERR_UNSUPPORTED) &&
+                          strstr(r->refused, name) != NULL,
+                      "%s", msg.text);
         ck_assert_msg(strstr(msg.text, entry->table) != NULL, "%s", msg.text);
         r->refused_maps++;
     } else if (is_rows_event(e->type)) {
@@ -213,7 +233,10 @@ static void step(struct replay *r, const struct binlog_file_event *e)
     }
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 static void replay_files(struct replay *r)
 {
@@ -243,12 +266,14 @@ static void replay_files(struct replay *r)
 /* A stored string in UTF-8. */
 static char *in_utf8(const char *charset, const struct cell *cell, size_t *size)
 {
-    static const struct { const char *mysql, *iconv; } name[] = {
-        {"utf8mb4", "UTF-8"}, {"utf8", "UTF-8"}, {"utf8mb3", "UTF-8"}, {"latin1", "CP1252"}, {"latin2", "ISO-8859-2"},
-        {"latin5", "ISO-8859-9"}, {"gbk", "GBK"}, {"gb2312", "GB2312"}, {"gb18030", "GB18030"}, {"ucs2", "UCS-2BE"},
-        {"utf16", "UTF-16BE"}, {"utf16le", "UTF-16LE"}, {"utf32", "UTF-32BE"}, {"sjis", "SHIFT_JISX0213"}, {"cp932", "CP932"},
-        {"big5", "BIG5"}, {"euckr", "EUC-KR"}, {"ujis", "EUC-JP"}, {"eucjpms", "EUC-JP-MS"}, {"koi8r", "KOI8-R"},
-        {"cp1251", "CP1251"}, {"greek", "ISO-8859-7"}, {"hebrew", "ISO-8859-8"}, {"ascii", "ASCII"}};
+    static const struct {
+        const char *mysql, *iconv;
+    } name[] = {{"utf8mb4", "UTF-8"},     {"utf8", "UTF-8"},          {"utf8mb3", "UTF-8"},     {"latin1", "CP1252"},
+                {"latin2", "ISO-8859-2"}, {"latin5", "ISO-8859-9"},   {"gbk", "GBK"},           {"gb2312", "GB2312"},
+                {"gb18030", "GB18030"},   {"ucs2", "UCS-2BE"},        {"utf16", "UTF-16BE"},    {"utf16le", "UTF-16LE"},
+                {"utf32", "UTF-32BE"},    {"sjis", "SHIFT_JISX0213"}, {"cp932", "CP932"},       {"big5", "BIG5"},
+                {"euckr", "EUC-KR"},      {"ujis", "EUC-JP"},         {"eucjpms", "EUC-JP-MS"}, {"koi8r", "KOI8-R"},
+                {"cp1251", "CP1251"},     {"greek", "ISO-8859-7"},    {"hebrew", "ISO-8859-8"}, {"ascii", "ASCII"}};
     const char *from = NULL;
     for (size_t i = 0; i < sizeof name / sizeof *name; i++)
         if (strcmp(name[i].mysql, charset) == 0) from = name[i].iconv;
@@ -281,7 +306,9 @@ static bool equals_expected(const struct change_column *c, const struct cell *ce
     if (hex != NULL) return equals_hex(cell, json_string_value(hex));
     const char *text = json_string_value(expected);
     size_t bytes = json_string_length(expected);
-    if (text == NULL) return json_integer_value(json_object_get(expected, "len")) == (json_int_t)cell->size; /* only its size is kept */
+    if (text == NULL)
+        return json_integer_value(json_object_get(expected, "len")) ==
+               (json_int_t)cell->size; /* only its size is kept */
     if (c->type == CHANGE_FLOAT || c->type == CHANGE_DOUBLE) {
         long double want = strtold(text, NULL), have = strtold(cell->bytes, NULL); /* MySQL 9.7 shows 16 digits only */
         return strtod(text, NULL) == strtod(cell->bytes, NULL) || fabsl(want - have) <= 1e-15L * fabsl(want);
@@ -301,26 +328,29 @@ static void compare(struct replay *r, struct replay_table *t)
     const struct change_table *table = &t->definition->table;
     size_t expected_count = json_array_size(t->expected);
 
-    ck_assert_msg(t->rows.count == expected_count, "%s %s: %zu rows, expected %zu", r->folder, table->table, t->rows.count, expected_count);
+    ck_assert_msg(t->rows.count == expected_count, "%s %s: %zu rows, expected %zu", r->folder, table->table,
+                  t->rows.count, expected_count);
     for (size_t e = 0; e < expected_count; e++) {
         json_t *row = json_array_get(t->expected, e);
         size_t at = 0;
         uint16_t best = 0;
         for (; at < t->rows.count; at++) {
             uint16_t i = 0;
-            while (i < table->column_count && equals_expected(&table->column[i], &t->rows.row[at][i], json_array_get(row, i))) i++;
+            while (i < table->column_count &&
+                   equals_expected(&table->column[i], &t->rows.row[at][i], json_array_get(row, i)))
+                i++;
             if (i == table->column_count) break;
             if (i > best) best = i;
         }
         if (at < t->rows.count) continue;
         char *text = json_dumps(json_array_get(row, best), JSON_ENCODE_ANY);
-        ck_abort_msg("%s %s: no row for expected row %zu; furthest match ends at column `%s` (%s): expected %s", r->folder, table->table, e,
-                     table->column[best].name, t->definition->column[best].type_text, text);
+        ck_abort_msg("%s %s: no row for expected row %zu; furthest match ends at column `%s` (%s): expected %s",
+                     r->folder, table->table, e, table->column[best].name, t->definition->column[best].type_text, text);
     }
 }
 
-/* Replays one folder.  `refused`: the tables that must be refused at some point, because a DDL changed them and the definition is of the
- * end; `skipped`: those not compared, because statements (not rows) wrote them. */
+/* Replays one folder.  `refused`: the tables that must be refused at some point, because a DDL changed them and the
+ * definition is of the end; `skipped`: those not compared, because statements (not rows) wrote them. */
 static void check_folder(const char *name, const char *refused, const char *skipped, size_t row_events_min)
 {
     static const char *const include[] = {"cdc", "cdc2", NULL}, *const exclude[] = {"cdc.mu", "*.sq", NULL};
@@ -328,7 +358,8 @@ static void check_folder(const char *name, const char *refused, const char *skip
     struct filter *filter;
     struct err_msg msg;
 
-    r = (struct replay){.refused = refused, .version = strstr(name, "mariadb") != NULL ? "10.11.19-MariaDB" : name + strlen("mysql-")};
+    r = (struct replay){.refused = refused,
+                        .version = strstr(name, "mariadb") != NULL ? "10.11.19-MariaDB" : name + strlen("mysql-")};
     snprintf(r.folder, sizeof r.folder, "%s/%s", corpus, name);
     load_expected(&r);
     ck_assert(filter_open(&filter, include, exclude, false, &msg) == ERR_OK);
@@ -362,17 +393,35 @@ static void check_folder(const char *name, const char *refused, const char *skip
 #define REFUSED " d1 d2 d3 d4 d_tmp x from_cdc2 "
 #define SKIPPED " st st_ld big from_cdc2 "
 
-START_TEST(mysql_57) { check_folder("mysql-5.7.29", REFUSED, SKIPPED, 80); }
+START_TEST(mysql_57)
+{
+    check_folder("mysql-5.7.29", REFUSED, SKIPPED, 80);
+}
 END_TEST
-START_TEST(mysql_57_v1) { check_folder("mysql-5.7.29-v1rows-nogtid-nochecksum", REFUSED, SKIPPED " nc ", 80); }
+START_TEST(mysql_57_v1)
+{
+    check_folder("mysql-5.7.29-v1rows-nogtid-nochecksum", REFUSED, SKIPPED " nc ", 80);
+}
 END_TEST
-START_TEST(mysql_56) { check_folder("mysql-5.6.24", REFUSED, SKIPPED, 80); }
+START_TEST(mysql_56)
+{
+    check_folder("mysql-5.6.24", REFUSED, SKIPPED, 80);
+}
 END_TEST
-START_TEST(mysql_56_v1) { check_folder("mysql-5.6.24-v1rows-nogtid-nochecksum", REFUSED, SKIPPED " nc ", 80); }
+START_TEST(mysql_56_v1)
+{
+    check_folder("mysql-5.6.24-v1rows-nogtid-nochecksum", REFUSED, SKIPPED " nc ", 80);
+}
 END_TEST
-START_TEST(mysql_97) { check_folder("mysql-9.7.4", REFUSED, SKIPPED " pj inv zc ", 80); }
+START_TEST(mysql_97)
+{
+    check_folder("mysql-9.7.4", REFUSED, SKIPPED " pj inv zc ", 80);
+}
 END_TEST
-START_TEST(mariadb_1011) { check_folder("mariadb-10.11.19", REFUSED " sv cor ", SKIPPED " lc ", 80); }
+START_TEST(mariadb_1011)
+{
+    check_folder("mariadb-10.11.19", REFUSED " sv cor ", SKIPPED " lc ", 80);
+}
 END_TEST
 
 int main(void)

@@ -1,6 +1,7 @@
-/* Goal: rows decoded from a real server's binlog files, with definitions from its information_schema, equal what SELECT gives.
- * Method: tables of all types are filled with edge values and at random (fixed seed), changed and thinned out; then the binlog files are
- * replayed from disk and every table is compared value by value.  Run by tests/servers, which sets MILLRACE_SOURCE_*. */
+/* Goal: rows decoded from a real server's binlog files, with definitions from its information_schema, equal what SELECT
+ * gives. Method: tables of all types are filled with edge values and at random (fixed seed), changed and thinned out;
+ * then the binlog files are replayed from disk and every table is compared value by value.  Run by tests/servers, which
+ * sets MILLRACE_SOURCE_*. */
 #include <check.h>
 #include <mysql.h>
 #include <stdio.h>
@@ -26,8 +27,9 @@ static void execute(const char *sql)
 }
 
 /* The seam of capture/schema.h on a plain connection. */
-static enum err run_query(void *context, const char *sql, enum err (*row)(void *, const char *const *, const size_t *, uint32_t),
-                          void *row_context, struct err_msg *msg)
+static enum err run_query(void *context, const char *sql,
+                          enum err (*row)(void *, const char *const *, const size_t *, uint32_t), void *row_context,
+                          struct err_msg *msg)
 {
     enum err e = ERR_OK;
     (void)context;
@@ -47,13 +49,18 @@ static enum err run_query(void *context, const char *sql, enum err (*row)(void *
 
 static struct random dice;
 
-static uint64_t below(uint64_t bound) { return random_below(&dice, bound); }
+static uint64_t below(uint64_t bound)
+{
+    return random_below(&dice, bound);
+}
 
 static void put_string(FILE *out, unsigned characters_max)
 {
-    static const char *const letter[] = {"a", "Z", "0", " ", "''", "\\\\", "\\0", "\\n", "\xc3\xa9", "\xe6\x97\xa5", "\xe4\xb8\xad", "%", "\"", "x"};
+    static const char *const letter[] = {
+        "a", "Z", "0", " ", "''", "\\\\", "\\0", "\\n", "\xc3\xa9", "\xe6\x97\xa5", "\xe4\xb8\xad", "%", "\"", "x"};
     fputc('\'', out);
-    for (uint64_t n = below(characters_max + 1u); n != 0; n--) fputs(letter[below(sizeof letter / sizeof *letter)], out);
+    for (uint64_t n = below(characters_max + 1u); n != 0; n--)
+        fputs(letter[below(sizeof letter / sizeof *letter)], out);
     fputc('\'', out);
 }
 
@@ -65,7 +72,8 @@ static void put_digits(FILE *out, unsigned count)
 static void put_hex(FILE *out, unsigned bytes_max)
 {
     fputs("x'", out);
-    for (uint64_t n = below(bytes_max + 1u); n != 0; n--) fprintf(out, "%02x", (unsigned)(below(3) == 0 ? 0 : below(256)));
+    for (uint64_t n = below(bytes_max + 1u); n != 0; n--)
+        fprintf(out, "%02x", (unsigned)(below(3) == 0 ? 0 : below(256)));
     fputc('\'', out);
 }
 
@@ -77,8 +85,13 @@ static void put_json(FILE *out, unsigned depth)
     case 1: fputs(below(2) == 0 ? "true" : "false", out); return;
     case 2: fprintf(out, "%lld", (long long)(random_u64(&dice) >> below(64)) * (below(2) == 0 ? 1 : -1)); return;
     case 3: fprintf(out, "%llu", (unsigned long long)(random_u64(&dice) >> below(64))); return;
-    case 4: fprintf(out, "%.*g", 1 + (int)below(17), (double)(int64_t)random_u64(&dice) * 1e-9 / (double)(1 + below(1000000))); return;
-    case 5: fprintf(out, "%lld.%llue%d", (long long)below(100) - 50, (unsigned long long)below(1000), (int)below(40) - 20); return;
+    case 4:
+        fprintf(out, "%.*g", 1 + (int)below(17),
+                (double)(int64_t)random_u64(&dice) * 1e-9 / (double)(1 + below(1000000)));
+        return;
+    case 5:
+        fprintf(out, "%lld.%llue%d", (long long)below(100) - 50, (unsigned long long)below(1000), (int)below(40) - 20);
+        return;
     case 6: fputs("\"text \\\\\" \\\\\\\\ \\\\n \\\\u0001 \xe6\x97\xa5 /\"", out); return;
     case 7:
         fputc('[', out);
@@ -100,13 +113,16 @@ static void put_json(FILE *out, unsigned depth)
 
 static void put_date(FILE *out)
 {
-    if (below(8) == 0) fputs("0000-00-00", out);
-    else fprintf(out, "%04u-%02u-%02u", 1000 + (unsigned)below(9000), 1 + (unsigned)below(12), 1 + (unsigned)below(28));
+    if (below(8) == 0)
+        fputs("0000-00-00", out);
+    else
+        fprintf(out, "%04u-%02u-%02u", 1000 + (unsigned)below(9000), 1 + (unsigned)below(12), 1 + (unsigned)below(28));
 }
 
 static void put_clock(FILE *out)
 {
-    fprintf(out, "%02u:%02u:%02u.%06u", (unsigned)below(24), (unsigned)below(60), (unsigned)below(60), (unsigned)below(1000000));
+    fprintf(out, "%02u:%02u:%02u.%06u", (unsigned)below(24), (unsigned)below(60), (unsigned)below(60),
+            (unsigned)below(1000000));
 }
 
 struct random_column {
@@ -116,19 +132,55 @@ struct random_column {
 };
 
 static const struct random_column random_column[] = {
-    {"TINYINT", 'i', 8, 0}, {"TINYINT UNSIGNED", 'u', 8, 0}, {"SMALLINT", 'i', 16, 0}, {"MEDIUMINT", 'i', 24, 0},
-    {"MEDIUMINT UNSIGNED", 'u', 24, 0}, {"INT", 'i', 32, 0}, {"INT UNSIGNED", 'u', 32, 0}, {"BIGINT", 'i', 64, 0},
-    {"BIGINT UNSIGNED", 'u', 64, 0}, {"BIT(1)", 'u', 1, 0}, {"BIT(13)", 'u', 13, 0}, {"BIT(64)", 'u', 64, 0}, {"FLOAT", 'f', 0, 0},
-    {"DOUBLE", 'f', 0, 0}, {"DECIMAL(65,30)", 'd', 35, 30}, {"DECIMAL(10,0)", 'd', 10, 0}, {"DECIMAL(12,12)", 'd', 0, 12},
-    {"DECIMAL(19,5)", 'd', 14, 5}, {"DATE", 'D', 0, 0}, {"YEAR", 'y', 0, 0}, {"TIME", 'T', 0, 0}, {"TIME(1)", 'T', 0, 0},
-    {"TIME(3)", 'T', 0, 0}, {"TIME(4)", 'T', 0, 0}, {"TIME(6)", 'T', 0, 0}, {"DATETIME", 'M', 0, 0}, {"DATETIME(2)", 'M', 0, 0},
-    {"DATETIME(5)", 'M', 0, 0}, {"DATETIME(6)", 'M', 0, 0}, {"TIMESTAMP NULL", 'S', 0, 0}, {"TIMESTAMP(3) NULL", 'S', 0, 0},
-    {"TIMESTAMP(6) NULL", 'S', 0, 0}, {"CHAR(10)", 's', 10, 0}, {"CHAR(255)", 's', 255, 0},
-    {"CHAR(20) CHARACTER SET latin1", 's', 20, 0}, {"VARCHAR(20)", 's', 20, 0}, {"VARCHAR(500)", 's', 300, 0},
-    {"VARCHAR(50) CHARACTER SET gbk", 's', 50, 0}, {"VARCHAR(50) CHARACTER SET ucs2", 's', 50, 0}, {"BINARY(9)", 'h', 9, 0},
-    {"BINARY(255)", 'h', 40, 0}, {"VARBINARY(40)", 'h', 40, 0}, {"TINYTEXT", 's', 60, 0}, {"TEXT", 's', 400, 0}, {"LONGTEXT", 's', 400, 0},
-    {"MEDIUMBLOB", 'h', 400, 0}, {"ENUM('a','b,c','d''e','back\\\\slash','\xc3\xa9')", 'u', 2, 0},
-    {"SET('x','y','it''s','z')", 'u', 4, 0}, {"JSON", 'j', 0, 0},
+    {"TINYINT", 'i', 8, 0},
+    {"TINYINT UNSIGNED", 'u', 8, 0},
+    {"SMALLINT", 'i', 16, 0},
+    {"MEDIUMINT", 'i', 24, 0},
+    {"MEDIUMINT UNSIGNED", 'u', 24, 0},
+    {"INT", 'i', 32, 0},
+    {"INT UNSIGNED", 'u', 32, 0},
+    {"BIGINT", 'i', 64, 0},
+    {"BIGINT UNSIGNED", 'u', 64, 0},
+    {"BIT(1)", 'u', 1, 0},
+    {"BIT(13)", 'u', 13, 0},
+    {"BIT(64)", 'u', 64, 0},
+    {"FLOAT", 'f', 0, 0},
+    {"DOUBLE", 'f', 0, 0},
+    {"DECIMAL(65,30)", 'd', 35, 30},
+    {"DECIMAL(10,0)", 'd', 10, 0},
+    {"DECIMAL(12,12)", 'd', 0, 12},
+    {"DECIMAL(19,5)", 'd', 14, 5},
+    {"DATE", 'D', 0, 0},
+    {"YEAR", 'y', 0, 0},
+    {"TIME", 'T', 0, 0},
+    {"TIME(1)", 'T', 0, 0},
+    {"TIME(3)", 'T', 0, 0},
+    {"TIME(4)", 'T', 0, 0},
+    {"TIME(6)", 'T', 0, 0},
+    {"DATETIME", 'M', 0, 0},
+    {"DATETIME(2)", 'M', 0, 0},
+    {"DATETIME(5)", 'M', 0, 0},
+    {"DATETIME(6)", 'M', 0, 0},
+    {"TIMESTAMP NULL", 'S', 0, 0},
+    {"TIMESTAMP(3) NULL", 'S', 0, 0},
+    {"TIMESTAMP(6) NULL", 'S', 0, 0},
+    {"CHAR(10)", 's', 10, 0},
+    {"CHAR(255)", 's', 255, 0},
+    {"CHAR(20) CHARACTER SET latin1", 's', 20, 0},
+    {"VARCHAR(20)", 's', 20, 0},
+    {"VARCHAR(500)", 's', 300, 0},
+    {"VARCHAR(50) CHARACTER SET gbk", 's', 50, 0},
+    {"VARCHAR(50) CHARACTER SET ucs2", 's', 50, 0},
+    {"BINARY(9)", 'h', 9, 0},
+    {"BINARY(255)", 'h', 40, 0},
+    {"VARBINARY(40)", 'h', 40, 0},
+    {"TINYTEXT", 's', 60, 0},
+    {"TEXT", 's', 400, 0},
+    {"LONGTEXT", 's', 400, 0},
+    {"MEDIUMBLOB", 'h', 400, 0},
+    {"ENUM('a','b,c','d''e','back\\\\slash','\xc3\xa9')", 'u', 2, 0},
+    {"SET('x','y','it''s','z')", 'u', 4, 0},
+    {"JSON", 'j', 0, 0},
 };
 enum { RANDOM_COLUMNS = sizeof random_column / sizeof *random_column };
 
@@ -142,8 +194,10 @@ static void put_literal(FILE *out, const struct random_column *c)
     switch (c->kind) {
     case 'u': fprintf(out, "%llu", (unsigned long long)(below(6) == 0 ? ~0ull >> (64 - c->a) : bits)); return;
     case 'i':
-        if (below(6) == 0) fprintf(out, "-%llu", 1ull << (c->a - 1));
-        else fprintf(out, "%lld", (long long)(bits >> 1) * (below(2) == 0 ? 1 : -1));
+        if (below(6) == 0)
+            fprintf(out, "-%llu", 1ull << (c->a - 1));
+        else
+            fprintf(out, "%lld", (long long)(bits >> 1) * (below(2) == 0 ? 1 : -1));
         return;
     case 'f': fprintf(out, "%.17g", (double)(int64_t)random_u64(&dice) / (double)(1ull << below(63))); return;
     case 'd':
@@ -153,7 +207,8 @@ static void put_literal(FILE *out, const struct random_column *c)
         put_digits(out, (unsigned)below(c->b + 1));
         fputc('0', out);
         return;
-    case 'D': case 'M':
+    case 'D':
+    case 'M':
         fputc('\'', out);
         put_date(out);
         if (c->kind == 'M') fputc(' ', out);
@@ -166,8 +221,8 @@ static void put_literal(FILE *out, const struct random_column *c)
         fputc('\'', out);
         return;
     case 'T':
-        fprintf(out, "'%s%02u:%02u:%02u.%06u'", below(2) == 0 ? "-" : "", (unsigned)below(below(2) == 0 ? 2 : 839), (unsigned)below(60),
-                (unsigned)below(60), (unsigned)(below(3) == 0 ? below(100) : below(1000000)));
+        fprintf(out, "'%s%02u:%02u:%02u.%06u'", below(2) == 0 ? "-" : "", (unsigned)below(below(2) == 0 ? 2 : 839),
+                (unsigned)below(60), (unsigned)below(60), (unsigned)(below(3) == 0 ? below(100) : below(1000000)));
         return;
     case 'y': fprintf(out, "%u", below(5) == 0 ? 0 : 1901 + (unsigned)below(255)); return;
     case 's': put_string(out, c->a); return;
@@ -184,7 +239,8 @@ static void fill_at_random(void)
     static char sql[STATEMENT_BYTES];
     FILE *out = fmemopen(sql, sizeof sql, "w");
     fputs("CREATE TABLE t_random (id INT PRIMARY KEY", out);
-    for (int i = 0; i < RANDOM_COLUMNS; i++) fprintf(out, ", c%d %s", i, random_column[i].kind == 'j' && !has_json ? "LONGTEXT" : random_column[i].type);
+    for (int i = 0; i < RANDOM_COLUMNS; i++)
+        fprintf(out, ", c%d %s", i, random_column[i].kind == 'j' && !has_json ? "LONGTEXT" : random_column[i].type);
     fputs(") DEFAULT CHARSET utf8mb4 ROW_FORMAT=DYNAMIC", out);
     fclose(out);
     execute(sql);
@@ -219,28 +275,34 @@ static void fill_at_random(void)
 static const char *const fixed[] = {
     "CREATE TABLE `it's ``a`` \\name` (id INT PRIMARY KEY, `col'``\\` VARCHAR(5), UNIQUE KEY `u'1` (`col'``\\`))",
     "INSERT INTO `it's ``a`` \\name` VALUES (1, 'x'), (2, NULL)",
-    "CREATE TABLE keys_ (c INT NOT NULL, a INT NOT NULL, b VARCHAR(10), UNIQUE KEY z (b), UNIQUE KEY a_b (a, b), KEY plain (a), PRIMARY KEY (a, c))",
+    "CREATE TABLE keys_ (c INT NOT NULL, a INT NOT NULL, b VARCHAR(10), UNIQUE KEY z (b), UNIQUE KEY a_b (a, b), KEY "
+    "plain (a), PRIMARY KEY (a, c))",
     "INSERT INTO keys_ VALUES (1, 2, 'x')",
     "CREATE TABLE no_rows (id INT PRIMARY KEY, e ENUM('\\\\n', 'nl\\n', '\\'', '\\\"'))",
     "INSERT INTO no_rows VALUES (1, 1), (2, 2), (3, 3), (4, 4)",
-    "CREATE TABLE labels (id INT PRIMARY KEY, e ENUM('a','\xe6\x97\xa5','it''s, \"x\"') CHARACTER SET gbk, s SET('one','tw o') CHARACTER SET latin1)",
+    "CREATE TABLE labels (id INT PRIMARY KEY, e ENUM('a','\xe6\x97\xa5','it''s, \"x\"') CHARACTER SET gbk, s "
+    "SET('one','tw o') CHARACTER SET latin1)",
     NULL};
 
 static const char *const mariadb_only[] = {
     "CREATE TABLE special (id INT PRIMARY KEY, u UUID, i4 INET4, i6 INET6)",
     "INSERT INTO special VALUES (1, '123e4567-e89b-12d3-a456-426655440000', '10.0.0.0', '2001:db8::1'),"
-    " (2, 'ffffffff-ffff-ffff-ffff-ffffffffffff', '0.0.0.0', '::'), (3, '01890a5d-ac96-774b-bcce-b302099a8057', '255.255.255.255', '::ffff:1.2.3.4'),"
+    " (2, 'ffffffff-ffff-ffff-ffff-ffffffffffff', '0.0.0.0', '::'), (3, '01890a5d-ac96-774b-bcce-b302099a8057', "
+    "'255.255.255.255', '::ffff:1.2.3.4'),"
     " (4, '00000000-0000-0000-0000-000000000001', NULL, '::1.2.3.4'), (5, NULL, '1.2.3.0', '1:0:2:3:4:5:6:7'),"
-    " (6, 'a8098c1a-f86e-11da-bd1a-00112444be1e', '0.0.0.1', '1:0:0:2::'), (7, UUID(), NULL, 'fe80::1'), (8, UUID(), NULL, '::1'), (9, UUID(), NULL, '0:0:1::')",
-    "CREATE TABLE hashed (id INT PRIMARY KEY, b BLOB, UNIQUE KEY (b))",
-    "INSERT INTO hashed VALUES (1, 'x'), (2, NULL)",
+    " (6, 'a8098c1a-f86e-11da-bd1a-00112444be1e', '0.0.0.1', '1:0:0:2::'), (7, UUID(), NULL, 'fe80::1'), (8, UUID(), "
+    "NULL, '::1'), (9, UUID(), NULL, '0:0:1::')",
+    "CREATE TABLE hashed (id INT PRIMARY KEY, b BLOB, UNIQUE KEY (b))", "INSERT INTO hashed VALUES (1, 'x'), (2, NULL)",
     NULL};
 
 static const char *const json_opaque[] = {
     "CREATE TABLE j (id INT PRIMARY KEY, d JSON)",
-    "INSERT INTO j VALUES (1, JSON_OBJECT('d', CAST('2020-01-02' AS DATE), 't', CAST('-12:13:14.567' AS TIME(6)), 't0', CAST('838:59:59' AS TIME),"
-    " 'dt', CAST('2020-01-02 03:04:05.678901' AS DATETIME(6)), 'dec', CAST(-0.00012 AS DECIMAL(20,6)), 'b', x'00FF', 'y', CAST(REPEAT('y', 200) AS BINARY)))",
-    "INSERT INTO j SELECT 2, JSON_ARRAY(REPEAT('x', 70000), 1, JSON_OBJECT('k', REPEAT('\\n', 300)), 1e0, 1.5e300, -0e0, 65536, 4294967296)",
+    "INSERT INTO j VALUES (1, JSON_OBJECT('d', CAST('2020-01-02' AS DATE), 't', CAST('-12:13:14.567' AS TIME(6)), "
+    "'t0', CAST('838:59:59' AS TIME),"
+    " 'dt', CAST('2020-01-02 03:04:05.678901' AS DATETIME(6)), 'dec', CAST(-0.00012 AS DECIMAL(20,6)), 'b', x'00FF', "
+    "'y', CAST(REPEAT('y', 200) AS BINARY)))",
+    "INSERT INTO j SELECT 2, JSON_ARRAY(REPEAT('x', 70000), 1, JSON_OBJECT('k', REPEAT('\\n', 300)), 1e0, 1.5e300, "
+    "-0e0, 65536, 4294967296)",
     "INSERT INTO j SELECT 3, CONCAT('[', REPEAT('[1,\"aa\",{\"k\":70000}],', 4000), '0]')",
     "UPDATE j SET d = JSON_SET(d, '$.new', 1) WHERE id = 1",
     NULL};
@@ -248,7 +310,8 @@ static const char *const json_opaque[] = {
 static void prepare_source(void)
 {
     db = mysql_init(NULL);
-    ck_assert(mysql_real_connect(db, NULL, "admin", "admin-secret", NULL, 0, getenv("MILLRACE_SOURCE_SOCKET"), 0) != NULL);
+    ck_assert(mysql_real_connect(db, NULL, "admin", "admin-secret", NULL, 0, getenv("MILLRACE_SOURCE_SOCKET"), 0) !=
+              NULL);
     mariadb = strstr(mysql_get_server_info(db), "MariaDB") != NULL;
     has_json = !mariadb && mysql_get_server_version(db) >= 50700;
     execute("SET NAMES utf8mb4");
@@ -302,7 +365,8 @@ static void replay_file(struct table_cache *cache, struct row_arena *arena, stru
         ck_assert_msg(row_reader_init(&reader, &event, &entry->decoder, arena, &msg) == ERR_OK, "%s", msg.text);
         while (row_reader_more(&reader)) {
             ck_assert_msg(row_reader_next(&reader, before, after, &msg) == ERR_OK, "%s", msg.text);
-            ck_assert_msg(row_list_apply(rows, &entry->definition->table, event.operation, before, after), "%s: no such row", entry->table);
+            ck_assert_msg(row_list_apply(rows, &entry->definition->table, event.operation, before, after),
+                          "%s: no such row", entry->table);
         }
     }
     ck_assert_uint_eq(f->at, f->size);
@@ -354,8 +418,9 @@ static void compare(const struct live_table *t)
         }
         if (at < t->rows.count) continue;
         for (at = 0; at < t->rows.count && !equals(&d->column[0], &t->rows.row[at][0], r[0], bytes[0]); at++) continue;
-        ck_abort_msg("%s row %s: column %s %s: decoded \"%s\", SELECT gives \"%s\"", d->table, r[0], d->column[best].name,
-                     t->definition->column[best].type_text, at == t->rows.count ? "(no row)" : t->rows.row[at][best].bytes, r[best]);
+        ck_abort_msg("%s row %s: column %s %s: decoded \"%s\", SELECT gives \"%s\"", d->table, r[0],
+                     d->column[best].name, t->definition->column[best].type_text,
+                     at == t->rows.count ? "(no row)" : t->rows.row[at][best].bytes, r[best]);
     }
     mysql_free_result(result);
     ck_assert_msg(seen == t->rows.count, "%s: %zu rows decoded, %zu selected", d->table, t->rows.count, seen);
@@ -364,7 +429,10 @@ static void compare(const struct live_table *t)
 static void check_keys(const struct schema *s)
 {
     const struct schema_table *t = schema_find(s, "live", 4, "keys_", 5);
-    static const struct { const char *name; uint16_t count, column[2]; } expected[] = {{"PRIMARY", 2, {1, 0}}, {"a_b", 2, {1, 2}}, {"z", 1, {2, 0}}};
+    static const struct {
+        const char *name;
+        uint16_t count, column[2];
+    } expected[] = {{"PRIMARY", 2, {1, 0}}, {"a_b", 2, {1, 2}}, {"z", 1, {2, 0}}};
     ck_assert(t != NULL);
     ck_assert_uint_eq(t->table.key_count, 3);
     for (int i = 0; i < 3; i++) {
@@ -374,7 +442,8 @@ static void check_keys(const struct schema *s)
     }
 }
 
-/* Reading one table again: unchanged it stays the same object, changed it is another, dropped it is gone; names need quoting. */
+/* Reading one table again: unchanged it stays the same object, changed it is another, dropped it is gone; names need
+ * quoting. */
 static void check_reload(struct schema *s)
 {
     static const char name[] = "it's `a` \\name";

@@ -1,6 +1,6 @@
-/* Goal: definitions say what information_schema says; whatever changes in them changes the version and nothing else does; a failed load
- * leaves the old definitions; the record format's prepare and release come in pairs.  Method: a small table of answers in place of the
- * source (the live tests ask real servers). */
+/* Goal: definitions say what information_schema says; whatever changes in them changes the version and nothing else
+ * does; a failed load leaves the old definitions; the record format's prepare and release come in pairs.  Method: a
+ * small table of answers in place of the source (the live tests ask real servers). */
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,18 +8,21 @@
 #include "capture/schema.h"
 #include "formats/record_format.h"
 
-struct answer_row { const char *field[6]; };
+struct answer_row {
+    const char *field[6];
+};
 
 struct source {
     const char *version;
     struct answer_row column[32], key[32];
-    int  columns, keys;
-    bool fails;           /* the query of keys */
-    char last_sql[2048];  /* of the columns */
+    int columns, keys;
+    bool fails;          /* the query of keys */
+    char last_sql[2048]; /* of the columns */
 };
 
-static enum err answer(void *context, const char *sql, enum err (*row)(void *, const char *const *, const size_t *, uint32_t),
-                       void *row_context, struct err_msg *msg)
+static enum err answer(void *context, const char *sql,
+                       enum err (*row)(void *, const char *const *, const size_t *, uint32_t), void *row_context,
+                       struct err_msg *msg)
 {
     struct source *s = context;
     const struct answer_row version = {{s->version}}, *list = NULL;
@@ -43,8 +46,8 @@ static enum err answer(void *context, const char *sql, enum err (*row)(void *, c
     return ERR_OK;
 }
 
-static void add_column(struct source *s, const char *database, const char *table, const char *name, const char *type, const char *charset,
-                       const char *octets)
+static void add_column(struct source *s, const char *database, const char *table, const char *name, const char *type,
+                       const char *charset, const char *octets)
 {
     s->column[s->columns++] = (struct answer_row){{database, table, name, type, charset, octets}};
 }
@@ -162,7 +165,9 @@ START_TEST(failures_change_nothing)
     source.fails = false;
     source.column[3].field[3] = "something(7)"; /* no such type */
     ck_assert_int_eq(schema_load_selected(s, f, &msg), ERR_UNSUPPORTED);
-    ck_assert_msg(strstr(msg.text, "b.t") != NULL && strstr(msg.text, "something(7)") != NULL && strstr(msg.text, "`id`") != NULL, "%s", msg.text);
+    ck_assert_msg(strstr(msg.text, "b.t") != NULL && strstr(msg.text, "something(7)") != NULL &&
+                      strstr(msg.text, "`id`") != NULL,
+                  "%s", msg.text);
     source.column[3].field[3] = "int(11)";
     source.column[3].field[1] = "unpreparable"; /* the last of three, after one that changed and one that did not */
     ck_assert_int_eq(schema_load_selected(s, f, &msg), ERR_NO_MEMORY);
@@ -251,8 +256,11 @@ END_TEST
 
 START_TEST(statements)
 {
-    static const struct { const char *include, *expected, *not_expected; } list[] = {
-        {"shop.x", "TABLE_SCHEMA IN ('shop')", "NOT IN"}, {"it's.x", "TABLE_SCHEMA IN ('it''s')", NULL},
+    static const struct {
+        const char *include, *expected, *not_expected;
+    } list[] = {
+        {"shop.x", "TABLE_SCHEMA IN ('shop')", "NOT IN"},
+        {"it's.x", "TABLE_SCHEMA IN ('it''s')", NULL},
         {"back\\slash.x", "TABLE_SCHEMA IN (0x6261636b5c736c617368)", "back\\"},
         {"sh*.x", "TABLE_SCHEMA NOT IN ('', 'information_schema', 'performance_schema', 'sys', 'mysql')", NULL},
         {"mysql.user", "TABLE_SCHEMA IN ('mysql')", NULL},
@@ -291,16 +299,33 @@ END_TEST
 
 START_TEST(types)
 {
-    static const struct { const char *text; enum change_type type; bool is_unsigned; unsigned precision, scale; } list[] = {
-        {"tinyint(3) unsigned zerofill", CHANGE_TINYINT, true, 0, 0}, {"bigint", CHANGE_BIGINT, false, 0, 0},
-        {"decimal(65,30) unsigned", CHANGE_DECIMAL, true, 65, 30}, {"decimal(5,0)", CHANGE_DECIMAL, false, 5, 0},
-        {"double(20,5) unsigned", CHANGE_DOUBLE, true, 0, 0}, {"float", CHANGE_FLOAT, false, 0, 0}, {"bit(33)", CHANGE_BIT, false, 33, 0},
-        {"datetime", CHANGE_DATETIME, false, 0, 0}, {"datetime(6)", CHANGE_DATETIME, false, 0, 6}, {"time(2)", CHANGE_TIME, false, 0, 2},
-        {"timestamp(3)", CHANGE_TIMESTAMP, false, 0, 3}, {"timestamp /* 5.5 binary format */", CHANGE_TIMESTAMP, false, 0, 0},
-        {"year(4)", CHANGE_YEAR, false, 0, 0}, {"geomcollection", CHANGE_GEOMETRY, false, 0, 0}, {"json", CHANGE_JSON, false, 0, 0},
-        {"enum('a unsigned','b')", CHANGE_ENUM, false, 0, 0}, {"set('COMPRESSED')", CHANGE_SET, false, 0, 0}, {"vector(3)", CHANGE_BLOB, false, 0, 0},
+    static const struct {
+        const char *text;
+        enum change_type type;
+        bool is_unsigned;
+        unsigned precision, scale;
+    } list[] = {
+        {"tinyint(3) unsigned zerofill", CHANGE_TINYINT, true, 0, 0},
+        {"bigint", CHANGE_BIGINT, false, 0, 0},
+        {"decimal(65,30) unsigned", CHANGE_DECIMAL, true, 65, 30},
+        {"decimal(5,0)", CHANGE_DECIMAL, false, 5, 0},
+        {"double(20,5) unsigned", CHANGE_DOUBLE, true, 0, 0},
+        {"float", CHANGE_FLOAT, false, 0, 0},
+        {"bit(33)", CHANGE_BIT, false, 33, 0},
+        {"datetime", CHANGE_DATETIME, false, 0, 0},
+        {"datetime(6)", CHANGE_DATETIME, false, 0, 6},
+        {"time(2)", CHANGE_TIME, false, 0, 2},
+        {"timestamp(3)", CHANGE_TIMESTAMP, false, 0, 3},
+        {"timestamp /* 5.5 binary format */", CHANGE_TIMESTAMP, false, 0, 0},
+        {"year(4)", CHANGE_YEAR, false, 0, 0},
+        {"geomcollection", CHANGE_GEOMETRY, false, 0, 0},
+        {"json", CHANGE_JSON, false, 0, 0},
+        {"enum('a unsigned','b')", CHANGE_ENUM, false, 0, 0},
+        {"set('COMPRESSED')", CHANGE_SET, false, 0, 0},
+        {"vector(3)", CHANGE_BLOB, false, 0, 0},
     };
-    static const char *const refused[] = {"", "varchar(100) /*M!100301 COMPRESSED*/", "timestamp(14)", "decimal(66,0)", "bit(65)", "Int(11)", "integers"};
+    static const char *const refused[] = {
+        "", "varchar(100) /*M!100301 COMPRESSED*/", "timestamp(14)", "decimal(66,0)", "bit(65)", "Int(11)", "integers"};
     for (size_t i = 0; i < sizeof list / sizeof *list + sizeof refused / sizeof *refused; i++) {
         struct source source = {.version = "5.7.1"};
         struct schema_query query = {answer, &source};
@@ -313,8 +338,9 @@ START_TEST(types)
         ck_assert_msg(e == (good ? ERR_OK : ERR_UNSUPPORTED), "%s: %s", source.column[0].field[3], err_text(e));
         if (good) {
             const struct change_column *c = find(s, "a", "t")->table.column;
-            ck_assert_msg(c->type == list[i].type && c->is_unsigned == list[i].is_unsigned && c->precision == list[i].precision &&
-                              c->scale == list[i].scale, "%s", list[i].text);
+            ck_assert_msg(c->type == list[i].type && c->is_unsigned == list[i].is_unsigned &&
+                              c->precision == list[i].precision && c->scale == list[i].scale,
+                          "%s", list[i].text);
         }
         schema_close(s);
     }

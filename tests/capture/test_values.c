@@ -1,5 +1,6 @@
-/* Goal: DECIMAL and JSON print exactly as the server prints them.  Method: DECIMAL against an encoder that works on digit strings, for every
- * precision and scale; JSON against texts that MySQL 5.7.29 and 9.7 printed for these documents; both cut and mutated in exact memory. */
+/* Goal: DECIMAL and JSON print exactly as the server prints them.  Method: DECIMAL against an encoder that works on
+ * digit strings, for every precision and scale; JSON against texts that MySQL 5.7.29 and 9.7 printed for these
+ * documents; both cut and mutated in exact memory. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,8 @@ static size_t encode_decimal(uint8_t *out, const char *digits, unsigned whole, u
     static const unsigned bytes_of[] = {0, 1, 1, 2, 2, 3, 3, 4, 4, 4};
     size_t size = 0;
     for (unsigned at = 0; at < whole + scale;) {
-        unsigned n = at < whole ? ((whole - at) % 9 == 0 ? 9 : (whole - at) % 9) : (whole + scale - at > 9 ? 9 : whole + scale - at);
+        unsigned n = at < whole ? ((whole - at) % 9 == 0 ? 9 : (whole - at) % 9)
+                                : (whole + scale - at > 9 ? 9 : whole + scale - at);
         char group[10] = {0};
         memcpy(group, digits + at, n);
         unsigned long value = strtoul(group, NULL, 10);
@@ -38,14 +40,14 @@ static void expect_decimal(const char *digits, unsigned whole, unsigned scale, b
     size_t size = encode_decimal(encoded, digits, whole, scale, is_negative);
     unsigned zeros = 0;
     while (zeros < whole && digits[zeros] == '0') zeros++;
-    snprintf(want, sizeof want, "%s%.*s%s%s%.*s", is_negative ? "-" : "", (int)(whole - zeros), digits + zeros, zeros == whole ? "0" : "",
-             scale == 0 ? "" : ".", (int)scale, digits + whole);
+    snprintf(want, sizeof want, "%s%.*s%s%s%.*s", is_negative ? "-" : "", (int)(whole - zeros), digits + zeros,
+             zeros == whole ? "0" : "", scale == 0 ? "" : ".", (int)scale, digits + whole);
     ck_assert_uint_eq(decimal_size(whole + scale, scale), size);
     uint8_t *exact = malloc(size);
     memcpy(exact, encoded, size);
     unsigned printed = decimal_print(have, exact, whole + scale, scale);
-    ck_assert_msg(printed == strlen(want) && memcmp(have, want, printed) == 0, "decimal(%u,%u): %.*s, expected %s", whole + scale, scale,
-                  (int)printed, have, want);
+    ck_assert_msg(printed == strlen(want) && memcmp(have, want, printed) == 0, "decimal(%u,%u): %.*s, expected %s",
+                  whole + scale, scale, (int)printed, have, want);
     free(exact);
 }
 
@@ -58,13 +60,15 @@ START_TEST(decimals)
             char digits[70] = {0};
             for (unsigned round = 0; round < 12; round++) {
                 for (unsigned i = 0; i < precision; i++)
-                    digits[i] = (char)(round == 0   ? '9'
-                                       : round == 1 ? '0'
-                                       : round == 2 ? (i == precision - 1 ? '1' : '0')
-                                       : round == 3 ? (i == 0 ? '1' : '0')
-                                                    : '0' + random_below(&random, random_below(&random, 2) == 0 ? 2 : 10));
+                    digits[i] =
+                        (char)(round == 0   ? '9'
+                               : round == 1 ? '0'
+                               : round == 2 ? (i == precision - 1 ? '1' : '0')
+                               : round == 3 ? (i == 0 ? '1' : '0')
+                                            : '0' + random_below(&random, random_below(&random, 2) == 0 ? 2 : 10));
                 expect_decimal(digits, precision - scale, scale, false);
-                if (round != 1 && strspn(digits, "0") != precision) expect_decimal(digits, precision - scale, scale, true);
+                if (round != 1 && strspn(digits, "0") != precision)
+                    expect_decimal(digits, precision - scale, scale, true);
             }
         }
     }
@@ -76,7 +80,8 @@ START_TEST(decimal_garbage)
     struct random random;
     random_init(&random, 66);
     for (int i = 0; i < 20000; i++) {
-        unsigned precision = 1 + (unsigned)random_below(&random, 65), scale = (unsigned)random_below(&random, precision + 1);
+        unsigned precision = 1 + (unsigned)random_below(&random, 65),
+                 scale = (unsigned)random_below(&random, precision + 1);
         if (scale > DECIMAL_SCALE_MAX) scale = DECIMAL_SCALE_MAX;
         size_t size = decimal_size(precision, scale);
         uint8_t *exact = malloc(size);
@@ -116,29 +121,47 @@ static enum err print(const uint8_t *bytes, size_t size, bool keeps_point, char 
 
 START_TEST(json_documents)
 {
-    static const struct { const char *hex, *text; } list[] = {
+    static const struct {
+        const char *hex, *text;
+    } list[] = {
         {"", "null"},
-        {"04 00", "null"}, {"04 01", "true"}, {"04 02", "false"}, {"04 03", NULL},
-        {"05 0080", "-32768"}, {"06 ffff", "65535"}, {"07 00000080", "-2147483648"}, {"08 ffffffff", "4294967295"},
-        {"09 0000000000000080", "-9223372036854775808"}, {"0a ffffffffffffffff", "18446744073709551615"},
-        {"0c 00", "\"\""}, {"0c 03 616263", "\"abc\""}, {"0c 04 616263", NULL},
+        {"04 00", "null"},
+        {"04 01", "true"},
+        {"04 02", "false"},
+        {"04 03", NULL},
+        {"05 0080", "-32768"},
+        {"06 ffff", "65535"},
+        {"07 00000080", "-2147483648"},
+        {"08 ffffffff", "4294967295"},
+        {"09 0000000000000080", "-9223372036854775808"},
+        {"0a ffffffffffffffff", "18446744073709551615"},
+        {"0c 00", "\"\""},
+        {"0c 03 616263", "\"abc\""},
+        {"0c 04 616263", NULL},
         {"0c 0a 22 5c 08 0c 0a 0d 09 1f 7f 2f", "\"\\\"\\\\\\b\\f\\n\\r\\t\\u001f\x7f/\""},
-        {"00 0000 0400", "{}"}, {"02 0000 0400", "[]"}, {"03 00000000 08000000", "[]"}, {"01 00000000 08000000", "{}"},
+        {"00 0000 0400", "{}"},
+        {"02 0000 0400", "[]"},
+        {"03 00000000 08000000", "[]"},
+        {"01 00000000 08000000", "{}"},
         {"02 0300 0d00 050100 040100 06ffff", "[1, true, 65535]"},
         {"03 01000000 0d000000 07ffffffff", "[-1]"},
         {"00 0100 1200 0b00 0100 0c 0c00 61 05 68656c6c6f", "{\"a\": \"hello\"}"},
         {"01 01000000 1a000000 13000000 0100 0c 14000000 61 05 68656c6c6f", "{\"a\": \"hello\"}"},
         {"02 0100 0b00 02 0700 0000 0400", "[[]]"},
-        {"02 0200 0a00 050100", NULL},     /* two entries, room for one */
-        {"02 0100 ff00 050100", NULL},     /* larger than the value */
+        {"02 0200 0a00 050100", NULL},                             /* two entries, room for one */
+        {"02 0100 ff00 050100", NULL},                             /* larger than the value */
         {"00 0100 1200 f000 0100 0c 0c00 61 05 68656c6c6f", NULL}, /* key outside */
         {"00 0100 1200 0b00 0100 0c f000 61 05 68656c6c6f", NULL}, /* value outside */
         {"0d 00", NULL},
         {"0f f6 07 0e04 810dfb38 d2", NULL},
         {"0f f6 09 0e04 810dfb38d204d2", "1234567890.1234"},
-        {"0f fd 03 616263", "\"base64:type253:YWJj\""}, {"0f fd 02 6162", "\"base64:type253:YWI=\""},
-        {"0f fd 01 61", "\"base64:type253:YQ==\""}, {"0f fd 00", "\"base64:type253:\""},
-        {"0f 0f", NULL}, {"05 00", NULL}, {"0b 000000000000f07f", NULL}, /* infinity */
+        {"0f fd 03 616263", "\"base64:type253:YWJj\""},
+        {"0f fd 02 6162", "\"base64:type253:YWI=\""},
+        {"0f fd 01 61", "\"base64:type253:YQ==\""},
+        {"0f fd 00", "\"base64:type253:\""},
+        {"0f 0f", NULL},
+        {"05 00", NULL},
+        {"0b 000000000000f07f", NULL}, /* infinity */
     };
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
         uint8_t bytes[256];
@@ -148,8 +171,10 @@ START_TEST(json_documents)
         if (list[i].text == NULL) {
             ck_assert_msg(e == ERR_CORRUPT, "%s: %s", list[i].hex, e == ERR_OK ? text : err_text(e));
         } else {
-            ck_assert_msg(e == ERR_OK && strcmp(text, list[i].text) == 0, "%s: %s %s, expected %s", list[i].hex, err_text(e), text, list[i].text);
-            for (size_t cut = 1; cut < size; cut++) ck_assert_int_eq(print(bytes, cut, false, text, sizeof text), ERR_CORRUPT);
+            ck_assert_msg(e == ERR_OK && strcmp(text, list[i].text) == 0, "%s: %s %s, expected %s", list[i].hex,
+                          err_text(e), text, list[i].text);
+            for (size_t cut = 1; cut < size; cut++)
+                ck_assert_int_eq(print(bytes, cut, false, text, sizeof text), ERR_CORRUPT);
             for (size_t room = 1; room < strlen(list[i].text) + 1; room++)
                 ck_assert_int_eq(print(bytes, size, false, text, room), ERR_NO_SPACE);
         }
@@ -172,7 +197,8 @@ START_TEST(json_base64_lines)
 }
 END_TEST
 
-static uint64_t pack(unsigned year, unsigned month, unsigned day, unsigned hour, unsigned minute, unsigned second, unsigned microsecond)
+static uint64_t pack(unsigned year, unsigned month, unsigned day, unsigned hour, unsigned minute, unsigned second,
+                     unsigned microsecond)
 {
     uint64_t date = (uint64_t)(year * 13 + month) << 5 | day, time = (uint64_t)hour << 12 | minute << 6 | second;
     return (date << 17 | time) << 24 | microsecond;
@@ -180,7 +206,11 @@ static uint64_t pack(unsigned year, unsigned month, unsigned day, unsigned hour,
 
 START_TEST(json_temporals)
 {
-    struct { uint8_t type; uint64_t packed; const char *text; } list[] = {
+    struct {
+        uint8_t type;
+        uint64_t packed;
+        const char *text;
+    } list[] = {
         {10, pack(2020, 1, 2, 0, 0, 0, 0), "\"2020-01-02\""},
         {12, pack(2020, 1, 2, 3, 4, 5, 678901), "\"2020-01-02 03:04:05.678901\""},
         {7, pack(9999, 12, 31, 23, 59, 59, 0), "\"9999-12-31 23:59:59.000000\""},
@@ -199,11 +229,30 @@ END_TEST
 
 START_TEST(json_doubles)
 {
-    static const struct { double value; const char *text57; } list[] = {
-        {1, "1"}, {1.5, "1.5"}, {1e15, "1e15"}, {1e14, "100000000000000"}, {123456789012345678e0, "1.2345678901234568e17"}, {1e16, "1e16"},
-        {1e-5, "0.00001"}, {1e-15, "0.000000000000001"}, {1e-14, "0.00000000000001"}, {1e-16, "1e-16"}, {1.5e-15, "0.0000000000000015"},
-        {12345678901234567e3, "1.2345678901234567e19"}, {5.684341886080802e-14, "0.00000000000005684341886080802"}, {0.1, "0.1"},
-        {100, "100"}, {1e22, "1e22"}, {1.7976931348623157e308, "1.7976931348623157e308"}, {4.9e-324, "5e-324"}, {-0.0, "-0"}, {-1, "-1"},
+    static const struct {
+        double value;
+        const char *text57;
+    } list[] = {
+        {1, "1"},
+        {1.5, "1.5"},
+        {1e15, "1e15"},
+        {1e14, "100000000000000"},
+        {123456789012345678e0, "1.2345678901234568e17"},
+        {1e16, "1e16"},
+        {1e-5, "0.00001"},
+        {1e-15, "0.000000000000001"},
+        {1e-14, "0.00000000000001"},
+        {1e-16, "1e-16"},
+        {1.5e-15, "0.0000000000000015"},
+        {12345678901234567e3, "1.2345678901234567e19"},
+        {5.684341886080802e-14, "0.00000000000005684341886080802"},
+        {0.1, "0.1"},
+        {100, "100"},
+        {1e22, "1e22"},
+        {1.7976931348623157e308, "1.7976931348623157e308"},
+        {4.9e-324, "5e-324"},
+        {-0.0, "-0"},
+        {-1, "-1"},
         {1234567890123456.5, "1234567890123456.5"},
     };
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
@@ -213,7 +262,8 @@ START_TEST(json_doubles)
         ck_assert_int_eq(print(bytes, 9, false, text, sizeof text), ERR_OK);
         ck_assert_str_eq(text, list[i].text57);
         ck_assert_int_eq(print(bytes, 9, true, text, sizeof text), ERR_OK);
-        snprintf(with_point, sizeof with_point, "%s%s", list[i].text57, strpbrk(list[i].text57, ".e") == NULL ? ".0" : "");
+        snprintf(with_point, sizeof with_point, "%s%s", list[i].text57,
+                 strpbrk(list[i].text57, ".e") == NULL ? ".0" : "");
         ck_assert_str_eq(text, with_point);
     }
     /* Whatever is printed reads back. */
@@ -252,14 +302,16 @@ START_TEST(json_depth_and_mutations)
     struct random random;
     random_init(&random, 9);
     uint8_t document[256];
-    size_t size = from_hex(document, "00 0200 4f00 1200 0100 1300 0100 00 1400 02 2600 61 62"
-                                     "0100 1200 0b00 0100 0c 0c00 61 05 68656c6c6f"
-                                     "0300 2900 0f 0d00 0b 1a00 0a 2100 f6 09 0e04 810dfb38d204d2 00 9a9999999999b93f ffffffffffffffff");
+    size_t size = from_hex(
+        document, "00 0200 4f00 1200 0100 1300 0100 00 1400 02 2600 61 62"
+                  "0100 1200 0b00 0100 0c 0c00 61 05 68656c6c6f"
+                  "0300 2900 0f 0d00 0b 1a00 0a 2100 f6 09 0e04 810dfb38d204d2 00 9a9999999999b93f ffffffffffffffff");
     for (int i = 0; i < 50000; i++) {
         uint8_t bytes[256];
         char text[300];
         memcpy(bytes, document, size);
-        for (uint64_t n = 1 + random_below(&random, 4); n != 0; n--) bytes[random_below(&random, size)] = (uint8_t)random_u64(&random);
+        for (uint64_t n = 1 + random_below(&random, 4); n != 0; n--)
+            bytes[random_below(&random, size)] = (uint8_t)random_u64(&random);
         enum err e = print(bytes, size, false, text, sizeof text);
         ck_assert(e == ERR_OK || e == ERR_CORRUPT || e == ERR_NO_SPACE);
     }
