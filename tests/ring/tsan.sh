@@ -6,7 +6,7 @@
 # ordinary build.
 set -u
 root=$1
-runs=10 percent=20
+runs=10 percent=12
 work=$(mktemp -d "${TMPDIR:-/tmp}/millrace-tsan.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 
