@@ -72,6 +72,15 @@ static void must(rd_kafka_conf_t *conf, const char *name, const char *value)
     }
 }
 
+/* The connection broke: the server was killed, most likely. */
+static void on_error(rd_kafka_t *consumer, int error, const char *reason, void *context)
+{
+    (void)consumer, (void)error, (void)reason;
+    struct apply *a = context;
+    a->interruptions++;
+    a->reread_due = true;
+}
+
 /* A consumer assigned to partition 0 from offset 0, without a group's help. */
 static bool consumer_open(struct apply *a)
 {
@@ -89,6 +98,8 @@ static bool consumer_open(struct apply *a)
     must(conf, "reconnect.backoff.max.ms", "300");
     must(conf, "topic.metadata.refresh.interval.ms", "1000");
     must(conf, "log_level", "0");
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_opaque(conf, a);
     a->consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof why);
     if (a->consumer == NULL) return FAULT(a, "librdkafka: %s", why);
     rd_kafka_poll_set_consumer(a->consumer);
@@ -233,10 +244,6 @@ static bool take_event(struct apply *a, const rd_kafka_message_t *m)
         return a->reread_due ? go_back(a) : true;
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-    case RD_KAFKA_RESP_ERR__RESOLVE:
-        a->interruptions++;
-        a->reread_due = true;
-        return true;
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART: /* the channel's log is being recovered */
     case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
     case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:

@@ -269,12 +269,15 @@ class Harness:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def result_of(process, timeout_s):
-    """apply_stream's figures; Failed with its sentence when it found a fault."""
-    try:
-        output, _ = process.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        raise Failed(f"apply_stream did not end within {timeout_s} s")
+def result_of(process, timeout_s, instance=None):
+    """apply_stream's figures; Failed with its sentence when it found a fault, or when millraced ended meanwhile."""
+    deadline = time.monotonic() + timeout_s
+    while process.poll() is None:
+        if instance is not None:
+            check(instance.is_alive(), "millraced ended by itself")
+        check(time.monotonic() < deadline, f"apply_stream did not end within {timeout_s} s")
+        time.sleep(0.05)
+    output = process.stdout.read()
     check(process.returncode == 0, f"apply_stream (code {process.returncode}): {output.strip()}")
     return json.loads(output.strip().split("\n")[-1])
 

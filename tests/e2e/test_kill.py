@@ -50,7 +50,7 @@ def test_kill(harness, kind, changes, kills):
         time.sleep(0.1)
     check(feeder.error is None, f"the workload failed: {feeder.error}")
     source.sql(workload.end())
-    figures = result_of(consumer, timeout_s)
+    figures = result_of(consumer, timeout_s, instance)
     check(figures["row_changes"] == workload.changes,
           f"the consumer saw {figures['row_changes']} row changes, the workload made {workload.changes}")
     check(instance.stop() == 0, f"millraced stopped with code {instance.process.returncode}")
