@@ -4,15 +4,15 @@
  *   - no commit of another generation than the current one is accepted;
  *   - nobody is parked for ever, and well-behaved clients always get to work again.
  * Method: hundreds of seeded histories in simulated time.  Clients join, sync, commit, heartbeat, leave, change their
- * subscription, freeze, die and come back as zombies; the disk lags; the coordinator is killed and restarted on what the
- * disk kept, or on a compacted log.  A failing seed is printed: HISTORY_SEED=n runs it alone. */
+ * subscription, freeze, die and come back as zombies; the disk lags; the coordinator is killed and restarted on what
+ * the disk kept, or on a compacted log.  A failing seed is printed: HISTORY_SEED=n runs it alone. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/dataplane/group_world.h"
 
-enum { GROUPS = 2, CLIENTS = 6, STEPS = 600, HISTORIES = 400, GENERATIONS_MAX = 600, ACCEPTED_MAX = 4000 };
+enum { GROUPS = 2, CLIENTS = 6, STEPS = 600, HISTORIES = 300, GENERATIONS_MAX = 600, ACCEPTED_MAX = 4000 };
 
 enum state { OUT, JOINING, JOINED, SYNCING, MEMBER };
 
@@ -27,6 +27,7 @@ struct client {
     bool     leads;
     int      change;       /* of its subscription */
     unsigned owned;        /* bits of partitions */
+    bool     asks_again;   /* for the assignment it has */
     uint64_t frozen_until_ms;
     char     others[8][320]; /* the leader's list */
     int      other_count;
@@ -77,11 +78,13 @@ static void send_sync(struct history *h, struct client *c)
     struct sync_group_request_assignment assignments[8];
     uint8_t mask[8] = {0};
     if (c->leads) {
-        for (int p = 0; p < WORLD_PARTITIONS; p++) mask[random_below(&h->r, (uint64_t)c->other_count)] |= (uint8_t)(1 << p);
+        for (int p = 0; p < WORLD_PARTITIONS; p++)
+            mask[random_below(&h->r, (uint64_t)c->other_count)] |= (uint8_t)(1 << p);
         for (int i = 0; i < c->other_count; i++)
             assignments[i] = (struct sync_group_request_assignment){kafka_string_of(c->others[i]), {&mask[i], 1}};
     }
-    c->ticket = world_sync(h->w, group_name[c->group], c->generation, c->id, assignments, c->leads ? c->other_count : 0);
+    c->ticket = world_sync(h->w, group_name[c->group], c->generation, c->id, assignments,
+                           c->leads ? c->other_count : 0);
     c->state = SYNCING;
 }
 
@@ -128,11 +131,17 @@ static void take_sync(struct history *h, struct client *c)
     struct sync_group_response r;
     world_look(h->w, c->ticket, &r);
     if (r.error_code != 0) {
+        c->asks_again = false;
         after_error(h, c, r.error_code);
         return;
     }
+    unsigned before = c->owned;
     c->state = MEMBER;
     c->owned = r.assignment.size > 0 ? r.assignment.bytes[0] : 0;
+    if (c->asks_again)
+        ck_assert_msg(before == c->owned, "seed %llu: an assignment changed within a generation",
+                      (unsigned long long)seed_now);
+    c->asks_again = false;
     const char *name = instance_of(c) != NULL ? c->instance : c->id;
     ck_assert_int_lt(c->generation, GENERATIONS_MAX);
     for (int p = 0; p < WORLD_PARTITIONS; p++) {
@@ -145,23 +154,31 @@ static void take_sync(struct history *h, struct client *c)
     }
 }
 
-static void do_commit(struct history *h, struct client *c, int partition)
+/* Commits and checks that it was accepted in the current generation only; returns the error. */
+static int16_t commit(struct history *h, const struct client *c, int32_t generation, int partition)
 {
     struct group_view before = world_view(h->w, group_name[c->group]);
     int64_t value = ++h->next_value;
-    uint32_t ticket = world_commit(h->w, group_name[c->group], c->generation, c->id, partition, value, "x");
+    uint32_t ticket = world_commit(h->w, group_name[c->group], generation, c->id, partition, value, "x");
     int16_t error = world_commit_error(h->w, ticket);
-    if (error == 0) {
-        ck_assert_msg(before.state != NULL && before.generation == c->generation &&
-                      (strcmp(before.state, "Stable") == 0 || strcmp(before.state, "PreparingRebalance") == 0),
-                      "seed %llu: a commit of generation %d in %s of generation %d", (unsigned long long)seed_now,
-                      c->generation, before.state == NULL ? "nothing" : before.state, before.generation);
-        uint32_t at = h->accepted_count[c->group][partition]++;
-        ck_assert_uint_lt(at, ACCEPTED_MAX);
-        h->accepted[c->group][partition][at] = (struct accepted){h->w->ticket[ticket].after, value};
-        ck_assert_uint_gt(h->w->ticket[ticket].after, 0);
-        if (world_is_out(h->w, ticket)) h->answered_commits++;
-    } else if (error == KAFKA_ILLEGAL_GENERATION || error == KAFKA_REBALANCE_IN_PROGRESS) {
+    if (error != 0) return error;
+    ck_assert_msg(before.state != NULL && before.generation == generation &&
+                  (strcmp(before.state, "Stable") == 0 || strcmp(before.state, "PreparingRebalance") == 0),
+                  "seed %llu: a commit of generation %d in %s of generation %d", (unsigned long long)seed_now,
+                  generation, before.state == NULL ? "nothing" : before.state, before.generation);
+    uint32_t at = h->accepted_count[c->group][partition]++;
+    ck_assert_uint_lt(at, ACCEPTED_MAX);
+    h->accepted[c->group][partition][at] = (struct accepted){h->w->ticket[ticket].after, value};
+    ck_assert_uint_gt(h->w->ticket[ticket].after, 0);
+    if (world_is_out(h->w, ticket)) h->answered_commits++;
+    return 0;
+}
+
+static void do_commit(struct history *h, struct client *c, int partition)
+{
+    int16_t error = commit(h, c, c->generation, partition);
+    if (error == 0) return;
+    if (error == KAFKA_ILLEGAL_GENERATION || error == KAFKA_REBALANCE_IN_PROGRESS) {
         send_join(h, c);
     } else {
         ck_assert_msg(error == KAFKA_UNKNOWN_MEMBER_ID, "seed %llu: commit: %d", (unsigned long long)seed_now, error);
@@ -188,6 +205,12 @@ static void work(struct history *h, struct client *c, bool is_good)
         else after_error(h, c, error);
     } else if (chance(h, 70)) {
         do_commit(h, c, (int)random_below(&h->r, WORLD_PARTITIONS));
+    } else if (chance(h, 30)) { /* the answer to its SyncGroup was lost */
+        unsigned owned = c->owned;
+        c->leads = false;
+        send_sync(h, c);
+        c->owned = owned;
+        c->asks_again = true;
     } else if (chance(h, 20)) {
         world_leave(h->w, group_name[c->group], c->id, NULL);
         if (chance(h, 80)) forget_id(c); /* else it does not know that it is out */
@@ -207,16 +230,20 @@ static void turn(struct history *h, struct client *c, bool is_good)
     bool waits = c->state == JOINING || c->state == SYNCING;
     if (c->frozen_until_ms > h->w->now_ms) return;
     if (waits && t->is_lost) { /* the connection broke */
+        c->asks_again = false;
         if (chance(h, 30)) forget_id(c);
         else send_join(h, c);
     } else if (waits && !world_is_out(h->w, c->ticket)) {
-        if (!is_good && c->state == JOINING && c->id[0] != '\0' && chance(h, 2)) send_join(h, c); /* impatient */
+        if (is_good || c->state != JOINING || c->id[0] == '\0') return;
+        if (chance(h, 2)) send_join(h, c); /* impatient */
+        else if (chance(h, 2)) world_leave(h->w, group_name[c->group], c->id, NULL);
     } else if (c->state == OUT) {
         c->version = (int16_t)(c->instance[0] != '\0' ? 5 + random_below(&h->r, 3) : random_below(&h->r, 8));
         send_join(h, c);
     } else if (c->state == JOINING) {
         take_join(h, c);
     } else if (c->state == JOINED) {
+        if (!is_good && c->generation > 1 && chance(h, 20)) (void)commit(h, c, c->generation - 1, 0); /* a late one */
         send_sync(h, c);
     } else if (c->state == SYNCING) {
         take_sync(h, c);
@@ -283,8 +310,9 @@ static void fall_silent(struct history *h)
     w->syncs_at_once = true;
     world_advance(w, 1000000);
     for (uint32_t i = 0; i < w->ticket_count; i++)
-        ck_assert_msg(w->ticket[i].is_answered || w->ticket[i].is_lost, "seed %llu: request %u (API %d) is parked for ever",
-                      (unsigned long long)seed_now, i, w->ticket[i].api_key);
+        ck_assert_msg(w->ticket[i].is_answered || w->ticket[i].is_lost,
+                      "seed %llu: request %u (API %d) is parked for ever", (unsigned long long)seed_now, i,
+                      w->ticket[i].api_key);
     for (int g = 0; g < GROUPS; g++) {
         struct group_view view = world_view(w, group_name[g]);
         ck_assert(view.state == NULL || strcmp(view.state, "Empty") == 0);
@@ -330,7 +358,8 @@ static void run(uint64_t seed)
         turn(&h, &h.client[random_below(&h.r, CLIENTS)], false);
         if (crashes && random_below(&h.r, 200) == 0) crash(&h);
         if (crashes && random_below(&h.r, 400) == 0) compact(&h);
-        if (chance(&h, 10)) check_offsets(&h, (int)random_below(&h.r, GROUPS), (int)random_below(&h.r, WORLD_PARTITIONS));
+        if (chance(&h, 10))
+            check_offsets(&h, (int)random_below(&h.r, GROUPS), (int)random_below(&h.r, WORLD_PARTITIONS));
         forget_vanished(&h);
     }
     fall_silent(&h);
