@@ -48,6 +48,7 @@ struct capture {
     bool     is_reached;       /* the source's facts are known for this connection */
     bool     reads_again;      /* the definitions are being read again for the statement at reread_at */
     struct source_place reread_at;
+    struct read_ahead ahead;
     uint64_t heartbeat_ns;     /* of the last HEARTBEAT record; 0: one is due */
     uint64_t tail_ns;          /* when nothing more was to be had */
     uint64_t status_ns;
@@ -235,7 +236,7 @@ static void step_failed(struct capture *c, enum err e, struct err_msg *msg)
         } else {
             c->reads_again = true;
             c->reread_at = f->at;
-            f->horizon.is_known = false;
+            f->horizon.is_known = c->ahead.is_under_way = false;
             c->phase = PHASE_CONNECTING;
             return;
         }
@@ -318,6 +319,17 @@ static enum err wait_for_statement(struct capture *c, struct err_msg *msg)
     return ERR_OK;
 }
 
+/* Looks through what lies between the place where capture goes on and where the definitions are from. */
+static enum err look_ahead(struct capture *c, struct err_msg *msg)
+{
+    struct follower *f = &c->follower;
+    struct read_ahead_door door = {c->stream, f->filter, &c->stop, f->statement, &f->horizon, &f->gtids};
+    TRY(read_ahead(&c->ahead, &door, msg));
+    if (c->ahead.wants_gtids) f->gtids_known = true;
+    f->horizon.is_known = true;
+    return ERR_OK;
+}
+
 static enum err read_definitions(struct capture *c, struct err_msg *msg)
 {
     struct follower *f = &c->follower;
@@ -328,6 +340,7 @@ static enum err read_definitions(struct capture *c, struct err_msg *msg)
     TRY(source_end(c->stream, &f->facts, &before, NULL, msg));
     TRY(schema_load_selected(f->schema, f->filter, msg));
     TRY(source_end(c->stream, &f->facts, &after, NULL, msg));
+    log_info("capture", "channel %s: %u tables, read at %s:%" PRIu64, c->channel, schema_table_count(f->schema), after.file, after.position);
     horizon_clear(&f->horizon, &before);
     f->horizon.is_known = false; /* until the look ahead is done */
 
@@ -337,14 +350,13 @@ static enum err read_definitions(struct capture *c, struct err_msg *msg)
         f->gtids_known = true;
         wants_gtids = false;
     }
-    if (source_place_compare(&from, &after) < 0 || (wants_gtids && from.position > BINLOG_FIRST_POSITION)) {
-        struct read_ahead ahead = {.stream = c->stream, .filter = f->filter, .stop = &c->stop, .from = from, .until = after,
-                                   .gtids = wants_gtids ? &f->gtids : NULL, .statement = f->statement, .horizon = &f->horizon};
-        TRY(read_ahead(&ahead, msg));
-        if (wants_gtids) f->gtids_known = true;
+    if (from.position == BINLOG_FIRST_POSITION) wants_gtids = false; /* the file's first event will say it */
+    read_ahead_begin(&c->ahead, &from, &after, wants_gtids);
+    if (wants_gtids) gtid_set_clear(&f->gtids);
+    else if (source_place_compare(&from, &after) >= 0) {
+        c->ahead.is_under_way = false;
+        f->horizon.is_known = true;
     }
-    f->horizon.is_known = true;
-    log_info("capture", "channel %s: %u tables, read at %s:%" PRIu64, c->channel, schema_table_count(f->schema), after.file, after.position);
     return ERR_OK;
 }
 
@@ -371,7 +383,8 @@ static enum err connect_source(struct capture *c, struct err_msg *msg)
     if (!c->is_reached) TRY(reach_source(c, msg));
     if (!f->has_resume) TRY(choose_start(c, msg));
     TRY(check_history(c, msg));
-    if (!f->horizon.is_known) TRY(read_definitions(c, msg));
+    if (!f->horizon.is_known && !c->ahead.is_under_way) TRY(read_definitions(c, msg));
+    if (c->ahead.is_under_way) TRY(look_ahead(c, msg));
     TRY(c->stream->ops->dump(c->stream, f->resume.file, (uint32_t)f->resume.position, msg));
     follower_dump_begins(f);
     uint64_t now_ns = clock_monotonic_ns(c->clock);

@@ -312,11 +312,12 @@ enum err log_appender_commit(struct log_appender *a, size_t value_bytes, const s
 enum err log_appender_transaction_end(struct log_appender *a)
 {
     INVARIANT(a->next_offset > a->transaction_offset);
-    a->transaction_offset = a->next_offset;
     INVARIANT(a->is_open && a->writer.record_count > 0);
+    bool is_part = a->transaction_offset < a->writer.base_offset; /* began in an earlier batch: this one holds nothing else */
+    a->transaction_offset = a->next_offset;
     a->whole = record_batch_mark(&a->writer);
     size_t size = record_batch_bytes(&a->writer);
-    if (a->in_scratch || size >= a->config.batch_bytes_target || a->segment_position + size >= a->config.segment_bytes)
+    if (is_part || a->in_scratch || size >= a->config.batch_bytes_target || a->segment_position + size >= a->config.segment_bytes)
         return batch_finish(a);
     return ERR_OK;
 }
@@ -330,8 +331,8 @@ bool log_appender_discard_transaction(struct log_appender *a)
         record_batch_cut(&a->writer, a->whole);
     }
     a->next_offset = a->transaction_offset;
-    if (a->segment_position == 0 && (!a->is_open || a->writer.record_count == 0)) a->wants_gtid_set = true;
-    if (a->rolls) a->wants_gtid_set = true;
+    bool is_empty = !a->is_open || a->writer.record_count == 0;
+    a->wants_gtid_set = is_empty && (a->rolls || a->segment_position == 0);
     return true;
 }
 

@@ -4,24 +4,41 @@
 #define CAPTURE_READ_AHEAD_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
+#include "capture/binlog_event.h"
 #include "capture/filter.h"
 #include "capture/gtid_set.h"
 #include "capture/horizon.h"
 #include "capture/source_stream.h"
 
-struct read_ahead {
+struct read_ahead { /* one look; survives a connection that breaks */
+    bool is_under_way;
+    struct source_place from;  /* statements behind it are noted */
+    struct source_place until; /* where the source stood */
+    bool wants_gtids;          /* the file of `from` is read from its beginning, for the GTID set at `from` */
+
+    struct source_place at;    /* behind the newest event */
+    struct binlog_format format;
+    bool format_known;
+    struct binlog_gtid gtid;   /* of the transaction being passed */
+    bool gtid_pending;
+};
+
+/* Begins a look; nothing is read yet. */
+void read_ahead_begin(struct read_ahead *r, const struct source_place *from, const struct source_place *until, bool wants_gtids);
+
+struct read_ahead_door { /* whom it works with, all borrowed */
     struct source_stream *stream;
     const struct filter *filter;
     const _Atomic bool *stop;
-    struct source_place from;  /* statements behind it are noted */
-    struct source_place until; /* where the source stood */
-    struct gtid_set *gtids;    /* NULL: not asked for; else the file of `from` is read from its beginning and this becomes the set at `from` */
     struct statement *statement; /* scratch */
     struct horizon *horizon;
+    struct gtid_set *gtids;      /* becomes the set at `from` when that is wanted */
 };
 
-/* Dumps, reads, notes; the caller starts the real dump afterwards.  ERR_DISCONNECTED, ERR_STOPPED, ERR_CORRUPT, ERR_NO_MEMORY, and what a dump answers. */
-NODISCARD enum err read_ahead(const struct read_ahead *r, struct err_msg *msg);
+/* Dumps and reads on from r->at to the end; the caller starts the real dump afterwards.  ERR_DISCONNECTED (call again), ERR_STOPPED,
+ * ERR_CORRUPT, ERR_NO_MEMORY, and what a dump answers. */
+NODISCARD enum err read_ahead(struct read_ahead *r, const struct read_ahead_door *door, struct err_msg *msg);
 
 #endif

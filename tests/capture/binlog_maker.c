@@ -1,0 +1,149 @@
+#include "tests/capture/binlog_maker.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crc.h"
+#include "capture/binlog_header.h"
+
+const uint8_t binlog_maker_uuid[16] = {0x3e, 0x11, 0xfa, 0x47, 0x71, 0xca, 0x11, 0xe1, 0x9e, 0x33, 0xc8, 0x0a, 0xa9, 0x42, 0x95, 0x62};
+
+void binlog_maker_init(struct binlog_maker *m, struct stream_sim_source *source)
+{
+    *m = (struct binlog_maker){.source = source, .now_s = 1700000000};
+    binlog_maker_file(m, true);
+}
+
+void binlog_maker_event(struct binlog_maker *m, uint8_t type, const void *body, size_t body_bytes)
+{
+    size_t size = BINLOG_HEADER_BYTES + body_bytes + BINLOG_CHECKSUM_BYTES;
+    uint8_t *event = malloc(size);
+    ck_assert_ptr_nonnull(event);
+    struct sink out = sink_of(event, size);
+    sink_le(&out, m->now_s, 4);
+    sink_le(&out, type, 1);
+    sink_le(&out, 1, 4);
+    sink_le(&out, size, 4);
+    sink_le(&out, m->source->file[m->source->file_count - 1].size + size, 4);
+    sink_le(&out, 0, 2);
+    sink_bytes(&out, body, body_bytes);
+    sink_le(&out, crc32_zlib(0, event, size - BINLOG_CHECKSUM_BYTES), 4);
+    ck_assert(!out.failed);
+    ck_assert_int_eq(stream_sim_append(m->source, event, size), ERR_OK);
+    free(event);
+}
+
+static void format_description(struct binlog_maker *m)
+{
+    static const uint8_t post_header[] = {56, 13, 0, 8, 0, 18, 0, 4, 4, 4, 4, 18, 0, 0, 95, 0, 4, 26, 8, 0, 0, 0, 8, 8, 8, 2, 0, 0, 0, 10, 10, 10,
+                                          42, 42, 0, 18, 52, 0};
+    uint8_t body[2 + 50 + 4 + 1 + sizeof post_header + 1] = {4, 0};
+    memcpy(body + 2, m->source->version, strlen(m->source->version));
+    body[2 + 50 + 4] = BINLOG_HEADER_BYTES;
+    memcpy(body + 2 + 50 + 4 + 1, post_header, sizeof post_header);
+    body[sizeof body - 1] = 1; /* CRC32 */
+    binlog_maker_event(m, BINLOG_FORMAT_DESCRIPTION, body, sizeof body);
+}
+
+void binlog_maker_file(struct binlog_maker *m, bool orderly)
+{
+    char name[32];
+    snprintf(name, sizeof name, "binlog.%06u", ++m->file_number);
+    if (m->source->file_count > 0 && orderly) {
+        uint8_t body[8 + sizeof name] = {4};
+        memcpy(body + 8, name, strlen(name));
+        binlog_maker_event(m, BINLOG_ROTATE, body, 8 + strlen(name));
+    }
+    ck_assert_int_eq(stream_sim_file_begin(m->source, name), ERR_OK);
+    format_description(m);
+    uint8_t body[8 + 16 + 8 + 8 + 8];
+    struct sink out = sink_of(body, sizeof body);
+    sink_le(&out, m->gtid_number > 0, 8);
+    if (m->gtid_number > 0) {
+        sink_bytes(&out, binlog_maker_uuid, 16);
+        sink_le(&out, 1, 8);
+        sink_le(&out, 1, 8);
+        sink_le(&out, m->gtid_number + 1, 8);
+    }
+    binlog_maker_event(m, BINLOG_PREVIOUS_GTIDS, body, (size_t)(out.at - body));
+}
+
+void binlog_maker_gtid(struct binlog_maker *m)
+{
+    uint8_t body[64];
+    struct sink out = sink_of(body, sizeof body);
+    sink_le(&out, 1, 1);
+    sink_bytes(&out, binlog_maker_uuid, 16);
+    sink_le(&out, ++m->gtid_number, 8);
+    sink_le(&out, 2, 1);
+    sink_le(&out, 0, 8);
+    sink_le(&out, 1, 8);
+    if (m->commit_us != 0) sink_le(&out, m->commit_us, 7);
+    binlog_maker_event(m, BINLOG_GTID, body, (size_t)(out.at - body));
+}
+
+void binlog_maker_query(struct binlog_maker *m, const char *database, const char *text)
+{
+    static const uint8_t status[] = {0, 0, 0, 0, 0, 1, 0, 0, 0x20, 0x40, 0, 0, 0, 0, 4, 45, 0, 45, 0, 8, 0};
+    size_t size = 13 + sizeof status + strlen(database) + 1 + strlen(text);
+    uint8_t *body = malloc(size);
+    ck_assert_ptr_nonnull(body);
+    struct sink out = sink_of(body, size);
+    sink_le(&out, 7, 4);
+    sink_le(&out, 0, 4);
+    sink_le(&out, strlen(database), 1);
+    sink_le(&out, 0, 2);
+    sink_le(&out, sizeof status, 2);
+    sink_bytes(&out, status, sizeof status);
+    sink_bytes(&out, database, strlen(database) + 1);
+    sink_bytes(&out, text, strlen(text));
+    binlog_maker_event(m, BINLOG_QUERY, body, size);
+    free(body);
+}
+
+void binlog_maker_xid(struct binlog_maker *m)
+{
+    uint8_t body[8];
+    struct sink out = sink_of(body, sizeof body);
+    sink_le(&out, ++m->xid, 8);
+    binlog_maker_event(m, BINLOG_XID, body, sizeof body);
+}
+
+void binlog_maker_table_map(struct binlog_maker *m, uint64_t table_id, const char *database, const char *table)
+{
+    static const uint8_t columns[] = {2, 3 /* INT */, 252 /* BLOB */, 1, 2 /* metadata: TEXT */, 2 /* text may be NULL */};
+    uint8_t body[256];
+    struct sink out = sink_of(body, sizeof body);
+    sink_le(&out, table_id, 6);
+    sink_le(&out, 1, 2);
+    sink_le(&out, strlen(database), 1);
+    sink_bytes(&out, database, strlen(database) + 1);
+    sink_le(&out, strlen(table), 1);
+    sink_bytes(&out, table, strlen(table) + 1);
+    sink_bytes(&out, columns, sizeof columns);
+    binlog_maker_event(m, BINLOG_TABLE_MAP, body, (size_t)(out.at - body));
+}
+
+void binlog_maker_write(struct binlog_maker *m, uint64_t table_id, uint32_t first_id, uint32_t count, uint32_t text_bytes)
+{
+    size_t size = 6 + 2 + 2 + 1 + 1 + (size_t)count * (1 + 4 + 2 + text_bytes);
+    uint8_t *body = malloc(size);
+    ck_assert_ptr_nonnull(body);
+    struct sink out = sink_of(body, size);
+    sink_le(&out, table_id, 6);
+    sink_le(&out, 1, 2); /* the statement ends */
+    sink_le(&out, 2, 2);
+    sink_le(&out, 2, 1);
+    sink_le(&out, 3, 1);
+    for (uint32_t i = 0; i < count; i++) {
+        sink_le(&out, 0, 1);
+        sink_le(&out, first_id + i, 4);
+        sink_le(&out, text_bytes, 2);
+        for (uint32_t k = 0; k < text_bytes; k++) sink_le(&out, 'a' + (first_id + i + k) % 26, 1);
+    }
+    ck_assert(!out.failed);
+    binlog_maker_event(m, BINLOG_WRITE_ROWS, body, size);
+    free(body);
+}
