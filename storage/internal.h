@@ -95,7 +95,8 @@ struct writer { /* the storage thread's, while the log is attached */
 
     uint32_t lease[LEASES_MAX], lease_count, lease_extra;
     bool     lease_has_prefix; /* lease[0] is the first of all: it carries the prefix */
-    bool     is_stalled;
+    bool     is_stalled;  /* the producer has nothing left to fill */
+    bool     is_short;    /* it has fewer leases than it should */
 
     enum group_phase phase;
     uint32_t parity;         /* of the group under way; early writes for the next one have the other */

@@ -313,7 +313,7 @@ uint64_t writer_due_ns(const struct log *l, uint64_t now_ns)
     uint64_t due_ns = UINT64_MAX, interval_ns = (uint64_t)l->storage->config.flush_interval_us * 1000u;
     if (w->state == WRITER_FAILED) return UINT64_MAX;
     if (w->oldest_ns != 0 && w->phase == GROUP_NONE) due_ns = w->oldest_ns + interval_ns > now_ns ? w->oldest_ns + interval_ns - now_ns : 0;
-    bool polls = w->is_stalled || w->reply_next - w->reply_first == REPLIES_MAX; /* for pins to go, for the producer to read */
+    bool polls = ((w->is_stalled || w->is_short) && l->storage->keeper.retired_count > 0) || w->reply_next - w->reply_first == REPLIES_MAX; /* for pins to go, for the producer to read */
     if (polls && due_ns > STALL_POLL_NS) due_ns = STALL_POLL_NS;
     return due_ns;
 }

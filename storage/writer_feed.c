@@ -48,6 +48,7 @@ unsigned writer_lease(struct log *l)
     bool stalled = w->lease_count == 0 && target > 0;
     if (stalled && !w->is_stalled) counter_add(l->counters.stalls, 1);
     w->is_stalled = stalled;
+    w->is_short = w->lease_count < target;
     if (given > 0) {
         ring_spsc_commit(&w->feed.to_producer);
         producer_wake(w);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/random.h"
 #include "tests/storage/rig.h"
 
@@ -136,6 +137,7 @@ int main(int argc, char **argv)
         first_history = strtoul(argv[1], NULL, 10);
         history_count = strtoul(argv[2], NULL, 10);
     }
+    log_set_level(LOG_LEVEL_COUNT); /* errors are what is tested */
     Suite *s = suite_create("storage");
     TCase *c = tcase_create("power cuts");
     tcase_set_timeout(c, 0);
