@@ -24,6 +24,7 @@ enum feed_kind {
     FEED_BATCH = 1, /* producer -> storage: struct feed_batch */
     FEED_APPEND,    /* producer -> storage: struct feed_append, then the batch's bytes */
     FEED_LEASE,     /* storage -> producer: struct feed_lease */
+    FEED_TRIM,      /* append producer -> storage: struct feed_trim */
     FEED_DURABLE,   /* storage -> producer: struct feed_durable */
     FEED_FAILED,    /* storage -> producer: struct feed_failed; nothing more will be written */
     FEED_WANT,      /* producer -> storage: struct feed_want */
@@ -60,6 +61,13 @@ struct feed_lease {
  * number. (Storage learns of a batch only when it is finished, so it cannot know this by itself.) */
 struct feed_want {
     uint32_t kind, chunk_count;
+};
+
+/* What lies before this offset was written again behind it and may go, a segment at a time.  Nothing else takes records
+ * from a log of kind "append": age and size do not. */
+struct feed_trim {
+    uint32_t kind, unused;
+    uint64_t offset;
 };
 
 struct feed_durable {

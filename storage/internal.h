@@ -34,6 +34,7 @@ enum {
     CHECKPOINT_BYTES     = 64 << 20,  /* recovery reads at most about this much */
     CHECKPOINT_AGE_MS    = 60000,
     HOUSEKEEPING_MS      = 1000,
+    INTERNAL_SEGMENT_BYTES = 16 << 20, /* internal logs are trimmed by segments: small ones */
     SEGMENT_BYTES_MAX    = INT32_MAX, /* positions in Kafka's indexes are signed 32 bits */
     SIMULATED_HELPER_TURNS = 7,       /* without threads the helper is slow: every so many turns */
     HINTS                = 4096,
@@ -105,6 +106,7 @@ struct writer { /* the storage thread's, while the log is attached */
     bool     group_synced;   /* synced, or its only write is durable by itself */
     uint64_t group_end, group_offset;
     bool     flush_now;
+    uint64_t trim_offset;    /* internal logs: what lies before it may go */
     uint64_t oldest_ns;      /* when the oldest batch that no group has taken yet came; 0: none */
     struct log_mark end_mark, group_mark, visible;
 

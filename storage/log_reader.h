@@ -50,7 +50,8 @@ uint64_t log_high_watermark(const struct log *l);
 uint64_t log_high_watermark_ns(const struct log *l);
 
 /* How readers are told that a watermark moved: storage publishes to a ring_bcast {log slot, high watermark} and wakes
- * the waiters given here.  `reader_index` 0 .. storage_config.reader_count-1, one thread each; `waiter` lives as long as the reader. */
+ * the waiters given here (NULL: this reader is not woken).  `reader_index` 0 .. storage_config.reader_count-1, one
+ * thread each; `waiter` lives as long as the reader. */
 NODISCARD enum err log_reader_open(struct log_reader **out, struct storage *s, uint32_t reader_index, struct waiter *waiter, struct err_msg *msg);
 void               log_reader_close(struct log_reader *r);
 
@@ -60,6 +61,10 @@ enum log_reader_hint log_reader_hint(struct log_reader *r, uint32_t *slot);
 
 /* Tells storage that this thread holds no log pointer it found before this call (call it once a loop turn). */
 void log_reader_quiesce(struct log_reader *r);
+
+/* This thread is about to sleep and holds neither log pointers nor slices: until its next log_reader_quiesce storage does
+ * not wait for it.  So a thread that reads seldom may open its reader without a waiter (NULL) and is woken by nothing. */
+void log_reader_rest(struct log_reader *r);
 
 struct log_piece {
     const uint8_t *bytes;

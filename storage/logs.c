@@ -344,6 +344,7 @@ static void readers_wait(struct storage *s)
 {
     const struct timespec pause = {0, 1000000};
     uint64_t epoch = atomic_fetch_add_explicit(&s->epoch, 1, memory_order_seq_cst) + 1; /* pairs with log_reader_quiesce */
+    atomic_thread_fence(memory_order_seq_cst); /* pairs with log_reader_quiesce */
     if (s->is_simulated) return; /* readers run on this very thread, and hold nothing between their turns */
     for (uint32_t i = 0; i < s->config.reader_count; i++) {
         for (;;) {

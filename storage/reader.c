@@ -57,6 +57,14 @@ void log_reader_quiesce(struct log_reader *r)
 {
     uint64_t epoch = atomic_load_explicit(&r->storage->epoch, memory_order_acquire); /* pairs with readers_wait: log slots before it */
     atomic_store_explicit(&r->storage->seat[r->index].epoch, epoch, memory_order_release);
+    /* Behind a rest: pairs with the fence in readers_wait.  Either it sees us here, or we see its slot empty. */
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+void log_reader_rest(struct log_reader *r)
+{
+    /* pairs with readers_wait: whatever we read from logs was read before */
+    atomic_store_explicit(&r->storage->seat[r->index].epoch, READER_ABSENT, memory_order_release);
 }
 
 enum err log_reader_read(struct log_reader *r, struct log *l, uint64_t offset, uint32_t bytes_max, bool first_batch_whole,

@@ -81,10 +81,19 @@ void checkpoint_start(struct log *l)
     job_send(l->storage, &j);
 }
 
-/* The oldest segments that are over age or size go, as far as the next one begins with a transaction. */
-static void retention(struct log *l, uint64_t now_ms)
+/* Of a channel, by age and size; of an internal log, whose old records are as true as the new, what its producer trims. */
+static bool may_go(const struct log *l, const struct segment_info *info, const struct segment_info *next, uint64_t total,
+                   uint64_t now_ms)
 {
     const struct storage_config *config = &l->storage->config;
+    if (l->identity.is_internal) return next->base_offset <= l->writer.trim_offset;
+    return (config->retention_ms > 0 && info->appended_ms + config->retention_ms < now_ms) ||
+           (config->retention_bytes > 0 && total > config->retention_bytes);
+}
+
+/* The oldest segments that may go do, as far as the next one begins with a transaction. */
+static void retention(struct log *l, uint64_t now_ms)
+{
     struct writer *w = &l->writer;
     struct segment_info info, next;
     struct job j = {.kind = JOB_REMOVE, .log = l, .file = -1};
@@ -92,9 +101,7 @@ static void retention(struct log *l, uint64_t now_ms)
     uint32_t count = 0;
     if (w->removing > 0 || w->checkpointing || w->promoting) return;
     while (count < REMOVE_MAX && segment_get(&l->segments, first + count, &info) && segment_get(&l->segments, first + count + 1, &next)) {
-        bool is_old = config->retention_ms > 0 && info.appended_ms + config->retention_ms < now_ms;
-        bool is_over = config->retention_bytes > 0 && total > config->retention_bytes;
-        if ((!is_old && !is_over) || info.base_offset >= w->visible.segment_base) break;
+        if (!may_go(l, &info, &next, total, now_ms) || info.base_offset >= w->visible.segment_base) break;
         j.remove_base[count++] = info.base_offset;
         total -= info.bytes;
         if (!info.ends_transaction) continue;

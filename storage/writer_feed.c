@@ -215,7 +215,9 @@ static bool take_append(struct log *l, const struct feed_append *a, uint64_t now
         return true;
     }
     INVARIANT(record_batch_view(bytes, a->batch_bytes, &view) == ERR_OK && view.bytes == a->batch_bytes);
-    if (w->end_position > 0 && w->end_position + a->batch_bytes > l->storage->config.segment_bytes && !segment_roll(l, w->next_offset))
+    uint64_t segment_bytes = l->storage->config.segment_bytes;
+    if (segment_bytes > INTERNAL_SEGMENT_BYTES) segment_bytes = INTERNAL_SEGMENT_BYTES;
+    if (w->end_position > 0 && w->end_position + a->batch_bytes > segment_bytes && !segment_roll(l, w->next_offset))
         return false;
     if (!tail_has_room(l, a->batch_bytes)) return false;
     int32_t chunk = append_chunk(l, a->batch_bytes, &chunk_position);
@@ -241,6 +243,9 @@ static bool take(struct log *l, const void *message, uint64_t now_ns)
     switch (kind) {
     case FEED_BATCH: return take_batch(l, message, now_ns);
     case FEED_APPEND: return take_append(l, message, now_ns);
+    case FEED_TRIM:
+        l->writer.trim_offset = ((const struct feed_trim *)message)->offset;
+        return true;
     case FEED_WANT:
         l->writer.lease_extra += ((const struct feed_want *)message)->chunk_count;
         return true;

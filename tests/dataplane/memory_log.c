@@ -142,6 +142,7 @@ enum log_reader_hint log_reader_hint(struct log_reader *r, uint32_t *slot)
 }
 
 void log_reader_quiesce(struct log_reader *r) { (void)r; }
+void log_reader_rest(struct log_reader *r) { (void)r; }
 
 static bool needs_disk(struct log_reader *r, struct log *l, uint64_t offset)
 {
