@@ -8,6 +8,7 @@
 enum {
     BATCH_ROOM_MIN = RECORD_BATCH_HEADER_BYTES + RECORD_OVERHEAD_MAX,
     STARVED_WAIT_MS = 200, /* how often a waiting producer looks at its stop flag unasked */
+    FULL_RING_WAIT_MS = 1, /* room in the ring comes without a wake */
 };
 
 enum err log_appender_open(struct log_appender *a, const struct log_appender_config *config, struct err_msg *msg)
@@ -71,7 +72,7 @@ enum err log_appender_poll(struct log_appender *a)
 }
 
 /* Sleeps until storage may have sent something. */
-static enum err wait_for_storage(struct log_appender *a)
+static enum err wait_for_storage(struct log_appender *a, int timeout_ms)
 {
     if (atomic_load_explicit(a->config.stop, memory_order_acquire)) return ERR_STOPPED; /* pairs with capture_stop */
     if (a->config.starved != NULL) {
@@ -80,12 +81,13 @@ static enum err wait_for_storage(struct log_appender *a)
     }
     struct waiter *w = a->config.feed->producer_waiter;
     waiter_announce(w);
+    uint32_t leases = a->lease_count;
     TRY(log_appender_poll(a));
-    if (a->lease_count > 0 || atomic_load_explicit(a->config.stop, memory_order_acquire)) { /* pairs with capture_stop */
+    if (a->lease_count > leases || atomic_load_explicit(a->config.stop, memory_order_acquire)) { /* pairs with capture_stop */
         waiter_cancel(w);
         return ERR_OK;
     }
-    waiter_block(w, STARVED_WAIT_MS);
+    waiter_block(w, timeout_ms);
     return ERR_OK;
 }
 
@@ -118,7 +120,7 @@ static enum err lease_take(struct log_appender *a, uint32_t wanted, uint32_t *ch
                 has_asked = true;
             }
         }
-        TRY(wait_for_storage(a));
+        TRY(wait_for_storage(a, STARVED_WAIT_MS));
     }
     if (since_ns != 0) counter_add(a->config.stalled_us, (clock_monotonic_ns(a->config.clock) - since_ns) / 1000);
     *chunk = a->lease[a->lease_at];
@@ -210,7 +212,7 @@ static enum err batch_finish(struct log_appender *a)
     else a->chunk_position += (uint32_t)size;
 
     struct feed_batch *b;
-    while ((b = claim(a, sizeof *b)) == NULL) TRY(wait_for_storage(a));
+    while ((b = claim(a, sizeof *b)) == NULL) TRY(wait_for_storage(a, FULL_RING_WAIT_MS));
     uint64_t now_ns = clock_monotonic_ns(a->config.clock);
     *b = (struct feed_batch){
         .kind = FEED_BATCH, .flags = (a->rolls ? FEED_ROLL : 0) | (ends_transaction ? FEED_TRANSACTION_END : 0),

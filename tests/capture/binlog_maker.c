@@ -1,11 +1,11 @@
 #include "tests/capture/binlog_maker.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/crc.h"
+#include "base/invariant.h"
 #include "capture/binlog_header.h"
 
 const uint8_t binlog_maker_uuid[16] = {0x3e, 0x11, 0xfa, 0x47, 0x71, 0xca, 0x11, 0xe1, 0x9e, 0x33, 0xc8, 0x0a, 0xa9, 0x42, 0x95, 0x62};
@@ -20,7 +20,7 @@ void binlog_maker_event(struct binlog_maker *m, uint8_t type, const void *body, 
 {
     size_t size = BINLOG_HEADER_BYTES + body_bytes + BINLOG_CHECKSUM_BYTES;
     uint8_t *event = malloc(size);
-    ck_assert_ptr_nonnull(event);
+    INVARIANT(event != NULL);
     struct sink out = sink_of(event, size);
     sink_le(&out, m->now_s, 4);
     sink_le(&out, type, 1);
@@ -30,8 +30,8 @@ void binlog_maker_event(struct binlog_maker *m, uint8_t type, const void *body, 
     sink_le(&out, 0, 2);
     sink_bytes(&out, body, body_bytes);
     sink_le(&out, crc32_zlib(0, event, size - BINLOG_CHECKSUM_BYTES), 4);
-    ck_assert(!out.failed);
-    ck_assert_int_eq(stream_sim_append(m->source, event, size), ERR_OK);
+    INVARIANT(!out.failed);
+    INVARIANT(stream_sim_append(m->source, event, size) == ERR_OK);
     free(event);
 }
 
@@ -56,7 +56,7 @@ void binlog_maker_file(struct binlog_maker *m, bool orderly)
         memcpy(body + 8, name, strlen(name));
         binlog_maker_event(m, BINLOG_ROTATE, body, 8 + strlen(name));
     }
-    ck_assert_int_eq(stream_sim_file_begin(m->source, name), ERR_OK);
+    INVARIANT(stream_sim_file_begin(m->source, name) == ERR_OK);
     format_description(m);
     uint8_t body[8 + 16 + 8 + 8 + 8];
     struct sink out = sink_of(body, sizeof body);
@@ -89,7 +89,7 @@ void binlog_maker_query(struct binlog_maker *m, const char *database, const char
     static const uint8_t status[] = {0, 0, 0, 0, 0, 1, 0, 0, 0x20, 0x40, 0, 0, 0, 0, 4, 45, 0, 45, 0, 8, 0};
     size_t size = 13 + sizeof status + strlen(database) + 1 + strlen(text);
     uint8_t *body = malloc(size);
-    ck_assert_ptr_nonnull(body);
+    INVARIANT(body != NULL);
     struct sink out = sink_of(body, size);
     sink_le(&out, 7, 4);
     sink_le(&out, 0, 4);
@@ -130,7 +130,7 @@ void binlog_maker_write(struct binlog_maker *m, uint64_t table_id, uint32_t firs
 {
     size_t size = 6 + 2 + 2 + 1 + 1 + (size_t)count * (1 + 4 + 2 + text_bytes);
     uint8_t *body = malloc(size);
-    ck_assert_ptr_nonnull(body);
+    INVARIANT(body != NULL);
     struct sink out = sink_of(body, size);
     sink_le(&out, table_id, 6);
     sink_le(&out, 1, 2); /* the statement ends */
@@ -143,7 +143,7 @@ void binlog_maker_write(struct binlog_maker *m, uint64_t table_id, uint32_t firs
         sink_le(&out, text_bytes, 2);
         for (uint32_t k = 0; k < text_bytes; k++) sink_le(&out, 'a' + (first_id + i + k) % 26, 1);
     }
-    ck_assert(!out.failed);
+    INVARIANT(!out.failed);
     binlog_maker_event(m, BINLOG_WRITE_ROWS, body, size);
     free(body);
 }

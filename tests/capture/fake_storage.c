@@ -143,6 +143,7 @@ static void batch_take(struct fake_storage *s, const struct feed_batch *b)
         at += piece;
         left -= piece;
         if (left == 0) break;
+        s->extra_leases = 0;
         chunk_return(s, (uint32_t)s->current);
         s->current = lease_begin(s);
         at = 0;
@@ -229,7 +230,6 @@ static void on_batch(struct fake_storage *s, const struct feed_batch *b)
     s->batches_of_part += ends == 0;
     s->batches_spanning += b->chunk_position + (uint64_t)b->batch_bytes > s->pool.chunk_bytes;
     if (last_ends) {
-        s->extra_leases = 0;
         s->resume.segment_position = s->segment_bytes;
         s->resume.segment_base_offset = s->segment_base_offset;
     }
@@ -245,7 +245,7 @@ unsigned fake_storage_step(struct fake_storage *s)
         if (kind == FEED_WANT) {
             struct feed_want want;
             memcpy(&want, m, sizeof want);
-            s->extra_leases = want.chunk_count;
+            s->extra_leases += want.chunk_count;
             continue;
         }
         ck_assert_uint_eq(kind, FEED_BATCH);

@@ -1,0 +1,224 @@
+/* Goal: whatever the sizes of records and transactions, the log appender sends batches that keep the feed's contract and
+ * invariants 1 and 2, and the records read back are exactly those of the committed transactions, in order.
+ * Method: seeded transactions of random shapes (tiny, many, larger than the target, than a chunk, than all leases), discards and
+ * flushes at random, into a storage side that checks every rule. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "capture/log_appender.h"
+#include "tests/capture/fake_storage.h"
+
+enum { CHUNK_BYTES = 16 * 1024, CHUNKS = 64, LEASES = 3, TARGET = 4 * 1024, RECORD_MAX = 200 * 1024, EXPECTED_MAX = 200000 };
+
+static struct fake_storage storage;
+static struct log_appender appender;
+static struct counter count;
+static struct histogram histogram;
+static _Atomic bool stop;
+static struct random dice;
+static uint32_t *expected; /* the seed of each record's bytes */
+static uint64_t expected_count;
+static uint64_t sets_wanted;
+
+static void storage_works(void *context)
+{
+    (void)context;
+    fake_storage_step(&storage);
+}
+
+static void appender_open(uint64_t segment_bytes)
+{
+    struct err_msg msg = {0};
+    struct log_appender_config config = {
+        .feed = &storage.feed, .resume = &storage.resume, .clock = clock_real(), .stop = &stop, .segment_bytes = segment_bytes,
+        .batch_bytes_target = TARGET, .record_bytes_max = RECORD_MAX, .starved = storage_works, .stalls = &count, .stalled_us = &count,
+        .read_to_encoded_us = &histogram};
+    ck_assert_msg(log_appender_open(&appender, &config, &msg) == ERR_OK, "%s", msg.text);
+}
+
+static uint32_t bytes_of(uint32_t seed)
+{
+    struct random r;
+    random_init(&r, seed);
+    switch (random_below(&r, 50)) {
+    case 0: return (uint32_t)random_below(&r, 2 * CHUNK_BYTES);
+    case 1: return random_below(&r, 8) == 0 ? (uint32_t)random_below(&r, RECORD_MAX) : 5000;
+    default: return 50 + (uint32_t)random_below(&r, 400);
+    }
+}
+
+static void fill(uint32_t seed, uint8_t *out, uint32_t size)
+{
+    struct random r;
+    random_init(&r, ~(uint64_t)seed);
+    random_bytes(&r, out, size);
+}
+
+static void record_add(uint32_t seed, bool ends)
+{
+    static const uint8_t set[] = "some-set";
+    uint8_t position[] = {'p', (uint8_t)seed};
+    uint32_t size = bytes_of(seed);
+    struct record_header header[2];
+    uint32_t header_count = 0;
+    if (ends) header[header_count++] = (struct record_header){RECORD_HEADER_POSITION, sizeof RECORD_HEADER_POSITION - 1, position, sizeof position};
+    if (log_appender_wants_gtid_set(&appender)) {
+        header[header_count++] = (struct record_header){RECORD_HEADER_GTID_SET, sizeof RECORD_HEADER_GTID_SET - 1, set, sizeof set};
+        sets_wanted++;
+    }
+    uint8_t *value;
+    uint32_t bound = size + (uint32_t)random_below(&dice, 100); /* formats bound, then write less */
+    int64_t timestamp_ms = 1700000000000 + (int64_t)random_below(&dice, 100000) - 50000;
+    log_appender_read_at(&appender, 1 + random_below(&dice, 1000));
+    ck_assert_int_eq(log_appender_reserve(&appender, timestamp_ms, bound, 128, &value), ERR_OK);
+    fill(seed, value, size);
+    ck_assert_int_eq(log_appender_commit(&appender, size, header, header_count), ERR_OK);
+    ck_assert_uint_lt(expected_count, EXPECTED_MAX);
+    expected[expected_count++] = seed;
+}
+
+static void transaction(void)
+{
+    uint64_t before = expected_count;
+    uint32_t records = 1 + (uint32_t)random_below(&dice, random_below(&dice, 30) == 0 ? 300 : 6);
+    for (uint32_t i = 1; i <= records; i++) {
+        record_add((uint32_t)random_u64(&dice), i == records);
+        if (i < records && random_below(&dice, 400) == 0) { /* it never happened */
+            uint64_t had = log_appender_transaction_records(&appender);
+            ck_assert_uint_eq(had, i);
+            bool was_sent = log_appender_transaction_is_sent(&appender);
+            ck_assert(log_appender_discard_transaction(&appender) == !was_sent);
+            if (was_sent) continue;
+            expected_count = before;
+            return;
+        }
+    }
+    ck_assert_int_eq(log_appender_transaction_end(&appender), ERR_OK);
+    if (random_below(&dice, 10) == 0) ck_assert_int_eq(log_appender_flush(&appender), ERR_OK);
+    if (random_below(&dice, 3) == 0) fake_storage_step(&storage);
+}
+
+static void assert_log(void)
+{
+    ck_assert_uint_eq(storage.record_count, expected_count);
+    uint8_t *bytes = malloc(RECORD_MAX + CHUNK_BYTES);
+    for (uint64_t i = 0; i < expected_count; i++) {
+        const struct fake_record *r = &storage.record[i];
+        uint32_t size = bytes_of(expected[i]);
+        ck_assert_uint_eq(r->offset, i);
+        ck_assert_uint_eq(r->value_bytes, size);
+        fill(expected[i], bytes, size);
+        ck_assert_msg(memcmp(bytes, r->value, size) == 0, "record %lu differs", (unsigned long)i);
+    }
+    free(bytes);
+}
+
+static void setup(void)
+{
+    fake_storage_init(&storage, CHUNK_BYTES, CHUNKS, LEASES, true);
+    expected = calloc(EXPECTED_MAX, sizeof *expected);
+    expected_count = sets_wanted = 0;
+}
+
+static void teardown(void)
+{
+    log_appender_close(&appender);
+    fake_storage_fini(&storage);
+    free(expected);
+}
+
+START_TEST(random_transactions)
+{
+    random_init(&dice, (uint64_t)_i + 1);
+    appender_open(300 * 1024);
+    for (int i = 0; i < 2000; i++) transaction();
+    ck_assert_int_eq(log_appender_flush(&appender), ERR_OK);
+    fake_storage_step(&storage);
+    assert_log();
+    ck_assert_uint_gt(storage.segments, 2);
+    ck_assert_uint_ge(sets_wanted, storage.segments);
+    ck_assert_uint_gt(storage.batches_of_several, 0);
+    ck_assert_uint_gt(storage.batches_of_part, 0);
+    ck_assert_uint_gt(storage.batches_spanning, 0);
+}
+END_TEST
+
+/* The log is taken up again in the middle of a segment: at a block's edge or not. */
+START_TEST(taken_up_again)
+{
+    random_init(&dice, (uint64_t)_i + 50);
+    for (int round = 0; round < 20; round++) {
+        appender_open(1 << 20);
+        for (uint64_t n = random_below(&dice, 20); n > 0; n--) transaction();
+        if (random_below(&dice, 2) == 0) record_add(1, false); /* an unfinished one */
+        uint64_t whole = storage.record_count;
+        log_appender_close(&appender);
+        fake_storage_reattach(&storage);
+        (void)whole;
+        expected_count = storage.record_count; /* what was not sent is lost, and would be read again */
+    }
+    appender_open(1 << 20);
+    transaction();
+    ck_assert_int_eq(log_appender_flush(&appender), ERR_OK);
+    fake_storage_step(&storage);
+    assert_log();
+}
+END_TEST
+
+START_TEST(records_above_the_limit_are_refused)
+{
+    uint8_t *value;
+    random_init(&dice, 1);
+    appender_open(1 << 20);
+    ck_assert_int_eq(log_appender_reserve(&appender, 1, 100 * RECORD_MAX, 0, &value), ERR_TOO_LARGE);
+    ck_assert_int_eq(log_appender_reserve(&appender, 1, RECORD_MAX + 1, 0, &value), ERR_OK); /* a bound may overshoot */
+    ck_assert_int_eq(log_appender_commit(&appender, RECORD_MAX + 1, NULL, 0), ERR_TOO_LARGE);
+    transaction();
+    ck_assert_int_eq(log_appender_flush(&appender), ERR_OK);
+    fake_storage_step(&storage);
+    assert_log();
+}
+END_TEST
+
+START_TEST(failure_of_storage_is_told)
+{
+    appender_open(1 << 20);
+    struct feed_failed *f = ring_spsc_claim(&storage.feed.to_producer, sizeof *f);
+    *f = (struct feed_failed){FEED_FAILED, ERR_NO_SPACE};
+    ring_spsc_commit(&storage.feed.to_producer);
+    uint8_t *value;
+    ck_assert_int_eq(log_appender_reserve(&appender, 1, 100, 0, &value), ERR_NO_SPACE);
+}
+END_TEST
+
+START_TEST(waiting_ends_on_request)
+{
+    appender_open(1 << 20);
+    appender.config.starved = NULL; /* nobody leases a chunk */
+    atomic_store(&stop, true);
+    uint8_t *value;
+    ck_assert_int_eq(log_appender_reserve(&appender, 1, 100, 0, &value), ERR_STOPPED);
+    atomic_store(&stop, false);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *cases = tcase_create("log_appender");
+    tcase_set_timeout(cases, 60);
+    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_loop_test(cases, random_transactions, 0, 12);
+    tcase_add_loop_test(cases, taken_up_again, 0, 6);
+    tcase_add_test(cases, records_above_the_limit_are_refused);
+    tcase_add_test(cases, failure_of_storage_is_told);
+    tcase_add_test(cases, waiting_ends_on_request);
+    Suite *suite = suite_create("log_appender");
+    suite_add_tcase(suite, cases);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
