@@ -118,7 +118,6 @@ struct writer { /* the storage thread's, while the log is attached */
     uint64_t number;         /* of the next prepared file */
     struct err_msg prepare_error; /* why there is no prepared file; tried again every second */
     bool     preparing, promoting, sealing, checkpointing;
-    uint32_t removing; /* jobs */
     bool     look_for_gtid;  /* the next batch may carry a GTID set */
     uint64_t gtid_segment, gtid_position;
     uint64_t checkpoint_offset, checkpoint_bytes, checkpoint_ms; /* the last one; bytes durable since */
@@ -162,7 +161,7 @@ struct job {
     uint64_t      number;  /* PREPARE, PROMOTE: of the prepared file */
     uint64_t      segment_base;
     uint64_t      position; /* SEAL: exact length; PREPARE: bytes to reserve */
-    struct index_set *set;  /* SEAL, CHECKPOINT */
+    struct index_set *set;  /* SEAL; CHECKPOINT, REMOVE: when the point is in the active segment */
     struct index_mark mark;
     struct log_checkpoint checkpoint;
     uint64_t      remove_base[REMOVE_MAX]; /* REMOVE: segments whose files go */
@@ -239,6 +238,7 @@ unsigned writer_take(struct log *l, uint64_t now_ns);
 unsigned writer_lease(struct log *l);
 
 /* ---- segments.c: rolling, checkpoints, retention; storage thread ---- */
+uint64_t log_segment_bytes(const struct log *l); /* bytes at which an append rolls; reserved for each segment; any thread */
 bool     segment_roll(struct log *l, uint64_t base_offset); /* false: not yet */
 void     segment_prepare(struct log *l);
 void     checkpoint_start(struct log *l);

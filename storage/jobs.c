@@ -72,6 +72,7 @@ static enum err job_checkpoint(struct storage *s, struct job *j)
 
 static enum err job_remove(struct storage *s, struct job *j)
 {
+    TRY(job_checkpoint(s, j)); /* without it the files would be missed */
     for (uint32_t i = 0; i < j->remove_count; i++) {
         for (enum segment_file which = 0; which < SEGMENT_FILE_COUNT; which++) {
             char path[LOG_PATH_BYTES];

@@ -218,7 +218,7 @@ static enum err active_open(struct log *l, const struct log_resume *resume, stru
     segment_path(path, l->folder, resume->segment_base_offset, SEGMENT_LOG);
     int file = disk_open(s->disk, path, DISK_WRITE | DISK_DIRECT);
     if (file < 0) return err_set(msg, disk_error(file), "cannot open %s: %s", path, disk_error_text(file));
-    uint64_t bytes = s->config.segment_bytes > resume->segment_position ? s->config.segment_bytes : resume->segment_position;
+    uint64_t bytes = log_segment_bytes(l) > resume->segment_position ? log_segment_bytes(l) : resume->segment_position;
     int rc = disk_allocate(s->disk, file, bytes);
     if (rc == 0) rc = disk_sync(s->disk, file);
     if (rc != 0) {
@@ -320,6 +320,7 @@ enum err storage_log_detach(struct storage *s, struct log *l, struct err_msg *ms
 {
     struct recovered r;
     if (!l->is_attached) return err_set(msg, ERR_STATE, "the log of %s has no producer", l->identity.name);
+    l->writer.feed.producer_waiter = NULL; /* may be gone with the producer */
     storage_command(s, COMMAND_DETACH, l);
     l->is_attached = false;
     TRY(recover(l, true, &r, msg)); /* cuts an open transaction and the space reserved ahead, writes indexes and the clean mark */

@@ -36,6 +36,8 @@ void log_reader_close(struct log_reader *r)
 {
     struct reader_seat *seat = &r->storage->seat[r->index];
     cache_fini(&r->cache);
+    for (uint32_t i = 0; i < r->storage->keeper.pool.chunk_count; i++) /* slices that were not released */
+        atomic_store_explicit(&r->pins->count[i], 0, memory_order_release); /* pairs with is_pinned */
     atomic_store_explicit(&seat->waiter, NULL, memory_order_release);
     atomic_store_explicit(&seat->epoch, READER_ABSENT, memory_order_release); /* pairs with readers_wait */
     free(r->room);

@@ -8,11 +8,17 @@
 #include "base/invariant.h"
 #include "base/log.h"
 
+uint64_t log_segment_bytes(const struct log *l)
+{
+    uint64_t bytes = l->storage->config.segment_bytes;
+    return l->identity.is_internal && bytes > INTERNAL_SEGMENT_BYTES ? INTERNAL_SEGMENT_BYTES : bytes;
+}
+
 void segment_prepare(struct log *l)
 {
     struct writer *w = &l->writer;
-    if (w->prepared_file >= 0 || w->preparing || w->prepare_error.code != ERR_OK || w->state != WRITER_RUNNING) return;
-    struct job j = {.kind = JOB_PREPARE, .log = l, .file = -1, .number = ++w->number, .position = l->storage->config.segment_bytes};
+    if (w->prepared_file >= 0 || w->preparing || w->prepare_error.code != ERR_OK || w->state == WRITER_FAILED) return;
+    struct job j = {.kind = JOB_PREPARE, .log = l, .file = -1, .number = ++w->number, .position = log_segment_bytes(l)};
     w->preparing = true;
     job_send(l->storage, &j);
 }
@@ -67,17 +73,24 @@ bool segment_roll(struct log *l, uint64_t base_offset)
     return true;
 }
 
-void checkpoint_start(struct log *l)
+/* A job that makes what is visible now the recovery point. */
+static struct job checkpoint_job(struct log *l, enum job_kind kind)
 {
     struct writer *w = &l->writer;
-    if (w->checkpointing || w->promoting) return; /* the point must not lie in a file without a name */
-    struct job j = {.kind = JOB_CHECKPOINT, .log = l, .file = -1, .segment_base = w->visible.segment_base, .mark = w->visible.index};
-    if (w->visible.segment_base == w->segment_base && w->visible.position > 0) j.set = &l->index[l->index_active];
-    j.checkpoint = (struct log_checkpoint){log_start_offset(l), w->visible.segment_base, w->visible.offset, w->visible.position,
-                                           w->visible.gtid_segment, w->visible.gtid_position, false};
+    const struct log_mark *m = &w->visible;
+    struct job j = {.kind = kind, .log = l, .file = -1, .segment_base = m->segment_base, .mark = m->index};
+    if (m->segment_base == w->segment_base && m->position > 0) j.set = &l->index[l->index_active]; /* else sealed: its indexes are written */
+    j.checkpoint = (struct log_checkpoint){log_start_offset(l), m->segment_base, m->offset, m->position, m->gtid_segment, m->gtid_position, false};
     w->checkpointing = true;
     w->checkpoint_bytes = 0;
     w->checkpoint_ms = clock_realtime_ms(l->storage->clock);
+    return j;
+}
+
+void checkpoint_start(struct log *l)
+{
+    if (l->writer.checkpointing || l->writer.promoting) return; /* the point must not lie in a file without a name */
+    const struct job j = checkpoint_job(l, JOB_CHECKPOINT);
     job_send(l->storage, &j);
 }
 
@@ -96,23 +109,23 @@ static void retention(struct log *l, uint64_t now_ms)
 {
     struct writer *w = &l->writer;
     struct segment_info info, next;
-    struct job j = {.kind = JOB_REMOVE, .log = l, .file = -1};
-    uint64_t total = storage_log_bytes(l), first = segment_first(&l->segments), start = 0;
-    uint32_t count = 0;
-    if (w->removing > 0 || w->checkpointing || w->promoting) return;
+    uint64_t base[REMOVE_MAX] = {0}, total = storage_log_bytes(l), first = segment_first(&l->segments), start = 0;
+    uint32_t count = 0, remove_count = 0;
+    if (w->checkpointing || w->promoting) return;
     while (count < REMOVE_MAX && segment_get(&l->segments, first + count, &info) && segment_get(&l->segments, first + count + 1, &next)) {
         if (!may_go(l, &info, &next, total, now_ms) || info.base_offset >= w->visible.segment_base) break;
-        j.remove_base[count++] = info.base_offset;
+        base[count++] = info.base_offset;
         total -= info.bytes;
         if (!info.ends_transaction) continue;
-        j.remove_count = count;
+        remove_count = count;
         start = next.base_offset;
     }
-    if (j.remove_count == 0) return;
+    if (remove_count == 0) return;
     atomic_store_explicit(&l->start_offset, start, memory_order_release); /* pairs with log_start_offset */
-    for (uint32_t i = 0; i < j.remove_count; i++) segment_drop_first(&l->segments);
-    checkpoint_start(l); /* persists the new start, before the files go */
-    w->removing++;
+    for (uint32_t i = 0; i < remove_count; i++) segment_drop_first(&l->segments);
+    struct job j = checkpoint_job(l, JOB_REMOVE); /* persists the new start before the files go */
+    memcpy(j.remove_base, base, sizeof base);
+    j.remove_count = remove_count;
     job_send(l->storage, &j);
 }
 
@@ -149,10 +162,10 @@ void job_ended(const struct job *j)
     case JOB_PROMOTE: w->promoting = false; break;
     case JOB_SEAL: w->sealing = false; break;
     case JOB_CHECKPOINT:
+    case JOB_REMOVE:
         w->checkpointing = false;
         if (j->error.code == ERR_OK) w->checkpoint_offset = j->checkpoint.recovery_offset;
         break;
-    case JOB_REMOVE: w->removing--; break;
     }
     if (j->error.code != ERR_OK) writer_fail(l, j->error.code, j->error.text);
     else if (j->kind == JOB_SEAL) checkpoint_start(l);

@@ -215,9 +215,7 @@ static bool take_append(struct log *l, const struct feed_append *a, uint64_t now
         return true;
     }
     INVARIANT(record_batch_view(bytes, a->batch_bytes, &view) == ERR_OK && view.bytes == a->batch_bytes);
-    uint64_t segment_bytes = l->storage->config.segment_bytes;
-    if (segment_bytes > INTERNAL_SEGMENT_BYTES) segment_bytes = INTERNAL_SEGMENT_BYTES;
-    if (w->end_position > 0 && w->end_position + a->batch_bytes > segment_bytes && !segment_roll(l, w->next_offset))
+    if (w->end_position > 0 && w->end_position + a->batch_bytes > log_segment_bytes(l) && !segment_roll(l, w->next_offset))
         return false;
     if (!tail_has_room(l, a->batch_bytes)) return false;
     int32_t chunk = append_chunk(l, a->batch_bytes, &chunk_position);

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -332,6 +334,53 @@ START_TEST(an_idle_store_sleeps)
 }
 END_TEST
 
+START_TEST(a_full_file_system_stops_the_log_and_attach_goes_on)
+{
+    char data[100], mounted[120], filler[140];
+    snprintf(mounted, sizeof mounted, "%s/small", folder);
+    snprintf(data, sizeof data, "%s/small/data", folder);
+    snprintf(filler, sizeof filler, "%s/filler", mounted);
+    ck_assert_int_eq(mkdir(mounted, 0755), 0);
+    if (mount("none", mounted, "tmpfs", 0, "size=40m") != 0) {
+        printf("a full file system: not tested, mounting a small one needs root\n");
+        return;
+    }
+    struct storage_config config = config_of(data);
+    struct store s;
+    struct producer p;
+    struct err_msg msg = {.text = ""};
+    config.segment_bytes = 4 << 20;
+    store_up(&s, &config, "orders", true);
+    producer_init(&p, s.feed, &s.resume, config.segment_bytes, SEED);
+    int fd = open(filler, O_RDWR | O_CREAT, 0600);
+    ck_assert_int_eq(posix_fallocate(fd, 0, 20 << 20), 0);
+    close(fd);
+    for (int i = 0; !p.failed && i < 100000; i++) {
+        if (!producer_send(&p, 100, 500, true, 1000)) usleep(1000);
+        producer_poll(&p);
+    }
+    ck_assert(p.failed);
+    ck_assert_int_eq(p.error, ERR_NO_SPACE);
+    ck_assert_int_eq(storage_log_error(s.log, &msg), ERR_NO_SPACE);
+    ck_assert_msg(strstr(msg.text, "free some space") != NULL, "%s", msg.text);
+    uint64_t visible = log_high_watermark(s.log);
+    ck_assert_uint_gt(visible, 0);
+    ck_assert_int_eq(unlink(filler), 0);
+    ck_assert_msg(storage_log_detach(s.storage, s.log, &msg) == ERR_OK, "%s", msg.text);
+    free(s.resume.gtid_set);
+    ck_assert_msg(storage_log_attach(s.storage, s.log, &s.feed, &s.resume, &msg) == ERR_OK, "%s", msg.text);
+    s.feed->producer_waiter = &s.producer_waiter;
+    ck_assert_uint_ge(s.resume.next_offset, visible);
+    producer_fini(&p);
+    producer_init(&p, s.feed, &s.resume, config.segment_bytes, SEED);
+    for (int i = 0; i < 50; i++) send_or_wait(&s, &p, 100, 500, true, 1000);
+    while (log_high_watermark(s.log) < p.next_offset) usleep(1000);
+    producer_fini(&p);
+    store_down(&s);
+    ck_assert_int_eq(umount(mounted), 0);
+}
+END_TEST
+
 static int remove_folder(void)
 {
     char command[200];
@@ -352,6 +401,7 @@ int main(void)
     tcase_add_test(c, what_was_visible_survives_kill_9);
     tcase_add_test(c, a_second_process_is_refused);
     tcase_add_test(c, an_idle_store_sleeps);
+    tcase_add_test(c, a_full_file_system_stops_the_log_and_attach_goes_on);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

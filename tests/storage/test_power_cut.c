@@ -37,6 +37,7 @@ static void random_sends(struct rig *g, struct random *r, struct witness *w, uns
             if (disk_sim_is_dead(g->disk) || g->producer.failed) return;
         }
         for (uint64_t steps = random_below(r, 4); steps > 0; steps--) (void)storage_step(g->storage);
+        if (random_below(r, 30) == 0) clock_simulated_advance(&g->clock, 2000000000u);  /* retention */
         if (random_below(r, 50) == 0) clock_simulated_advance(&g->clock, 70000000000u); /* checkpoint by age */
         w->visible = log_high_watermark(g->log);
     }
@@ -66,9 +67,25 @@ static void check_after(struct rig *g, struct witness *w)
         /* It is the newest: each segment begins with one. */
         if (g->resume.segment_position > 0) ck_assert_uint_eq(g->resume.gtid_set_offset, g->resume.segment_base_offset);
     }
+    ck_assert(is_transaction_end(w, log_start_offset(g->log)));
     ck_assert_uint_eq(rig_read_all(g, log_start_offset(g->log), false), end - log_start_offset(g->log));
     while (w->end_count > 0 && w->end[w->end_count - 1] > end) w->end_count--;
     w->visible = end;
+}
+
+/* Detach and attach, as a channel's stop and start do; the power may go meanwhile. */
+static void restart_producer(struct rig *g, struct random *r, struct witness *w)
+{
+    struct err_msg msg;
+    struct log_resume resume;
+    if (storage_log_detach(g->storage, g->log, &msg) != ERR_OK) return;
+    w->visible = log_high_watermark(g->log);
+    if (storage_log_attach(g->storage, g->log, &g->feed, &resume, &msg) != ERR_OK) return;
+    while (w->end_count > 0 && w->end[w->end_count - 1] > resume.next_offset) w->end_count--;
+    producer_fini(&g->producer);
+    producer_init(&g->producer, g->feed, &resume, g->config.segment_bytes, g->seed);
+    free(resume.gtid_set);
+    random_sends(g, r, w, (unsigned)random_below(r, 60));
 }
 
 /* The power goes at a random change; perhaps again during the recovery. */
@@ -80,6 +97,7 @@ static void live(struct rig *g, struct random *r, struct witness *w)
         rig_settle(g);
         w->visible = log_high_watermark(g->log);
     }
+    if (random_below(r, 4) == 0 && !disk_sim_is_dead(g->disk)) restart_producer(g, r, w);
     uint64_t seen = log_high_watermark(g->log);
     if (seen > w->visible) w->visible = seen;
 }
@@ -94,6 +112,7 @@ static void one_history(unsigned long number)
     random_init(&r, number);
     rig_init(&g, number);
     g.config.flush_interval_us = random_below(&r, 2) == 0 ? 0 : 500;
+    g.config.retention_bytes = random_below(&r, 2) == 0 ? 0 : 250000;
     rig_power(&g, 0);
     rig_open(&g, true);
     for (int life = 0; life < 3; life++) {
