@@ -68,6 +68,7 @@ static unsigned load(struct coordinator *c)
     if (e == ERR_OK) {
         struct groups_stats stats = groups_stats_of(c->groups);
         c->phase = COORDINATOR_RUNNING;
+        c->store.stale_bytes = c->loader.read_bytes;
         log_info("coordinator", "%u groups with %u members and %u offsets from %llu records", stats.group_count,
                  stats.member_count, stats.offset_count, (unsigned long long)c->loader.record_count);
     } else {
@@ -172,8 +173,9 @@ static unsigned take_requests(struct coordinator *c)
     for (uint32_t i = 0; i < c->config.link_count; i++) {
         struct link_side *side = &c->side[i];
         unsigned from_this = 0;
-        /* Back-pressure: answers that do not leave, records that storage does not take. */
-        while (from_this < COORDINATOR_BURST && side->overflow.first == NULL && c->store.first == NULL) {
+        /* Back-pressure: answers that do not leave, records that storage does not take, a snapshot that is due. */
+        while (from_this < COORDINATOR_BURST && side->overflow.first == NULL && c->store.first == NULL &&
+               !offsets_store_wants_snapshot(&c->store)) {
             uint32_t size;
             const struct link_request *request = ring_spsc_next(&side->link.to_coordinator, &size);
             if (request == NULL) break;
@@ -186,6 +188,20 @@ static unsigned take_requests(struct coordinator *c)
         taken += from_this;
     }
     return taken;
+}
+
+/* Requests wait (a few flushes, every OFFSETS_SNAPSHOT_BYTES) until all earlier records are durable. */
+static unsigned take_snapshot(struct coordinator *c)
+{
+    if (c->phase != COORDINATOR_RUNNING || !offsets_store_wants_snapshot(&c->store)) return 0;
+    if (!offsets_store_is_idle(&c->store)) return 0;
+    offsets_store_begin_snapshot(&c->store);
+    groups_store_all(c->groups);
+    offsets_store_end_snapshot(&c->store);
+    log_info("coordinator", "wrote %llu bytes of live offsets; what lies before them may go",
+             (unsigned long long)c->store.live_bytes);
+    counter_add(c->count.snapshots, 1);
+    return 1;
 }
 
 static void publish_counters(struct coordinator *c)
@@ -205,6 +221,7 @@ unsigned coordinator_step(struct coordinator *c)
     c->now_ns = clock_monotonic_ns(c->config.clock);
     int64_t wall_ms = (int64_t)clock_realtime_ms(c->config.clock);
     c->store.wall_ms = wall_ms;
+    log_reader_quiesce(c->reader); /* before the first look at a log in this turn */
     work += offsets_store_poll(&c->store);
     if (c->store.failure != ERR_OK && c->phase == COORDINATOR_RUNNING)
         become_unavailable(c, "the log of group offsets stopped writing");
@@ -212,12 +229,13 @@ unsigned coordinator_step(struct coordinator *c)
     work += coordinator_drain(c);
     if (c->groups != NULL) groups_advance(c->groups, c->now_ns / 1000000 + 1, wall_ms);
     if (c->phase == COORDINATOR_LOADING) work += load(c);
+    work += take_snapshot(c);
     work += take_requests(c);
     work += run_command(c);
     work += offsets_store_flush(&c->store) ? 1 : 0;
     coordinator_commit_answers(c);
     publish_counters(c);
-    log_reader_quiesce(c->reader);
+    log_reader_rest(c->reader);
     return work;
 }
 
@@ -323,6 +341,7 @@ static void open_counters(struct coordinator *c)
         .commits = counters_add(counters, COUNTER_COUNT, "coordinator_offsets_committed", ""),
         .groups = counters_add(counters, COUNTER_GAUGE, "coordinator_groups", ""),
         .members = counters_add(counters, COUNTER_GAUGE, "coordinator_members", ""),
+        .snapshots = counters_add(counters, COUNTER_COUNT, "coordinator_snapshots", ""),
         .rebalances = counters_add(counters, COUNTER_COUNT, "coordinator_rebalances", ""),
         .refused = counters_add(counters, COUNTER_COUNT, "coordinator_refused_for_limits", ""),
         .durable_ns = counters_add_histogram(counters, "coordinator_durable_ns", ""),
@@ -348,7 +367,7 @@ static enum err open_parts(struct coordinator *c, struct err_msg *msg)
     TRY(open_links(c));
     TRY(offsets_store_open(&c->store, config->offsets_feed));
     TRY(groups_open(&c->groups, &limits, &host));
-    TRY(log_reader_open(&c->reader, config->storage, config->reader_index, &c->waiter, msg));
+    TRY(log_reader_open(&c->reader, config->storage, config->reader_index, NULL, msg));
     return offsets_loader_open(&c->loader, c->reader, config->offsets_log);
 }
 

@@ -50,7 +50,7 @@ struct coordinator_command { /* another thread's question; the state hands it ba
 };
 
 struct coordinator_counters {
-    struct counter   *requests, *closed, *commits, *groups, *members, *rebalances, *refused;
+    struct counter   *requests, *closed, *commits, *groups, *members, *rebalances, *refused, *snapshots;
     struct histogram *durable_ns; /* how long an answer waited for its record */
 };
 

@@ -93,6 +93,7 @@ static enum err gather(struct offsets_loader *l, const struct log_slice *slice)
         l->room = slice->bytes;
     }
     size_t at = 0;
+    l->read_bytes += slice->bytes;
     for (uint32_t i = 0; i < slice->piece_count; i++) {
         memcpy(l->bytes + at, slice->piece[i].bytes, slice->piece[i].size);
         at += slice->piece[i].size;

@@ -60,6 +60,7 @@ static bool hand_over(struct offsets_store *s, uint64_t token, const void *bytes
     memcpy(m + 1, bytes, size);
     s->token[(s->token_first + s->token_count++) % OFFSETS_IN_FLIGHT_MAX] = token;
     s->stored_bytes += size;
+    s->stale_bytes += size;
     return true;
 }
 
@@ -78,6 +79,17 @@ static void finish(struct offsets_store *s)
     s->last = &b->next;
 }
 
+/* Tells storage what the snapshot made superfluous. */
+static bool trim(struct offsets_store *s)
+{
+    if (s->snapshot_last == 0 || s->durable_number < s->snapshot_last) return false;
+    struct feed_trim *m = ring_spsc_claim(&s->feed->to_storage, sizeof *m);
+    if (m == NULL) return false;
+    *m = (struct feed_trim){FEED_TRIM, 0, s->snapshot_offset};
+    s->snapshot_last = 0;
+    return true;
+}
+
 bool offsets_store_flush(struct offsets_store *s)
 {
     uint64_t before = s->stored_bytes;
@@ -89,7 +101,8 @@ bool offsets_store_flush(struct offsets_store *s)
         free(b);
     }
     if (s->first == NULL) finish(s);
-    if (s->stored_bytes == before) return false;
+    bool trims = trim(s);
+    if (s->stored_bytes == before && !trims) return false;
     ring_spsc_commit(&s->feed->to_storage);
     waiter_wake(s->feed->storage_waiter);
     return true;
@@ -115,6 +128,7 @@ unsigned offsets_store_poll(struct offsets_store *s)
             s->token_first = (s->token_first + 1) % OFFSETS_IN_FLIGHT_MAX;
             s->token_count--;
             s->durable_number = d->token;
+            if (s->snapshot_offset == UINT64_MAX && d->token >= s->snapshot_first) s->snapshot_offset = d->base_offset;
         } else if (kind == FEED_FAILED) {
             s->failure = (enum err)((const struct feed_failed *)message)->error;
         }
@@ -126,6 +140,32 @@ unsigned offsets_store_poll(struct offsets_store *s)
 bool offsets_store_is_idle(const struct offsets_store *s)
 {
     return !s->is_open && s->first == NULL && s->token_count == 0;
+}
+
+/* --- the snapshot --- */
+
+bool offsets_store_wants_snapshot(const struct offsets_store *s)
+{
+    return s->failure == ERR_OK && s->snapshot_last == 0 && s->stale_bytes > OFFSETS_SNAPSHOT_BYTES &&
+           s->stale_bytes > OFFSETS_SNAPSHOT_FACTOR * s->live_bytes;
+}
+
+void offsets_store_begin_snapshot(struct offsets_store *s)
+{
+    INVARIANT(offsets_store_is_idle(s));
+    s->snapshot_first = s->number + 1;
+    s->snapshot_offset = UINT64_MAX;
+    s->live_bytes = s->stored_bytes;
+}
+
+void offsets_store_end_snapshot(struct offsets_store *s)
+{
+    finish(s);
+    uint64_t waiting_bytes = 0;
+    for (const struct finished_batch *b = s->first; b != NULL; b = b->next) waiting_bytes += b->size;
+    s->live_bytes = s->stored_bytes + waiting_bytes - s->live_bytes;
+    s->stale_bytes = 0;
+    if (s->number >= s->snapshot_first) s->snapshot_last = s->number; /* else nothing lives: no place to name */
 }
 
 /* --- records --- */

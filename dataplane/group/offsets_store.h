@@ -3,7 +3,10 @@
  * Records: Kafka's schema (key v1 / value v3 or v1 for commits, key v2 / value v3 for groups; protocol-scope of the
  * tools that read it), one record batch per burst of requests.  Records are numbered 1, 2, ... as they are added; a
  * batch's token is its last record's number, so "durable up to number n" says everything.  Several batches may be
- * under way. */
+ * under way.
+ *
+ * The log holds every commit ever made, of which the last per partition counts.  When much more was appended than
+ * lives, the whole live state is appended once more (the snapshot) and storage may drop what lies before it. */
 #ifndef DATAPLANE_GROUP_OFFSETS_STORE_H
 #define DATAPLANE_GROUP_OFFSETS_STORE_H
 
@@ -20,6 +23,8 @@ enum {
     OFFSETS_BATCH_BYTES     = 32 << 10,  /* a batch is closed when it holds this much */
     OFFSETS_IN_FLIGHT_MAX   = 64,        /* batches handed to storage and not yet durable */
     OFFSETS_LOAD_BYTES      = 1 << 20,   /* read at once */
+    OFFSETS_SNAPSHOT_BYTES  = 8 << 20,   /* appended at least, and FACTOR times what lives, before a snapshot */
+    OFFSETS_SNAPSHOT_FACTOR = 4,
 };
 
 struct finished_batch;
@@ -38,7 +43,11 @@ struct offsets_store {
     uint64_t token[OFFSETS_IN_FLIGHT_MAX]; /* handed to storage, oldest first */
     uint32_t token_first, token_count;
     enum err failure;        /* not ERR_OK: nothing more will become durable */
-    uint64_t stored_bytes;   /* of batches made durable or under way, since the start */
+    uint64_t stored_bytes;   /* of batches handed to storage, since the start */
+    uint64_t stale_bytes;    /* in the log behind the last snapshot */
+    uint64_t live_bytes;     /* of the last snapshot */
+    uint64_t snapshot_first, snapshot_last; /* its records; last 0: none is under way */
+    uint64_t snapshot_offset; /* where it begins in the log, UINT64_MAX: not known yet */
     uint64_t dropped_members;/* groups stored without their members because the record was too large */
 };
 
@@ -57,8 +66,12 @@ uint64_t offsets_store_group(struct offsets_store *s, const struct group_metadat
 bool offsets_store_flush(struct offsets_store *s);
 /* Takes storage's answers; returns how many.  Moves durable_number, may set failure. */
 unsigned offsets_store_poll(struct offsets_store *s);
-/* Nothing is being built, waiting or under way. */
+/* It is time for a snapshot: as soon as nothing is being built, waiting or under way (so that no older record follows a
+ * newer one), the caller adds the whole live state between begin and end.  Storage is told when it is durable. */
+bool offsets_store_wants_snapshot(const struct offsets_store *s);
 bool offsets_store_is_idle(const struct offsets_store *s);
+void offsets_store_begin_snapshot(struct offsets_store *s);
+void offsets_store_end_snapshot(struct offsets_store *s);
 uint64_t offsets_store_memory_bytes(void);
 
 /* --- reading it back --- */
@@ -72,6 +85,7 @@ struct offsets_loader {
     size_t   room;
     uint8_t *arena;
     uint64_t record_count, unknown_count; /* read; of those, not understood and skipped */
+    uint64_t read_bytes;
 };
 
 NODISCARD enum err offsets_loader_open(struct offsets_loader *l, struct log_reader *reader, struct log *log);
