@@ -61,6 +61,7 @@ static bool hand_over(struct offsets_store *s, uint64_t token, const void *bytes
     s->token[(s->token_first + s->token_count++) % OFFSETS_IN_FLIGHT_MAX] = token;
     s->stored_bytes += size;
     s->stale_bytes += size;
+    s->is_claimed = true;
     return true;
 }
 
@@ -80,19 +81,18 @@ static void finish(struct offsets_store *s)
 }
 
 /* Tells storage what the snapshot made superfluous. */
-static bool trim(struct offsets_store *s)
+static void trim(struct offsets_store *s)
 {
-    if (s->snapshot_last == 0 || s->durable_number < s->snapshot_last) return false;
+    if (s->snapshot_last == 0 || s->durable_number < s->snapshot_last) return;
     struct feed_trim *m = ring_spsc_claim(&s->feed->to_storage, sizeof *m);
-    if (m == NULL) return false;
+    if (m == NULL) return;
     *m = (struct feed_trim){FEED_TRIM, 0, s->snapshot_offset};
     s->snapshot_last = 0;
-    return true;
+    s->is_claimed = true;
 }
 
 bool offsets_store_flush(struct offsets_store *s)
 {
-    uint64_t before = s->stored_bytes;
     if (s->failure != ERR_OK) return false;
     while (s->first != NULL && hand_over(s, s->first->token, s->first->bytes, s->first->size)) {
         struct finished_batch *b = s->first;
@@ -101,8 +101,9 @@ bool offsets_store_flush(struct offsets_store *s)
         free(b);
     }
     if (s->first == NULL) finish(s);
-    bool trims = trim(s);
-    if (s->stored_bytes == before && !trims) return false;
+    trim(s);
+    if (!s->is_claimed) return false;
+    s->is_claimed = false;
     ring_spsc_commit(&s->feed->to_storage);
     waiter_wake(s->feed->storage_waiter);
     return true;

@@ -36,6 +36,7 @@ struct offsets_store {
     uint32_t batch_bytes_max;
     struct record_batch_writer writer;
     bool     is_open;       /* a batch is being built */
+    bool     is_claimed;    /* something lies in the ring that storage does not see yet */
     int64_t  wall_ms;       /* stamps the records */
     struct finished_batch *first, **last; /* waiting for room in the ring */
     uint64_t number;         /* of the newest record */

@@ -1,0 +1,354 @@
+/* Goal: the coordinator's thread over a store that loses power, fills up and fails: what was answered is kept, what
+ * cannot be kept is not answered, the log of offsets stays bounded, and nothing malformed gets through.  Method: the
+ * real store over the simulated disk, one thread, the test in the serve lcore's seat. */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "dataplane/kafka/error_codes.h"
+#include "storage/disk_sim.h"
+#include "tests/dataplane/coordinator_seat.h"
+
+static struct seat s;
+
+static void setup(void)
+{
+    log_set_level(LOG_LEVEL_COUNT);
+    seat_init_simulated(&s, 5);
+    seat_up(&s, 1);
+}
+
+static void teardown(void) { seat_fini(&s); }
+
+START_TEST(an_answered_commit_survives_the_loss_of_power)
+{
+    struct random r;
+    uint64_t answered_total = 0;
+    random_init(&r, 31);
+    int64_t sent = 0, kept = -1; /* the newest commit that must be there */
+    for (int life = 0; life < 60; life++) {
+        uint64_t first_id = s.connection_id + 1;
+        int64_t first_sent = sent + 1;
+        for (uint64_t steps = 20 + random_below(&r, 60); steps > 0; steps--) {
+            if (random_below(&r, 2) == 0) {
+                struct offset_commit_request_partition p = {0, ++sent, -1, -1, {"m", 1}};
+                struct offset_commit_request_topic topic = {kafka_string_of("t"), &p, 1};
+                struct offset_commit_request request = {
+                    .group_id = kafka_string_of("g"), .generation_id = -1, .group_instance_id = kafka_string_null(),
+                    .retention_time_ms = -1, .topics = &topic, .topic_count = 1};
+                seat_send(&s, KAFKA_API_OFFSET_COMMIT, 8, &request);
+            }
+            if (random_below(&r, 3) > 0) seat_step(&s);
+            struct seat_answer answer;
+            struct offset_commit_response response;
+            while (seat_take(&s, KAFKA_API_OFFSET_COMMIT, 8, &answer, &response)) {
+                ck_assert(!answer.closes);
+                if (response.topics[0].partitions[0].error_code != 0) {
+                    ck_assert_int_eq(response.topics[0].partitions[0].error_code, KAFKA_COORDINATOR_LOAD_IN_PROGRESS);
+                    continue;
+                }
+                kept = first_sent + (int64_t)(answer.connection_id - first_id);
+                answered_total++;
+            }
+        }
+        seat_lose_power(&s);
+        seat_up(&s, 1);
+        seat_settle(&s);
+        int64_t found = seat_fetch(&s, "g", NULL);
+        ck_assert_msg(found >= kept && found <= sent, "life %d: %lld is there, %lld was answered", life,
+                      (long long)found, (long long)kept);
+        kept = found;
+    }
+    ck_assert_uint_gt(answered_total, 300);
+    seat_down(&s);
+}
+END_TEST
+
+START_TEST(no_answer_before_the_disk)
+{
+    int16_t error;
+    seat_settle(&s);
+    ck_assert(seat_commit(&s, "g", 1, "a", &error) && error == 0);
+    struct offset_fetch_request fetch = {kafka_string_of("g"), NULL, -1, false};
+    struct offset_commit_request_partition p = {0, 2, -1, -1, {"b", 1}};
+    struct offset_commit_request_topic topic = {kafka_string_of("t"), &p, 1};
+    struct offset_commit_request commit = {
+        .group_id = kafka_string_of("g"), .generation_id = -1, .group_instance_id = kafka_string_null(),
+        .retention_time_ms = -1, .topics = &topic, .topic_count = 1};
+    uint64_t first = seat_send(&s, KAFKA_API_OFFSET_COMMIT, 8, &commit);
+    uint64_t second = seat_send(&s, KAFKA_API_OFFSET_FETCH, 7, &fetch);
+    struct heartbeat_request beat = {kafka_string_of("x"), 1, kafka_string_of("m"), kafka_string_null()};
+    uint64_t third = seat_send(&s, KAFKA_API_HEARTBEAT, 4, &beat);
+    for (int i = 0; i < 10; i++) (void)coordinator_step(s.coordinator); /* the store does not turn */
+    struct seat_answer answer;
+    union {
+        struct offset_commit_response commit;
+        struct offset_fetch_response fetch;
+        struct heartbeat_response heartbeat;
+    } response;
+    ck_assert(seat_take(&s, KAFKA_API_HEARTBEAT, 4, &answer, &response)); /* rests on nothing */
+    ck_assert(answer.connection_id == third && response.heartbeat.error_code == KAFKA_UNKNOWN_MEMBER_ID);
+    ck_assert(!seat_take(&s, KAFKA_API_HEARTBEAT, 4, &answer, &response));
+    seat_settle(&s);
+    ck_assert(seat_take(&s, KAFKA_API_OFFSET_COMMIT, 8, &answer, &response));
+    ck_assert_uint_eq(answer.connection_id, first);
+    ck_assert(seat_take(&s, KAFKA_API_OFFSET_FETCH, 7, &answer, &response));
+    ck_assert(answer.connection_id == second && response.fetch.topics[0].partitions[0].committed_offset == 2);
+    seat_down(&s);
+}
+END_TEST
+
+START_TEST(a_group_goes_on_after_a_restart)
+{
+    struct join_group_request_protocol protocol = {kafka_string_of("range"), {(const uint8_t *)"m", 1}};
+    struct join_group_request join = {
+        .group_id = kafka_string_of("g"), .session_timeout_ms = 10000, .rebalance_timeout_ms = 60000,
+        .group_instance_id = kafka_string_null(), .protocol_type = kafka_string_of("consumer"),
+        .protocols = &protocol, .protocol_count = 1};
+    struct join_group_response joined;
+    char member[320];
+    seat_settle(&s);
+    ck_assert(seat_ask(&s, KAFKA_API_JOIN_GROUP, 7, &join, &joined));
+    ck_assert_int_eq(joined.error_code, KAFKA_MEMBER_ID_REQUIRED);
+    snprintf(member, sizeof member, "%.*s", joined.member_id.size, joined.member_id.chars);
+    join.member_id = kafka_string_of(member);
+    ck_assert(seat_ask(&s, KAFKA_API_JOIN_GROUP, 7, &join, &joined));
+    ck_assert(joined.error_code == 0 && joined.generation_id == 1 && kafka_string_is(joined.protocol_type, "consumer"));
+    struct sync_group_request_assignment assignment = {kafka_string_of(member), {(const uint8_t *)"all", 3}};
+    struct sync_group_request sync = {
+        .group_id = kafka_string_of("g"), .generation_id = 1, .member_id = kafka_string_of(member),
+        .group_instance_id = kafka_string_null(), .protocol_type = kafka_string_null(),
+        .protocol_name = kafka_string_null(), .assignments = &assignment, .assignment_count = 1};
+    struct sync_group_response synced;
+    ck_assert(seat_ask(&s, KAFKA_API_SYNC_GROUP, 5, &sync, &synced));
+    ck_assert(synced.error_code == 0 && synced.assignment.size == 3);
+    seat_lose_power(&s);
+    seat_up(&s, 2);
+    seat_settle(&s);
+    struct heartbeat_request beat = {kafka_string_of("g"), 1, kafka_string_of(member), kafka_string_null()};
+    struct heartbeat_response beaten;
+    ck_assert(seat_ask(&s, KAFKA_API_HEARTBEAT, 4, &beat, &beaten));
+    ck_assert_int_eq(beaten.error_code, 0);
+    sync.assignment_count = 0;
+    ck_assert(seat_ask(&s, KAFKA_API_SYNC_GROUP, 5, &sync, &synced));
+    ck_assert(synced.error_code == 0 && memcmp(synced.assignment.bytes, "all", 3) == 0);
+    struct group_summary summary[4];
+    ck_assert_uint_eq(coordinator_groups(s.coordinator, "t", summary, 4), 0); /* neither a commit nor a subscription */
+    for (int i = 0; i < 11000; i++) (void)seat_step(&s);
+    ck_assert(seat_ask(&s, KAFKA_API_HEARTBEAT, 4, &beat, &beaten));
+    ck_assert_int_eq(beaten.error_code, KAFKA_UNKNOWN_MEMBER_ID);
+    seat_down(&s);
+}
+END_TEST
+
+START_TEST(while_it_loads_clients_are_told_to_wait)
+{
+    int16_t error;
+    seat_settle(&s);
+    for (int i = 0; i < 50; i++) ck_assert(seat_commit(&s, "g", i, "a", &error) && error == 0);
+    seat_down(&s);
+    seat_up(&s, 1);
+    struct heartbeat_request beat = {kafka_string_of("g"), 1, kafka_string_of("m"), kafka_string_null()};
+    struct sync_group_request sync = {.group_id = kafka_string_of("g"), .generation_id = 1};
+    struct offset_fetch_request fetch = {kafka_string_of("g"), NULL, -1, false};
+    struct seat_answer answer;
+    union {
+        struct heartbeat_response heartbeat;
+        struct sync_group_response sync;
+        struct offset_fetch_response fetch;
+    } r;
+    seat_send(&s, KAFKA_API_HEARTBEAT, 0, &beat);
+    seat_send(&s, KAFKA_API_SYNC_GROUP, 0, &sync);
+    seat_send(&s, KAFKA_API_OFFSET_FETCH, 2, &fetch);
+    (void)coordinator_step(s.coordinator); /* its first read needs the disk, which does not turn */
+    ck_assert(seat_take(&s, KAFKA_API_HEARTBEAT, 0, &answer, &r) && r.heartbeat.error_code == 0);
+    ck_assert(seat_take(&s, KAFKA_API_SYNC_GROUP, 0, &answer, &r));
+    ck_assert_int_eq(r.sync.error_code, KAFKA_REBALANCE_IN_PROGRESS);
+    ck_assert(seat_take(&s, KAFKA_API_OFFSET_FETCH, 2, &answer, &r));
+    ck_assert_int_eq(r.fetch.error_code, KAFKA_COORDINATOR_LOAD_IN_PROGRESS);
+    seat_settle(&s);
+    ck_assert_int_eq(seat_fetch(&s, "g", NULL), 49);
+    seat_down(&s);
+}
+END_TEST
+
+START_TEST(malformed_requests_close_their_connection)
+{
+    static const uint8_t bad[] = {0, 200, 'g'};
+    struct random r;
+    struct seat_answer answer;
+    uint64_t body[32];
+    random_init(&r, 8);
+    seat_settle(&s);
+    seat_send_bytes(&s, KAFKA_API_HEARTBEAT, 0, bad, sizeof bad);
+    seat_send_bytes(&s, KAFKA_API_HEARTBEAT, 99, bad, sizeof bad);
+    seat_send_bytes(&s, KAFKA_API_FETCH, 0, bad, sizeof bad);
+    seat_send_bytes(&s, 0x7fff, 0, bad, sizeof bad);
+    seat_settle(&s);
+    for (int i = 0; i < 4; i++) ck_assert(seat_take(&s, KAFKA_API_HEARTBEAT, 0, &answer, body) && answer.closes);
+    static const int16_t apis[] = {8, 9, 11, 12, 13, 14};
+    for (int i = 0; i < 3000; i++) { /* random bytes: an answer or a close, one for each */
+        uint8_t bytes[60];
+        size_t size = random_below(&r, sizeof bytes);
+        int16_t api = apis[random_below(&r, 6)];
+        int16_t version = (int16_t)random_below(&r, (uint64_t)kafka_request_of(api)->version_max + 1);
+        random_bytes(&r, bytes, size);
+        for (size_t b = 0; b < size; b++) bytes[b] = bytes[b] < 128 ? 0 : bytes[b] & 3;
+        seat_send_bytes(&s, api, version, bytes, size);
+        seat_settle(&s);
+        while (!seat_take(&s, api, version, &answer, body)) { /* a JoinGroup may be parked */
+            ck_assert_int_eq(api, KAFKA_API_JOIN_GROUP);
+            clock_simulated_advance(&s.clock, 400000000000);
+            seat_settle(&s);
+        }
+    }
+    seat_down(&s);
+}
+END_TEST
+
+START_TEST(the_log_of_offsets_stays_small)
+{
+    int16_t error;
+    char metadata[3000], found[4097];
+    memset(metadata, 'x', sizeof metadata - 1);
+    metadata[sizeof metadata - 1] = '\0';
+    seat_settle(&s);
+    ck_assert(seat_commit(&s, "still", 77, "kept", &error) && error == 0);
+    for (int64_t i = 0; i < 16000; i += 50) seat_commit_burst(&s, "busy", i, 50, metadata); /* 48 MB, 3 KB live */
+    for (int i = 0; i < 3000; i++) seat_step(&s); /* retention looks now and then */
+    ck_assert_uint_gt(log_start_offset(s.offsets_log), 8000);
+    ck_assert_uint_lt(storage_log_bytes(s.offsets_log), 34 << 20);
+    seat_lose_power(&s);
+    seat_up(&s, 1);
+    seat_settle(&s);
+    ck_assert_int_eq(seat_fetch(&s, "busy", found), 15999);
+    ck_assert_str_eq(found, metadata);
+    ck_assert_int_eq(seat_fetch(&s, "still", found), 77);
+    ck_assert_str_eq(found, "kept");
+    seat_down(&s);
+}
+END_TEST
+
+START_TEST(age_takes_no_commits)
+{
+    int16_t error;
+    char metadata[4000];
+    memset(metadata, 'x', sizeof metadata - 1);
+    metadata[sizeof metadata - 1] = '\0';
+    seat_settle(&s);
+    ck_assert(seat_commit(&s, "old", 77, "kept", &error) && error == 0);
+    for (int64_t i = 0; i < 1500; i += 50) seat_commit_burst(&s, "g", i, 50, metadata);
+    clock_simulated_advance(&s.clock, 86400u * UINT64_C(1000000000)); /* retention_ms is a second here */
+    for (int i = 0; i < 3000; i++) seat_step(&s);
+    ck_assert_uint_eq(log_start_offset(s.offsets_log), 0);
+    seat_down(&s);
+    seat_up(&s, 1);
+    seat_settle(&s);
+    ck_assert_int_eq(seat_fetch(&s, "old", NULL), 77);
+    seat_down(&s);
+}
+END_TEST
+
+START_TEST(a_failing_disk_is_told_and_reading_goes_on)
+{
+    int16_t error;
+    seat_settle(&s);
+    ck_assert(seat_commit(&s, "g", 5, "a", &error) && error == 0);
+    disk_sim_fail_writes(s.disk, EIO);
+    ck_assert(!seat_commit(&s, "g", 6, "b", &error)); /* under way when it failed: closed, never a promise */
+    ck_assert(seat_commit(&s, "g", 7, "c", &error));
+    ck_assert_int_eq(error, KAFKA_COORDINATOR_NOT_AVAILABLE);
+    struct heartbeat_request beat = {kafka_string_of("g"), 1, kafka_string_of("m"), kafka_string_null()};
+    struct heartbeat_response beaten;
+    ck_assert(seat_ask(&s, KAFKA_API_HEARTBEAT, 4, &beat, &beaten));
+    ck_assert_int_eq(beaten.error_code, KAFKA_UNKNOWN_MEMBER_ID);
+    ck_assert_int_eq(coordinator_forget_topic(s.coordinator, "u"), ERR_OK);
+    disk_sim_fail_writes(s.disk, 0);
+    seat_lose_power(&s);
+    seat_up(&s, 1);
+    seat_settle(&s);
+    ck_assert_int_eq(seat_fetch(&s, "g", NULL), 5);
+    seat_down(&s);
+}
+END_TEST
+
+START_TEST(answers_that_do_not_fit_the_ring_wait)
+{
+    enum { REQUESTS = 12, LISTED = 230 };
+    int16_t error;
+    char metadata[4001];
+    int32_t partitions[LISTED] = {0};
+    memset(metadata, 'y', sizeof metadata - 1);
+    metadata[sizeof metadata - 1] = '\0';
+    seat_settle(&s);
+    ck_assert(seat_commit(&s, "g", 5, metadata, &error) && error == 0);
+    struct offset_fetch_request_topic topic = {kafka_string_of("t"), partitions, LISTED};
+    struct offset_fetch_request fetch = {kafka_string_of("g"), &topic, 1, false};
+    uint64_t first = s.connection_id + 1;
+    for (int i = 0; i < REQUESTS; i++) seat_send(&s, KAFKA_API_OFFSET_FETCH, 7, &fetch); /* 0.9 MB each, 4 MB of room */
+    seat_settle(&s);
+    struct seat_answer answer;
+    struct offset_fetch_response response;
+    for (uint64_t i = 0; i < REQUESTS; i++) {
+        while (!seat_take(&s, KAFKA_API_OFFSET_FETCH, 7, &answer, &response)) seat_step(&s);
+        ck_assert(!answer.closes && answer.connection_id == first + i);
+        ck_assert_int_eq(response.topics[0].partition_count, LISTED);
+    }
+    topic.partition_index_count = LISTED;
+    struct offset_fetch_request_topic topics[2] = {topic, topic};
+    fetch.topics = topics;
+    fetch.topic_count = 2; /* 1.8 MB: more than an answer may be */
+    seat_send(&s, KAFKA_API_OFFSET_FETCH, 7, &fetch);
+    seat_settle(&s);
+    ck_assert(seat_take(&s, KAFKA_API_OFFSET_FETCH, 7, &answer, &response) && answer.closes);
+    seat_down(&s);
+}
+END_TEST
+
+START_TEST(the_control_plane_sees_and_forgets)
+{
+    int16_t error;
+    struct group_summary summary[4];
+    seat_settle(&s);
+    ck_assert(seat_commit(&s, "a", 5, "x", &error) && seat_commit(&s, "b", 6, "x", &error));
+    ck_assert_uint_eq(coordinator_groups(s.coordinator, "t", summary, 4), 2);
+    ck_assert_uint_eq(coordinator_groups(s.coordinator, "t", summary, 1), 1);
+    ck_assert_uint_eq(coordinator_groups(s.coordinator, "u", summary, 4), 0);
+    ck_assert_str_eq(summary[0].state, "Empty");
+    ck_assert_int_gt(summary[0].commit_time_ms, 1699999999999);
+    ck_assert_int_eq(coordinator_forget_topic(s.coordinator, "t"), ERR_OK);
+    seat_settle(&s);
+    ck_assert_uint_eq(coordinator_groups(s.coordinator, "t", summary, 4), 0);
+    seat_lose_power(&s);
+    seat_up(&s, 1);
+    seat_settle(&s);
+    ck_assert_int_eq(seat_fetch(&s, "a", NULL), -1);
+    seat_down(&s);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("coordinator");
+    TCase *tcase = tcase_create("coordinator");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, an_answered_commit_survives_the_loss_of_power);
+    tcase_add_test(tcase, no_answer_before_the_disk);
+    tcase_add_test(tcase, a_group_goes_on_after_a_restart);
+    tcase_add_test(tcase, while_it_loads_clients_are_told_to_wait);
+    tcase_add_test(tcase, malformed_requests_close_their_connection);
+    tcase_add_test(tcase, the_log_of_offsets_stays_small);
+    tcase_add_test(tcase, age_takes_no_commits);
+    tcase_add_test(tcase, a_failing_disk_is_told_and_reading_goes_on);
+    tcase_add_test(tcase, answers_that_do_not_fit_the_ring_wait);
+    tcase_add_test(tcase, the_control_plane_sees_and_forgets);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
