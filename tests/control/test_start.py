@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Goal: ./start shows row changes and ends by itself with exit code 0; the next one goes on at the checkpoint; taken ports
-are stepped over; Ctrl-C ends all it started.  It runs in a folder of its own that borrows this build."""
+"""Goal: ./start shows row changes and ends by itself with exit code 0; the next one goes on at the checkpoint; taken
+ports are stepped over; Ctrl-C ends all it started.  It runs in a folder of its own that borrows this build."""
 import os
 import re
 import shutil
