@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "storage/log_scan.h"
 
+enum { GTID_SEGMENTS_BACK = 4 };
+
 struct place { /* a batch end */
     uint32_t segment; /* index */
     uint64_t position, next_offset;
@@ -372,26 +374,41 @@ static enum err resume_from_point(struct recovery *r)
     return e;
 }
 
-/* The GTID set that the checkpoint knows of, unless a newer one was found behind the point. */
-static enum err gtid_set_from_checkpoint(struct recovery *r)
+static enum err gtid_set_at(struct recovery *r, uint32_t segment, uint64_t position)
 {
     struct log_scan s;
     struct record_batch_view view;
     const uint8_t *bytes;
+    if (r->out->segment[segment].bytes == 0) return ERR_OK;
+    TRY(open_scan(r, segment, position, &s));
+    enum err e = log_scan_next(&s, true, &view, &bytes);
+    if (e == ERR_OK) e = look_for_gtid_set(r, &view, r->out->segment[segment].base_offset, position);
+    log_scan_close(&s);
+    if (e == ERR_CORRUPT || e == ERR_TRUNCATED || e == ERR_NOT_FOUND) return damaged(r, segment, position);
+    return e;
+}
+
+/* The GTID set that the checkpoint knows of, unless a newer one was found behind the point.  The writer does not look into
+ * batches larger than a chunk and only guesses that they carry one: then it is the one that begins the segment, or one before. */
+static enum err gtid_set_from_checkpoint(struct recovery *r)
+{
     const struct log_checkpoint *known = &r->checkpoint, *found = &r->out->checkpoint;
+    struct log_resume *resume = &r->out->resume;
     if (known->gtid_segment == UINT64_MAX || r->in->is_internal) return ERR_OK;
-    if (r->out->resume.gtid_set != NULL && (found->gtid_segment > known->gtid_segment ||
+    if (resume->gtid_set != NULL && (found->gtid_segment > known->gtid_segment ||
         (found->gtid_segment == known->gtid_segment && found->gtid_position >= known->gtid_position)))
         return ERR_OK;
-    uint32_t segment = 0;
-    while (segment < r->out->segment_count && r->out->segment[segment].base_offset != r->checkpoint.gtid_segment) segment++;
-    if (segment == r->out->segment_count) return ERR_OK; /* its time is over */
-    TRY(open_scan(r, segment, r->checkpoint.gtid_position, &s));
-    enum err e = log_scan_next(&s, true, &view, &bytes);
-    if (e == ERR_OK) e = look_for_gtid_set(r, &view, r->checkpoint.gtid_segment, r->checkpoint.gtid_position);
-    log_scan_close(&s);
-    if (e == ERR_CORRUPT || e == ERR_TRUNCATED || e == ERR_NOT_FOUND) return damaged(r, segment, r->checkpoint.gtid_position);
-    return e;
+    free(resume->gtid_set);
+    resume->gtid_set = NULL;
+    resume->gtid_set_bytes = 0;
+    uint32_t segment = r->out->segment_count - 1;
+    while (segment > 0 && r->out->segment[segment].base_offset > known->gtid_segment) segment--;
+    if (r->out->segment[segment].base_offset == known->gtid_segment) TRY(gtid_set_at(r, segment, known->gtid_position));
+    for (uint32_t back = 0; resume->gtid_set == NULL && back < GTID_SEGMENTS_BACK; back++, segment--) {
+        TRY(gtid_set_at(r, segment, 0));
+        if (segment == 0) break;
+    }
+    return ERR_OK;
 }
 
 static enum err fill_resume(struct recovery *r)

@@ -29,10 +29,10 @@ enum { STREAM_BYTES = 40 << 20 };
 #if __has_feature(thread_sanitizer)
 enum { STREAM_BYTES = 40 << 20 };
 #else
-enum { STREAM_BYTES = 300 << 20 };
+enum { STREAM_BYTES = 200 << 20 };
 #endif
 #else
-enum { STREAM_BYTES = 300 << 20 };
+enum { STREAM_BYTES = 200 << 20 };
 #endif
 
 enum { READERS = 3, SEED = 4711 };
@@ -266,7 +266,7 @@ START_TEST(what_was_visible_survives_kill_9)
     struct store s;
     store_up(&s, &config, "orders", true);
     store_down(&s);
-    for (int round = 0; round < 12; round++) {
+    for (int round = 0; round < 8; round++) {
         pid_t child = fork();
         ck_assert_int_ge(child, 0);
         if (child == 0) writer_child(data, seen, (uint64_t)round);
