@@ -35,8 +35,9 @@ static const struct step table[TRANSACTION_STATE_COUNT][TRANSACTION_INPUT_COUNT]
         [TRANSACTION_ON_COMMIT]     = STEP(NONE, COMMITS),
         [TRANSACTION_ON_ROLLBACK]   = STEP(NONE, UNDONE),
         [TRANSACTION_ON_DDL]        = STEP(OPEN, CHANGES),
+        [TRANSACTION_ON_DDL_BEGIN]  = STEP(OPEN, CHANGES), /* MySQL writes a BEGIN before it */
         [TRANSACTION_ON_BREAK]      = STEP(NONE, LOST),
-        /* ON_GTID, ON_GTID_BEGIN, ON_DDL_BEGIN: the end is missing */
+        /* ON_GTID, ON_GTID_BEGIN: the end is missing */
     },
 };
 
