@@ -87,6 +87,10 @@ struct log_feed {
     struct chunk_pool *pool;
 };
 
+/* The producer's last act, while storage still runs: when it returns storage wakes its waiter no more, which may then go.
+ * May take as long as storage takes to empty the ring, at most a second. */
+void log_feed_leave(struct log_feed *f);
+
 /* What recovery found: where the producer goes on. */
 struct log_resume {
     uint64_t next_offset;          /* of the next record */

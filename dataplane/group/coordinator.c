@@ -292,6 +292,7 @@ void coordinator_stop(struct coordinator *c)
         waiter_wake(&c->waiter);
         pthread_join(c->thread, NULL);
     }
+    if (c->feed_is_ours) log_feed_leave(c->config.offsets_feed);
     if (c->side != NULL) coordinator_drop_held(c);
     offsets_loader_close(&c->loader);
     offsets_store_close(&c->store);
@@ -391,6 +392,7 @@ enum err coordinator_open(struct coordinator **out, const struct coordinator_con
         return err_set(msg, e, "the group coordinator does not open: %s", err_text(e));
     }
     config->offsets_feed->producer_waiter = &c->waiter;
+    c->feed_is_ours = true;
     *out = c;
     return ERR_OK;
 }

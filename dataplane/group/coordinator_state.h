@@ -80,6 +80,7 @@ struct coordinator {
     struct waiter waiter, command_waiter;
     pthread_t     thread;
     bool          thread_runs;
+    bool          feed_is_ours; /* its producer_waiter is our waiter */
     _Atomic bool  stop;
     pthread_mutex_t  command_lock; /* between callers */
     _Atomic uint32_t command_state;

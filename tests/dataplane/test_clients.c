@@ -1,5 +1,5 @@
-/* Goal: unmodified clients (kcat 1.7, librdkafka 2.0) read a log on a real disk through the whole dataplane:
- * metadata, from the start, from the end, by time in both units, hot and cold, byte for byte; a consumer group goes on from its
+/* Goal: unmodified clients (kcat 1.7, librdkafka 2.0) read a log on a real disk through the whole dataplane: metadata,
+ * from the start, from the end, by time in both units, hot and cold, byte for byte; a consumer group goes on from its
  * last commit when its active member is killed, and after a restart of the server. */
 #include <check.h>
 #include <librdkafka/rdkafka.h>

@@ -349,7 +349,7 @@ START_TEST(a_parked_fetch_holds_back_what_is_behind_it)
     struct api_versions_response versions;
     simple_fetch_init(&f, "a", 0, 60000, 1);
     sim_send(s, peer, KAFKA_API_FETCH, 11, &f.request);
-    for (int i = 0; i < 1000; i++) sim_send(s, peer, KAFKA_API_API_VERSIONS, 0, &ask);
+    for (int i = 0; i < 8000; i++) sim_send(s, peer, KAFKA_API_API_VERSIONS, 0, &ask);
     sim_settle(s);
     ck_assert_uint_eq(port_sim_readable(peer), 0);
     ck_assert_uint_lt(s->lcore->arena.used_bytes, 64 << 10); /* the rest waits in the network */
@@ -357,7 +357,7 @@ START_TEST(a_parked_fetch_holds_back_what_is_behind_it)
     memory_log_append(s->storage, l, 1, 100, 1000);
     sim_settle(s);
     ck_assert(sim_receive(s, peer, KAFKA_API_FETCH, 11, &fetched));
-    for (int i = 0; i < 1000; i++) ck_assert(sim_receive(s, peer, KAFKA_API_API_VERSIONS, 0, &versions));
+    for (int i = 0; i < 8000; i++) ck_assert(sim_receive(s, peer, KAFKA_API_API_VERSIONS, 0, &versions));
     ck_assert_uint_eq(port_sim_readable(peer), 0);
     simple_fetch_init(&f, "a", 1, 60000, 1); /* hanging up while parked leaves nothing behind */
     sim_send(s, peer, KAFKA_API_FETCH, 11, &f.request);
@@ -589,6 +589,57 @@ START_TEST(seeded_network)
 }
 END_TEST
 
+/* Good requests of every kind, with bytes changed or the end cut off: an answer or a closed connection, and no harm
+ * (run it with the sanitizers). */
+START_TEST(mutated_requests)
+{
+    struct random random;
+    struct sim_server *s = sim_start(1, 1 << 20, config, 0);
+    struct log *l = memory_log_new(s->storage, "orders");
+    memory_log_append(s->storage, l, 5, 100, 1000);
+    random_init(&random, 7);
+    struct simple_fetch f;
+    simple_fetch_init(&f, "orders", 0, 0, 1);
+    struct metadata_request_topic name = {.name = kafka_string_of("orders")};
+    struct metadata_request named = {.topics = &name, .topic_count = 1};
+    struct list_offsets_request_partition at = {0, -1, 1000, 1};
+    struct list_offsets_request_topic listed = {kafka_string_of("orders"), &at, 1};
+    struct list_offsets_request list = {-1, 0, &listed, 1};
+    struct find_coordinator_request find = {kafka_string_of("group"), 0};
+    struct produce_request_partition records = {0, {(const uint8_t *)"junk", 4}};
+    struct produce_request_topic produced = {kafka_string_of("orders"), &records, 1};
+    struct produce_request produce = {kafka_string_null(), 1, 1000, &produced, 1};
+    struct api_versions_request versions = {kafka_string_of("name"), kafka_string_of("1")};
+    const struct { int16_t api_key; const void *body; } requests[] = {
+        {KAFKA_API_FETCH, &f.request}, {KAFKA_API_METADATA, &named}, {KAFKA_API_LIST_OFFSETS, &list},
+        {KAFKA_API_FIND_COORDINATOR, &find}, {KAFKA_API_PRODUCE, &produce}, {KAFKA_API_API_VERSIONS, &versions}};
+    uint32_t answered = 0, closed = 0;
+    for (int round = 0; round < 20000; round++) {
+        size_t kind = (size_t)round % 6;
+        int16_t version = (int16_t)random_below(&random, (uint64_t)version_max(requests[kind].api_key) + 1);
+        size_t size = request_make(requests[kind].api_key, version, round, requests[kind].body, s->frame, 4096);
+        if (random_below(&random, 4) == 0) size = 12 + random_below(&random, size - 11);
+        for (uint64_t changes = random_below(&random, 4); changes > 0; changes--)
+            s->frame[8 + random_below(&random, size - 8)] = (uint8_t)random_u64(&random);
+        s->frame[2] = (uint8_t)((size - 4) >> 8);
+        s->frame[3] = (uint8_t)(size - 4);
+        struct port_sim_peer *peer = port_sim_connect(s->lcore->port);
+        ck_assert(port_sim_write(peer, s->frame, size));
+        for (int i = 0; i < 6; i++) serve_step(s->lcore);
+        bool is_waiting = s->lcore->parked_count > 0; /* a Fetch whose max_wait was changed */
+        answered += port_sim_readable(peer) > 0;
+        closed += port_sim_is_closed(peer);
+        ck_assert(is_waiting || port_sim_readable(peer) > 0 || port_sim_is_closed(peer));
+        port_sim_hang_up(peer);
+        for (int i = 0; i < 6; i++) serve_step(s->lcore);
+        ck_assert_uint_eq(s->lcore->client_count, 0);
+    }
+    ck_assert_uint_gt(answered, 2000);
+    ck_assert_uint_gt(closed, 2000);
+    sim_stop(s);
+}
+END_TEST
+
 START_TEST(idle_connections_are_closed_and_waiting_ones_are_not)
 {
     struct sim_server *s = sim_start(1, 4096, config, 0);
@@ -626,6 +677,7 @@ int main(void)
     tcase_add_test(t, group_requests_are_passed_on);
     tcase_add_test(t, a_full_ring_to_the_coordinator_delays_and_loses_nothing);
     tcase_add_test(t, seeded_network);
+    tcase_add_test(t, mutated_requests);
     tcase_add_test(t, idle_connections_are_closed_and_waiting_ones_are_not);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

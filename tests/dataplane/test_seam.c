@@ -1,6 +1,6 @@
-/* Goal: storage, serve lcore and coordinator hold together across losses of power, in one thread, on simulated disk, network
- * and time: what a consumer has seen is there afterwards at the same offsets with the same bytes, and a commit that was
- * answered is what OffsetFetch answers.
+/* Goal: storage, serve lcore and coordinator hold together across losses of power, in one thread, on simulated disk,
+ * network and time: what a consumer has seen is there afterwards at the same offsets with the same bytes, and a commit
+ * that was answered is what OffsetFetch answers.
  * Method: seeded histories of appends, fetches, commits, hang-ups and power cuts.  SEAM_SEED=n runs one alone. */
 #include <check.h>
 #include <stdio.h>
@@ -83,8 +83,8 @@ static void up(struct world *w, bool create)
     w->orders.feed->producer_waiter = &w->orders.waiter;
     producer_init(&w->producer, w->orders.feed, &w->orders.resume, SEGMENT_BYTES, VALUES_SEED);
     ck_assert_int_eq(port_sim_open(&w->port, CONSUMERS + 2, &w->random), ERR_OK);
-    e = dataplane_start_simulated(&w->dataplane, &dataplane, w->storage, w->offsets.log, w->offsets.feed, &w->clock.clock,
-                                  w->counters, w->port, random_u64(&w->random), &msg);
+    e = dataplane_start_simulated(&w->dataplane, &dataplane, w->storage, w->offsets.log, w->offsets.feed,
+                                  &w->clock.clock, w->counters, w->port, random_u64(&w->random), &msg);
     ck_assert_msg(e == ERR_OK, "%s", msg.text);
     for (int i = 0; i < CONSUMERS; i++) ck_assert_ptr_nonnull(w->consumer[i].peer = port_sim_connect(w->port));
     ck_assert_uint_ge(w->producer.next_offset, w->seen_end); /* nothing that was visible is gone */
@@ -162,7 +162,8 @@ static bool fetch(struct world *w, struct consumer *c, uint64_t steps_max)
     struct fetch_response out;
     simple_fetch_init(&f, "orders", (int64_t)c->next, (int32_t)random_below(&w->random, 40), 1);
     f.partition.partition_max_bytes = 1 + (int32_t)random_below(&w->random, 60000);
-    if (!ask(w, c, KAFKA_API_FETCH, (int16_t)(4 + random_below(&w->random, 9)), &f.request, &out, steps_max)) return false;
+    int16_t version = (int16_t)(4 + random_below(&w->random, 9));
+    if (!ask(w, c, KAFKA_API_FETCH, version, &f.request, &out, steps_max)) return false;
     const struct fetch_response_partition *p = out.responses[0].partitions;
     ck_assert_msg(p->error_code == 0, "error %d at %llu", p->error_code, (unsigned long long)c->next);
     ck_assert_uint_ge((uint64_t)p->high_watermark, c->next);
@@ -177,7 +178,8 @@ static bool commit(struct world *w, struct consumer *c, uint64_t steps_max)
 {
     struct offset_commit_request_partition p = {0, (int64_t)c->next, -1, -1, kafka_string_of("")};
     struct offset_commit_request_topic topic = {kafka_string_of("orders"), &p, 1};
-    struct offset_commit_request in = {kafka_string_of(c->group), -1, kafka_string_of(""), kafka_string_null(), -1, &topic, 1};
+    struct offset_commit_request in = {kafka_string_of(c->group), -1, kafka_string_of(""), kafka_string_null(), -1,
+                                       &topic, 1};
     struct offset_commit_response out;
     if (!ask(w, c, KAFKA_API_OFFSET_COMMIT, 7, &in, &out, steps_max)) return false;
     int16_t error = out.topics[0].partitions[0].error_code;
