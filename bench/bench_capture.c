@@ -12,8 +12,8 @@
 
 enum { CHUNK_BYTES = 1 << 20, CHUNKS = 8, RING_BYTES = 1 << 16 };
 
-static const char *columns[][STREAM_SIM_COLUMN_FIELDS] = {
-    {"app", "kept", "id", "int(11)", NULL, NULL}, {"app", "kept", "text", "text", "utf8mb4", "65535"}};
+static const char *columns[][STREAM_SIM_COLUMN_FIELDS] = {{"app", "kept", "id", "int(11)", NULL, NULL},
+                                                          {"app", "kept", "text", "text", "utf8mb4", "65535"}};
 static const char *keys[][STREAM_SIM_KEY_FIELDS] = {{"app", "kept", "PRIMARY", "id", "BTREE"}};
 static const char *const include[] = {"app.*", NULL};
 
@@ -52,10 +52,12 @@ static void drain_work(void *context)
 
 static void drain_init(struct drain *d)
 {
-    *d = (struct drain){.pool = {aligned_alloc(4096, (size_t)CHUNK_BYTES * CHUNKS), CHUNK_BYTES, CHUNKS}, .current = UINT32_MAX};
+    *d = (struct drain){.pool = {aligned_alloc(4096, (size_t)CHUNK_BYTES * CHUNKS), CHUNK_BYTES, CHUNKS},
+                        .current = UINT32_MAX};
     INVARIANT(d->pool.bytes != NULL);
     memset(d->pool.bytes, 0, (size_t)CHUNK_BYTES * CHUNKS);
-    INVARIANT(ring_spsc_init(&d->feed.to_storage, RING_BYTES) == ERR_OK && ring_spsc_init(&d->feed.to_producer, RING_BYTES) == ERR_OK);
+    INVARIANT(ring_spsc_init(&d->feed.to_storage, RING_BYTES) == ERR_OK &&
+              ring_spsc_init(&d->feed.to_producer, RING_BYTES) == ERR_OK);
     waiter_init_simulated(&d->storage_waiter);
     waiter_init_simulated(&d->producer_waiter);
     d->feed.storage_waiter = &d->storage_waiter;
@@ -64,14 +66,16 @@ static void drain_init(struct drain *d)
     for (uint32_t i = 0; i < CHUNKS; i++) lease(d, i);
 }
 
-static void make_history(struct binlog_maker *m, uint64_t rows, uint32_t per_transaction, uint32_t per_event, uint32_t text_bytes)
+static void make_history(struct binlog_maker *m, uint64_t rows, uint32_t per_transaction, uint32_t per_event,
+                         uint32_t text_bytes)
 {
     for (uint64_t made = 0; made < rows; made += per_transaction) {
         binlog_maker_gtid(m);
         binlog_maker_query(m, "app", "BEGIN");
         binlog_maker_table_map(m, 100, "app", "kept");
         for (uint32_t i = 0; i < per_transaction; i += per_event)
-            binlog_maker_write(m, 100, (uint32_t)made + i, per_event < per_transaction - i ? per_event : per_transaction - i, text_bytes);
+            binlog_maker_write(m, 100, (uint32_t)made + i,
+                               per_event < per_transaction - i ? per_event : per_transaction - i, text_bytes);
         binlog_maker_xid(m);
     }
 }
@@ -90,10 +94,22 @@ int main(int argc, char **argv)
     struct source_stream *stream;
     struct err_msg msg = {0};
     struct log_resume resume = {.last_timestamp_ms = -1};
-    struct capture_config config = {
-        .channel = "bench", .host = "memory", .port = 1, .user = "u", .server_id = 9, .include = include, .format = "dts-avro",
-        .start = CAPTURE_START_EARLIEST, .heartbeat_ms = 1000, .segment_bytes = 64 << 20, .batch_bytes_target = 256 << 10,
-        .record_bytes_max = 1 << 20, .packet_bytes_max = 16 << 20, .reconnect_pause_ms_min = 1, .reconnect_pause_ms_max = 1, .core = -1};
+    struct capture_config config = {.channel = "bench",
+                                    .host = "memory",
+                                    .port = 1,
+                                    .user = "u",
+                                    .server_id = 9,
+                                    .include = include,
+                                    .format = "dts-avro",
+                                    .start = CAPTURE_START_EARLIEST,
+                                    .heartbeat_ms = 1000,
+                                    .segment_bytes = 64 << 20,
+                                    .batch_bytes_target = 256 << 10,
+                                    .record_bytes_max = 1 << 20,
+                                    .packet_bytes_max = 16 << 20,
+                                    .reconnect_pause_ms_min = 1,
+                                    .reconnect_pause_ms_max = 1,
+                                    .core = -1};
 
     drain_init(&drain);
     stream_sim_source_init(&source, clock_real(), 1);
@@ -104,7 +120,8 @@ int main(int argc, char **argv)
     binlog_maker_init(&maker, &source);
     make_history(&maker, rows, per_transaction, per_event, text_bytes);
     INVARIANT(counters_open(&counters, NULL, 256, &msg) == ERR_OK && stream_sim_open(&stream, &source) == ERR_OK);
-    if (capture_open_simulated(&capture, &config, &drain.feed, &resume, clock_real(), counters, stream, drain_work, &drain, &msg) != ERR_OK) {
+    if (capture_open_simulated(&capture, &config, &drain.feed, &resume, clock_real(), counters, stream, drain_work,
+                               &drain, &msg) != ERR_OK) {
         fprintf(stderr, "%s\n", msg.text);
         return 1;
     }
@@ -116,15 +133,19 @@ int main(int argc, char **argv)
     uint64_t since_ns = clock_monotonic_ns(clock_real()), cpu_since_ns = thread_cpu_ns(pthread_self());
     while (capture_step(capture) > 0) drain_work(&drain);
     drain_work(&drain);
-    uint64_t taken_ns = clock_monotonic_ns(clock_real()) - since_ns, cpu_ns = thread_cpu_ns(pthread_self()) - cpu_since_ns;
+    uint64_t taken_ns = clock_monotonic_ns(clock_real()) - since_ns,
+             cpu_ns = thread_cpu_ns(pthread_self()) - cpu_since_ns;
     capture_status(capture, &status);
     uint64_t binlog_bytes = source.file[0].size;
     capture_stop(capture);
-    printf("{\"bench\":\"capture_memory\",\"rows\":%" PRIu64 ",\"rows_per_transaction\":%u,\"rows_per_event\":%u,\"text_bytes\":%u,"
-           "\"records\":%" PRIu64 ",\"batches\":%" PRIu64 ",\"binlog_mb\":%.1f,\"log_mb\":%.1f,\"seconds\":%.3f,\"cpu_seconds\":%.3f,\"rows_per_cpu_second\":%.0f,"
+    printf("{\"bench\":\"capture_memory\",\"rows\":%" PRIu64
+           ",\"rows_per_transaction\":%u,\"rows_per_event\":%u,\"text_bytes\":%u,"
+           "\"records\":%" PRIu64 ",\"batches\":%" PRIu64
+           ",\"binlog_mb\":%.1f,\"log_mb\":%.1f,\"seconds\":%.3f,\"cpu_seconds\":%.3f,\"rows_per_cpu_second\":%.0f,"
            "\"cpu_ns_per_row\":%.1f,\"error\":\"%s\"}\n",
-           rows, per_transaction, per_event, text_bytes, drain.records, drain.batches, (double)binlog_bytes / 1e6, (double)drain.bytes / 1e6,
-           (double)taken_ns / 1e9, (double)cpu_ns / 1e9, (double)rows * 1e9 / (double)cpu_ns, (double)cpu_ns / (double)rows, status.error.text);
+           rows, per_transaction, per_event, text_bytes, drain.records, drain.batches, (double)binlog_bytes / 1e6,
+           (double)drain.bytes / 1e6, (double)taken_ns / 1e9, (double)cpu_ns / 1e9, (double)rows * 1e9 / (double)cpu_ns,
+           (double)cpu_ns / (double)rows, status.error.text);
     counters_close(counters);
     stream_sim_source_fini(&source);
     return status.error.code == ERR_OK ? 0 : 1;

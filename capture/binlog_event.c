@@ -18,7 +18,7 @@ enum { VERSION_5_3_0 = 0x050300, VERSION_5_6_1 = 0x050601, FORMAT_CHECKSUM_BYTES
 enum err binlog_format_decode(struct cursor body, struct binlog_format *out)
 {
     uint16_t binlog_version = (uint16_t)cursor_le(&body, 2);
-    const uint8_t *version  = cursor_take(&body, BINLOG_SERVER_VERSION_BYTES);
+    const uint8_t *version = cursor_take(&body, BINLOG_SERVER_VERSION_BYTES);
     cursor_le(&body, 4); /* created: cleared when the dump does not begin at the file's start */
     uint8_t header_bytes = (uint8_t)cursor_le(&body, 1);
     if (body.failed) return ERR_TRUNCATED;
@@ -47,16 +47,18 @@ enum err binlog_format_decode(struct cursor body, struct binlog_format *out)
     return ERR_OK;
 }
 
-enum err binlog_checksum_take(const struct binlog_format *format, const struct binlog_header *header, const uint8_t *event, size_t *size)
+enum err binlog_checksum_take(const struct binlog_format *format, const struct binlog_header *header,
+                              const uint8_t *event, size_t *size)
 {
     bool has = format != NULL && format->checksum == BINLOG_CHECKSUM_CRC32;
-    bool is_made = header->next_position == 0 || (header->flags & BINLOG_FLAG_ARTIFICIAL) != 0 || header->type == BINLOG_HEARTBEAT ||
-                   header->type == BINLOG_HEARTBEAT_V2;
+    bool is_made = header->next_position == 0 || (header->flags & BINLOG_FLAG_ARTIFICIAL) != 0 ||
+                   header->type == BINLOG_HEARTBEAT || header->type == BINLOG_HEARTBEAT_V2;
     bool is_format = header->type == BINLOG_FORMAT_DESCRIPTION;
     if (is_format) { /* it says itself whether it has one */
         struct binlog_format own;
-        has = binlog_format_decode(cursor_of(event + BINLOG_HEADER_BYTES, *size - BINLOG_HEADER_BYTES), &own) == ERR_OK &&
-              own.checksum == BINLOG_CHECKSUM_CRC32;
+        has =
+            binlog_format_decode(cursor_of(event + BINLOG_HEADER_BYTES, *size - BINLOG_HEADER_BYTES), &own) == ERR_OK &&
+            own.checksum == BINLOG_CHECKSUM_CRC32;
         is_made = false;
     }
     if (!has && !is_made) return ERR_OK;
@@ -83,8 +85,13 @@ enum err binlog_rotate_decode(struct cursor body, struct binlog_rotate *out)
 }
 
 enum query_status { /* codes of the status variables that we read or must know the size of */
-    QUERY_FLAGS2 = 0, QUERY_SQL_MODE = 1, QUERY_CATALOG = 2, QUERY_AUTO_INCREMENT = 3, QUERY_CHARSET = 4, QUERY_TIME_ZONE = 5,
-    QUERY_CATALOG_NZ = 6,
+                    QUERY_FLAGS2 = 0,
+                    QUERY_SQL_MODE = 1,
+                    QUERY_CATALOG = 2,
+                    QUERY_AUTO_INCREMENT = 3,
+                    QUERY_CHARSET = 4,
+                    QUERY_TIME_ZONE = 5,
+                    QUERY_CATALOG_NZ = 6,
 };
 
 /* Reads flags2, sql_mode, charset.  The server writes them in the order of their codes, so the first code above those
@@ -164,7 +171,7 @@ enum err binlog_mariadb_gtid_decode(struct cursor body, struct binlog_mariadb_gt
     struct binlog_mariadb_gtid g;
     g.number = cursor_le(&body, 8);
     g.domain = (uint32_t)cursor_le(&body, 4);
-    g.flags  = (uint8_t)cursor_le(&body, 1);
+    g.flags = (uint8_t)cursor_le(&body, 1);
     if (body.failed) return ERR_TRUNCATED;
     *out = g;
     return ERR_OK;
@@ -179,25 +186,52 @@ enum err binlog_xid_decode(struct cursor body, uint64_t *xid)
 }
 
 static const char *const event_name[] = {
-    [BINLOG_START_V3] = "START_V3", [BINLOG_QUERY] = "QUERY", [BINLOG_STOP] = "STOP", [BINLOG_ROTATE] = "ROTATE",
-    [BINLOG_INTVAR] = "INTVAR", [BINLOG_LOAD] = "LOAD", [BINLOG_CREATE_FILE] = "CREATE_FILE",
-    [BINLOG_APPEND_BLOCK] = "APPEND_BLOCK", [BINLOG_EXEC_LOAD] = "EXEC_LOAD", [BINLOG_DELETE_FILE] = "DELETE_FILE",
-    [BINLOG_NEW_LOAD] = "NEW_LOAD", [BINLOG_RAND] = "RAND", [BINLOG_USER_VAR] = "USER_VAR",
-    [BINLOG_FORMAT_DESCRIPTION] = "FORMAT_DESCRIPTION", [BINLOG_XID] = "XID",
-    [BINLOG_BEGIN_LOAD_QUERY] = "BEGIN_LOAD_QUERY", [BINLOG_EXECUTE_LOAD_QUERY] = "EXECUTE_LOAD_QUERY",
-    [BINLOG_TABLE_MAP] = "TABLE_MAP", [BINLOG_PRE_GA_WRITE] = "PRE_GA_WRITE_ROWS",
-    [BINLOG_PRE_GA_UPDATE] = "PRE_GA_UPDATE_ROWS", [BINLOG_PRE_GA_DELETE] = "PRE_GA_DELETE_ROWS",
-    [BINLOG_WRITE_ROWS_V1] = "WRITE_ROWS_V1", [BINLOG_UPDATE_ROWS_V1] = "UPDATE_ROWS_V1",
-    [BINLOG_DELETE_ROWS_V1] = "DELETE_ROWS_V1", [BINLOG_INCIDENT] = "INCIDENT", [BINLOG_HEARTBEAT] = "HEARTBEAT",
-    [BINLOG_IGNORABLE] = "IGNORABLE", [BINLOG_ROWS_QUERY] = "ROWS_QUERY", [BINLOG_WRITE_ROWS] = "WRITE_ROWS",
-    [BINLOG_UPDATE_ROWS] = "UPDATE_ROWS", [BINLOG_DELETE_ROWS] = "DELETE_ROWS", [BINLOG_GTID] = "GTID",
-    [BINLOG_ANONYMOUS_GTID] = "ANONYMOUS_GTID", [BINLOG_PREVIOUS_GTIDS] = "PREVIOUS_GTIDS",
-    [BINLOG_TRANSACTION_CONTEXT] = "TRANSACTION_CONTEXT", [BINLOG_VIEW_CHANGE] = "VIEW_CHANGE",
-    [BINLOG_XA_PREPARE] = "XA_PREPARE", [BINLOG_PARTIAL_UPDATE_ROWS] = "PARTIAL_UPDATE_ROWS",
-    [BINLOG_TRANSACTION_PAYLOAD] = "TRANSACTION_PAYLOAD", [BINLOG_HEARTBEAT_V2] = "HEARTBEAT_V2",
-    [BINLOG_GTID_TAGGED] = "GTID_TAGGED", [BINLOG_MARIADB_ANNOTATE_ROWS] = "ANNOTATE_ROWS",
-    [BINLOG_MARIADB_CHECKPOINT] = "BINLOG_CHECKPOINT", [BINLOG_MARIADB_GTID] = "MARIADB_GTID",
-    [BINLOG_MARIADB_GTID_LIST] = "GTID_LIST", [BINLOG_MARIADB_START_ENCRYPTION] = "START_ENCRYPTION",
+    [BINLOG_START_V3] = "START_V3",
+    [BINLOG_QUERY] = "QUERY",
+    [BINLOG_STOP] = "STOP",
+    [BINLOG_ROTATE] = "ROTATE",
+    [BINLOG_INTVAR] = "INTVAR",
+    [BINLOG_LOAD] = "LOAD",
+    [BINLOG_CREATE_FILE] = "CREATE_FILE",
+    [BINLOG_APPEND_BLOCK] = "APPEND_BLOCK",
+    [BINLOG_EXEC_LOAD] = "EXEC_LOAD",
+    [BINLOG_DELETE_FILE] = "DELETE_FILE",
+    [BINLOG_NEW_LOAD] = "NEW_LOAD",
+    [BINLOG_RAND] = "RAND",
+    [BINLOG_USER_VAR] = "USER_VAR",
+    [BINLOG_FORMAT_DESCRIPTION] = "FORMAT_DESCRIPTION",
+    [BINLOG_XID] = "XID",
+    [BINLOG_BEGIN_LOAD_QUERY] = "BEGIN_LOAD_QUERY",
+    [BINLOG_EXECUTE_LOAD_QUERY] = "EXECUTE_LOAD_QUERY",
+    [BINLOG_TABLE_MAP] = "TABLE_MAP",
+    [BINLOG_PRE_GA_WRITE] = "PRE_GA_WRITE_ROWS",
+    [BINLOG_PRE_GA_UPDATE] = "PRE_GA_UPDATE_ROWS",
+    [BINLOG_PRE_GA_DELETE] = "PRE_GA_DELETE_ROWS",
+    [BINLOG_WRITE_ROWS_V1] = "WRITE_ROWS_V1",
+    [BINLOG_UPDATE_ROWS_V1] = "UPDATE_ROWS_V1",
+    [BINLOG_DELETE_ROWS_V1] = "DELETE_ROWS_V1",
+    [BINLOG_INCIDENT] = "INCIDENT",
+    [BINLOG_HEARTBEAT] = "HEARTBEAT",
+    [BINLOG_IGNORABLE] = "IGNORABLE",
+    [BINLOG_ROWS_QUERY] = "ROWS_QUERY",
+    [BINLOG_WRITE_ROWS] = "WRITE_ROWS",
+    [BINLOG_UPDATE_ROWS] = "UPDATE_ROWS",
+    [BINLOG_DELETE_ROWS] = "DELETE_ROWS",
+    [BINLOG_GTID] = "GTID",
+    [BINLOG_ANONYMOUS_GTID] = "ANONYMOUS_GTID",
+    [BINLOG_PREVIOUS_GTIDS] = "PREVIOUS_GTIDS",
+    [BINLOG_TRANSACTION_CONTEXT] = "TRANSACTION_CONTEXT",
+    [BINLOG_VIEW_CHANGE] = "VIEW_CHANGE",
+    [BINLOG_XA_PREPARE] = "XA_PREPARE",
+    [BINLOG_PARTIAL_UPDATE_ROWS] = "PARTIAL_UPDATE_ROWS",
+    [BINLOG_TRANSACTION_PAYLOAD] = "TRANSACTION_PAYLOAD",
+    [BINLOG_HEARTBEAT_V2] = "HEARTBEAT_V2",
+    [BINLOG_GTID_TAGGED] = "GTID_TAGGED",
+    [BINLOG_MARIADB_ANNOTATE_ROWS] = "ANNOTATE_ROWS",
+    [BINLOG_MARIADB_CHECKPOINT] = "BINLOG_CHECKPOINT",
+    [BINLOG_MARIADB_GTID] = "MARIADB_GTID",
+    [BINLOG_MARIADB_GTID_LIST] = "GTID_LIST",
+    [BINLOG_MARIADB_START_ENCRYPTION] = "START_ENCRYPTION",
     [BINLOG_MARIADB_QUERY_COMPRESSED] = "QUERY_COMPRESSED",
     [BINLOG_MARIADB_WRITE_ROWS_COMPRESSED_V1] = "WRITE_ROWS_COMPRESSED_V1",
     [BINLOG_MARIADB_UPDATE_ROWS_COMPRESSED_V1] = "UPDATE_ROWS_COMPRESSED_V1",

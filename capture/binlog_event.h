@@ -2,7 +2,8 @@
  *
  * `body` is what follows the 19-byte header, without the checksum.  Everything returned points into it.  No function
  * allocates.  Any thread.  ERR_TRUNCATED or ERR_CORRUPT when the body does not hold what it says.
- * Sources of the formats: MySQL Internals, "Binlog Event"; for MariaDB's: its knowledge base, "Replication protocol". */
+ * Sources of the formats: MySQL Internals, "Binlog Event"; for MariaDB's: its knowledge base, "Replication protocol".
+ */
 #ifndef CAPTURE_BINLOG_EVENT_H
 #define CAPTURE_BINLOG_EVENT_H
 
@@ -19,13 +20,14 @@ enum binlog_checksum { BINLOG_CHECKSUM_NONE = 0, BINLOG_CHECKSUM_CRC32 = 1 };
 
 struct binlog_format { /* FORMAT_DESCRIPTION: how the file's events are to be read */
     uint16_t binlog_version;
-    char     server_version[BINLOG_SERVER_VERSION_BYTES + 1];
-    bool     is_mariadb;
-    uint8_t  checksum;        /* enum binlog_checksum */
-    uint8_t  type_count;
-    uint8_t  post_header[BINLOG_EVENT_TYPES_MAX]; /* [type - 1]: bytes of the type's fixed part */
+    char server_version[BINLOG_SERVER_VERSION_BYTES + 1];
+    bool is_mariadb;
+    uint8_t checksum; /* enum binlog_checksum */
+    uint8_t type_count;
+    uint8_t post_header[BINLOG_EVENT_TYPES_MAX]; /* [type - 1]: bytes of the type's fixed part */
 };
-/* Here `body` includes what may be a checksum: the version in it says whether it is one. ERR_UNSUPPORTED: not version 4. */
+/* Here `body` includes what may be a checksum: the version in it says whether it is one. ERR_UNSUPPORTED: not
+ * version 4. */
 NODISCARD enum err binlog_format_decode(struct cursor body, struct binlog_format *out);
 /* Bytes of the fixed part of `type`; `otherwise` when the source does not say. */
 static inline uint8_t binlog_post_header(const struct binlog_format *f, uint8_t type, uint8_t otherwise)
@@ -33,11 +35,11 @@ static inline uint8_t binlog_post_header(const struct binlog_format *f, uint8_t 
     return type >= 1 && type <= f->type_count ? f->post_header[type - 1] : otherwise;
 }
 
-/* Verifies the checksum of a whole event and takes it off `*size`.  `format`: of the file, NULL while it is not known.  A
- * FORMAT_DESCRIPTION keeps its bytes (its decoder needs them).  Events made for the dump may have a checksum or not: it is taken off when
- * it holds.  ERR_CORRUPT: it does not hold. */
-NODISCARD enum err binlog_checksum_take(const struct binlog_format *format, const struct binlog_header *header, const uint8_t *event,
-                                        size_t *size);
+/* Verifies the checksum of a whole event and takes it off `*size`.  `format`: of the file, NULL while it is not known.
+ * A FORMAT_DESCRIPTION keeps its bytes (its decoder needs them).  Events made for the dump may have a checksum or not:
+ * it is taken off when it holds.  ERR_CORRUPT: it does not hold. */
+NODISCARD enum err binlog_checksum_take(const struct binlog_format *format, const struct binlog_header *header,
+                                        const uint8_t *event, size_t *size);
 
 struct binlog_rotate {
     uint64_t position;
@@ -49,19 +51,20 @@ NODISCARD enum err binlog_rotate_decode(struct cursor body, struct binlog_rotate
 struct binlog_query {
     uint32_t thread_id;
     uint16_t error_code;
-    bool     has_status;     /* flags2, sql_mode and charset were there */
+    bool has_status; /* flags2, sql_mode and charset were there */
     uint32_t flags2;
     uint64_t sql_mode;
     uint16_t client_charset; /* collation id; 0: not said */
     const char *database;
-    size_t   database_bytes;
+    size_t database_bytes;
     const char *text;
-    size_t   text_bytes;
+    size_t text_bytes;
 };
-NODISCARD enum err binlog_query_decode(struct cursor body, const struct binlog_format *format, struct binlog_query *out);
+NODISCARD enum err binlog_query_decode(struct cursor body, const struct binlog_format *format,
+                                       struct binlog_query *out);
 
 struct binlog_gtid { /* GTID, ANONYMOUS_GTID */
-    uint8_t  uuid[16];
+    uint8_t uuid[16];
     uint64_t number;
     uint64_t commit_us; /* when the server that we read from committed it; 0: not said (before 8.0.1) */
 };
@@ -69,12 +72,14 @@ NODISCARD enum err binlog_gtid_decode(struct cursor body, struct binlog_gtid *ou
 
 enum binlog_mariadb_gtid_flags {
     MARIADB_GTID_STANDALONE = 1, /* one statement without a COMMIT */
-    MARIADB_GTID_DDL = 32, MARIADB_GTID_PREPARED_XA = 64, MARIADB_GTID_COMPLETED_XA = 128,
+    MARIADB_GTID_DDL = 32,
+    MARIADB_GTID_PREPARED_XA = 64,
+    MARIADB_GTID_COMPLETED_XA = 128,
 };
 struct binlog_mariadb_gtid {
     uint64_t number;
     uint32_t domain;
-    uint8_t  flags;
+    uint8_t flags;
 };
 NODISCARD enum err binlog_mariadb_gtid_decode(struct cursor body, struct binlog_mariadb_gtid *out);
 

@@ -1,11 +1,13 @@
-/* A channel's capture thread: connects, finds out where to go on, reads events, and comes back when the source goes away.
+/* A channel's capture thread: connects, finds out where to go on, reads events, and comes back when the source goes
+ * away.
  *
  *   PAUSED -> CONNECTING -> STREAMING -> (the stream breaks) PAUSED
  *                 ^             \-> (a selected table's definition changed) CONNECTING
  *   any -> ENDED: on request, or with an error that waiting does not mend
  *
- * CONNECTING asks the source who it is and whether its binlog is still the one we know, reads the table definitions when the ones we
- * hold are not those of the place where we go on, looks ahead for statements that change them (capture/horizon.h), and dumps. */
+ * CONNECTING asks the source who it is and whether its binlog is still the one we know, reads the table definitions
+ * when the ones we hold are not those of the place where we go on, looks ahead for statements that change them
+ * (capture/horizon.h), and dumps. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,11 +23,11 @@
 #include "capture/read_ahead.h"
 
 enum {
-    EVENTS_BURST        = 256,
-    STATUS_PERIOD_MS    = 100,
-    AT_TAIL_MS          = 2000, /* so long after the last look that found nothing more, the state is still "at the tail" */
-    CONNECT_TIMEOUT_S   = 10,
-    NS_PER_MS           = 1000000,
+    EVENTS_BURST = 256,
+    STATUS_PERIOD_MS = 100,
+    AT_TAIL_MS = 2000, /* so long after the last look that found nothing more, the state is still "at the tail" */
+    CONNECT_TIMEOUT_S = 10,
+    NS_PER_MS = 1000000,
 };
 
 enum phase { PHASE_CONNECTING, PHASE_PAUSED, PHASE_STREAMING, PHASE_ENDED };
@@ -43,20 +45,20 @@ struct capture {
     struct random random;
 
     enum phase phase;
-    uint64_t due_ns;           /* PAUSED: when to try again */
+    uint64_t due_ns; /* PAUSED: when to try again */
     uint32_t pause_ms;
-    bool     is_reached;       /* the source's facts are known for this connection */
-    bool     reads_again;      /* the definitions are being read again for the statement at reread_at */
+    bool is_reached;  /* the source's facts are known for this connection */
+    bool reads_again; /* the definitions are being read again for the statement at reread_at */
     struct source_place reread_at;
     struct read_ahead ahead;
-    uint64_t heartbeat_ns;     /* of the last HEARTBEAT record; 0: one is due */
-    uint64_t tail_ns;          /* when nothing more was to be had */
+    uint64_t heartbeat_ns; /* of the last HEARTBEAT record; 0: one is due */
+    uint64_t tail_ns;      /* when nothing more was to be had */
     uint64_t status_ns;
 
     _Atomic bool stop;
     pthread_t thread;
-    bool      has_thread;
-    pthread_mutex_t lock;      /* of `status`; taken at most every STATUS_PERIOD_MS and at changes of state */
+    bool has_thread;
+    pthread_mutex_t lock; /* of `status`; taken at most every STATUS_PERIOD_MS and at changes of state */
     struct capture_status status;
     struct err_msg error;
     bool error_is_transient;
@@ -85,8 +87,10 @@ static enum err config_check(const struct capture_config *c, struct err_msg *msg
 {
     if (c->channel == NULL || c->host == NULL || c->user == NULL || c->include == NULL || c->include[0] == NULL)
         return err_set(msg, ERR_INVALID, "a channel needs a name, a host, a user and at least one table pattern");
-    if (record_format_find(c->format) == NULL) return err_set(msg, ERR_INVALID, "there is no record format %s", c->format);
-    if (c->server_id == 0) return err_set(msg, ERR_INVALID, "server_id 0: a replica needs one from 1 on, unique at its source");
+    if (record_format_find(c->format) == NULL)
+        return err_set(msg, ERR_INVALID, "there is no record format %s", c->format);
+    if (c->server_id == 0)
+        return err_set(msg, ERR_INVALID, "server_id 0: a replica needs one from 1 on, unique at its source");
     if (c->heartbeat_ms < 100 || c->record_bytes_max == 0 || c->packet_bytes_max == 0 || c->segment_bytes == 0)
         return err_set(msg, ERR_INVALID, "heartbeat_ms must be at least 100 and the byte limits above 0");
     return ERR_OK;
@@ -101,13 +105,19 @@ static enum err config_copy(struct capture *c, const struct capture_config *from
     c->password = strdup(from->password == NULL ? "" : from->password);
     c->include = list_copy(from->include);
     c->exclude = list_copy(from->exclude);
-    if (c->channel == NULL || c->host == NULL || c->user == NULL || c->password == NULL || c->include == NULL || c->exclude == NULL)
+    if (c->channel == NULL || c->host == NULL || c->user == NULL || c->password == NULL || c->include == NULL ||
+        c->exclude == NULL)
         return ERR_NO_MEMORY;
     c->config.channel = c->channel;
     c->config.format = record_format_find(from->format)->name;
-    c->stream_config = (struct source_stream_config){
-        .host = c->host, .port = from->port, .user = c->user, .password = c->password, .server_id = from->server_id,
-        .packet_bytes_max = from->packet_bytes_max, .heartbeat_ms = from->heartbeat_ms, .connect_timeout_s = CONNECT_TIMEOUT_S};
+    c->stream_config = (struct source_stream_config){.host = c->host,
+                                                     .port = from->port,
+                                                     .user = c->user,
+                                                     .password = c->password,
+                                                     .server_id = from->server_id,
+                                                     .packet_bytes_max = from->packet_bytes_max,
+                                                     .heartbeat_ms = from->heartbeat_ms,
+                                                     .connect_timeout_s = CONNECT_TIMEOUT_S};
     return ERR_OK;
 }
 
@@ -180,7 +190,10 @@ void capture_status(struct capture *c, struct capture_status *out)
 
 /* --- errors --- */
 
-static bool is_transient(enum err e) { return e == ERR_CONNECT || e == ERR_DISCONNECTED; }
+static bool is_transient(enum err e)
+{
+    return e == ERR_CONNECT || e == ERR_DISCONNECTED;
+}
 
 /* What is whole in the open batch is sent; what is not is left to the next start. */
 static void finish_whole(struct capture *c)
@@ -188,7 +201,8 @@ static void finish_whole(struct capture *c)
     struct log_appender *a = &c->follower.appender;
     if (log_appender_transaction_records(a) > 0 && !log_appender_discard_transaction(a)) return;
     enum err e = log_appender_flush(a);
-    if (e != ERR_OK && e != ERR_STOPPED) log_warn("capture", "channel %s: the last batch cannot be finished: %s", c->channel, err_text(e));
+    if (e != ERR_OK && e != ERR_STOPPED)
+        log_warn("capture", "channel %s: the last batch cannot be finished: %s", c->channel, err_text(e));
 }
 
 static void end_with(struct capture *c, enum err e, const struct err_msg *msg)
@@ -210,7 +224,8 @@ static void pause_with(struct capture *c, enum err e, const struct err_msg *msg)
     c->pause_ms = c->pause_ms == 0 ? cfg->reconnect_pause_ms_min : c->pause_ms * 2;
     if (c->pause_ms > cfg->reconnect_pause_ms_max) c->pause_ms = cfg->reconnect_pause_ms_max;
     if (c->pause_ms == 0) c->pause_ms = 1;
-    uint64_t jitter_ms = random_below(&c->random, c->pause_ms / 4 + 1); /* many channels of one source do not come back at once */
+    uint64_t jitter_ms =
+        random_below(&c->random, c->pause_ms / 4 + 1); /* many channels of one source do not come back at once */
     c->due_ns = clock_monotonic_ns(c->clock) + (c->pause_ms + jitter_ms) * NS_PER_MS;
     c->phase = PHASE_PAUSED;
     bool is_new = c->error.code != e || !c->error_is_transient;
@@ -231,8 +246,11 @@ static void step_failed(struct capture *c, enum err e, struct err_msg *msg)
     if (c->phase == PHASE_STREAMING) follower_interrupted(f);
     if (e == ERR_AGAIN && f->needs_definitions) {
         if (c->reads_again && source_place_compare(&c->reread_at, &f->at) == 0) {
-            e = err_set(msg, ERR_SCHEMA, "the definitions read from the source are older than the statement at %s:%" PRIu64 ": does host name "
-                        "lead to different servers?", f->at.file, f->at.position);
+            e = err_set(msg, ERR_SCHEMA,
+                        "the definitions read from the source are older than the statement at %s:%" PRIu64
+                        ": does host name "
+                        "lead to different servers?",
+                        f->at.file, f->at.position);
         } else {
             c->reads_again = true;
             c->reread_at = f->at;
@@ -241,8 +259,10 @@ static void step_failed(struct capture *c, enum err e, struct err_msg *msg)
             return;
         }
     }
-    if (is_transient(e)) pause_with(c, e, msg);
-    else end_with(c, e, msg);
+    if (is_transient(e))
+        pause_with(c, e, msg);
+    else
+        end_with(c, e, msg);
     status_publish(c, clock_monotonic_ns(c->clock));
 }
 
@@ -289,8 +309,11 @@ static enum err check_history(struct capture *c, struct err_msg *msg)
     struct follower *f = &c->follower;
     struct source_position r = f->resume;
     if (r.server_uuid[0] != '\0' && f->facts.server_uuid[0] != '\0' && strcmp(r.server_uuid, f->facts.server_uuid) != 0)
-        return err_set(msg, ERR_SOURCE_HISTORY, "the source is server %s now and was %s: it is another server, whose binlog has other positions; "
-                       "connect to the old one, or delete the channel and create it anew", f->facts.server_uuid, r.server_uuid);
+        return err_set(
+            msg, ERR_SOURCE_HISTORY,
+            "the source is server %s now and was %s: it is another server, whose binlog has other positions; "
+            "connect to the old one, or delete the channel and create it anew",
+            f->facts.server_uuid, r.server_uuid);
     struct source_place place = {.position = r.position};
     memcpy(place.file, r.file, sizeof place.file);
     TRY(source_place_check(c->stream, &place, msg));
@@ -304,7 +327,8 @@ static enum err check_history(struct capture *c, struct err_msg *msg)
     return ERR_OK;
 }
 
-/* A statement's end may be in the binlog before the dictionary shows its work: whoever opens the table waits for that. */
+/* A statement's end may be in the binlog before the dictionary shows its work: whoever opens the table waits for that.
+ */
 static enum err wait_for_statement(struct capture *c, struct err_msg *msg)
 {
     const struct statement *st = c->follower.statement;
@@ -314,7 +338,8 @@ static enum err wait_for_statement(struct capture *c, struct err_msg *msg)
         if (n->table[0] == '\0' || strchr(n->table, '`') != NULL || strchr(n->database, '`') != NULL) continue;
         snprintf(sql, sizeof sql, "SELECT 1 FROM `%s`.`%s` LIMIT 0", n->database, n->table);
         enum err e = c->stream->ops->query(c->stream, sql, NULL, NULL, NULL);
-        if (is_transient(e) || e == ERR_STOPPED) return err_set(msg, e, "the connection to the source broke"); /* that it does not exist is fine */
+        if (is_transient(e) || e == ERR_STOPPED)
+            return err_set(msg, e, "the connection to the source broke"); /* that it does not exist is fine */
     }
     return ERR_OK;
 }
@@ -340,7 +365,8 @@ static enum err read_definitions(struct capture *c, struct err_msg *msg)
     TRY(source_end(c->stream, &f->facts, &before, NULL, msg));
     TRY(schema_load_selected(f->schema, f->filter, msg));
     TRY(source_end(c->stream, &f->facts, &after, NULL, msg));
-    log_info("capture", "channel %s: %u tables, read at %s:%" PRIu64, c->channel, schema_table_count(f->schema), after.file, after.position);
+    log_info("capture", "channel %s: %u tables, read at %s:%" PRIu64, c->channel, schema_table_count(f->schema),
+             after.file, after.position);
     horizon_clear(&f->horizon, &before);
     f->horizon.is_known = false; /* until the look ahead is done */
 
@@ -352,7 +378,8 @@ static enum err read_definitions(struct capture *c, struct err_msg *msg)
     }
     if (from.position == BINLOG_FIRST_POSITION) wants_gtids = false; /* the file's first event will say it */
     read_ahead_begin(&c->ahead, &from, &after, wants_gtids);
-    if (wants_gtids) gtid_set_clear(&f->gtids);
+    if (wants_gtids)
+        gtid_set_clear(&f->gtids);
     else if (source_place_compare(&from, &after) >= 0) {
         c->ahead.is_under_way = false;
         f->horizon.is_known = true;
@@ -360,7 +387,8 @@ static enum err read_definitions(struct capture *c, struct err_msg *msg)
     return ERR_OK;
 }
 
-/* The cheap way at the tail: nothing lies between the statement and where the source stands, so nothing need be read ahead. */
+/* The cheap way at the tail: nothing lies between the statement and where the source stands, so nothing need be read
+ * ahead. */
 static enum err refresh_definitions(void *context, struct err_msg *msg)
 {
     struct capture *c = context;
@@ -412,8 +440,10 @@ static enum err boundary(struct capture *c, bool *pending, struct err_msg *msg)
     uint64_t now_ns = clock_monotonic_ns(c->clock);
     *pending = c->stream->ops->pending(c->stream);
     if (!*pending) c->tail_ns = now_ns;
-    /* Before the file's FORMAT_DESCRIPTION was seen its time is not known, and a position without it is not to be logged. */
-    if (f->format_known && (c->heartbeat_ns == 0 || now_ns - c->heartbeat_ns >= (uint64_t)c->config.heartbeat_ms * NS_PER_MS)) {
+    /* Before the file's FORMAT_DESCRIPTION was seen its time is not known, and a position without it is not to be
+     * logged. */
+    if (f->format_known &&
+        (c->heartbeat_ns == 0 || now_ns - c->heartbeat_ns >= (uint64_t)c->config.heartbeat_ms * NS_PER_MS)) {
         TRY(follower_heartbeat(f, heartbeat_time(c, !*pending), msg));
         c->heartbeat_ns = now_ns;
         c->pause_ms = 0;
@@ -427,7 +457,8 @@ static enum err boundary(struct capture *c, bool *pending, struct err_msg *msg)
     } else if (!*pending && c->status.state != CAPTURE_AT_TAIL) {
         status_publish(c, now_ns);
     }
-    return e == ERR_OK ? ERR_OK : err_set(msg, e, "the log of channel %s cannot be written: %s", c->channel, err_text(e));
+    return e == ERR_OK ? ERR_OK
+                       : err_set(msg, e, "the log of channel %s cannot be written: %s", c->channel, err_text(e));
 }
 
 static enum err stream_burst(struct capture *c, unsigned *done, struct err_msg *msg)
@@ -454,7 +485,8 @@ unsigned capture_step(struct capture *c)
     struct err_msg msg = {0};
     enum err e = ERR_OK;
     unsigned done = 1;
-    if (atomic_load_explicit(&c->stop, memory_order_acquire) && c->phase != PHASE_ENDED) e = ERR_STOPPED; /* pairs with capture_stop */
+    if (atomic_load_explicit(&c->stop, memory_order_acquire) && c->phase != PHASE_ENDED)
+        e = ERR_STOPPED; /* pairs with capture_stop */
     if (e == ERR_OK) {
         switch (c->phase) {
         case PHASE_ENDED: return 0;
@@ -482,13 +514,16 @@ static void *capture_body(void *argument)
         if (now_ns >= c->due_ns) continue;
         struct waiter *w = c->feed->producer_waiter;
         waiter_announce(w);
-        if (atomic_load_explicit(&c->stop, memory_order_acquire)) waiter_cancel(w); /* pairs with capture_stop */
-        else waiter_block(w, (int)((c->due_ns - now_ns) / NS_PER_MS) + 1);
+        if (atomic_load_explicit(&c->stop, memory_order_acquire))
+            waiter_cancel(w); /* pairs with capture_stop */
+        else
+            waiter_block(w, (int)((c->due_ns - now_ns) / NS_PER_MS) + 1);
     }
     return NULL;
 }
 
-static void counters_make(struct capture *c, struct counters *counters, struct follower_config *f, struct log_appender_config *a)
+static void counters_make(struct capture *c, struct counters *counters, struct follower_config *f,
+                          struct log_appender_config *a)
 {
     char label[COUNTERS_LABEL_BYTES];
     snprintf(label, sizeof label, "channel=%s", c->channel);
@@ -510,21 +545,26 @@ static enum err resume_take(struct capture *c, const struct log_resume *resume, 
     struct source_position position;
     if (resume->position_bytes > 0) {
         enum err e = source_position_decode(resume->position, resume->position_bytes, &position);
-        if (e != ERR_OK) return err_set(msg, e, "the log of channel %s ends with a source position that cannot be read: %s", c->channel, err_text(e));
+        if (e != ERR_OK)
+            return err_set(msg, e, "the log of channel %s ends with a source position that cannot be read: %s",
+                           c->channel, err_text(e));
         follower_resume_at(f, &position);
     }
-    if (resume->gtid_set_bytes > 0 && gtid_set_parse(&f->gtids, (const char *)resume->gtid_set, resume->gtid_set_bytes) != ERR_OK)
+    if (resume->gtid_set_bytes > 0 &&
+        gtid_set_parse(&f->gtids, (const char *)resume->gtid_set, resume->gtid_set_bytes) != ERR_OK)
         return err_set(msg, ERR_CORRUPT, "the log of channel %s has a GTID set that cannot be read", c->channel);
     return ERR_OK;
 }
 
 enum err capture_open_simulated(struct capture **out, const struct capture_config *config, struct log_feed *feed,
                                 const struct log_resume *resume, const struct clock *clock, struct counters *counters,
-                                struct source_stream *stream, void (*starved)(void *context), void *starved_context, struct err_msg *msg)
+                                struct source_stream *stream, void (*starved)(void *context), void *starved_context,
+                                struct err_msg *msg)
 {
     struct capture *c = NULL;
     enum err e = config_check(config, msg);
-    if (e == ERR_OK && (c = calloc(1, sizeof *c)) == NULL) e = err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", config->channel);
+    if (e == ERR_OK && (c = calloc(1, sizeof *c)) == NULL)
+        e = err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", config->channel);
     if (e != ERR_OK) {
         if (stream != NULL) stream->ops->close(stream);
         return e;
@@ -535,17 +575,28 @@ enum err capture_open_simulated(struct capture **out, const struct capture_confi
     c->feed = feed;
     c->query = (struct schema_query){query_run, c};
     random_init(&c->random, config->server_id);
-    e = config_copy(c, config) == ERR_OK ? ERR_OK : err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", config->channel);
+    e = config_copy(c, config) == ERR_OK ? ERR_OK
+                                         : err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", config->channel);
     if (e == ERR_OK && c->stream == NULL) e = source_stream_mysql_open(&c->stream, &c->stream_config, msg);
     if (e == ERR_OK) {
-        struct follower_config follower = {
-            .channel = c->channel, .include = (const char *const *)c->include, .exclude = (const char *const *)c->exclude,
-            .ddl_instance = config->ddl_instance, .format = record_format_find(config->format), .clock = clock,
-            .record_bytes_max = config->record_bytes_max, .refresh = refresh_definitions, .refresh_context = c};
-        struct log_appender_config appender = {
-            .feed = feed, .resume = resume, .clock = clock, .stop = &c->stop, .segment_bytes = config->segment_bytes,
-            .batch_bytes_target = config->batch_bytes_target, .record_bytes_max = config->record_bytes_max, .starved = starved,
-            .starved_context = starved_context};
+        struct follower_config follower = {.channel = c->channel,
+                                           .include = (const char *const *)c->include,
+                                           .exclude = (const char *const *)c->exclude,
+                                           .ddl_instance = config->ddl_instance,
+                                           .format = record_format_find(config->format),
+                                           .clock = clock,
+                                           .record_bytes_max = config->record_bytes_max,
+                                           .refresh = refresh_definitions,
+                                           .refresh_context = c};
+        struct log_appender_config appender = {.feed = feed,
+                                               .resume = resume,
+                                               .clock = clock,
+                                               .stop = &c->stop,
+                                               .segment_bytes = config->segment_bytes,
+                                               .batch_bytes_target = config->batch_bytes_target,
+                                               .record_bytes_max = config->record_bytes_max,
+                                               .starved = starved,
+                                               .starved_context = starved_context};
         counters_make(c, counters, &follower, &appender);
         e = follower_open(&c->follower, &follower, &appender, msg);
     }
@@ -558,8 +609,9 @@ enum err capture_open_simulated(struct capture **out, const struct capture_confi
     return ERR_OK;
 }
 
-enum err capture_start(struct capture **out, const struct capture_config *config, struct log_feed *feed, const struct log_resume *resume,
-                       const struct clock *clock, struct counters *counters, struct err_msg *msg)
+enum err capture_start(struct capture **out, const struct capture_config *config, struct log_feed *feed,
+                       const struct log_resume *resume, const struct clock *clock, struct counters *counters,
+                       struct err_msg *msg)
 {
     struct capture *c;
     if (feed->producer_waiter == NULL) return err_set(msg, ERR_INVALID, "the feed has no producer_waiter");
@@ -579,7 +631,8 @@ enum err capture_start(struct capture **out, const struct capture_config *config
 
 void capture_stop(struct capture *c)
 {
-    atomic_store_explicit(&c->stop, true, memory_order_release); /* pairs with capture_step, wait_for_storage, capture_body */
+    atomic_store_explicit(&c->stop, true,
+                          memory_order_release); /* pairs with capture_step, wait_for_storage, capture_body */
     c->stream->ops->cut(c->stream);
     if (c->has_thread) {
         waiter_wake(c->feed->producer_waiter);

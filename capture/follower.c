@@ -9,8 +9,8 @@ enum { ARENA_BYTES = 64 * 1024 };
 
 /* --- open and close --- */
 
-enum err follower_open(struct follower *f, const struct follower_config *config, const struct log_appender_config *appender,
-                       struct err_msg *msg)
+enum err follower_open(struct follower *f, const struct follower_config *config,
+                       const struct log_appender_config *appender, struct err_msg *msg)
 {
     *f = (struct follower){.config = *config};
     transaction_init(&f->machine);
@@ -20,7 +20,8 @@ enum err follower_open(struct follower *f, const struct follower_config *config,
     f->statement = malloc(sizeof *f->statement);
     size_t arena_max = 2 * (size_t)config->record_bytes_max; /* a row with more text would not fit in a record */
     if (arena_max < ARENA_BYTES) arena_max = ARENA_BYTES;
-    if (f->before == NULL || f->after == NULL || f->statement == NULL || row_arena_init(&f->arena, ARENA_BYTES, arena_max) != ERR_OK) {
+    if (f->before == NULL || f->after == NULL || f->statement == NULL ||
+        row_arena_init(&f->arena, ARENA_BYTES, arena_max) != ERR_OK) {
         follower_close(f);
         return err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", config->channel);
     }
@@ -43,7 +44,8 @@ void follower_close(struct follower *f)
     *f = (struct follower){0};
 }
 
-enum err follower_source(struct follower *f, const struct source_facts *facts, const struct schema_query *query, struct err_msg *msg)
+enum err follower_source(struct follower *f, const struct source_facts *facts, const struct schema_query *query,
+                         struct err_msg *msg)
 {
     if (f->filter == NULL) TRY(filter_open(&f->filter, f->config.include, f->config.exclude, facts->ignore_case, msg));
     if (f->schema == NULL && schema_open(&f->schema, query, f->config.format, facts->ignore_case) != ERR_OK)
@@ -106,7 +108,8 @@ static enum err wrong_place(const struct follower *f, const struct binlog_header
 
 static void transaction_starts(struct follower *f, uint64_t start_position)
 {
-    f->transaction = (struct follower_transaction){.start_position = start_position, .read_ms = clock_realtime_ms(f->config.clock)};
+    f->transaction =
+        (struct follower_transaction){.start_position = start_position, .read_ms = clock_realtime_ms(f->config.clock)};
     log_appender_read_at(&f->appender, clock_monotonic_ns(f->config.clock));
 }
 
@@ -114,10 +117,13 @@ static void transaction_starts(struct follower *f, uint64_t start_position)
 static void transaction_begins(struct follower *f, const struct binlog_header *h, const struct binlog_query *q)
 {
     struct follower_transaction *t = &f->transaction;
-    t->begin = (struct change_event){
-        .timestamp_s = h->timestamp_s > 0 ? h->timestamp_s : f->newest_timestamp_s, .file_number = f->file_number,
-        .start_position = t->start_position, .end_position = f->at.position, .server_id = h->server_id,
-        .read_time_ms = t->read_ms, .source = &f->source};
+    t->begin = (struct change_event){.timestamp_s = h->timestamp_s > 0 ? h->timestamp_s : f->newest_timestamp_s,
+                                     .file_number = f->file_number,
+                                     .start_position = t->start_position,
+                                     .end_position = f->at.position,
+                                     .server_id = h->server_id,
+                                     .read_time_ms = t->read_ms,
+                                     .source = &f->source};
     if (q == NULL) return;
     t->begin.thread_id = q->thread_id;
     t->begin.has_query_status = q->has_status;
@@ -140,16 +146,21 @@ static void resume_moves(struct follower *f, bool with_gtid)
     if (strcmp(f->resume.file, f->at.file) != 0) memcpy(f->resume.file, f->at.file, sizeof f->resume.file);
     f->resume.position = f->at.position;
     f->resume.format_description_s = f->format_time_s;
-    if (with_gtid) memcpy(f->resume.gtid, f->transaction.gtid, sizeof f->transaction.gtid);
-    else f->resume.gtid[0] = '\0';
+    if (with_gtid)
+        memcpy(f->resume.gtid, f->transaction.gtid, sizeof f->transaction.gtid);
+    else
+        f->resume.gtid[0] = '\0';
 }
 
-static enum err transaction_ended(struct follower *f, const struct binlog_header *h, bool committed, struct err_msg *msg)
+static enum err transaction_ended(struct follower *f, const struct binlog_header *h, bool committed,
+                                  struct err_msg *msg)
 {
     struct follower_transaction *t = &f->transaction;
-    if (!committed && log_appender_transaction_records(&f->appender) > 0 && !log_appender_discard_transaction(&f->appender))
+    if (!committed && log_appender_transaction_records(&f->appender) > 0 &&
+        !log_appender_discard_transaction(&f->appender))
         return follower_reattach(f, "the source rolled it back", msg);
-    bool has_records = committed && (t->began || log_appender_transaction_records(&f->appender) > 0 || f->skip_records > 0);
+    bool has_records =
+        committed && (t->began || log_appender_transaction_records(&f->appender) > 0 || f->skip_records > 0);
     resume_moves(f, true);
     if (has_records) {
         TRY(follower_emit_commit(f, h, msg));
@@ -183,11 +194,14 @@ static enum err on_format(struct follower *f, const struct binlog_header *h, str
     TRY(binlog_breaks(f, h, msg));
     struct binlog_format format;
     enum err e = binlog_format_decode(body, &format);
-    if (e != ERR_OK) return err_set(msg, e, "%s begins with a FORMAT_DESCRIPTION event that cannot be read: %s", f->at.file, err_text(e));
+    if (e != ERR_OK)
+        return err_set(msg, e, "%s begins with a FORMAT_DESCRIPTION event that cannot be read: %s", f->at.file,
+                       err_text(e));
     if (f->expect_format_time_s != 0 && f->expect_format_time_s != h->timestamp_s)
-        return err_set(msg, ERR_SOURCE_HISTORY, "%s on the source was begun at another time (%u) than the one capture read (%u): the "
-                       "source's binlog was reset, or it is another server; delete the channel and create it anew", f->at.file,
-                       h->timestamp_s, f->expect_format_time_s);
+        return err_set(msg, ERR_SOURCE_HISTORY,
+                       "%s on the source was begun at another time (%u) than the one capture read (%u): the "
+                       "source's binlog was reset, or it is another server; delete the channel and create it anew",
+                       f->at.file, h->timestamp_s, f->expect_format_time_s);
     f->expect_format_time_s = 0;
     f->format = format;
     f->format_known = true;
@@ -200,7 +214,8 @@ static enum err on_format(struct follower *f, const struct binlog_header *h, str
 static enum err on_rotate(struct follower *f, const struct binlog_header *h, struct cursor body, struct err_msg *msg)
 {
     struct binlog_rotate r;
-    if (binlog_rotate_decode(body, &r) != ERR_OK || r.file_bytes >= sizeof f->at.file || r.position < BINLOG_FIRST_POSITION)
+    if (binlog_rotate_decode(body, &r) != ERR_OK || r.file_bytes >= sizeof f->at.file ||
+        r.position < BINLOG_FIRST_POSITION)
         return err_set(msg, ERR_CORRUPT, "a ROTATE event in %s cannot be read", f->at.file);
     char file[SOURCE_FILE_BYTES];
     memcpy(file, r.file, r.file_bytes);
@@ -215,7 +230,8 @@ static enum err on_rotate(struct follower *f, const struct binlog_header *h, str
 
 /* --- GTIDs --- */
 
-static enum err on_gtid(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body, struct err_msg *msg)
+static enum err on_gtid(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body,
+                        struct err_msg *msg)
 {
     struct binlog_gtid g;
     if (binlog_gtid_decode(body, &g) != ERR_OK) return wrong_place(f, h, msg);
@@ -233,17 +249,20 @@ static enum err on_gtid(struct follower *f, const struct binlog_header *h, uint6
 
 static enum err xa_unsupported(const struct follower *f, struct err_msg *msg)
 {
-    return err_set(msg, ERR_UNSUPPORTED, "the source has an XA transaction at %s:%" PRIu64 ", which is not supported yet", f->at.file,
+    return err_set(msg, ERR_UNSUPPORTED,
+                   "the source has an XA transaction at %s:%" PRIu64 ", which is not supported yet", f->at.file,
                    f->at.position);
 }
 
-static enum err on_mariadb_gtid(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body, struct err_msg *msg)
+static enum err on_mariadb_gtid(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body,
+                                struct err_msg *msg)
 {
     struct binlog_mariadb_gtid g;
     if (binlog_mariadb_gtid_decode(body, &g) != ERR_OK) return wrong_place(f, h, msg);
     if ((g.flags & (MARIADB_GTID_PREPARED_XA | MARIADB_GTID_COMPLETED_XA)) != 0) return xa_unsupported(f, msg);
     bool standalone = (g.flags & MARIADB_GTID_STANDALONE) != 0;
-    if (transaction_step(&f->machine, standalone ? TRANSACTION_ON_GTID : TRANSACTION_ON_GTID_BEGIN) == TRANSACTION_WRONG)
+    if (transaction_step(&f->machine, standalone ? TRANSACTION_ON_GTID : TRANSACTION_ON_GTID_BEGIN) ==
+        TRANSACTION_WRONG)
         return wrong_place(f, h, msg);
     transaction_starts(f, start);
     struct follower_transaction *t = &f->transaction;
@@ -265,7 +284,8 @@ static enum err on_gtid_set(struct follower *f, const struct binlog_header *h, s
         gtid_set_clear(&f->gtids);
         return ERR_OK;
     }
-    return e == ERR_OK ? ERR_OK : err_set(msg, e, "a %s event in %s cannot be read", binlog_event_name(h->type), f->at.file);
+    return e == ERR_OK ? ERR_OK
+                       : err_set(msg, e, "a %s event in %s cannot be read", binlog_event_name(h->type), f->at.file);
 }
 
 /* --- statements --- */
@@ -279,8 +299,9 @@ static bool ddl_is_selected(const struct follower *f, const struct binlog_query 
         return filter_selects_database(f->filter, q->database, q->database_bytes);
     for (uint32_t i = 0; i < st->name_count; i++) {
         const struct statement_name *n = &st->name[i];
-        if (n->table[0] == '\0' ? filter_selects_database(f->filter, n->database, strlen(n->database))
-                                : filter_selects(f->filter, n->database, strlen(n->database), n->table, strlen(n->table)))
+        if (n->table[0] == '\0'
+                ? filter_selects_database(f->filter, n->database, strlen(n->database))
+                : filter_selects(f->filter, n->database, strlen(n->database), n->table, strlen(n->table)))
             return true;
     }
     return false;
@@ -290,14 +311,17 @@ static bool ddl_is_selected(const struct follower *f, const struct binlog_query 
 static enum err statement_change(const struct follower *f, const struct binlog_query *q, struct err_msg *msg)
 {
     const struct statement *st = f->statement;
-    bool concerns = st->touches == STATEMENT_TOUCHES_UNKNOWN && filter_selects_database(f->filter, q->database, q->database_bytes);
+    bool concerns =
+        st->touches == STATEMENT_TOUCHES_UNKNOWN && filter_selects_database(f->filter, q->database, q->database_bytes);
     for (uint32_t i = 0; i < st->name_count; i++) {
         const struct statement_name *n = &st->name[i];
         concerns |= filter_selects(f->filter, n->database, strlen(n->database), n->table, strlen(n->table));
     }
     if (!concerns) return ERR_OK;
-    return err_set(msg, ERR_SOURCE_CONFIG, "at %s:%" PRIu64 " the source wrote a statement instead of row changes (\"%.*s\"): set "
-                   "binlog_format=ROW for all its sessions", f->at.file, f->at.position, q->text_bytes > 100 ? 100 : (int)q->text_bytes, q->text);
+    return err_set(msg, ERR_SOURCE_CONFIG,
+                   "at %s:%" PRIu64 " the source wrote a statement instead of row changes (\"%.*s\"): set "
+                   "binlog_format=ROW for all its sessions",
+                   f->at.file, f->at.position, q->text_bytes > 100 ? 100 : (int)q->text_bytes, q->text);
 }
 
 /* Definitions that a statement changes are those behind it: are the ones we hold?  ERR_AGAIN: no. */
@@ -313,7 +337,8 @@ static enum err ddl_definitions(struct follower *f, struct err_msg *msg)
     return e;
 }
 
-static enum err on_ddl(struct follower *f, const struct binlog_header *h, uint64_t start, const struct binlog_query *q, struct err_msg *msg)
+static enum err on_ddl(struct follower *f, const struct binlog_header *h, uint64_t start, const struct binlog_query *q,
+                       struct err_msg *msg)
 {
     const struct statement *st = f->statement;
     bool is_ddl = st->kind == STATEMENT_TABLE || st->kind == STATEMENT_TRUNCATE || st->kind == STATEMENT_OTHER_DDL;
@@ -338,7 +363,8 @@ static enum err on_ddl(struct follower *f, const struct binlog_header *h, uint64
     }
 }
 
-static enum err on_begin(struct follower *f, const struct binlog_header *h, uint64_t start, const struct binlog_query *q, struct err_msg *msg)
+static enum err on_begin(struct follower *f, const struct binlog_header *h, uint64_t start,
+                         const struct binlog_query *q, struct err_msg *msg)
 {
     if (f->machine.state == TRANSACTION_NONE) transaction_starts(f, start);
     enum transaction_action action = transaction_step(&f->machine, TRANSACTION_ON_BEGIN);
@@ -350,16 +376,19 @@ static enum err on_begin(struct follower *f, const struct binlog_header *h, uint
 static enum err on_end(struct follower *f, const struct binlog_header *h, bool committed, struct err_msg *msg)
 {
     if (f->machine.state == TRANSACTION_NONE) transaction_starts(f, f->at.position);
-    enum transaction_action action = transaction_step(&f->machine, committed ? TRANSACTION_ON_COMMIT : TRANSACTION_ON_ROLLBACK);
+    enum transaction_action action =
+        transaction_step(&f->machine, committed ? TRANSACTION_ON_COMMIT : TRANSACTION_ON_ROLLBACK);
     if (action == TRANSACTION_WRONG) return wrong_place(f, h, msg);
     return transaction_ended(f, h, action == TRANSACTION_COMMITS, msg);
 }
 
-static enum err on_query(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body, struct err_msg *msg)
+static enum err on_query(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body,
+                         struct err_msg *msg)
 {
     struct binlog_query q;
     if (binlog_query_decode(body, &f->format, &q) != ERR_OK)
-        return err_set(msg, ERR_CORRUPT, "a QUERY event before %s:%" PRIu64 " cannot be read", f->at.file, f->at.position);
+        return err_set(msg, ERR_CORRUPT, "a QUERY event before %s:%" PRIu64 " cannot be read", f->at.file,
+                       f->at.position);
     if (q.text_bytes == 5 && memcmp(q.text, "BEGIN", 5) == 0) return on_begin(f, h, start, &q, msg);
     if (q.text_bytes == 6 && memcmp(q.text, "COMMIT", 6) == 0) return on_end(f, h, true, msg);
     statement_classify(f->statement, q.text, q.text_bytes, q.database, q.database_bytes);
@@ -370,8 +399,11 @@ static enum err on_query(struct follower *f, const struct binlog_header *h, uint
     case STATEMENT_SAVEPOINT: return ERR_OK;
     case STATEMENT_ROLLBACK_TO:
         if (!f->transaction.began) return ERR_OK;
-        return err_set(msg, ERR_UNSUPPORTED, "at %s:%" PRIu64 " the source rolls back to a savepoint in a transaction whose changes it logged "
-                       "(tables of a non-transactional engine are mixed in), which is not supported", f->at.file, f->at.position);
+        return err_set(msg, ERR_UNSUPPORTED,
+                       "at %s:%" PRIu64
+                       " the source rolls back to a savepoint in a transaction whose changes it logged "
+                       "(tables of a non-transactional engine are mixed in), which is not supported",
+                       f->at.file, f->at.position);
     case STATEMENT_XA: return xa_unsupported(f, msg);
     case STATEMENT_CHANGE: TRY(statement_change(f, &q, msg)); break;
     default: break;
@@ -381,13 +413,18 @@ static enum err on_query(struct follower *f, const struct binlog_header *h, uint
 
 /* --- rows --- */
 
-static enum err definition_missing(const struct follower *f, const struct table_entry *entry, uint64_t start, struct err_msg *msg)
+static enum err definition_missing(const struct follower *f, const struct table_entry *entry, uint64_t start,
+                                   struct err_msg *msg)
 {
-    return err_set(msg, ERR_SCHEMA, "no definition of %s.%s for its rows at %s:%" PRIu64 ": the table was dropped or renamed on the source after "
-                   "these changes, or the account may not SELECT from it", entry->database, entry->table, f->at.file, start);
+    return err_set(msg, ERR_SCHEMA,
+                   "no definition of %s.%s for its rows at %s:%" PRIu64
+                   ": the table was dropped or renamed on the source after "
+                   "these changes, or the account may not SELECT from it",
+                   entry->database, entry->table, f->at.file, start);
 }
 
-static enum err on_table_map(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body, struct err_msg *msg)
+static enum err on_table_map(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body,
+                             struct err_msg *msg)
 {
     if (transaction_step(&f->machine, TRANSACTION_ON_CHANGE) != TRANSACTION_CHANGES) return wrong_place(f, h, msg);
     if (!f->in_statement) {
@@ -400,8 +437,10 @@ static enum err on_table_map(struct follower *f, const struct binlog_header *h, 
     if (is_selected && f->horizon.entry_count > 0) {
         const struct horizon_entry *later = horizon_find(&f->horizon, entry->database, entry->table);
         if (later != NULL)
-            return err_set(msg, ERR_SCHEMA, "%s.%s has changes at %s:%" PRIu64 ", and its definition was changed later, at %s:%" PRIu64
-                           ", before capture had read them: how it was then is not known any more; delete the channel and create it anew",
+            return err_set(msg, ERR_SCHEMA,
+                           "%s.%s has changes at %s:%" PRIu64 ", and its definition was changed later, at %s:%" PRIu64
+                           ", before capture had read them: how it was then is not known any more; delete the channel "
+                           "and create it anew",
                            entry->database, entry->table, f->at.file, start, later->place.file, later->place.position);
     }
     if (e == ERR_NOT_FOUND && entry != NULL) return definition_missing(f, entry, start, msg);
@@ -423,7 +462,8 @@ static enum err on_rows(struct follower *f, const struct binlog_header *h, struc
     while (row_reader_more(&reader)) {
         const uint8_t *image = reader.at;
         TRY(row_reader_next(&reader, f->before, f->after, msg));
-        TRY(follower_emit_row(f, h, f->at.position, table, rows.operation, read_ms, image, (size_t)(reader.at - image), msg));
+        TRY(follower_emit_row(f, h, f->at.position, table, rows.operation, read_ms, image, (size_t)(reader.at - image),
+                              msg));
     }
     return ERR_OK;
 }
@@ -440,47 +480,76 @@ static enum err unsupported(const struct follower *f, const struct binlog_header
     case BINLOG_PARTIAL_UPDATE_ROWS: mend = "; SET GLOBAL binlog_row_value_options='' on the source"; break;
     case BINLOG_GTID_TAGGED: mend = "; use GTIDs without tags on the source"; break;
     case BINLOG_MARIADB_QUERY_COMPRESSED:
-    case BINLOG_MARIADB_WRITE_ROWS_COMPRESSED_V1: case BINLOG_MARIADB_UPDATE_ROWS_COMPRESSED_V1:
-    case BINLOG_MARIADB_DELETE_ROWS_COMPRESSED_V1: case BINLOG_MARIADB_WRITE_ROWS_COMPRESSED:
-    case BINLOG_MARIADB_UPDATE_ROWS_COMPRESSED: case BINLOG_MARIADB_DELETE_ROWS_COMPRESSED:
-        mend = "; SET GLOBAL log_bin_compress=OFF on the source";
-        break;
+    case BINLOG_MARIADB_WRITE_ROWS_COMPRESSED_V1:
+    case BINLOG_MARIADB_UPDATE_ROWS_COMPRESSED_V1:
+    case BINLOG_MARIADB_DELETE_ROWS_COMPRESSED_V1:
+    case BINLOG_MARIADB_WRITE_ROWS_COMPRESSED:
+    case BINLOG_MARIADB_UPDATE_ROWS_COMPRESSED:
+    case BINLOG_MARIADB_DELETE_ROWS_COMPRESSED: mend = "; SET GLOBAL log_bin_compress=OFF on the source"; break;
     case BINLOG_INCIDENT:
-        return err_set(msg, ERR_SOURCE_CONFIG, "the source notes at %s:%" PRIu64 " that changes may be missing from its binlog (INCIDENT): "
-                       "delete the channel and create it anew", f->at.file, f->at.position);
-    case BINLOG_LOAD: case BINLOG_NEW_LOAD: case BINLOG_CREATE_FILE: case BINLOG_EXEC_LOAD: case BINLOG_BEGIN_LOAD_QUERY:
-    case BINLOG_EXECUTE_LOAD_QUERY: case BINLOG_APPEND_BLOCK: case BINLOG_DELETE_FILE:
-        return err_set(msg, ERR_SOURCE_CONFIG, "at %s:%" PRIu64 " the source wrote a LOAD DATA statement instead of row changes: set "
-                       "binlog_format=ROW for all its sessions", f->at.file, f->at.position);
+        return err_set(msg, ERR_SOURCE_CONFIG,
+                       "the source notes at %s:%" PRIu64 " that changes may be missing from its binlog (INCIDENT): "
+                       "delete the channel and create it anew",
+                       f->at.file, f->at.position);
+    case BINLOG_LOAD:
+    case BINLOG_NEW_LOAD:
+    case BINLOG_CREATE_FILE:
+    case BINLOG_EXEC_LOAD:
+    case BINLOG_BEGIN_LOAD_QUERY:
+    case BINLOG_EXECUTE_LOAD_QUERY:
+    case BINLOG_APPEND_BLOCK:
+    case BINLOG_DELETE_FILE:
+        return err_set(msg, ERR_SOURCE_CONFIG,
+                       "at %s:%" PRIu64 " the source wrote a LOAD DATA statement instead of row changes: set "
+                       "binlog_format=ROW for all its sessions",
+                       f->at.file, f->at.position);
     default: break;
     }
-    return err_set(msg, ERR_UNSUPPORTED, "the source's binlog has a %s event at %s:%" PRIu64 ", which is not supported yet%s", name,
+    return err_set(msg, ERR_UNSUPPORTED,
+                   "the source's binlog has a %s event at %s:%" PRIu64 ", which is not supported yet%s", name,
                    f->at.file, f->at.position, mend);
 }
 
-static enum err dispatch(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body, struct err_msg *msg)
+static enum err dispatch(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body,
+                         struct err_msg *msg)
 {
     switch (h->type) {
     case BINLOG_FORMAT_DESCRIPTION: return on_format(f, h, body, msg);
     case BINLOG_ROTATE: return on_rotate(f, h, body, msg);
     case BINLOG_STOP: return binlog_breaks(f, h, msg);
-    case BINLOG_HEARTBEAT: case BINLOG_HEARTBEAT_V2: return ERR_OK;
+    case BINLOG_HEARTBEAT:
+    case BINLOG_HEARTBEAT_V2: return ERR_OK;
     default: break;
     }
     if (!f->format_known)
-        return err_set(msg, ERR_UNSUPPORTED, "%s does not begin with a FORMAT_DESCRIPTION event: it was written by a server before 5.0 or is encrypted",
-                       f->at.file);
+        return err_set(
+            msg, ERR_UNSUPPORTED,
+            "%s does not begin with a FORMAT_DESCRIPTION event: it was written by a server before 5.0 or is encrypted",
+            f->at.file);
     switch (h->type) {
-    case BINLOG_GTID: case BINLOG_ANONYMOUS_GTID: return on_gtid(f, h, start, body, msg);
+    case BINLOG_GTID:
+    case BINLOG_ANONYMOUS_GTID: return on_gtid(f, h, start, body, msg);
     case BINLOG_MARIADB_GTID: return on_mariadb_gtid(f, h, start, body, msg);
-    case BINLOG_PREVIOUS_GTIDS: case BINLOG_MARIADB_GTID_LIST: return on_gtid_set(f, h, body, msg);
+    case BINLOG_PREVIOUS_GTIDS:
+    case BINLOG_MARIADB_GTID_LIST: return on_gtid_set(f, h, body, msg);
     case BINLOG_QUERY: return on_query(f, h, start, body, msg);
     case BINLOG_XID: return on_end(f, h, true, msg);
     case BINLOG_TABLE_MAP: return on_table_map(f, h, start, body, msg);
-    case BINLOG_WRITE_ROWS_V1: case BINLOG_UPDATE_ROWS_V1: case BINLOG_DELETE_ROWS_V1:
-    case BINLOG_WRITE_ROWS: case BINLOG_UPDATE_ROWS: case BINLOG_DELETE_ROWS: return on_rows(f, h, body, msg);
-    case BINLOG_ROWS_QUERY: case BINLOG_MARIADB_ANNOTATE_ROWS: case BINLOG_MARIADB_CHECKPOINT: case BINLOG_IGNORABLE:
-    case BINLOG_INTVAR: case BINLOG_RAND: case BINLOG_USER_VAR: case BINLOG_TRANSACTION_CONTEXT: case BINLOG_VIEW_CHANGE:
+    case BINLOG_WRITE_ROWS_V1:
+    case BINLOG_UPDATE_ROWS_V1:
+    case BINLOG_DELETE_ROWS_V1:
+    case BINLOG_WRITE_ROWS:
+    case BINLOG_UPDATE_ROWS:
+    case BINLOG_DELETE_ROWS: return on_rows(f, h, body, msg);
+    case BINLOG_ROWS_QUERY:
+    case BINLOG_MARIADB_ANNOTATE_ROWS:
+    case BINLOG_MARIADB_CHECKPOINT:
+    case BINLOG_IGNORABLE:
+    case BINLOG_INTVAR:
+    case BINLOG_RAND:
+    case BINLOG_USER_VAR:
+    case BINLOG_TRANSACTION_CONTEXT:
+    case BINLOG_VIEW_CHANGE:
     case BINLOG_MARIADB_START_ENCRYPTION: return ERR_OK; /* the wire carries what is in encrypted files decrypted */
     default: return (h->flags & BINLOG_FLAG_IGNORABLE) != 0 ? ERR_OK : unsupported(f, h, msg);
     }
@@ -491,20 +560,27 @@ enum err follower_event(struct follower *f, const uint8_t *event, size_t size, s
     struct binlog_header h;
     struct cursor in = cursor_of(event, size);
     if (binlog_header_decode(&in, &h) != ERR_OK || h.event_size != size)
-        return err_set(msg, ERR_CORRUPT, "the event behind %s:%" PRIu64 " has a header that contradicts its size", f->at.file, f->at.position);
+        return err_set(msg, ERR_CORRUPT, "the event behind %s:%" PRIu64 " has a header that contradicts its size",
+                       f->at.file, f->at.position);
     f->bytes_read += size;
     size_t kept = size;
     if (binlog_checksum_take(f->format_known ? &f->format : NULL, &h, event, &kept) != ERR_OK)
-        return err_set(msg, ERR_CORRUPT, "the %s event behind %s:%" PRIu64 " has a wrong checksum: the source's binlog is damaged, or the connection "
-                       "to it", binlog_event_name(h.type), f->at.file, f->at.position);
+        return err_set(msg, ERR_CORRUPT,
+                       "the %s event behind %s:%" PRIu64
+                       " has a wrong checksum: the source's binlog is damaged, or the connection "
+                       "to it",
+                       binlog_event_name(h.type), f->at.file, f->at.position);
     uint64_t start = f->at.position;
-    if (h.next_position != 0 && h.type != BINLOG_HEARTBEAT && h.type != BINLOG_HEARTBEAT_V2 && h.type != BINLOG_FORMAT_DESCRIPTION) {
+    if (h.next_position != 0 && h.type != BINLOG_HEARTBEAT && h.type != BINLOG_HEARTBEAT_V2 &&
+        h.type != BINLOG_FORMAT_DESCRIPTION) {
         f->at.position = binlog_position_after(start, h.next_position);
-        if (h.event_size <= f->at.position - start) start = f->at.position - h.event_size; /* the source left events out */
+        if (h.event_size <= f->at.position - start)
+            start = f->at.position - h.event_size; /* the source left events out */
     }
     if (h.timestamp_s != 0) f->newest_timestamp_s = h.timestamp_s;
     enum err e = dispatch(f, &h, start, cursor_of(event + BINLOG_HEADER_BYTES, kept - BINLOG_HEADER_BYTES), msg);
-    if (h.type == BINLOG_FORMAT_DESCRIPTION && e == ERR_OK && h.next_position != 0 && f->at.position == BINLOG_FIRST_POSITION)
+    if (h.type == BINLOG_FORMAT_DESCRIPTION && e == ERR_OK && h.next_position != 0 &&
+        f->at.position == BINLOG_FIRST_POSITION)
         f->at.position = h.next_position;
     return e;
 }

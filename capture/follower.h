@@ -1,9 +1,9 @@
-/* capture/follower.h -- from binlog events to records: the heart of a capture thread, without connections and without waiting
- * (but for back-pressure in the appender).
+/* capture/follower.h -- from binlog events to records: the heart of a capture thread, without connections and without
+ * waiting (but for back-pressure in the appender).
  *
- * Events go in one by one; the follower keeps the place in the source's binlog, the transaction under way, the GTID set and the
- * table definitions, and appends the records of selected changes.  Its owner (capture.c) connects, dumps, reads definitions and
- * tells it when the stream breaks. */
+ * Events go in one by one; the follower keeps the place in the source's binlog, the transaction under way, the GTID set
+ * and the table definitions, and appends the records of selected changes.  Its owner (capture.c) connects, dumps, reads
+ * definitions and tells it when the stream breaks. */
 #ifndef CAPTURE_FOLLOWER_H
 #define CAPTURE_FOLLOWER_H
 
@@ -31,12 +31,12 @@
 struct follower_config { /* borrowed */
     const char *channel;
     const char *const *include, *const *exclude;
-    bool     ddl_instance;
+    bool ddl_instance;
     const struct record_format *format;
     const struct clock *clock;
     uint32_t record_bytes_max;
-    /* A selected table's definition changes at f->at, between transactions: reads the definitions if the source stands still
-     * there and sets f->horizon.  ERR_AGAIN: it has moved on. */
+    /* A selected table's definition changes at f->at, between transactions: reads the definitions if the source stands
+     * still there and sets f->horizon.  ERR_AGAIN: it has moved on. */
     enum err (*refresh)(void *context, struct err_msg *msg);
     void *refresh_context;
     struct counter *row_changes, *transactions, *records;
@@ -44,83 +44,88 @@ struct follower_config { /* borrowed */
 };
 
 struct follower_transaction { /* the one under way */
-    uint64_t start_position;   /* of its first event */
-    bool     has_gtid, gtid_is_mysql;
-    uint8_t  gtid_uuid[16];
+    uint64_t start_position;  /* of its first event */
+    bool has_gtid, gtid_is_mysql;
+    uint8_t gtid_uuid[16];
     uint64_t gtid_number;
     uint32_t gtid_domain, gtid_server_id;
-    char     gtid[GTID_TEXT_BYTES]; /* "" if none */
-    uint64_t commit_ms;        /* the source's commit time; 0: not told */
-    uint64_t read_ms;          /* ours, when its first event was read */
-    bool     began;            /* its BEGIN record is written (or skipped) */
-    struct change_event begin; /* what BEGIN and COMMIT share; text in it points here */
-    uint64_t hash;             /* over its rows so far */
+    char gtid[GTID_TEXT_BYTES]; /* "" if none */
+    uint64_t commit_ms;         /* the source's commit time; 0: not told */
+    uint64_t read_ms;           /* ours, when its first event was read */
+    bool began;                 /* its BEGIN record is written (or skipped) */
+    struct change_event begin;  /* what BEGIN and COMMIT share; text in it points here */
+    uint64_t hash;              /* over its rows so far */
     uint64_t rows;
 };
 
 struct follower {
     struct follower_config config;
     struct log_appender appender;
-    struct filter      *filter;
-    struct schema      *schema;
+    struct filter *filter;
+    struct schema *schema;
     struct table_cache *cache;
-    struct row_arena    arena;
+    struct row_arena arena;
     struct change_value *before, *after; /* SCHEMA_COLUMNS_MAX each */
-    struct statement   *statement;
+    struct statement *statement;
     struct source_facts facts;
     struct change_source source;
-    struct horizon      horizon;
-    struct gtid_set     gtids;
-    bool     gtids_known;
-    char    *set_text;         /* the GTID set as text, made anew where it is needed */
-    size_t   set_text_bytes, set_text_capacity;
+    struct horizon horizon;
+    struct gtid_set gtids;
+    bool gtids_known;
+    char *set_text; /* the GTID set as text, made anew where it is needed */
+    size_t set_text_bytes, set_text_capacity;
 
     struct binlog_format format;
-    bool     format_known;     /* of the file being read */
-    struct source_place at;    /* behind the newest event */
+    bool format_known;      /* of the file being read */
+    struct source_place at; /* behind the newest event */
     uint32_t file_number;
-    uint32_t format_time_s;    /* of the file's FORMAT_DESCRIPTION */
+    uint32_t format_time_s;        /* of the file's FORMAT_DESCRIPTION */
     uint32_t expect_format_time_s; /* 0: do not compare */
     struct source_position resume; /* behind the last finished transaction: what is logged */
-    bool     has_resume;
+    bool has_resume;
 
     struct transaction machine;
     struct follower_transaction transaction;
-    bool     in_statement;
-    uint64_t statement_position; /* of its first TABLE_MAP */
+    bool in_statement;
+    uint64_t statement_position;      /* of its first TABLE_MAP */
     uint64_t skip_records, skip_hash; /* of this transaction, logged before the connection broke */
-    bool     has_partial;      /* a transaction broke in its middle, with records that are sent */
+    bool has_partial;                 /* a transaction broke in its middle, with records that are sent */
 
-    bool     needs_definitions; /* set with ERR_AGAIN */
-    bool     wants_reattach;    /* set with ERR_STATE */
+    bool needs_definitions; /* set with ERR_AGAIN */
+    bool wants_reattach;    /* set with ERR_STATE */
     uint32_t newest_timestamp_s;
     uint64_t bytes_read;
     uint64_t row_changes, transactions;
 };
 
-NODISCARD enum err follower_open(struct follower *f, const struct follower_config *config, const struct log_appender_config *appender,
-                                 struct err_msg *msg);
+NODISCARD enum err follower_open(struct follower *f, const struct follower_config *config,
+                                 const struct log_appender_config *appender, struct err_msg *msg);
 void follower_close(struct follower *f);
 
-/* The source was reached: takes its facts; on the first call makes filter and definitions (`query` as schema_open wants it). */
-NODISCARD enum err follower_source(struct follower *f, const struct source_facts *facts, const struct schema_query *query,
-                                   struct err_msg *msg);
+/* The source was reached: takes its facts; on the first call makes filter and definitions (`query` as schema_open wants
+ * it). */
+NODISCARD enum err follower_source(struct follower *f, const struct source_facts *facts,
+                                   const struct schema_query *query, struct err_msg *msg);
 
 /* Where capture goes on; follower_dump_begins must follow before events. */
 void follower_resume_at(struct follower *f, const struct source_position *resume);
 /* A dump from f->resume begins. */
 void follower_dump_begins(struct follower *f);
 
-/* Takes one event, header and checksum included.  ERR_AGAIN with needs_definitions: a selected table's definition changes here; read the definitions
- * and dump anew from f->resume.  ERR_STATE with wants_reattach: the log must be cut to its last whole transaction.
- * ERR_CORRUPT, ERR_UNSUPPORTED, ERR_SCHEMA, ERR_SOURCE_CONFIG, ERR_SOURCE_HISTORY, ERR_TOO_LARGE, ERR_STOPPED, ... end the channel. */
+/* Takes one event, header and checksum included.  ERR_AGAIN with needs_definitions: a selected table's definition
+ * changes here; read the definitions and dump anew from f->resume.  ERR_STATE with wants_reattach: the log must be cut
+ * to its last whole transaction. ERR_CORRUPT, ERR_UNSUPPORTED, ERR_SCHEMA, ERR_SOURCE_CONFIG, ERR_SOURCE_HISTORY,
+ * ERR_TOO_LARGE, ERR_STOPPED, ... end the channel. */
 NODISCARD enum err follower_event(struct follower *f, const uint8_t *event, size_t size, struct err_msg *msg);
 
-/* The stream broke.  What the transaction under way has in the log's open batch is taken back; what is sent already will
- * be skipped when it is read again. */
+/* The stream broke.  What the transaction under way has in the log's open batch is taken back; what is sent already
+ * will be skipped when it is read again. */
 void follower_interrupted(struct follower *f);
 
-static inline bool follower_is_between(const struct follower *f) { return f->machine.state == TRANSACTION_NONE; }
+static inline bool follower_is_between(const struct follower *f)
+{
+    return f->machine.state == TRANSACTION_NONE;
+}
 
 /* A HEARTBEAT record that carries f->resume; only between transactions. */
 NODISCARD enum err follower_heartbeat(struct follower *f, uint32_t timestamp_s, struct err_msg *msg);

@@ -24,7 +24,8 @@ enum err follower_set_text(struct follower *f)
 enum err follower_reattach(struct follower *f, const char *why, struct err_msg *msg)
 {
     f->wants_reattach = true;
-    return err_set(msg, ERR_STATE, "the transaction at %s:%" PRIu64 " was partly written to the log, and %s: the log is cut before it",
+    return err_set(msg, ERR_STATE,
+                   "the transaction at %s:%" PRIu64 " was partly written to the log, and %s: the log is cut before it",
                    f->resume.file, f->resume.position, why);
 }
 
@@ -45,7 +46,8 @@ static uint64_t hash_bytes(uint64_t hash, const uint8_t *bytes, size_t size)
     return hash ^ hash >> 32;
 }
 
-/* Is this record in the log already, from before the connection broke?  Says so, or that what is there is another transaction. */
+/* Is this record in the log already, from before the connection broke?  Says so, or that what is there is another
+ * transaction. */
 static enum err skip_logged(struct follower *f, bool *skipped, struct err_msg *msg)
 {
     *skipped = f->skip_records > 0;
@@ -73,11 +75,15 @@ static void describe_key(const struct change_event *ev, char *out, size_t size)
             const struct change_column *c = &t->column[t->key[k].column[i]];
             const struct change_value *v = &image[t->key[k].column[i]];
             const char *comma = i > 0 ? ", " : "";
-            if (v->kind == CHANGE_VALUE_INT) used += snprintf(out + used, size - (size_t)used, "%s%s=%" PRId64, comma, c->name, v->i);
-            else if (v->kind == CHANGE_VALUE_UINT) used += snprintf(out + used, size - (size_t)used, "%s%s=%" PRIu64, comma, c->name, v->u);
+            if (v->kind == CHANGE_VALUE_INT)
+                used += snprintf(out + used, size - (size_t)used, "%s%s=%" PRId64, comma, c->name, v->i);
+            else if (v->kind == CHANGE_VALUE_UINT)
+                used += snprintf(out + used, size - (size_t)used, "%s%s=%" PRIu64, comma, c->name, v->u);
             else if (v->kind == CHANGE_VALUE_BYTES && v->size <= 64)
-                used += snprintf(out + used, size - (size_t)used, "%s%s='%.*s'", comma, c->name, (int)v->size, (const char *)v->bytes);
-            else used += snprintf(out + used, size - (size_t)used, "%s%s=?", comma, c->name);
+                used += snprintf(out + used, size - (size_t)used, "%s%s='%.*s'", comma, c->name, (int)v->size,
+                                 (const char *)v->bytes);
+            else
+                used += snprintf(out + used, size - (size_t)used, "%s%s=?", comma, c->name);
         }
     }
     if (out[0] == '\0') snprintf(out, size, "no primary key");
@@ -86,16 +92,19 @@ static void describe_key(const struct change_event *ev, char *out, size_t size)
 static enum err too_large(const struct follower *f, const struct change_event *ev, struct err_msg *msg)
 {
     if (ev->table == NULL)
-        return err_set(msg, ERR_TOO_LARGE, "a record at %s:%" PRIu64 " is larger than record_bytes_max (%u)", f->at.file, ev->start_position,
-                       f->config.record_bytes_max);
+        return err_set(msg, ERR_TOO_LARGE, "a record at %s:%" PRIu64 " is larger than record_bytes_max (%u)",
+                       f->at.file, ev->start_position, f->config.record_bytes_max);
     char key[160];
     describe_key(ev, key, sizeof key);
-    return err_set(msg, ERR_TOO_LARGE, "a row of %s.%s (%s) at %s:%" PRIu64 " is larger than record_bytes_max (%u): raise it, or exclude the table",
-                   ev->table->database, ev->table->table, key, f->at.file, ev->start_position, f->config.record_bytes_max);
+    return err_set(
+        msg, ERR_TOO_LARGE,
+        "a row of %s.%s (%s) at %s:%" PRIu64 " is larger than record_bytes_max (%u): raise it, or exclude the table",
+        ev->table->database, ev->table->table, key, f->at.file, ev->start_position, f->config.record_bytes_max);
 }
 
 /* One record.  `position`: its RECORD_HEADER_POSITION, or NULL when it ends no transaction. */
-static enum err emit(struct follower *f, const struct change_event *ev, const struct source_position *position, struct err_msg *msg)
+static enum err emit(struct follower *f, const struct change_event *ev, const struct source_position *position,
+                     struct err_msg *msg)
 {
     struct log_appender *a = &f->appender;
     const struct record_format *format = f->config.format;
@@ -113,15 +122,17 @@ static enum err emit(struct follower *f, const struct change_event *ev, const st
     if (wants_set) headers_bytes += f->set_text_bytes + HEADER_KEYS_BYTES;
     enum err e = log_appender_reserve(a, timestamp_ms, format->size_max(ev), headers_bytes, &value);
     if (e == ERR_TOO_LARGE) return too_large(f, ev, msg);
-    if (e != ERR_OK) return err_set(msg, e, "the log of channel %s cannot be written: %s", f->config.channel, err_text(e));
+    if (e != ERR_OK)
+        return err_set(msg, e, "the log of channel %s cannot be written: %s", f->config.channel, err_text(e));
 
     if (position != NULL) {
         size_t size = source_position_encode(position, encoded);
-        header[header_count++] = (struct record_header){RECORD_HEADER_POSITION, sizeof RECORD_HEADER_POSITION - 1, encoded, (uint32_t)size};
+        header[header_count++] =
+            (struct record_header){RECORD_HEADER_POSITION, sizeof RECORD_HEADER_POSITION - 1, encoded, (uint32_t)size};
     }
     if (wants_set) {
-        header[header_count++] = (struct record_header){RECORD_HEADER_GTID_SET, sizeof RECORD_HEADER_GTID_SET - 1, f->set_text,
-                                                        (uint32_t)f->set_text_bytes};
+        header[header_count++] = (struct record_header){RECORD_HEADER_GTID_SET, sizeof RECORD_HEADER_GTID_SET - 1,
+                                                        f->set_text, (uint32_t)f->set_text_bytes};
     }
     size_t size = format->encode(ev, a->next_offset, value);
     if (log_appender_commit(a, size, header, header_count) != ERR_OK) return too_large(f, ev, msg);
@@ -129,13 +140,17 @@ static enum err emit(struct follower *f, const struct change_event *ev, const st
     return ERR_OK;
 }
 
-static struct change_event event_of(const struct follower *f, const struct binlog_header *h, enum change_operation operation,
-                                    uint64_t start_position, uint64_t end_position)
+static struct change_event event_of(const struct follower *f, const struct binlog_header *h,
+                                    enum change_operation operation, uint64_t start_position, uint64_t end_position)
 {
-    return (struct change_event){
-        .operation = operation, .timestamp_s = h->timestamp_s > 0 ? h->timestamp_s : f->newest_timestamp_s,
-        .file_number = f->file_number, .start_position = start_position, .end_position = end_position,
-        .server_id = h->server_id, .read_time_ms = f->transaction.read_ms, .source = &f->source};
+    return (struct change_event){.operation = operation,
+                                 .timestamp_s = h->timestamp_s > 0 ? h->timestamp_s : f->newest_timestamp_s,
+                                 .file_number = f->file_number,
+                                 .start_position = start_position,
+                                 .end_position = end_position,
+                                 .server_id = h->server_id,
+                                 .read_time_ms = f->transaction.read_ms,
+                                 .source = &f->source};
 }
 
 /* BEGIN stands before the first selected row only: filtered transactions leave nothing. */
@@ -151,12 +166,14 @@ static enum err emit_begin(struct follower *f, struct err_msg *msg)
     return emit(f, &t->begin, NULL, msg);
 }
 
-enum err follower_emit_row(struct follower *f, const struct binlog_header *h, uint64_t end_position, const struct table_entry *table,
-                           enum change_operation operation, uint64_t read_ms, const uint8_t *image, size_t image_bytes, struct err_msg *msg)
+enum err follower_emit_row(struct follower *f, const struct binlog_header *h, uint64_t end_position,
+                           const struct table_entry *table, enum change_operation operation, uint64_t read_ms,
+                           const uint8_t *image, size_t image_bytes, struct err_msg *msg)
 {
     struct follower_transaction *t = &f->transaction;
     if (!t->began) TRY(emit_begin(f, msg));
-    t->hash = hash_bytes(t->hash ^ (uint64_t)operation << 56 ^ table->definition->table.meta_version, image, image_bytes);
+    t->hash =
+        hash_bytes(t->hash ^ (uint64_t)operation << 56 ^ table->definition->table.meta_version, image, image_bytes);
     t->rows++;
     bool skipped;
     TRY(skip_logged(f, &skipped, msg));
@@ -193,8 +210,8 @@ enum err follower_emit_commit(struct follower *f, const struct binlog_header *h,
     return transaction_logged(f, msg);
 }
 
-enum err follower_emit_ddl(struct follower *f, const struct binlog_header *h, uint64_t start_position, const struct binlog_query *q,
-                           bool ends, struct err_msg *msg)
+enum err follower_emit_ddl(struct follower *f, const struct binlog_header *h, uint64_t start_position,
+                           const struct binlog_query *q, bool ends, struct err_msg *msg)
 {
     struct follower_transaction *t = &f->transaction;
     t->hash = hash_bytes(t->hash ^ (uint64_t)CHANGE_DDL << 56, (const uint8_t *)q->text, q->text_bytes);

@@ -40,8 +40,10 @@ static uint32_t interval_search(const struct gtid_set *s, const uint8_t uuid[sta
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         int order = memcmp(s->interval[middle].uuid, uuid, 16);
-        if (order < 0 || (order == 0 && s->interval[middle].last < number)) low = middle + 1;
-        else high = middle;
+        if (order < 0 || (order == 0 && s->interval[middle].last < number))
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low;
 }
@@ -93,7 +95,10 @@ bool gtid_set_contains(const struct gtid_set *s, const uint8_t uuid[static 16], 
 
 /* --- text --- */
 
-static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 static void skip_space(const char **at, const char *end)
 {
@@ -177,8 +182,10 @@ enum err gtid_set_parse(struct gtid_set *s, const char *text, size_t size)
     const char *at = text, *end = text + size;
     skip_space(&at, end);
     while (at < end) {
-        if (end - at > UUID_TEXT_BYTES && at[8] == '-' && at[23] == '-') TRY(parse_intervals(s, &at, end));
-        else TRY(parse_domain(s, &at, end));
+        if (end - at > UUID_TEXT_BYTES && at[8] == '-' && at[23] == '-')
+            TRY(parse_intervals(s, &at, end));
+        else
+            TRY(parse_domain(s, &at, end));
         if (at == end) break;
         if (!take(&at, end, ',')) return ERR_INVALID;
         skip_space(&at, end);
@@ -229,7 +236,7 @@ size_t gtid_text_domain(uint32_t domain, uint32_t server_id, uint64_t number, ch
 }
 
 struct text_out { /* counts on when full */
-    char  *out;
+    char *out;
     size_t size, length;
 };
 
@@ -296,9 +303,9 @@ enum err gtid_set_from_gtid_list(struct gtid_set *s, struct cursor body)
     gtid_set_clear(s);
     uint32_t count = (uint32_t)cursor_le(&body, 4) & 0x0fffffff; /* the upper bits are flags */
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t domain    = (uint32_t)cursor_le(&body, 4);
+        uint32_t domain = (uint32_t)cursor_le(&body, 4);
         uint32_t server_id = (uint32_t)cursor_le(&body, 4);
-        uint64_t number    = cursor_le(&body, 8);
+        uint64_t number = cursor_le(&body, 8);
         if (body.failed) return ERR_TRUNCATED;
         /* the list has an entry per domain and server, a domain's newest last */
         enum err e = gtid_set_add_domain(s, domain, server_id, number);

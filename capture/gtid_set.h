@@ -13,12 +13,12 @@
 #include "base/err.h"
 
 enum {
-    GTID_TEXT_BYTES      = 64,      /* one GTID, NUL included: uuid:number or domain-server-number */
+    GTID_TEXT_BYTES = 64,           /* one GTID, NUL included: uuid:number or domain-server-number */
     GTID_SET_ENTRIES_MAX = 1 << 20, /* intervals or domains: a source with more is not sane */
 };
 
 struct gtid_interval { /* of one uuid; both ends belong to it */
-    uint8_t  uuid[16];
+    uint8_t uuid[16];
     uint64_t first, last;
 };
 
@@ -27,10 +27,10 @@ struct gtid_domain {
     uint64_t number;
 };
 
-struct gtid_set { /* zero: empty; at most one of the two kinds is in use */
+struct gtid_set {                   /* zero: empty; at most one of the two kinds is in use */
     struct gtid_interval *interval; /* sorted by uuid, then number; never touching */
     uint32_t interval_count, interval_capacity;
-    struct gtid_domain   *domain;   /* sorted by domain */
+    struct gtid_domain *domain; /* sorted by domain */
     uint32_t domain_count, domain_capacity;
 };
 
@@ -51,8 +51,8 @@ NODISCARD enum err gtid_set_parse(struct gtid_set *s, const char *text, size_t s
 NODISCARD enum err gtid_set_from_previous_gtids(struct gtid_set *s, struct cursor body);
 NODISCARD enum err gtid_set_from_gtid_list(struct gtid_set *s, struct cursor body);
 
-/* The text as the server prints it, without white space.  Writes at most `size` bytes, NUL included, and returns the length it has
- * in full, without the NUL: a result >= size was cut. */
+/* The text as the server prints it, without white space.  Writes at most `size` bytes, NUL included, and returns the
+ * length it has in full, without the NUL: a result >= size was cut. */
 size_t gtid_set_text(const struct gtid_set *s, char *out, size_t size);
 
 /* One GTID as text into `out`; returns its length. */

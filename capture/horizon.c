@@ -54,7 +54,8 @@ static enum err entry_add(struct horizon *h, const struct source_place *place, c
     return ERR_OK;
 }
 
-enum err horizon_note(struct horizon *h, const struct source_place *place, const struct filter *filter, const struct statement *st)
+enum err horizon_note(struct horizon *h, const struct source_place *place, const struct filter *filter,
+                      const struct statement *st)
 {
     if (!horizon_concerns(filter, st)) return ERR_OK;
     if (st->touches == STATEMENT_TOUCHES_UNKNOWN) return entry_add(h, place, NULL);

@@ -1,9 +1,9 @@
 /* capture/horizon.h -- how far the table definitions that we hold are true.
  *
  * Definitions are read from the source as they are now, while the stream may be behind.  Capture therefore reads the
- * binlog ahead, up to where it stood after the definitions were read, and notes every statement on the way that changes a selected
- * table.  Rows of such a table before such a statement cannot be named: they end the channel with an error.  A statement
- * behind `loaded` makes the definitions old: they must be read again. */
+ * binlog ahead, up to where it stood after the definitions were read, and notes every statement on the way that changes
+ * a selected table.  Rows of such a table before such a statement cannot be named: they end the channel with an error.
+ * A statement behind `loaded` makes the definitions old: they must be read again. */
 #ifndef CAPTURE_HORIZON_H
 #define CAPTURE_HORIZON_H
 
@@ -18,14 +18,14 @@
 enum { HORIZON_ENTRIES_MAX = 4096 };
 
 struct horizon_entry {
-    struct source_place place; /* the statement's end */
-    bool is_all;               /* it may have touched any table */
+    struct source_place place;  /* the statement's end */
+    bool is_all;                /* it may have touched any table */
     struct statement_name name; /* table "": the whole database */
 };
 
 struct horizon {
     bool is_known;
-    struct source_place loaded; /* the definitions hold all that happened before this place */
+    struct source_place loaded;  /* the definitions hold all that happened before this place */
     struct horizon_entry *entry; /* in the binlog's order */
     uint32_t entry_count, entry_capacity;
 };
@@ -36,7 +36,8 @@ void horizon_free(struct horizon *h);
 /* Does the statement change the definition of a selected table, or may it? */
 bool horizon_concerns(const struct filter *filter, const struct statement *st);
 /* Notes a statement read ahead.  ERR_NO_MEMORY. */
-NODISCARD enum err horizon_note(struct horizon *h, const struct source_place *place, const struct filter *filter, const struct statement *st);
+NODISCARD enum err horizon_note(struct horizon *h, const struct source_place *place, const struct filter *filter,
+                                const struct statement *st);
 /* The stream has passed `place`. */
 void horizon_pass(struct horizon *h, const struct source_place *place);
 /* The first noted statement that touches this table, or NULL: its definition is true from here on. */

@@ -18,13 +18,19 @@ enum err log_appender_open(struct log_appender *a, const struct log_appender_con
     if (pool->chunk_bytes < 2 * LOG_BLOCK_BYTES || pool->chunk_bytes % LOG_BLOCK_BYTES != 0)
         return err_set(msg, ERR_INVALID, "chunks of %u bytes: at least two blocks of %u are needed", pool->chunk_bytes,
                        LOG_BLOCK_BYTES);
-    *a = (struct log_appender){
-        .config = *config, .pool = pool, .chunk = CHUNK_NONE,
-        .chunk_position = (uint32_t)(r->segment_position % LOG_BLOCK_BYTES), .segment_position = r->segment_position,
-        .wants_gtid_set = r->segment_position == 0, .next_offset = r->next_offset, .transaction_offset = r->next_offset,
-        .sent_offset = r->next_offset, .leader_epoch = r->leader_epoch,
-        /* a bound on a value may be twice what it comes to be */
-        .scratch_bytes = 2 * (uint64_t)config->record_bytes_max + 2 * (uint64_t)pool->chunk_bytes + BATCH_ROOM_MIN};
+    *a = (struct log_appender){.config = *config,
+                               .pool = pool,
+                               .chunk = CHUNK_NONE,
+                               .chunk_position = (uint32_t)(r->segment_position % LOG_BLOCK_BYTES),
+                               .segment_position = r->segment_position,
+                               .wants_gtid_set = r->segment_position == 0,
+                               .next_offset = r->next_offset,
+                               .transaction_offset = r->next_offset,
+                               .sent_offset = r->next_offset,
+                               .leader_epoch = r->leader_epoch,
+                               /* a bound on a value may be twice what it comes to be */
+                               .scratch_bytes = 2 * (uint64_t)config->record_bytes_max +
+                                                2 * (uint64_t)pool->chunk_bytes + BATCH_ROOM_MIN};
     a->config.resume = NULL;
     return ERR_OK;
 }
@@ -39,7 +45,8 @@ void log_appender_close(struct log_appender *a)
 static enum err scratch_map(struct log_appender *a)
 {
     if (a->scratch != NULL) return ERR_OK;
-    void *bytes = mmap(NULL, a->scratch_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *bytes =
+        mmap(NULL, a->scratch_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (bytes == MAP_FAILED) return ERR_NO_MEMORY;
     a->scratch = bytes;
     return ERR_OK;
@@ -83,7 +90,8 @@ static enum err wait_for_storage(struct log_appender *a, int timeout_ms)
     waiter_announce(w);
     uint32_t leases = a->lease_count;
     TRY(log_appender_poll(a));
-    if (a->lease_count > leases || atomic_load_explicit(a->config.stop, memory_order_acquire)) { /* pairs with capture_stop */
+    if (a->lease_count > leases ||
+        atomic_load_explicit(a->config.stop, memory_order_acquire)) { /* pairs with capture_stop */
         waiter_cancel(w);
         return ERR_OK;
     }
@@ -91,7 +99,10 @@ static enum err wait_for_storage(struct log_appender *a, int timeout_ms)
     return ERR_OK;
 }
 
-static void *claim(struct log_appender *a, uint32_t size) { return ring_spsc_claim(&a->config.feed->to_storage, size); }
+static void *claim(struct log_appender *a, uint32_t size)
+{
+    return ring_spsc_claim(&a->config.feed->to_storage, size);
+}
 
 static void send(struct log_appender *a)
 {
@@ -165,18 +176,23 @@ static size_t room_left(const struct log_appender *a)
 }
 
 /* Room that every fresh chunk has, whatever block it must begin behind. */
-static size_t room_sure(const struct log_appender *a) { return a->pool->chunk_bytes - (LOG_BLOCK_BYTES - 1); }
+static size_t room_sure(const struct log_appender *a)
+{
+    return a->pool->chunk_bytes - (LOG_BLOCK_BYTES - 1);
+}
 
 /* Opens a batch with room for `size` bytes in all; size <= room_sure. */
 static enum err batch_open(struct log_appender *a, size_t size)
 {
     if (room_left(a) < size) TRY(chunk_next(a));
     INVARIANT(room_left(a) >= size);
-    writer_begin(a, chunk_at(a->pool, (uint32_t)a->chunk) + a->chunk_position, a->pool->chunk_bytes - a->chunk_position);
+    writer_begin(a, chunk_at(a->pool, (uint32_t)a->chunk) + a->chunk_position,
+                 a->pool->chunk_bytes - a->chunk_position);
     return ERR_OK;
 }
 
-/* Copies a finished batch from the scratch into chunks, beginning in a fresh one when it does not fit in the current. */
+/* Copies a finished batch from the scratch into chunks, beginning in a fresh one when it does not fit in the current.
+ */
 static enum err batch_spread(struct log_appender *a, size_t size, uint32_t *chunk, uint32_t *position)
 {
     if (room_left(a) < size && !a->chunk_is_unused) TRY(chunk_next(a));
@@ -208,16 +224,24 @@ static enum err batch_finish(struct log_appender *a)
     int64_t max_timestamp_ms = a->writer.max_timestamp_ms;
     size_t size = record_batch_finish(&a->writer);
     uint32_t chunk = (uint32_t)a->chunk, position = a->chunk_position;
-    if (a->in_scratch) TRY(batch_spread(a, size, &chunk, &position));
-    else a->chunk_position += (uint32_t)size;
+    if (a->in_scratch)
+        TRY(batch_spread(a, size, &chunk, &position));
+    else
+        a->chunk_position += (uint32_t)size;
 
     struct feed_batch *b;
     while ((b = claim(a, sizeof *b)) == NULL) TRY(wait_for_storage(a, FULL_RING_WAIT_MS));
     uint64_t now_ns = clock_monotonic_ns(a->config.clock);
-    *b = (struct feed_batch){
-        .kind = FEED_BATCH, .flags = (a->rolls ? FEED_ROLL : 0) | (ends_transaction ? FEED_TRANSACTION_END : 0),
-        .chunk_index = chunk, .chunk_position = position, .batch_bytes = (uint32_t)size, .record_count = record_count,
-        .base_offset = base_offset, .max_timestamp_ms = max_timestamp_ms, .read_ns = a->batch_read_ns, .encoded_ns = now_ns};
+    *b = (struct feed_batch){.kind = FEED_BATCH,
+                             .flags = (a->rolls ? FEED_ROLL : 0) | (ends_transaction ? FEED_TRANSACTION_END : 0),
+                             .chunk_index = chunk,
+                             .chunk_position = position,
+                             .batch_bytes = (uint32_t)size,
+                             .record_count = record_count,
+                             .base_offset = base_offset,
+                             .max_timestamp_ms = max_timestamp_ms,
+                             .read_ns = a->batch_read_ns,
+                             .encoded_ns = now_ns};
     send(a);
     histogram_record(a->config.read_to_encoded_us, (now_ns - a->batch_read_ns) / 1000);
     a->segment_position += size;
@@ -229,8 +253,8 @@ static enum err batch_finish(struct log_appender *a)
     return ERR_OK;
 }
 
-/* The open batch must end here.  When it holds whole transactions and the beginning of another, it is cut before that, whose
- * records begin the next batch. */
+/* The open batch must end here.  When it holds whole transactions and the beginning of another, it is cut before that,
+ * whose records begin the next batch. */
 static enum err batch_close(struct log_appender *a)
 {
     struct record_batch_writer *w = &a->writer;
@@ -247,7 +271,8 @@ static enum err batch_close(struct log_appender *a)
     INVARIANT(!a->rolls); /* a segment that is full ends its batch at the transaction's end */
     a->next_offset = tail_offset;
     TRY(chunk_next(a));
-    writer_begin(a, chunk_at(a->pool, (uint32_t)a->chunk) + a->chunk_position, a->pool->chunk_bytes - a->chunk_position);
+    writer_begin(a, chunk_at(a->pool, (uint32_t)a->chunk) + a->chunk_position,
+                 a->pool->chunk_bytes - a->chunk_position);
     enum err e = record_batch_append_records(w, a->scratch, tail, from_base_offset, from_base_timestamp_ms);
     if (e == ERR_NO_SPACE) { /* the tail was a chunk's worth: batch header and deltas made it a little longer */
         record_batch_begin(w, a->scratch + tail, a->scratch_bytes - tail, tail_offset, a->leader_epoch);
@@ -267,8 +292,8 @@ static enum err batch_close(struct log_appender *a)
 }
 
 /* A record that fits in no chunk: a batch of its own, written in the scratch. */
-static enum err reserve_large(struct log_appender *a, int64_t timestamp_ms, size_t value_bytes_max, size_t headers_bytes_max,
-                              uint8_t **value)
+static enum err reserve_large(struct log_appender *a, int64_t timestamp_ms, size_t value_bytes_max,
+                              size_t headers_bytes_max, uint8_t **value)
 {
     TRY(scratch_map(a));
     while (a->is_open && a->writer.record_count > 0) TRY(batch_close(a));
@@ -280,8 +305,8 @@ static enum err reserve_large(struct log_appender *a, int64_t timestamp_ms, size
     return ERR_TOO_LARGE;
 }
 
-enum err log_appender_reserve(struct log_appender *a, int64_t timestamp_ms, size_t value_bytes_max, size_t headers_bytes_max,
-                              uint8_t **value)
+enum err log_appender_reserve(struct log_appender *a, int64_t timestamp_ms, size_t value_bytes_max,
+                              size_t headers_bytes_max, uint8_t **value)
 {
     if (a->in_scratch && a->writer.record_count > 0) TRY(batch_finish(a));
     if (a->in_scratch) a->is_open = a->in_scratch = false; /* a large record was reserved and not committed */
@@ -293,12 +318,15 @@ enum err log_appender_reserve(struct log_appender *a, int64_t timestamp_ms, size
         if (!a->is_open) TRY(batch_open(a, needed));
         *value = record_batch_record_begin(&a->writer, timestamp_ms, value_bytes_max, headers_bytes_max);
         if (*value != NULL) return ERR_OK;
-        if (a->writer.record_count == 0) a->is_open = false; /* emptied by a discard */
-        else TRY(batch_close(a));
+        if (a->writer.record_count == 0)
+            a->is_open = false; /* emptied by a discard */
+        else
+            TRY(batch_close(a));
     }
 }
 
-enum err log_appender_commit(struct log_appender *a, size_t value_bytes, const struct record_header *headers, uint32_t header_count)
+enum err log_appender_commit(struct log_appender *a, size_t value_bytes, const struct record_header *headers,
+                             uint32_t header_count)
 {
     if (value_bytes > a->config.record_bytes_max) {
         record_batch_cut(&a->writer, record_batch_mark(&a->writer));
@@ -315,11 +343,13 @@ enum err log_appender_transaction_end(struct log_appender *a)
 {
     INVARIANT(a->next_offset > a->transaction_offset);
     INVARIANT(a->is_open && a->writer.record_count > 0);
-    bool is_part = a->transaction_offset < a->writer.base_offset; /* began in an earlier batch: this one holds nothing else */
+    bool is_part =
+        a->transaction_offset < a->writer.base_offset; /* began in an earlier batch: this one holds nothing else */
     a->transaction_offset = a->next_offset;
     a->whole = record_batch_mark(&a->writer);
     size_t size = record_batch_bytes(&a->writer);
-    if (is_part || a->in_scratch || size >= a->config.batch_bytes_target || a->segment_position + size >= a->config.segment_bytes)
+    if (is_part || a->in_scratch || size >= a->config.batch_bytes_target ||
+        a->segment_position + size >= a->config.segment_bytes)
         return batch_finish(a);
     return ERR_OK;
 }

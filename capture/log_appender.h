@@ -1,12 +1,14 @@
-/* capture/log_appender.h -- from encoded records to finished batches in leased chunks: the producer's side of ring/log_feed.h.
+/* capture/log_appender.h -- from encoded records to finished batches in leased chunks: the producer's side of
+ * ring/log_feed.h.
  *
  * Use: reserve gives room for one record's value, commit makes it a record; transaction_end after the last record of a
  * transaction (and after each DDL and HEARTBEAT).  The appender decides where batches end: each holds several whole
- * transactions, or a part of exactly one.  A batch that fills up in the middle of a transaction that began behind others is cut before
- * that transaction, whose records move to the next batch.
- * Segments roll at transaction ends; log_appender_wants_gtid_set says when the next record must carry the GTID set.
+ * transactions, or a part of exactly one.  A batch that fills up in the middle of a transaction that began behind
+ * others is cut before that transaction, whose records move to the next batch. Segments roll at transaction ends;
+ * log_appender_wants_gtid_set says when the next record must carry the GTID set.
  *
- * Owner: the capture thread.  reserve may wait for storage to lease a chunk (the source then stalls, which is counted). */
+ * Owner: the capture thread.  reserve may wait for storage to lease a chunk (the source then stalls, which is counted).
+ */
 #ifndef CAPTURE_LOG_APPENDER_H
 #define CAPTURE_LOG_APPENDER_H
 
@@ -26,11 +28,11 @@ struct log_appender_config {
     struct log_feed *feed;
     const struct log_resume *resume; /* read by open only */
     const struct clock *clock;
-    const _Atomic bool *stop;        /* true: waiting ends with ERR_STOPPED */
+    const _Atomic bool *stop; /* true: waiting ends with ERR_STOPPED */
     uint64_t segment_bytes;
     uint32_t batch_bytes_target;
     uint32_t record_bytes_max;
-    void (*starved)(void *context);  /* simulations: called instead of sleeping for a lease; NULL: sleep */
+    void (*starved)(void *context); /* simulations: called instead of sleeping for a lease; NULL: sleep */
     void *starved_context;
     struct counter *stalls, *stalled_us;
     struct histogram *read_to_encoded_us;
@@ -42,44 +44,50 @@ struct log_appender {
     uint32_t lease[LOG_APPENDER_LEASES_MAX]; /* not yet begun, a ring */
     uint32_t lease_at, lease_count;
 
-    int64_t  chunk;          /* being filled; CHUNK_NONE before the first lease */
+    int64_t chunk;           /* being filled; CHUNK_NONE before the first lease */
     uint32_t chunk_position; /* bytes: where the next batch begins in it */
     uint64_t segment_position;
 
     struct record_batch_writer writer;
-    bool     is_open;        /* a batch is being written */
-    bool     in_scratch;     /* ... in the scratch, because one record is larger than a chunk */
-    bool     rolls;          /* the next batch begins a new segment */
-    bool     chunk_is_unused; /* no batch has begun in it: it is the one to begin in, whatever the size */
-    bool     wants_gtid_set; /* the next record is the first of its segment */
+    bool is_open;                   /* a batch is being written */
+    bool in_scratch;                /* ... in the scratch, because one record is larger than a chunk */
+    bool rolls;                     /* the next batch begins a new segment */
+    bool chunk_is_unused;           /* no batch has begun in it: it is the one to begin in, whatever the size */
+    bool wants_gtid_set;            /* the next record is the first of its segment */
     struct record_batch_mark whole; /* the open batch up to its last transaction end */
-    uint64_t batch_read_ns;  /* when the oldest event in the open batch was read */
+    uint64_t batch_read_ns;         /* when the oldest event in the open batch was read */
     uint64_t transaction_read_ns;
     uint64_t next_offset;
-    uint64_t transaction_offset;   /* of the first record behind the last transaction end */
-    uint64_t sent_offset;          /* of the first record that is not in a finished batch */
+    uint64_t transaction_offset; /* of the first record behind the last transaction end */
+    uint64_t sent_offset;        /* of the first record that is not in a finished batch */
 
-    uint8_t *scratch;        /* mapped when first needed */
+    uint8_t *scratch; /* mapped when first needed */
     uint64_t scratch_bytes;
     uint32_t leader_epoch;
     uint64_t batches;
 };
 
 /* ERR_INVALID: sizes that do not fit each other. */
-NODISCARD enum err log_appender_open(struct log_appender *a, const struct log_appender_config *config, struct err_msg *msg);
+NODISCARD enum err log_appender_open(struct log_appender *a, const struct log_appender_config *config,
+                                     struct err_msg *msg);
 void log_appender_close(struct log_appender *a);
 
-/* Says when the events of the records to come were read from the source (monotonic ns); once per transaction is enough. */
-static inline void log_appender_read_at(struct log_appender *a, uint64_t read_ns) { a->transaction_read_ns = read_ns; }
+/* Says when the events of the records to come were read from the source (monotonic ns); once per transaction is enough.
+ */
+static inline void log_appender_read_at(struct log_appender *a, uint64_t read_ns)
+{
+    a->transaction_read_ns = read_ns;
+}
 
-/* Room for a value of at most `value_bytes_max` with headers of at most `headers_bytes_max` (keys and values).  The record's
- * offset is a->next_offset, which holds until commit.  Calling it again drops what was reserved.
- * ERR_TOO_LARGE: above record_bytes_max plus what bounds overshoot: see log_appender_commit.  ERR_STOPPED; ERR_NO_MEMORY; the error of a
- * FEED_FAILED from storage. */
-NODISCARD enum err log_appender_reserve(struct log_appender *a, int64_t timestamp_ms, size_t value_bytes_max, size_t headers_bytes_max,
-                                        uint8_t **value);
+/* Room for a value of at most `value_bytes_max` with headers of at most `headers_bytes_max` (keys and values).  The
+ * record's offset is a->next_offset, which holds until commit.  Calling it again drops what was reserved.
+ * ERR_TOO_LARGE: above record_bytes_max plus what bounds overshoot: see log_appender_commit.  ERR_STOPPED;
+ * ERR_NO_MEMORY; the error of a FEED_FAILED from storage. */
+NODISCARD enum err log_appender_reserve(struct log_appender *a, int64_t timestamp_ms, size_t value_bytes_max,
+                                        size_t headers_bytes_max, uint8_t **value);
 /* ERR_TOO_LARGE: the record is above record_bytes_max; it is dropped, nothing changed. */
-NODISCARD enum err log_appender_commit(struct log_appender *a, size_t value_bytes, const struct record_header *headers, uint32_t header_count);
+NODISCARD enum err log_appender_commit(struct log_appender *a, size_t value_bytes, const struct record_header *headers,
+                                       uint32_t header_count);
 
 /* The last record ended a transaction (or is a DDL or HEARTBEAT).  Finishes the batch when it is large enough. */
 NODISCARD enum err log_appender_transaction_end(struct log_appender *a);
@@ -90,10 +98,19 @@ bool log_appender_discard_transaction(struct log_appender *a);
 /* Finishes the batch if it ends with a transaction end: nothing more is to be had from the source for now. */
 NODISCARD enum err log_appender_flush(struct log_appender *a);
 
-static inline bool log_appender_wants_gtid_set(const struct log_appender *a) { return a->wants_gtid_set; }
+static inline bool log_appender_wants_gtid_set(const struct log_appender *a)
+{
+    return a->wants_gtid_set;
+}
 /* Records of the current transaction, and whether some of them have been sent. */
-static inline uint64_t log_appender_transaction_records(const struct log_appender *a) { return a->next_offset - a->transaction_offset; }
-static inline bool log_appender_transaction_is_sent(const struct log_appender *a) { return a->sent_offset > a->transaction_offset; }
+static inline uint64_t log_appender_transaction_records(const struct log_appender *a)
+{
+    return a->next_offset - a->transaction_offset;
+}
+static inline bool log_appender_transaction_is_sent(const struct log_appender *a)
+{
+    return a->sent_offset > a->transaction_offset;
+}
 
 /* Takes in what storage sent (leases, failures).  ERR_OK or the error of FEED_FAILED. */
 NODISCARD enum err log_appender_poll(struct log_appender *a);

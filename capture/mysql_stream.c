@@ -1,6 +1,6 @@
-/* The real side of capture/source_stream.h: two connections through the MySQL client library, one for questions and one for
- * the dump.  MariaDB's Connector/C gives raw packets through its method table (its own replication calls copy and parse
- * every packet, and fail on several servers); Oracle's library has mysql_binlog_open. */
+/* The real side of capture/source_stream.h: two connections through the MySQL client library, one for questions and one
+ * for the dump.  MariaDB's Connector/C gives raw packets through its method table (its own replication calls copy and
+ * parse every packet, and fail on several servers); Oracle's library has mysql_binlog_open. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -19,11 +19,11 @@
 #include "capture/source_stream.h"
 
 enum {
-    QUERY_TIMEOUT_S     = 60,    /* the slowest question: definitions of very many tables */
-    DUMP_TIMEOUT_S_MIN  = 30,    /* no event and no heartbeat for so long: the connection is dead */
+    QUERY_TIMEOUT_S = 60,         /* the slowest question: definitions of very many tables */
+    DUMP_TIMEOUT_S_MIN = 30,      /* no event and no heartbeat for so long: the connection is dead */
     DUMP_WRITE_TIMEOUT_S = 86400, /* the source waits so long for us to read before it gives the dump up */
-    FIELDS_MAX          = 64,
-    SQL_BYTES           = 512,
+    FIELDS_MAX = 64,
+    SQL_BYTES = 512,
 };
 
 struct mysql_stream {
@@ -31,7 +31,7 @@ struct mysql_stream {
     const struct source_stream_config *config;
     MYSQL *questions, *dump; /* NULL: not connected */
     pthread_mutex_t lock;    /* of the two file descriptors: cut may come while they open and close */
-    int  questions_fd, dump_fd;
+    int questions_fd, dump_fd;
     _Atomic bool is_cut;
 #ifndef MARIADB_PACKAGE_VERSION
     MYSQL_RPL rpl;
@@ -39,26 +39,50 @@ struct mysql_stream {
 #endif
 };
 
-static struct mysql_stream *of(struct source_stream *s) { return (struct mysql_stream *)(void *)s; }
+static struct mysql_stream *of(struct source_stream *s)
+{
+    return (struct mysql_stream *)(void *)s;
+}
 
 /* --- errors --- */
 
 enum server_error { /* numbers of the server and of the library */
-    SERVER_TOO_MANY_CONNECTIONS = 1040, SERVER_DB_ACCESS_DENIED = 1044, SERVER_ACCESS_DENIED = 1045, SERVER_SHUTDOWN = 1053,
-    SERVER_HOST_BLOCKED = 1129, SERVER_HOST_NOT_PRIVILEGED = 1130, SERVER_TABLE_ACCESS_DENIED = 1142,
-    SERVER_NO_BINLOG = 1220, SERVER_SPECIFIC_ACCESS_DENIED = 1227, SERVER_MASTER_FATAL = 1236, SERVER_INTERRUPTED = 1317,
-    SERVER_ACCESS_DENIED_NO_PASSWORD = 1698, SERVER_KILLED = 1927, CLIENT_FIRST = 2000, CLIENT_LOST = 2013, CLIENT_GONE = 2006, CLIENT_LAST = 2099,
-    CLIENT_AUTH_PLUGIN = 2059, CLIENT_PACKET_TOO_LARGE = 2020,
+                    SERVER_TOO_MANY_CONNECTIONS = 1040,
+                    SERVER_DB_ACCESS_DENIED = 1044,
+                    SERVER_ACCESS_DENIED = 1045,
+                    SERVER_SHUTDOWN = 1053,
+                    SERVER_HOST_BLOCKED = 1129,
+                    SERVER_HOST_NOT_PRIVILEGED = 1130,
+                    SERVER_TABLE_ACCESS_DENIED = 1142,
+                    SERVER_NO_BINLOG = 1220,
+                    SERVER_SPECIFIC_ACCESS_DENIED = 1227,
+                    SERVER_MASTER_FATAL = 1236,
+                    SERVER_INTERRUPTED = 1317,
+                    SERVER_ACCESS_DENIED_NO_PASSWORD = 1698,
+                    SERVER_KILLED = 1927,
+                    CLIENT_FIRST = 2000,
+                    CLIENT_LOST = 2013,
+                    CLIENT_GONE = 2006,
+                    CLIENT_LAST = 2099,
+                    CLIENT_AUTH_PLUGIN = 2059,
+                    CLIENT_PACKET_TOO_LARGE = 2020,
 };
 
 static enum err code_of(unsigned number, bool connecting)
 {
     switch (number) {
-    case SERVER_DB_ACCESS_DENIED: case SERVER_ACCESS_DENIED: case SERVER_HOST_NOT_PRIVILEGED: case SERVER_TABLE_ACCESS_DENIED:
-    case SERVER_SPECIFIC_ACCESS_DENIED: case SERVER_ACCESS_DENIED_NO_PASSWORD: case CLIENT_AUTH_PLUGIN:
-        return ERR_ACCESS_DENIED;
-    case SERVER_TOO_MANY_CONNECTIONS: case SERVER_HOST_BLOCKED: return ERR_CONNECT;
-    case SERVER_SHUTDOWN: case SERVER_INTERRUPTED: case SERVER_KILLED: return ERR_DISCONNECTED;
+    case SERVER_DB_ACCESS_DENIED:
+    case SERVER_ACCESS_DENIED:
+    case SERVER_HOST_NOT_PRIVILEGED:
+    case SERVER_TABLE_ACCESS_DENIED:
+    case SERVER_SPECIFIC_ACCESS_DENIED:
+    case SERVER_ACCESS_DENIED_NO_PASSWORD:
+    case CLIENT_AUTH_PLUGIN: return ERR_ACCESS_DENIED;
+    case SERVER_TOO_MANY_CONNECTIONS:
+    case SERVER_HOST_BLOCKED: return ERR_CONNECT;
+    case SERVER_SHUTDOWN:
+    case SERVER_INTERRUPTED:
+    case SERVER_KILLED: return ERR_DISCONNECTED;
     case CLIENT_PACKET_TOO_LARGE: return ERR_TOO_LARGE;
     default: break;
     }
@@ -73,9 +97,12 @@ static enum err connect_failed(struct mysql_stream *m, MYSQL *mysql, struct err_
     enum err code = code_of(number, true);
     if (code == ERR_INVALID) code = ERR_CONNECT;
     if (code == ERR_ACCESS_DENIED)
-        return err_set(msg, code, "the source refused user '%s' at %s:%u: %s (error %u); check user and password and from which "
-                       "hosts the account may connect", c->user, c->host, c->port, mysql_error(mysql), number);
-    return err_set(msg, code, "cannot connect to the source at %s:%u: %s (error %u)", c->host, c->port, mysql_error(mysql), number);
+        return err_set(msg, code,
+                       "the source refused user '%s' at %s:%u: %s (error %u); check user and password and from which "
+                       "hosts the account may connect",
+                       c->user, c->host, c->port, mysql_error(mysql), number);
+    return err_set(msg, code, "cannot connect to the source at %s:%u: %s (error %u)", c->host, c->port,
+                   mysql_error(mysql), number);
 }
 
 /* What the server says instead of the next event. */
@@ -83,22 +110,27 @@ static enum err dump_failed(struct mysql_stream *m, struct err_msg *msg)
 {
     unsigned number = mysql_errno(m->dump);
     const char *text = mysql_error(m->dump);
-    if (number == SERVER_NO_BINLOG) return err_set(msg, ERR_SOURCE_CONFIG, "the source writes no binlog: %s; set log_bin", text);
+    if (number == SERVER_NO_BINLOG)
+        return err_set(msg, ERR_SOURCE_CONFIG, "the source writes no binlog: %s; set log_bin", text);
     if (number == SERVER_MASTER_FATAL) {
         if (strstr(text, "first log file name") != NULL || strstr(text, "purged") != NULL)
             return err_set(msg, ERR_SOURCE_PURGED, "the source no longer has the binlog to read on from: %s", text);
         if (strstr(text, "impossible position") != NULL || strstr(text, "position > file size") != NULL)
-            return err_set(msg, ERR_SOURCE_HISTORY, "the source's binlog is shorter than what was already read from it: %s", text);
+            return err_set(msg, ERR_SOURCE_HISTORY,
+                           "the source's binlog is shorter than what was already read from it: %s", text);
         if (strstr(text, "same server") != NULL)
-            return err_set(msg, ERR_SOURCE_CONFIG, "another replica of the source uses our server id %u; give the channel another one: %s",
+            return err_set(msg, ERR_SOURCE_CONFIG,
+                           "another replica of the source uses our server id %u; give the channel another one: %s",
                            m->config->server_id, text);
         if (strstr(text, "max_allowed_packet") != NULL)
-            return err_set(msg, ERR_SOURCE_CONFIG, "an event is larger than the source's max_allowed_packet; raise it there: %s", text);
+            return err_set(msg, ERR_SOURCE_CONFIG,
+                           "an event is larger than the source's max_allowed_packet; raise it there: %s", text);
         return err_set(msg, ERR_DISCONNECTED, "the source ended the binlog dump: %s", text);
     }
     enum err code = code_of(number, false);
     if (code == ERR_ACCESS_DENIED)
-        return err_set(msg, code, "user '%s' may not read the binlog: %s; GRANT REPLICATION SLAVE ON *.*", m->config->user, text);
+        return err_set(msg, code, "user '%s' may not read the binlog: %s; GRANT REPLICATION SLAVE ON *.*",
+                       m->config->user, text);
     if (code == ERR_INVALID) code = ERR_DISCONNECTED;
     return err_set(msg, code, "the binlog dump was interrupted: %s (error %u)", text, number);
 }
@@ -131,7 +163,8 @@ static void statement_try(MYSQL *mysql, const char *sql)
     if (result != NULL) mysql_free_result(result);
 }
 
-static enum err connection_open(struct mysql_stream *m, MYSQL **out, int *fd, unsigned read_timeout_s, struct err_msg *msg)
+static enum err connection_open(struct mysql_stream *m, MYSQL **out, int *fd, unsigned read_timeout_s,
+                                struct err_msg *msg)
 {
     const struct source_stream_config *c = m->config;
     if (atomic_load_explicit(&m->is_cut, memory_order_acquire)) return ERR_STOPPED; /* pairs with cut */
@@ -190,7 +223,8 @@ static enum err query_once(struct mysql_stream *m, const char *sql, source_row *
     MYSQL_RES *result = mysql_use_result(m->questions);
     if (result == NULL) return mysql_errno(m->questions) == 0 ? ERR_OK : query_failed(m, sql, msg);
     unsigned fields = mysql_num_fields(result);
-    enum err e = fields > FIELDS_MAX ? err_set(msg, ERR_TOO_LARGE, "the source's answer has %u columns", fields) : ERR_OK;
+    enum err e =
+        fields > FIELDS_MAX ? err_set(msg, ERR_TOO_LARGE, "the source's answer has %u columns", fields) : ERR_OK;
     for (MYSQL_ROW values; e == ERR_OK && (values = mysql_fetch_row(result)) != NULL;) {
         unsigned long *lengths = mysql_fetch_lengths(result);
         const char *field[FIELDS_MAX];
@@ -206,7 +240,8 @@ static enum err query_once(struct mysql_stream *m, const char *sql, source_row *
     return e;
 }
 
-static enum err stream_query(struct source_stream *s, const char *sql, source_row *row, void *context, struct err_msg *msg)
+static enum err stream_query(struct source_stream *s, const char *sql, source_row *row, void *context,
+                             struct err_msg *msg)
 {
     struct mysql_stream *m = of(s);
     if (m->questions == NULL) return err_set(msg, ERR_DISCONNECTED, "not connected to the source");
@@ -238,8 +273,8 @@ static bool replica_register(struct mysql_stream *m)
     put_le(&at, 0, 2);
     put_le(&at, 0, 4);
     put_le(&at, 0, 4);
-    return m->dump->methods->db_command(m->dump, (enum enum_server_command)COMMAND_REGISTER_REPLICA, (const char *)packet,
-                                        (size_t)(at - packet), 0, NULL) == 0;
+    return m->dump->methods->db_command(m->dump, (enum enum_server_command)COMMAND_REGISTER_REPLICA,
+                                        (const char *)packet, (size_t)(at - packet), 0, NULL) == 0;
 }
 
 static bool dump_request(struct mysql_stream *m, const char *file, uint32_t position)
@@ -283,7 +318,9 @@ static bool replica_register(struct mysql_stream *m)
 static bool dump_request(struct mysql_stream *m, const char *file, uint32_t position)
 {
     snprintf(m->rpl_file, sizeof m->rpl_file, "%s", file);
-    m->rpl = (MYSQL_RPL){.file_name = m->rpl_file, .file_name_length = strlen(m->rpl_file), .start_position = position,
+    m->rpl = (MYSQL_RPL){.file_name = m->rpl_file,
+                         .file_name_length = strlen(m->rpl_file),
+                         .start_position = position,
                          .server_id = m->config->server_id};
     return mysql_binlog_open(m->dump, &m->rpl) == 0;
 }
@@ -316,7 +353,8 @@ static enum err stream_dump(struct source_stream *s, const char *file, uint32_t 
 
     char sql[SQL_BYTES];
     unsigned long long heartbeat_ns = (unsigned long long)m->config->heartbeat_ms * 1000000;
-    snprintf(sql, sizeof sql, "SET @master_heartbeat_period=%llu, @source_heartbeat_period=%llu", heartbeat_ns, heartbeat_ns);
+    snprintf(sql, sizeof sql, "SET @master_heartbeat_period=%llu, @source_heartbeat_period=%llu", heartbeat_ns,
+             heartbeat_ns);
     if (mysql_query(m->dump, sql) != 0) return dump_failed(m, msg);
     if (mysql_query(m->dump, "SET @master_binlog_checksum='CRC32', @source_binlog_checksum='CRC32'") != 0)
         return dump_failed(m, msg);
@@ -340,7 +378,8 @@ static enum err stream_next(struct source_stream *s, const uint8_t **event, size
     TRY(e);
     if (bytes == 0 || packet[0] == PACKET_EOF)
         return err_set(msg, ERR_DISCONNECTED, "the source ended the binlog dump (it may be shutting down)");
-    if (packet[0] != PACKET_OK) return err_set(msg, ERR_DISCONNECTED, "the source sent a packet of kind %u in the dump", packet[0]);
+    if (packet[0] != PACKET_OK)
+        return err_set(msg, ERR_DISCONNECTED, "the source sent a packet of kind %u in the dump", packet[0]);
     *event = packet + 1;
     *size = bytes - 1;
     return ERR_OK;
@@ -384,9 +423,13 @@ static const struct source_stream_ops mysql_ops = {
     stream_connect, stream_query, stream_dump, stream_next, stream_pending, stream_disconnect, stream_cut, stream_close,
 };
 
-static void library_init(void) { (void)mysql_library_init(0, NULL, NULL); }
+static void library_init(void)
+{
+    (void)mysql_library_init(0, NULL, NULL);
+}
 
-enum err source_stream_mysql_open(struct source_stream **out, const struct source_stream_config *config, struct err_msg *msg)
+enum err source_stream_mysql_open(struct source_stream **out, const struct source_stream_config *config,
+                                  struct err_msg *msg)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, library_init);

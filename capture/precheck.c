@@ -52,11 +52,16 @@ enum err capture_precheck(const struct capture_config *config, uint32_t timeout_
 {
     if (config->host == NULL || config->user == NULL || config->include == NULL || config->include[0] == NULL)
         return err_set(msg, ERR_INVALID, "a channel needs a host, a user and at least one table pattern");
-    if (record_format_find(config->format) == NULL) return err_set(msg, ERR_INVALID, "there is no record format %s", config->format);
-    struct source_stream_config stream_config = {
-        .host = config->host, .port = config->port, .user = config->user, .password = config->password == NULL ? "" : config->password,
-        .server_id = config->server_id, .packet_bytes_max = config->packet_bytes_max, .heartbeat_ms = config->heartbeat_ms,
-        .connect_timeout_s = timeout_s};
+    if (record_format_find(config->format) == NULL)
+        return err_set(msg, ERR_INVALID, "there is no record format %s", config->format);
+    struct source_stream_config stream_config = {.host = config->host,
+                                                 .port = config->port,
+                                                 .user = config->user,
+                                                 .password = config->password == NULL ? "" : config->password,
+                                                 .server_id = config->server_id,
+                                                 .packet_bytes_max = config->packet_bytes_max,
+                                                 .heartbeat_ms = config->heartbeat_ms,
+                                                 .connect_timeout_s = timeout_s};
     struct precheck p = {.config = config};
     TRY(source_stream_mysql_open(&p.stream, &stream_config, msg));
     enum err e = p.stream->ops->connect(p.stream, msg);

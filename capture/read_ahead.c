@@ -5,13 +5,18 @@
 
 #include "capture/binlog_header.h"
 
-void read_ahead_begin(struct read_ahead *r, const struct source_place *from, const struct source_place *until, bool wants_gtids)
+void read_ahead_begin(struct read_ahead *r, const struct source_place *from, const struct source_place *until,
+                      bool wants_gtids)
 {
-    *r = (struct read_ahead){.is_under_way = true, .from = *from, .until = *until, .wants_gtids = wants_gtids, .at = *from};
+    *r = (struct read_ahead){
+        .is_under_way = true, .from = *from, .until = *until, .wants_gtids = wants_gtids, .at = *from};
     if (wants_gtids) r->at.position = BINLOG_FIRST_POSITION;
 }
 
-static bool is_behind_from(const struct read_ahead *r) { return source_place_compare(&r->at, &r->from) > 0; }
+static bool is_behind_from(const struct read_ahead *r)
+{
+    return source_place_compare(&r->at, &r->from) > 0;
+}
 
 /* The GTID of a transaction that ended before `from`. */
 static enum err gtid_settle(struct read_ahead *r, const struct read_ahead_door *door)
@@ -21,7 +26,8 @@ static enum err gtid_settle(struct read_ahead *r, const struct read_ahead_door *
     return gtid_set_add(door->gtids, r->gtid.uuid, r->gtid.number, r->gtid.number);
 }
 
-static enum err look_gtids(struct read_ahead *r, const struct read_ahead_door *door, const struct binlog_header *h, struct cursor body)
+static enum err look_gtids(struct read_ahead *r, const struct read_ahead_door *door, const struct binlog_header *h,
+                           struct cursor body)
 {
     switch (h->type) {
     case BINLOG_PREVIOUS_GTIDS: {
@@ -29,7 +35,9 @@ static enum err look_gtids(struct read_ahead *r, const struct read_ahead_door *d
         enum err e = gtid_set_from_previous_gtids(door->gtids, body);
         return e == ERR_UNSUPPORTED ? ERR_OK : e;
     }
-    case BINLOG_FORMAT_DESCRIPTION: case BINLOG_ROTATE: case BINLOG_STOP:
+    case BINLOG_FORMAT_DESCRIPTION:
+    case BINLOG_ROTATE:
+    case BINLOG_STOP:
         if (h->next_position != 0) r->gtid_pending = false; /* the source crashed: it never happened */
         return ERR_OK;
     case BINLOG_GTID:
@@ -85,7 +93,8 @@ static enum err look_event(struct read_ahead *r, const struct read_ahead_door *d
 enum err read_ahead(struct read_ahead *r, const struct read_ahead_door *door, struct err_msg *msg)
 {
     const struct source_stream_ops *ops = door->stream->ops;
-    if (r->at.position > UINT32_MAX) return err_set(msg, ERR_TOO_LARGE, "%s is larger than the 4 GiB that the source can be asked for", r->at.file);
+    if (r->at.position > UINT32_MAX)
+        return err_set(msg, ERR_TOO_LARGE, "%s is larger than the 4 GiB that the source can be asked for", r->at.file);
     r->format_known = false;
     TRY(ops->dump(door->stream, r->at.file, (uint32_t)r->at.position, msg));
     while (source_place_compare(&r->at, &r->until) < 0) {
@@ -97,7 +106,8 @@ enum err read_ahead(struct read_ahead *r, const struct read_ahead_door *door, st
         TRY(e);
         e = look_event(r, door, event, size);
         if (e != ERR_OK)
-            return err_set(msg, e, "an event before %s:%llu cannot be read: %s", r->at.file, (unsigned long long)r->at.position, err_text(e));
+            return err_set(msg, e, "an event before %s:%llu cannot be read: %s", r->at.file,
+                           (unsigned long long)r->at.position, err_text(e));
     }
     r->is_under_way = false;
     return r->wants_gtids ? gtid_settle(r, door) : ERR_OK;

@@ -39,7 +39,10 @@ int source_place_compare(const struct source_place *a, const struct source_place
 
 /* --- facts --- */
 
-static bool is_on(const char *word) { return strcasecmp(word, "ON") == 0 || strcmp(word, "1") == 0; }
+static bool is_on(const char *word)
+{
+    return strcasecmp(word, "ON") == 0 || strcmp(word, "1") == 0;
+}
 
 static enum err variable_row(void *context, const char *const *field, const size_t *bytes, uint32_t count)
 {
@@ -48,12 +51,17 @@ static enum err variable_row(void *context, const char *const *field, const size
     if (count < 2) return ERR_INVALID;
     copy_field(name, sizeof name, field[0], bytes[0]);
     copy_field(value, sizeof value, field[1], bytes[1]);
-    struct { const char *name; char *out; size_t size; } words[] = {
-        {"version", f->version, sizeof f->version}, {"server_uuid", f->server_uuid, sizeof f->server_uuid},
-        {"binlog_format", f->binlog_format, sizeof f->binlog_format}, {"binlog_row_image", f->row_image, sizeof f->row_image},
-        {"binlog_row_value_options", f->row_value_options, sizeof f->row_value_options},
-        {"binlog_transaction_compression", f->payload_compression, sizeof f->payload_compression},
-        {"log_bin_compress", f->payload_compression, sizeof f->payload_compression}};
+    struct {
+        const char *name;
+        char *out;
+        size_t size;
+    } words[] = {{"version", f->version, sizeof f->version},
+                 {"server_uuid", f->server_uuid, sizeof f->server_uuid},
+                 {"binlog_format", f->binlog_format, sizeof f->binlog_format},
+                 {"binlog_row_image", f->row_image, sizeof f->row_image},
+                 {"binlog_row_value_options", f->row_value_options, sizeof f->row_value_options},
+                 {"binlog_transaction_compression", f->payload_compression, sizeof f->payload_compression},
+                 {"log_bin_compress", f->payload_compression, sizeof f->payload_compression}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcasecmp(name, words[i].name) == 0) copy_field(words[i].out, words[i].size, field[1], bytes[1]);
     }
@@ -73,12 +81,16 @@ static enum err clock_row(void *context, const char *const *field, const size_t 
     return ERR_OK;
 }
 
-enum err source_facts_read(struct source_stream *s, const struct clock *clock, struct source_facts *out, struct err_msg *msg)
+enum err source_facts_read(struct source_stream *s, const struct clock *clock, struct source_facts *out,
+                           struct err_msg *msg)
 {
     struct source_facts f = {0};
-    TRY(s->ops->query(s, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version','server_uuid','server_id','log_bin',"
-                      "'binlog_format','binlog_row_image','lower_case_table_names','gtid_mode','binlog_row_value_options',"
-                      "'binlog_transaction_compression','log_bin_compress')", variable_row, &f, msg));
+    TRY(s->ops->query(
+        s,
+        "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version','server_uuid','server_id','log_bin',"
+        "'binlog_format','binlog_row_image','lower_case_table_names','gtid_mode','binlog_row_value_options',"
+        "'binlog_transaction_compression','log_bin_compress')",
+        variable_row, &f, msg));
     unsigned major = 0, minor = 0, patch = 0;
     sscanf(f.version, "%3u.%3u.%3u", &major, &minor, &patch);
     f.version_number = major << 16 | (minor & 0xff) << 8 | (patch & 0xff);
@@ -90,7 +102,8 @@ enum err source_facts_read(struct source_stream *s, const struct clock *clock, s
     if (e == ERR_INVALID) e = s->ops->query(s, "SELECT UNIX_TIMESTAMP()", clock_row, &source_s, msg); /* before 5.6 */
     TRY(e);
     f.clock_ahead_ms = (int64_t)(source_s * 1000) - (int64_t)clock_realtime_ms(clock);
-    if (f.version[0] == '\0') return err_set(msg, ERR_CONNECT, "the source does not tell its version: is it a MySQL or MariaDB server?");
+    if (f.version[0] == '\0')
+        return err_set(msg, ERR_CONNECT, "the source does not tell its version: is it a MySQL or MariaDB server?");
     *out = f;
     return ERR_OK;
 }
@@ -98,21 +111,29 @@ enum err source_facts_read(struct source_stream *s, const struct clock *clock, s
 enum err source_facts_check(const struct source_facts *f, uint32_t our_server_id, struct err_msg *msg)
 {
     if (!f->log_bin)
-        return err_set(msg, ERR_SOURCE_CONFIG, "the source writes no binlog; start it with log_bin and binlog_format=ROW");
+        return err_set(msg, ERR_SOURCE_CONFIG,
+                       "the source writes no binlog; start it with log_bin and binlog_format=ROW");
     if (f->binlog_format[0] != '\0' && strcasecmp(f->binlog_format, "ROW") != 0)
-        return err_set(msg, ERR_SOURCE_CONFIG, "binlog_format is %s on the source and must be ROW: SET GLOBAL binlog_format=ROW, then "
-                       "reconnect the source's clients", f->binlog_format);
+        return err_set(msg, ERR_SOURCE_CONFIG,
+                       "binlog_format is %s on the source and must be ROW: SET GLOBAL binlog_format=ROW, then "
+                       "reconnect the source's clients",
+                       f->binlog_format);
     if (f->row_image[0] != '\0' && strcasecmp(f->row_image, "FULL") != 0)
-        return err_set(msg, ERR_SOURCE_CONFIG, "binlog_row_image is %s on the source and must be FULL: SET GLOBAL "
-                       "binlog_row_image=FULL, then reconnect the source's clients", f->row_image);
+        return err_set(msg, ERR_SOURCE_CONFIG,
+                       "binlog_row_image is %s on the source and must be FULL: SET GLOBAL "
+                       "binlog_row_image=FULL, then reconnect the source's clients",
+                       f->row_image);
     if (strcasestr(f->row_value_options, "PARTIAL_JSON") != NULL)
-        return err_set(msg, ERR_SOURCE_CONFIG, "binlog_row_value_options is PARTIAL_JSON on the source, which is not supported: "
+        return err_set(msg, ERR_SOURCE_CONFIG,
+                       "binlog_row_value_options is PARTIAL_JSON on the source, which is not supported: "
                        "SET GLOBAL binlog_row_value_options=''");
     if (is_on(f->payload_compression))
-        return err_set(msg, ERR_SOURCE_CONFIG, "the source compresses its binlog, which is not supported yet: SET GLOBAL %s=OFF",
+        return err_set(msg, ERR_SOURCE_CONFIG,
+                       "the source compresses its binlog, which is not supported yet: SET GLOBAL %s=OFF",
                        f->is_mariadb ? "log_bin_compress" : "binlog_transaction_compression");
     if (f->server_id == our_server_id)
-        return err_set(msg, ERR_SOURCE_CONFIG, "the channel's server id %u is the source's own; give the channel another one", our_server_id);
+        return err_set(msg, ERR_SOURCE_CONFIG,
+                       "the channel's server id %u is the source's own; give the channel another one", our_server_id);
     return ERR_OK;
 }
 
@@ -138,8 +159,8 @@ static enum err end_row(void *context, const char *const *field, const size_t *b
     return e == ERR_INVALID ? ERR_OK : e;
 }
 
-enum err source_end(struct source_stream *s, const struct source_facts *f, struct source_place *out, struct gtid_set *executed,
-                    struct err_msg *msg)
+enum err source_end(struct source_stream *s, const struct source_facts *f, struct source_place *out,
+                    struct gtid_set *executed, struct err_msg *msg)
 {
     enum { VERSION_8_2 = 0x080200 };
     struct end_answer a = {out, executed, false};
@@ -147,11 +168,15 @@ enum err source_end(struct source_stream *s, const struct source_facts *f, struc
     enum err e = s->ops->query(s, is_new ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS", end_row, &a, msg);
     if (e == ERR_ACCESS_DENIED) {
         struct err_msg why = msg == NULL ? (struct err_msg){0} : *msg;
-        return err_set(msg, e, "the account may not ask where the binlog stands: GRANT REPLICATION CLIENT, REPLICATION SLAVE ON *.*: %.300s",
+        return err_set(msg, e,
+                       "the account may not ask where the binlog stands: GRANT REPLICATION CLIENT, REPLICATION SLAVE "
+                       "ON *.*: %.300s",
                        why.text);
     }
     TRY(e);
-    if (!a.found) return err_set(msg, ERR_SOURCE_CONFIG, "the source writes no binlog; start it with log_bin and binlog_format=ROW");
+    if (!a.found)
+        return err_set(msg, ERR_SOURCE_CONFIG,
+                       "the source writes no binlog; start it with log_bin and binlog_format=ROW");
     return ERR_OK;
 }
 
@@ -180,7 +205,8 @@ enum err source_start(struct source_stream *s, struct source_place *out, struct 
 {
     struct logs_answer a = {0};
     TRY(s->ops->query(s, "SHOW BINARY LOGS", logs_row, &a, msg));
-    if (a.first[0] == '\0') return err_set(msg, ERR_SOURCE_CONFIG, "the source has no binlog files; start it with log_bin");
+    if (a.first[0] == '\0')
+        return err_set(msg, ERR_SOURCE_CONFIG, "the source has no binlog files; start it with log_bin");
     memcpy(out->file, a.first, sizeof out->file);
     out->position = 4;
     return ERR_OK;
@@ -194,18 +220,25 @@ enum err source_place_check(struct source_stream *s, struct source_place *place,
     if (!a.found) {
         bool is_before = source_file_number(place->file) < source_file_number(a.first);
         return err_set(msg, is_before ? ERR_SOURCE_PURGED : ERR_SOURCE_HISTORY,
-                       is_before ? "the source has purged %s, where capture must go on: its binlog begins at %s; delete the channel and create it anew, "
+                       is_before ? "the source has purged %s, where capture must go on: its binlog begins at %s; "
+                                   "delete the channel and create it anew, "
                                    "and keep binlogs longer on the source"
-                                 : "the source has no %s, where capture must go on: its binlog begins at %s and was reset, or it is another server; delete "
-                                   "the channel and create it anew", place->file, a.first);
+                                 : "the source has no %s, where capture must go on: its binlog begins at %s and was "
+                                   "reset, or it is another server; delete "
+                                   "the channel and create it anew",
+                       place->file, a.first);
     }
     if (place->position > a.size)
-        return err_set(msg, ERR_SOURCE_HISTORY, "%s ends at %" PRIu64 " on the source, but was read up to %" PRIu64 ": the source lost "
-                       "changes in a crash (sync_binlog=1 prevents it), or it is another server", place->file, a.size, place->position);
+        return err_set(msg, ERR_SOURCE_HISTORY,
+                       "%s ends at %" PRIu64 " on the source, but was read up to %" PRIu64 ": the source lost "
+                       "changes in a crash (sync_binlog=1 prevents it), or it is another server",
+                       place->file, a.size, place->position);
     if (place->position <= UINT32_MAX) return ERR_OK;
     if (a.next[0] == '\0' || a.size - place->position > ROTATE_BYTES_MAX)
-        return err_set(msg, ERR_TOO_LARGE, "capture must go on at %s:%" PRIu64 ", beyond the 4 GiB that the source can be asked for; "
-                       "FLUSH BINARY LOGS on the source and split its largest transactions", place->file, place->position);
+        return err_set(msg, ERR_TOO_LARGE,
+                       "capture must go on at %s:%" PRIu64 ", beyond the 4 GiB that the source can be asked for; "
+                       "FLUSH BINARY LOGS on the source and split its largest transactions",
+                       place->file, place->position);
     memcpy(place->file, a.next, sizeof place->file);
     place->position = 4;
     return ERR_OK;
@@ -219,11 +252,13 @@ static enum err gtids_row(void *context, const char *const *field, const size_t 
     return gtid_set_parse(set, field[0], bytes[0]);
 }
 
-enum err source_mariadb_gtids(struct source_stream *s, const struct source_place *place, struct gtid_set *out, struct err_msg *msg)
+enum err source_mariadb_gtids(struct source_stream *s, const struct source_place *place, struct gtid_set *out,
+                              struct err_msg *msg)
 {
     char sql[SOURCE_FILE_BYTES + 64];
     for (const char *c = place->file; *c != '\0'; c++) {
-        if (*c == '\'' || *c == '\\') return err_set(msg, ERR_UNSUPPORTED, "the binlog file's name holds a quote: %s", place->file);
+        if (*c == '\'' || *c == '\\')
+            return err_set(msg, ERR_UNSUPPORTED, "the binlog file's name holds a quote: %s", place->file);
     }
     snprintf(sql, sizeof sql, "SELECT BINLOG_GTID_POS('%s', %" PRIu64 ")", place->file, place->position);
     return s->ops->query(s, sql, gtids_row, out, msg);

@@ -1,4 +1,5 @@
-/* capture/source_facts.h -- what capture asks the source with SQL: who it is, how it is set up, where its binlog stands. */
+/* capture/source_facts.h -- what capture asks the source with SQL: who it is, how it is set up, where its binlog
+ * stands. */
 #ifndef CAPTURE_SOURCE_FACTS_H
 #define CAPTURE_SOURCE_FACTS_H
 
@@ -13,32 +14,34 @@
 enum { SOURCE_FILE_BYTES = 256, SOURCE_WORD_BYTES = 32 };
 
 struct source_facts {
-    char     version[64];      /* as @@version says it */
-    uint32_t version_number;   /* major << 16 | minor << 8 | patch */
-    bool     is_mariadb;
-    char     server_uuid[65];  /* "" where the version has none */
+    char version[64];        /* as @@version says it */
+    uint32_t version_number; /* major << 16 | minor << 8 | patch */
+    bool is_mariadb;
+    char server_uuid[65]; /* "" where the version has none */
     uint32_t server_id;
-    bool     ignore_case;      /* lower_case_table_names is not 0 */
-    bool     has_gtids;        /* MySQL with gtid_mode, MariaDB from 10.0 */
-    bool     log_bin;
-    char     binlog_format[SOURCE_WORD_BYTES];
-    char     row_image[SOURCE_WORD_BYTES];     /* "" where the version has no such variable: images are full */
-    char     row_value_options[SOURCE_WORD_BYTES];
-    char     payload_compression[SOURCE_WORD_BYTES]; /* MySQL's binlog_transaction_compression, MariaDB's log_bin_compress */
-    int64_t  clock_ahead_ms;   /* the source's clock less ours */
+    bool ignore_case; /* lower_case_table_names is not 0 */
+    bool has_gtids;   /* MySQL with gtid_mode, MariaDB from 10.0 */
+    bool log_bin;
+    char binlog_format[SOURCE_WORD_BYTES];
+    char row_image[SOURCE_WORD_BYTES]; /* "" where the version has no such variable: images are full */
+    char row_value_options[SOURCE_WORD_BYTES];
+    char
+        payload_compression[SOURCE_WORD_BYTES]; /* MySQL's binlog_transaction_compression, MariaDB's log_bin_compress */
+    int64_t clock_ahead_ms;                     /* the source's clock less ours */
 };
 
 struct source_place { /* in the source's binlog */
-    char     file[SOURCE_FILE_BYTES];
+    char file[SOURCE_FILE_BYTES];
     uint64_t position;
 };
 
 /* The number behind the last dot of a binlog file's name; 0: none. */
 uint32_t source_file_number(const char *file);
 /* <0, 0, >0: order in the binlog. */
-int      source_place_compare(const struct source_place *a, const struct source_place *b);
+int source_place_compare(const struct source_place *a, const struct source_place *b);
 
-NODISCARD enum err source_facts_read(struct source_stream *s, const struct clock *clock, struct source_facts *out, struct err_msg *msg);
+NODISCARD enum err source_facts_read(struct source_stream *s, const struct clock *clock, struct source_facts *out,
+                                     struct err_msg *msg);
 
 /* ERR_SOURCE_CONFIG with words that say what to set, when the source's settings do not allow a channel. */
 NODISCARD enum err source_facts_check(const struct source_facts *f, uint32_t our_server_id, struct err_msg *msg);
@@ -48,10 +51,11 @@ NODISCARD enum err source_end(struct source_stream *s, const struct source_facts
                               struct gtid_set *executed, struct err_msg *msg);
 /* The first place that the source still has. */
 NODISCARD enum err source_start(struct source_stream *s, struct source_place *out, struct err_msg *msg);
-/* Is this place still on the source?  A place at the very end of a file larger than 4 GiB moves to the next file's start (the dump command has
- * 32 bits).  ERR_SOURCE_PURGED, ERR_SOURCE_HISTORY, ERR_TOO_LARGE. */
+/* Is this place still on the source?  A place at the very end of a file larger than 4 GiB moves to the next file's
+ * start (the dump command has 32 bits).  ERR_SOURCE_PURGED, ERR_SOURCE_HISTORY, ERR_TOO_LARGE. */
 NODISCARD enum err source_place_check(struct source_stream *s, struct source_place *place, struct err_msg *msg);
 /* MariaDB: the GTID set of a place. */
-NODISCARD enum err source_mariadb_gtids(struct source_stream *s, const struct source_place *place, struct gtid_set *out, struct err_msg *msg);
+NODISCARD enum err source_mariadb_gtids(struct source_stream *s, const struct source_place *place, struct gtid_set *out,
+                                        struct err_msg *msg);
 
 #endif

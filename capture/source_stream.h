@@ -1,7 +1,7 @@
 /* capture/source_stream.h -- the seam to the source: its byte stream of binlog events, and questions to it as SQL.
  *
- * Two sides: source_stream_mysql_open (the MySQL client library), and capture/stream_sim.h (a scripted binlog in memory, for
- * single-threaded tests).  All functions belong to the capture thread, except cut. */
+ * Two sides: source_stream_mysql_open (the MySQL client library), and capture/stream_sim.h (a scripted binlog in
+ * memory, for single-threaded tests).  All functions belong to the capture thread, except cut. */
 #ifndef CAPTURE_SOURCE_STREAM_H
 #define CAPTURE_SOURCE_STREAM_H
 
@@ -13,19 +13,21 @@
 
 struct source_stream;
 
-/* One row of a result: fields as text, NULL for SQL NULL, not NUL-terminated.  An error ends the query and is returned. */
+/* One row of a result: fields as text, NULL for SQL NULL, not NUL-terminated.  An error ends the query and is returned.
+ */
 typedef enum err source_row(void *context, const char *const *field, const size_t *field_bytes, uint32_t field_count);
 
 struct source_stream_ops {
     /* Opens the connection for questions.  ERR_CONNECT, ERR_ACCESS_DENIED, ERR_STOPPED. */
     enum err (*connect)(struct source_stream *s, struct err_msg *msg);
 
-    /* Runs one statement; `row` may be NULL when it has no result.  Possible during a dump.  Opens the connection again when it was lost
-     * while nothing was asked.  ERR_DISCONNECTED; ERR_ACCESS_DENIED; ERR_INVALID: any other error of the statement, msg has
-     * its words. */
+    /* Runs one statement; `row` may be NULL when it has no result.  Possible during a dump.  Opens the connection again
+     * when it was lost while nothing was asked.  ERR_DISCONNECTED; ERR_ACCESS_DENIED; ERR_INVALID: any other error of
+     * the statement, msg has its words. */
     enum err (*query)(struct source_stream *s, const char *sql, source_row *row, void *context, struct err_msg *msg);
 
-    /* Starts sending events from the byte `position` of `file`; an earlier dump ends.  ERR_CONNECT, ERR_ACCESS_DENIED, ERR_DISCONNECTED. */
+    /* Starts sending events from the byte `position` of `file`; an earlier dump ends.  ERR_CONNECT, ERR_ACCESS_DENIED,
+     * ERR_DISCONNECTED. */
     enum err (*dump)(struct source_stream *s, const char *file, uint32_t position, struct err_msg *msg);
 
     /* The next event, header and checksum included; valid until the next call.  Blocks (simulated: ERR_AGAIN instead).
@@ -47,16 +49,17 @@ struct source_stream { /* first member of each side's own struct */
 };
 
 struct source_stream_config { /* borrowed until close */
-    const char *host; /* or a unix socket's path when it begins with '/' */
-    uint16_t    port;
+    const char *host;         /* or a unix socket's path when it begins with '/' */
+    uint16_t port;
     const char *user, *password;
-    uint32_t    server_id;
-    uint64_t    packet_bytes_max;
-    uint32_t    heartbeat_ms;       /* asked from the source */
-    uint32_t    connect_timeout_s;
+    uint32_t server_id;
+    uint64_t packet_bytes_max;
+    uint32_t heartbeat_ms; /* asked from the source */
+    uint32_t connect_timeout_s;
 };
 
 /* The real side.  Nothing is connected yet.  ERR_NO_MEMORY. */
-NODISCARD enum err source_stream_mysql_open(struct source_stream **out, const struct source_stream_config *config, struct err_msg *msg);
+NODISCARD enum err source_stream_mysql_open(struct source_stream **out, const struct source_stream_config *config,
+                                            struct err_msg *msg);
 
 #endif

@@ -15,7 +15,10 @@ static bool is_word_char(char c)
            ((unsigned char)c & 0x80) != 0;
 }
 
-static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
 /* Skips a comment that ends with `end_mark` (or with the text). */
 static void skip_comment(struct scan *s, const char *end_mark)
@@ -30,15 +33,21 @@ static void skip_blank(struct scan *s)
 {
     for (;;) {
         size_t left = (size_t)(s->end - s->at);
-        if (left > 0 && is_space(*s->at)) s->at++;
-        else if (left > 0 && *s->at == '#') skip_comment(s, "\n");
-        else if (left > 2 && memcmp(s->at, "--", 2) == 0 && is_space(s->at[2])) skip_comment(s, "\n");
+        if (left > 0 && is_space(*s->at))
+            s->at++;
+        else if (left > 0 && *s->at == '#')
+            skip_comment(s, "\n");
+        else if (left > 2 && memcmp(s->at, "--", 2) == 0 && is_space(s->at[2]))
+            skip_comment(s, "\n");
         else if (left > 2 && (memcmp(s->at, "/*!", 3) == 0 || (left > 3 && memcmp(s->at, "/*M!", 4) == 0))) {
             s->at += s->at[2] == '!' ? 3 : 4;
             while (s->at < s->end && *s->at >= '0' && *s->at <= '9') s->at++;
-        } else if (left > 1 && memcmp(s->at, "/*", 2) == 0) skip_comment(s, "*/");
-        else if (left > 1 && memcmp(s->at, "*/", 2) == 0) s->at += 2;
-        else return;
+        } else if (left > 1 && memcmp(s->at, "/*", 2) == 0)
+            skip_comment(s, "*/");
+        else if (left > 1 && memcmp(s->at, "*/", 2) == 0)
+            s->at += 2;
+        else
+            return;
     }
 }
 
@@ -193,7 +202,8 @@ static void database_of(struct scan *s, struct statement *st, const struct conte
     n->table[0] = '\0';
     st->name_count = 1;
     struct scan before = *s;
-    bool is_default = take_word(s, "CHARACTER") || take_word(s, "CHARSET") || take_word(s, "DEFAULT") || take_word(s, "COLLATE");
+    bool is_default =
+        take_word(s, "CHARACTER") || take_word(s, "CHARSET") || take_word(s, "DEFAULT") || take_word(s, "COLLATE");
     *s = before;
     if (is_default && c->database_bytes < sizeof n->database) {
         memcpy(n->database, c->database, c->database_bytes); /* ALTER DATABASE CHARACTER SET ...: the default one */
@@ -232,8 +242,9 @@ static bool ends_with_start_transaction(struct scan s)
 /* Behind CREATE, ALTER or DROP: up to the object's kind. */
 static void object_of(struct scan *s, struct statement *st, const struct context *c, char verb)
 {
-    static const char *const others[] = {"VIEW", "TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "SERVER", "TABLESPACE",
-                                         "UNDO", "LOGFILE", "PACKAGE", "INSTANCE", "SPATIAL REFERENCE", "RESOURCE", "LIBRARY"};
+    static const char *const others[] = {"VIEW",     "TRIGGER",           "PROCEDURE", "FUNCTION", "EVENT",
+                                         "SERVER",   "TABLESPACE",        "UNDO",      "LOGFILE",  "PACKAGE",
+                                         "INSTANCE", "SPATIAL REFERENCE", "RESOURCE",  "LIBRARY"};
     if (take_word(s, "OR")) take_word(s, "REPLACE");
     if (take_word(s, "USER") || take_word(s, "ROLE")) {
         st->kind = STATEMENT_ACCOUNT;
@@ -268,7 +279,8 @@ static void object_of(struct scan *s, struct statement *st, const struct context
         if (take_word(s, "INDEX")) index_of(s, st, c);
         return;
     }
-    if (take_word(s, "SEQUENCE")) return; /* MariaDB's; its rows are of no table that can be selected by users' meaning */
+    if (take_word(s, "SEQUENCE"))
+        return; /* MariaDB's; its rows are of no table that can be selected by users' meaning */
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         if (take_word(s, others[i])) return;
     }
@@ -300,18 +312,24 @@ static void change_of(struct scan *s, struct statement *st, const struct context
 
 static bool transaction_word(struct scan *s, struct statement *st)
 {
-    if (take_word(s, "BEGIN") || take_word(s, "START")) st->kind = STATEMENT_BEGIN;
-    else if (take_word(s, "COMMIT")) st->kind = STATEMENT_COMMIT;
+    if (take_word(s, "BEGIN") || take_word(s, "START"))
+        st->kind = STATEMENT_BEGIN;
+    else if (take_word(s, "COMMIT"))
+        st->kind = STATEMENT_COMMIT;
     else if (take_word(s, "ROLLBACK")) {
         take_word(s, "WORK");
         st->kind = take_word(s, "TO") ? STATEMENT_ROLLBACK_TO : STATEMENT_ROLLBACK;
-    } else if (take_word(s, "SAVEPOINT") || take_word(s, "RELEASE")) st->kind = STATEMENT_SAVEPOINT;
-    else if (take_word(s, "XA")) st->kind = STATEMENT_XA;
-    else return false;
+    } else if (take_word(s, "SAVEPOINT") || take_word(s, "RELEASE"))
+        st->kind = STATEMENT_SAVEPOINT;
+    else if (take_word(s, "XA"))
+        st->kind = STATEMENT_XA;
+    else
+        return false;
     return true;
 }
 
-void statement_classify(struct statement *out, const char *text, size_t text_bytes, const char *database, size_t database_bytes)
+void statement_classify(struct statement *out, const char *text, size_t text_bytes, const char *database,
+                        size_t database_bytes)
 {
     static const char *const account[] = {"GRANT", "REVOKE"};
     static const char *const change[] = {"INSERT", "REPLACE", "UPDATE", "DELETE"};
@@ -345,9 +363,12 @@ void statement_classify(struct statement *out, const char *text, size_t text_byt
         }
     }
     out->kind = STATEMENT_OTHER_DDL;
-    if (take_word(&s, "CREATE")) object_of(&s, out, &c, 'C');
-    else if (take_word(&s, "ALTER")) object_of(&s, out, &c, 'A');
-    else if (take_word(&s, "DROP")) object_of(&s, out, &c, 'D');
+    if (take_word(&s, "CREATE"))
+        object_of(&s, out, &c, 'C');
+    else if (take_word(&s, "ALTER"))
+        object_of(&s, out, &c, 'A');
+    else if (take_word(&s, "DROP"))
+        object_of(&s, out, &c, 'D');
     else if (take_word(&s, "TRUNCATE")) {
         out->kind = STATEMENT_TRUNCATE;
         take_word(&s, "TABLE");

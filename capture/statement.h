@@ -11,20 +11,30 @@
 #include <stdint.h>
 
 enum statement_kind {
-    STATEMENT_BEGIN, STATEMENT_COMMIT, STATEMENT_ROLLBACK, STATEMENT_SAVEPOINT, STATEMENT_ROLLBACK_TO, STATEMENT_XA,
-    STATEMENT_ACCOUNT,  /* its text holds secrets: never emitted, never logged */
-    STATEMENT_TABLE,    /* changes tables: CREATE, ALTER, DROP, RENAME TABLE; INDEX; DATABASE */
-    STATEMENT_TRUNCATE, /* empties a table, leaves its definition */
-    STATEMENT_OTHER_DDL,/* views, triggers, routines, events, ...: no table's definition changes */
-    STATEMENT_CHANGE,   /* INSERT, UPDATE, ...: row changes logged as a statement */
-    STATEMENT_NEUTRAL,  /* FLUSH, ANALYZE, a comment, ...: nothing that concerns a follower */
+    STATEMENT_BEGIN,
+    STATEMENT_COMMIT,
+    STATEMENT_ROLLBACK,
+    STATEMENT_SAVEPOINT,
+    STATEMENT_ROLLBACK_TO,
+    STATEMENT_XA,
+    STATEMENT_ACCOUNT,   /* its text holds secrets: never emitted, never logged */
+    STATEMENT_TABLE,     /* changes tables: CREATE, ALTER, DROP, RENAME TABLE; INDEX; DATABASE */
+    STATEMENT_TRUNCATE,  /* empties a table, leaves its definition */
+    STATEMENT_OTHER_DDL, /* views, triggers, routines, events, ...: no table's definition changes */
+    STATEMENT_CHANGE,    /* INSERT, UPDATE, ...: row changes logged as a statement */
+    STATEMENT_NEUTRAL,   /* FLUSH, ANALYZE, a comment, ...: nothing that concerns a follower */
 };
 
-enum statement_touches { STATEMENT_TOUCHES_NOTHING, STATEMENT_TOUCHES_TABLES, STATEMENT_TOUCHES_DATABASE, STATEMENT_TOUCHES_UNKNOWN };
+enum statement_touches {
+    STATEMENT_TOUCHES_NOTHING,
+    STATEMENT_TOUCHES_TABLES,
+    STATEMENT_TOUCHES_DATABASE,
+    STATEMENT_TOUCHES_UNKNOWN
+};
 
 enum { STATEMENT_NAMES_MAX = 32, STATEMENT_NAME_BYTES = 256 };
 
-struct statement_name { /* NUL-terminated, without quotes */
+struct statement_name {                  /* NUL-terminated, without quotes */
     char database[STATEMENT_NAME_BYTES]; /* the QUERY event's default when the text names none */
     char table[STATEMENT_NAME_BYTES];    /* "" when a database is touched as a whole */
 };
@@ -37,8 +47,10 @@ struct statement {
     struct statement_name name[STATEMENT_NAMES_MAX];
 };
 
-/* About 16 KB: keep one, do not put it on the stack of a hot path.  The kinds from BEGIN to XA are recognised first and cost a few compares. */
-void statement_classify(struct statement *out, const char *text, size_t text_bytes, const char *database, size_t database_bytes);
+/* About 16 KB: keep one, do not put it on the stack of a hot path.  The kinds from BEGIN to XA are recognised first and
+ * cost a few compares. */
+void statement_classify(struct statement *out, const char *text, size_t text_bytes, const char *database,
+                        size_t database_bytes);
 
 /* Is the text UTF-8?  If not, it is taken as latin1 and turned into UTF-8 in `out` (2 x size bytes are always enough).
  * Returns the UTF-8 text, either `text` or `out`. */

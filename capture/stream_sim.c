@@ -22,13 +22,17 @@ struct stream_sim {
     uint8_t made[MADE_EVENT_BYTES]; /* events made for the dump */
 };
 
-static struct stream_sim *of(struct source_stream *s) { return (struct stream_sim *)(void *)s; }
+static struct stream_sim *of(struct source_stream *s)
+{
+    return (struct stream_sim *)(void *)s;
+}
 
 /* --- the source --- */
 
 void stream_sim_source_init(struct stream_sim_source *s, const struct clock *clock, uint64_t seed)
 {
-    *s = (struct stream_sim_source){.clock = clock, .version = "5.7.29-log", .server_uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562"};
+    *s = (struct stream_sim_source){
+        .clock = clock, .version = "5.7.29-log", .server_uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562"};
     random_init(&s->random, seed);
 }
 
@@ -44,7 +48,10 @@ enum err stream_sim_file_begin(struct stream_sim_source *s, const char *name)
     struct stream_sim_file *f = &s->file[s->file_count++];
     *f = (struct stream_sim_file){0};
     memcpy(f->name, name, strlen(name) + 1);
-    return stream_sim_append(s, "\xfe" "bin", BINLOG_FIRST_POSITION);
+    return stream_sim_append(s,
+                             "\xfe"
+                             "bin",
+                             BINLOG_FIRST_POSITION);
 }
 
 enum err stream_sim_append(struct stream_sim_source *s, const void *bytes, size_t size)
@@ -73,8 +80,13 @@ static enum err answer(source_row *row, void *context, const char *const *field,
 
 static enum err answer_variables(const struct stream_sim_source *s, source_row *row, void *context)
 {
-    const char *const variable[][2] = {{"version", s->version}, {"server_uuid", s->server_uuid}, {"server_id", "1"}, {"log_bin", "ON"},
-                                       {"binlog_format", "ROW"}, {"binlog_row_image", "FULL"}, {"lower_case_table_names", "0"},
+    const char *const variable[][2] = {{"version", s->version},
+                                       {"server_uuid", s->server_uuid},
+                                       {"server_id", "1"},
+                                       {"log_bin", "ON"},
+                                       {"binlog_format", "ROW"},
+                                       {"binlog_row_image", "FULL"},
+                                       {"lower_case_table_names", "0"},
                                        {"gtid_mode", "ON"}};
     for (size_t i = 0; i < sizeof variable / sizeof variable[0]; i++) TRY(answer(row, context, variable[i], 2));
     return ERR_OK;
@@ -91,9 +103,13 @@ static enum err answer_logs(const struct stream_sim_source *s, uint32_t from, so
     return ERR_OK;
 }
 
-static bool begins(const char *text, const char *with) { return strncmp(text, with, strlen(with)) == 0; }
+static bool begins(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
 
-static enum err stream_query(struct source_stream *stream, const char *sql, source_row *row, void *context, struct err_msg *msg)
+static enum err stream_query(struct source_stream *stream, const char *sql, source_row *row, void *context,
+                             struct err_msg *msg)
 {
     struct stream_sim *c = of(stream);
     const struct stream_sim_source *s = c->source;
@@ -110,7 +126,8 @@ static enum err stream_query(struct source_stream *stream, const char *sql, sour
         return answer(row, context, field, 1);
     }
     if (strstr(sql, "information_schema.COLUMNS") != NULL) {
-        for (uint32_t i = 0; i < s->column_count; i++) TRY(answer(row, context, s->column[i], STREAM_SIM_COLUMN_FIELDS));
+        for (uint32_t i = 0; i < s->column_count; i++)
+            TRY(answer(row, context, s->column[i], STREAM_SIM_COLUMN_FIELDS));
         return ERR_OK;
     }
     if (strstr(sql, "information_schema.STATISTICS") != NULL) {
@@ -138,7 +155,8 @@ static enum err stream_dump(struct source_stream *stream, const char *file, uint
     if (s->is_down) return err_set(msg, ERR_CONNECT, "the simulated source is down");
     for (uint32_t i = s->purged; i < s->file_count; i++) {
         if (strcmp(s->file[i].name, file) != 0) continue;
-        if (position < BINLOG_FIRST_POSITION || position > s->file[i].size) return err_set(msg, ERR_SOURCE_HISTORY, "impossible position");
+        if (position < BINLOG_FIRST_POSITION || position > s->file[i].size)
+            return err_set(msg, ERR_SOURCE_HISTORY, "impossible position");
         c->file = i;
         c->position = position;
         c->send = SEND_ROTATE;
@@ -253,8 +271,14 @@ static void stream_disconnect(struct source_stream *stream)
     c->is_connected = c->is_dumping = false;
 }
 
-static void stream_cut(struct source_stream *stream) { of(stream)->is_cut = true; }
-static void stream_close(struct source_stream *stream) { free(of(stream)); }
+static void stream_cut(struct source_stream *stream)
+{
+    of(stream)->is_cut = true;
+}
+static void stream_close(struct source_stream *stream)
+{
+    free(of(stream));
+}
 
 static const struct source_stream_ops sim_ops = {
     stream_connect, stream_query, stream_dump, stream_next, stream_pending, stream_disconnect, stream_cut, stream_close,

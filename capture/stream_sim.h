@@ -1,8 +1,8 @@
 /* capture/stream_sim.h -- the simulated side of capture/source_stream.h: a source whose binlog files lie in memory.
  *
  * The test owns the source: it appends bytes of binlog events, sets what information_schema answers, and says how often
- * connections break.  Streams opened on it behave as the real side does, but that `next` answers ERR_AGAIN at the binlog's end.
- * Single-threaded. */
+ * connections break.  Streams opened on it behave as the real side does, but that `next` answers ERR_AGAIN at the
+ * binlog's end. Single-threaded. */
 #ifndef CAPTURE_STREAM_SIM_H
 #define CAPTURE_STREAM_SIM_H
 
@@ -17,26 +17,27 @@
 enum { STREAM_SIM_FILES_MAX = 64, STREAM_SIM_NAME_BYTES = 64, STREAM_SIM_COLUMN_FIELDS = 6, STREAM_SIM_KEY_FIELDS = 5 };
 
 struct stream_sim_file {
-    char     name[STREAM_SIM_NAME_BYTES];
+    char name[STREAM_SIM_NAME_BYTES];
     uint8_t *bytes; /* from the file's magic on */
-    size_t   size, capacity;
+    size_t size, capacity;
 };
 
 struct stream_sim_source {
     const struct clock *clock;
     struct random random;
-    uint32_t breaks_per_million;  /* events behind which the connection breaks */
-    uint32_t heartbeat_ms;        /* sent when nothing else was for so long; 0: never */
+    uint32_t breaks_per_million;       /* events behind which the connection breaks */
+    uint32_t heartbeat_ms;             /* sent when nothing else was for so long; 0: never */
     const char *version, *server_uuid; /* "5.7.29-log"; "" for none */
     struct stream_sim_file file[STREAM_SIM_FILES_MAX];
     uint32_t file_count;
-    uint32_t purged;              /* files before this index are no longer there */
-    bool     is_down;             /* connects are refused */
-    /* Rows of information_schema: database, table, column, type, character set, octets; and database, table, key, column, "BTREE". */
+    uint32_t purged; /* files before this index are no longer there */
+    bool is_down;    /* connects are refused */
+    /* Rows of information_schema: database, table, column, type, character set, octets; and database, table, key,
+     * column, "BTREE". */
     const char *(*column)[STREAM_SIM_COLUMN_FIELDS];
     const char *(*key)[STREAM_SIM_KEY_FIELDS];
     uint32_t column_count, key_count;
-    uint64_t breaks, dumps;       /* how often they happened */
+    uint64_t breaks, dumps; /* how often they happened */
 };
 
 void stream_sim_source_init(struct stream_sim_source *s, const struct clock *clock, uint64_t seed);

@@ -1,17 +1,17 @@
 /* capture/transaction.h -- where transactions begin and end in a binlog (docs/design.md 4), as a table.  Pure.
  *
- * The caller says what it read (an input) and does what the answer says (an action).  Nothing else in capture decides where a
- * transaction ends. */
+ * The caller says what it read (an input) and does what the answer says (an action).  Nothing else in capture decides
+ * where a transaction ends. */
 #ifndef CAPTURE_TRANSACTION_H
 #define CAPTURE_TRANSACTION_H
 
 #include <stdint.h>
 
-enum transaction_state { /* 0 is no state: a table entry left out is "cannot happen" */
-    TRANSACTION_NONE = 1,  /* between transactions */
-    TRANSACTION_ANNOUNCED, /* a GTID was read, its statement comes */
-    TRANSACTION_OPEN,
-    TRANSACTION_STATE_COUNT
+enum transaction_state {                        /* 0 is no state: a table entry left out is "cannot happen" */
+                         TRANSACTION_NONE = 1,  /* between transactions */
+                         TRANSACTION_ANNOUNCED, /* a GTID was read, its statement comes */
+                         TRANSACTION_OPEN,
+                         TRANSACTION_STATE_COUNT
 };
 
 enum transaction_input {
@@ -30,8 +30,10 @@ enum transaction_input {
 enum transaction_action {
     TRANSACTION_WRONG,   /* the binlog contradicts itself, or is of a kind that we do not know */
     TRANSACTION_GO_ON,   /* nothing begins or ends */
-    TRANSACTION_BEGINS,  /* all that follows belongs to it (after GTID_BEGIN, BEGIN, DDL_BEGIN; the DDL is its first event) */
-    TRANSACTION_CHANGES, /* the event belongs to the open transaction (rows; a DDL inside: MariaDB's CREATE TABLE ... SELECT) */
+    TRANSACTION_BEGINS,  /* all that follows belongs to it (after GTID_BEGIN, BEGIN, DDL_BEGIN; the DDL is its first
+                            event) */
+    TRANSACTION_CHANGES, /* the event belongs to the open transaction (rows; a DDL inside: MariaDB's CREATE TABLE ...
+                            SELECT) */
     TRANSACTION_COMMITS, /* ends and counts; its GTID enters the set */
     TRANSACTION_IS_DDL,  /* the statement is a whole transaction; its GTID enters the set */
     TRANSACTION_UNDONE,  /* QUERY ROLLBACK: ends without its changes; its GTID enters the set */
@@ -42,7 +44,10 @@ struct transaction {
     enum transaction_state state;
 };
 
-static inline void transaction_init(struct transaction *t) { t->state = TRANSACTION_NONE; }
+static inline void transaction_init(struct transaction *t)
+{
+    t->state = TRANSACTION_NONE;
+}
 enum transaction_action transaction_step(struct transaction *t, enum transaction_input input);
 
 #endif

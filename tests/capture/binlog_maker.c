@@ -8,7 +8,8 @@
 #include "base/invariant.h"
 #include "capture/binlog_header.h"
 
-const uint8_t binlog_maker_uuid[16] = {0x3e, 0x11, 0xfa, 0x47, 0x71, 0xca, 0x11, 0xe1, 0x9e, 0x33, 0xc8, 0x0a, 0xa9, 0x42, 0x95, 0x62};
+const uint8_t binlog_maker_uuid[16] = {0x3e, 0x11, 0xfa, 0x47, 0x71, 0xca, 0x11, 0xe1,
+                                       0x9e, 0x33, 0xc8, 0x0a, 0xa9, 0x42, 0x95, 0x62};
 
 void binlog_maker_init(struct binlog_maker *m, struct stream_sim_source *source)
 {
@@ -37,8 +38,8 @@ void binlog_maker_event(struct binlog_maker *m, uint8_t type, const void *body, 
 
 static void format_description(struct binlog_maker *m)
 {
-    static const uint8_t post_header[] = {56, 13, 0, 8, 0, 18, 0, 4, 4, 4, 4, 18, 0, 0, 95, 0, 4, 26, 8, 0, 0, 0, 8, 8, 8, 2, 0, 0, 0, 10, 10, 10,
-                                          42, 42, 0, 18, 52, 0};
+    static const uint8_t post_header[] = {56, 13, 0, 8, 0, 18, 0, 4, 4, 4, 4,  18, 0,  0,  95, 0, 4,  26, 8,
+                                          0,  0,  0, 8, 8, 8,  2, 0, 0, 0, 10, 10, 10, 42, 42, 0, 18, 52, 0};
     uint8_t body[2 + 50 + 4 + 1 + sizeof post_header + 1] = {4, 0};
     memcpy(body + 2, m->source->version, strlen(m->source->version));
     body[2 + 50 + 4] = BINLOG_HEADER_BYTES;
@@ -113,7 +114,8 @@ void binlog_maker_xid(struct binlog_maker *m)
 
 void binlog_maker_table_map(struct binlog_maker *m, uint64_t table_id, const char *database, const char *table)
 {
-    static const uint8_t columns[] = {2, 3 /* INT */, 252 /* BLOB */, 1, 2 /* metadata: TEXT */, 2 /* text may be NULL */};
+    static const uint8_t columns[] = {2, 3 /* INT */, 252 /* BLOB */, 1, 2 /* metadata: TEXT */,
+                                      2 /* text may be NULL */};
     uint8_t body[256];
     struct sink out = sink_of(body, sizeof body);
     sink_le(&out, table_id, 6);
@@ -126,7 +128,8 @@ void binlog_maker_table_map(struct binlog_maker *m, uint64_t table_id, const cha
     binlog_maker_event(m, BINLOG_TABLE_MAP, body, (size_t)(out.at - body));
 }
 
-void binlog_maker_write(struct binlog_maker *m, uint64_t table_id, uint32_t first_id, uint32_t count, uint32_t text_bytes)
+void binlog_maker_write(struct binlog_maker *m, uint64_t table_id, uint32_t first_id, uint32_t count,
+                        uint32_t text_bytes)
 {
     size_t size = 6 + 2 + 2 + 1 + 1 + (size_t)count * (1 + 4 + 2 + text_bytes);
     uint8_t *body = malloc(size);

@@ -1,4 +1,5 @@
-/* tests/capture/binlog_maker.h -- binlog events as MySQL 5.7 writes them (CRC32, GTIDs, v2 rows), appended to a simulated source. */
+/* tests/capture/binlog_maker.h -- binlog events as MySQL 5.7 writes them (CRC32, GTIDs, v2 rows), appended to a
+ * simulated source. */
 #ifndef TESTS_CAPTURE_BINLOG_MAKER_H
 #define TESTS_CAPTURE_BINLOG_MAKER_H
 
@@ -9,17 +10,18 @@
 
 struct binlog_maker {
     struct stream_sim_source *source;
-    uint32_t now_s;        /* timestamp of the next events */
-    uint64_t gtid_number;  /* of the last transaction */
+    uint32_t now_s;       /* timestamp of the next events */
+    uint64_t gtid_number; /* of the last transaction */
     uint64_t xid;
     uint32_t file_number;
-    uint64_t commit_us;    /* != 0: GTIDs carry it, as 8.0's do */
+    uint64_t commit_us; /* != 0: GTIDs carry it, as 8.0's do */
 };
 
 enum { MAKER_TABLE_BYTES_MAX = 64 };
 
 void binlog_maker_init(struct binlog_maker *m, struct stream_sim_source *source);
-/* Ends the file with a ROTATE (if there is one and `orderly`) and begins the next: FORMAT_DESCRIPTION, PREVIOUS_GTIDS. */
+/* Ends the file with a ROTATE (if there is one and `orderly`) and begins the next: FORMAT_DESCRIPTION, PREVIOUS_GTIDS.
+ */
 void binlog_maker_file(struct binlog_maker *m, bool orderly);
 void binlog_maker_event(struct binlog_maker *m, uint8_t type, const void *body, size_t size);
 void binlog_maker_gtid(struct binlog_maker *m);
@@ -28,7 +30,8 @@ void binlog_maker_xid(struct binlog_maker *m);
 /* TABLE_MAP of (id INT NOT NULL, text TEXT). */
 void binlog_maker_table_map(struct binlog_maker *m, uint64_t table_id, const char *database, const char *table);
 /* One WRITE_ROWS event: rows `first_id` .. first_id + count - 1, each with a text of `text_bytes` made from its id. */
-void binlog_maker_write(struct binlog_maker *m, uint64_t table_id, uint32_t first_id, uint32_t count, uint32_t text_bytes);
+void binlog_maker_write(struct binlog_maker *m, uint64_t table_id, uint32_t first_id, uint32_t count,
+                        uint32_t text_bytes);
 
 extern const uint8_t binlog_maker_uuid[16];
 

@@ -18,10 +18,12 @@ static void feed_init(struct fake_storage *s)
     ck_assert_int_eq(ring_spsc_init(&s->feed.to_producer, RING_BYTES), ERR_OK);
 }
 
-void fake_storage_init(struct fake_storage *s, uint32_t chunk_bytes, uint32_t chunk_count, uint32_t leases_max, bool simulated)
+void fake_storage_init(struct fake_storage *s, uint32_t chunk_bytes, uint32_t chunk_count, uint32_t leases_max,
+                       bool simulated)
 {
     memset(s, 0, sizeof *s);
-    s->pool = (struct chunk_pool){allocated(aligned_alloc(LOG_BLOCK_BYTES, (size_t)chunk_bytes * chunk_count)), chunk_bytes, chunk_count};
+    s->pool = (struct chunk_pool){allocated(aligned_alloc(LOG_BLOCK_BYTES, (size_t)chunk_bytes * chunk_count)),
+                                  chunk_bytes, chunk_count};
     memset(s->pool.bytes, GARBAGE, (size_t)chunk_bytes * chunk_count);
     s->spare = allocated(calloc(chunk_count, sizeof *s->spare));
     s->leased = allocated(calloc(chunk_count, sizeof *s->leased));
@@ -89,7 +91,8 @@ static void leases_grant(struct fake_storage *s)
         if (l == NULL) break;
         uint32_t chunk = s->spare[--s->spare_count];
         *l = (struct feed_lease){FEED_LEASE, chunk};
-        if (s->current == CHUNK_NONE && s->leased_count == 0 && s->segment_bytes > 0) { /* the producer's first: the block it goes on in */
+        if (s->current == CHUNK_NONE && s->leased_count == 0 &&
+            s->segment_bytes > 0) { /* the producer's first: the block it goes on in */
             uint32_t partial = (uint32_t)(s->segment_bytes % LOG_BLOCK_BYTES);
             memcpy(chunk_at(&s->pool, chunk), s->segment + s->segment_bytes - partial, partial);
         }
@@ -118,7 +121,8 @@ static void batch_take(struct fake_storage *s, const struct feed_batch *b)
 {
     bool begins_chunk = s->current == CHUNK_NONE || b->chunk_index != (uint32_t)s->current;
     if ((b->flags & FEED_ROLL) != 0) {
-        ck_assert_msg(b->chunk_position == 0 && begins_chunk, "a new segment does not begin at byte 0 of a fresh chunk");
+        ck_assert_msg(b->chunk_position == 0 && begins_chunk,
+                      "a new segment does not begin at byte 0 of a fresh chunk");
         ck_assert_msg(!s->in_transaction, "a segment rolls in the middle of a transaction");
         s->segment_bytes = 0;
         s->segment_base_offset = b->base_offset;
@@ -129,9 +133,11 @@ static void batch_take(struct fake_storage *s, const struct feed_batch *b)
         int64_t old = s->current;
         s->current = lease_begin(s);
         ck_assert_msg((uint32_t)s->current == b->chunk_index, "chunks are begun in another order than leased");
-        ck_assert_msg(b->chunk_position == partial, "a chunk begins at %u, not behind the %u bytes of the last block", b->chunk_position, partial);
+        ck_assert_msg(b->chunk_position == partial, "a chunk begins at %u, not behind the %u bytes of the last block",
+                      b->chunk_position, partial);
         const uint8_t *chunk = chunk_at(&s->pool, b->chunk_index);
-        ck_assert_msg(partial == 0 || memcmp(chunk, s->segment + s->segment_bytes - partial, partial) == 0, "the last block was not copied");
+        ck_assert_msg(partial == 0 || memcmp(chunk, s->segment + s->segment_bytes - partial, partial) == 0,
+                      "the last block was not copied");
         if (old != CHUNK_NONE) chunk_return(s, (uint32_t)old);
     } else {
         ck_assert_msg(b->chunk_position == s->current_position, "a gap between batches");
@@ -159,15 +165,19 @@ static void *copy_of(const void *bytes, size_t size)
     return copy;
 }
 
-static void record_keep(struct fake_storage *s, const struct record_view *r, const struct record_header *position, const struct record_header *set)
+static void record_keep(struct fake_storage *s, const struct record_view *r, const struct record_header *position,
+                        const struct record_header *set)
 {
     if (s->record_count == s->record_capacity) {
         s->record_capacity = s->record_capacity == 0 ? 1024 : 2 * s->record_capacity;
         s->record = allocated(realloc(s->record, s->record_capacity * sizeof *s->record));
     }
     struct fake_record *k = &s->record[s->record_count++];
-    *k = (struct fake_record){.offset = r->offset, .timestamp_ms = r->timestamp_ms, .value = copy_of(r->value, r->value_bytes),
-                              .value_bytes = r->value_bytes, .segment = s->segments};
+    *k = (struct fake_record){.offset = r->offset,
+                              .timestamp_ms = r->timestamp_ms,
+                              .value = copy_of(r->value, r->value_bytes),
+                              .value_bytes = r->value_bytes,
+                              .segment = s->segments};
     if (position != NULL) {
         k->position = copy_of(position->value, position->value_bytes);
         k->position_bytes = position->value_bytes;
@@ -176,7 +186,8 @@ static void record_keep(struct fake_storage *s, const struct record_view *r, con
 }
 
 /* Every record of the batch; returns how many of them end a transaction. */
-static uint32_t batch_records(struct fake_storage *s, const struct record_batch_view *v, bool begins_segment, bool *last_ends)
+static uint32_t batch_records(struct fake_storage *s, const struct record_batch_view *v, bool begins_segment,
+                              bool *last_ends)
 {
     struct cursor at = cursor_of(v->records, v->records_bytes);
     uint32_t count = 0, ends = 0;
@@ -187,8 +198,8 @@ static uint32_t batch_records(struct fake_storage *s, const struct record_batch_
         ck_assert_msg(r.offset == v->base_offset + count, "offsets have a gap");
         *last_ends = record_header_find(&r, RECORD_HEADER_POSITION, &position);
         bool has_set = record_header_find(&r, RECORD_HEADER_GTID_SET, &set);
-        ck_assert_msg(has_set == (begins_segment && count == 0), "the GTID set is %s record %llu", has_set ? "on" : "missing on",
-                      (unsigned long long)r.offset);
+        ck_assert_msg(has_set == (begins_segment && count == 0), "the GTID set is %s record %llu",
+                      has_set ? "on" : "missing on", (unsigned long long)r.offset);
         ends += *last_ends;
         count++;
         if (s->keeps_records) record_keep(s, &r, *last_ends ? &position : NULL, has_set ? &set : NULL);
@@ -210,14 +221,16 @@ static void on_batch(struct fake_storage *s, const struct feed_batch *b)
     ck_assert_int_eq(record_batch_view(s->segment + before, b->batch_bytes, &v), ERR_OK);
     ck_assert_uint_eq(v.bytes, b->batch_bytes);
     ck_assert_msg(record_batch_crc_holds(s->segment + before, &v), "a batch's CRC does not hold");
-    ck_assert_msg(v.base_offset == b->base_offset && v.record_count == b->record_count, "a descriptor differs from its batch");
-    ck_assert_msg(v.base_offset == s->resume.next_offset, "batch at offset %llu, expected %llu", (unsigned long long)v.base_offset,
-                  (unsigned long long)s->resume.next_offset);
+    ck_assert_msg(v.base_offset == b->base_offset && v.record_count == b->record_count,
+                  "a descriptor differs from its batch");
+    ck_assert_msg(v.base_offset == s->resume.next_offset, "batch at offset %llu, expected %llu",
+                  (unsigned long long)v.base_offset, (unsigned long long)s->resume.next_offset);
     ck_assert_msg(b->max_timestamp_ms == v.max_timestamp_ms, "max timestamp differs");
     bool last_ends = false;
     uint32_t ends = batch_records(s, &v, before == 0, &last_ends);
     bool says_end = (b->flags & FEED_TRANSACTION_END) != 0;
-    ck_assert_msg(says_end == last_ends, "FEED_TRANSACTION_END is %d, but the last record says %d", says_end, last_ends);
+    ck_assert_msg(says_end == last_ends, "FEED_TRANSACTION_END is %d, but the last record says %d", says_end,
+                  last_ends);
     ck_assert_msg(ends == 0 || last_ends, "a batch holds whole transactions and a part of another");
     ck_assert_msg(!s->in_transaction || ends <= 1, "a batch goes on with a transaction's part and holds others");
     s->in_transaction = !last_ends;
@@ -262,7 +275,8 @@ unsigned fake_storage_step(struct fake_storage *s)
 void fake_storage_reattach(struct fake_storage *s)
 {
     fake_storage_step(s);
-    while (s->record_count > 0 && s->record[s->record_count - 1].position == NULL) record_free(&s->record[--s->record_count]);
+    while (s->record_count > 0 && s->record[s->record_count - 1].position == NULL)
+        record_free(&s->record[--s->record_count]);
     s->resume.next_offset = s->record_count == 0 ? 0 : s->record[s->record_count - 1].offset + 1;
     s->segment_bytes = s->resume.segment_position;
     s->segments = s->record_count == 0 ? 1 : s->record[s->record_count - 1].segment;

@@ -1,6 +1,6 @@
 /* Goal: event bodies, GTID sets, statements and transaction ends are read exactly; every shorter input is refused.
- * Then every recorded binlog (../shared/binlogs, when it is there) is followed as a source would send it, whole and with bytes changed: it
- * ends at the file's end or with a named error, never with a crash. */
+ * Then every recorded binlog (../shared/binlogs, when it is there) is followed as a source would send it, whole and
+ * with bytes changed: it ends at the file's end or with a named error, never with a crash. */
 #include <check.h>
 #include <dirent.h>
 #include <stdio.h>
@@ -50,7 +50,10 @@ static void source_setup(void)
     stream_sim_source_init(&source, clock_real(), 1);
     binlog_maker_init(&maker, &source);
 }
-static void source_teardown(void) { stream_sim_source_fini(&source); }
+static void source_teardown(void)
+{
+    stream_sim_source_fini(&source);
+}
 
 /* The body of the newest event in the simulated source. */
 static struct cursor newest_body(uint8_t type)
@@ -65,7 +68,9 @@ static struct cursor newest_body(uint8_t type)
         ck_assert_int_eq(binlog_header_decode(&in, &h), ERR_OK);
         size_t size = h.event_size;
         ck_assert_int_eq(binlog_checksum_take(NULL, &h, event, &size), ERR_OK);
-        if (h.type == type) body = cursor_of(in.at, h.event_size - BINLOG_HEADER_BYTES - (type == BINLOG_FORMAT_DESCRIPTION ? 0 : BINLOG_CHECKSUM_BYTES));
+        if (h.type == type)
+            body = cursor_of(in.at, h.event_size - BINLOG_HEADER_BYTES -
+                                        (type == BINLOG_FORMAT_DESCRIPTION ? 0 : BINLOG_CHECKSUM_BYTES));
         cursor_take(&at, h.event_size);
     }
     ck_assert_ptr_nonnull(body.at);
@@ -89,7 +94,8 @@ START_TEST(format_description)
     ck_assert_uint_eq(f.type_count, 38);
     ck_assert_uint_eq(binlog_post_header(&f, BINLOG_QUERY, 0), 13);
     ck_assert_uint_eq(binlog_post_header(&f, 200, 7), 7);
-    for (size_t size = 0; size < 2 + 50 + 4 + 1 + 5; size++) ck_assert_int_ne(binlog_format_decode(cut_to(body, size), &f), ERR_OK);
+    for (size_t size = 0; size < 2 + 50 + 4 + 1 + 5; size++)
+        ck_assert_int_ne(binlog_format_decode(cut_to(body, size), &f), ERR_OK);
 }
 END_TEST
 
@@ -108,7 +114,8 @@ START_TEST(query)
     ck_assert_uint_eq(q.text_bytes, 22);
     ck_assert_int_eq(memcmp(q.text, "CREATE TABLE x (a INT)", 22), 0);
     ck_assert_uint_eq(q.database_bytes, 4);
-    for (size_t size = 0; size < 13 + 21 + 5; size++) ck_assert_int_eq(binlog_query_decode(cut_to(body, size), &f, &q), ERR_TRUNCATED);
+    for (size_t size = 0; size < 13 + 21 + 5; size++)
+        ck_assert_int_eq(binlog_query_decode(cut_to(body, size), &f, &q), ERR_TRUNCATED);
 }
 END_TEST
 
@@ -121,7 +128,8 @@ START_TEST(gtid_events)
     ck_assert_uint_eq(g.number, 1);
     ck_assert_uint_eq(g.commit_us, 0);
     ck_assert_int_eq(memcmp(g.uuid, binlog_maker_uuid, 16), 0);
-    for (size_t size = 0; size < 25; size++) ck_assert_int_eq(binlog_gtid_decode(cut_to(body, size), &g), ERR_TRUNCATED);
+    for (size_t size = 0; size < 25; size++)
+        ck_assert_int_eq(binlog_gtid_decode(cut_to(body, size), &g), ERR_TRUNCATED);
     maker.commit_us = 1700000000123456;
     binlog_maker_gtid(&maker);
     ck_assert_int_eq(binlog_gtid_decode(newest_body(BINLOG_GTID), &g), ERR_OK);
@@ -171,7 +179,9 @@ static const char *text_of(const struct gtid_set *s)
 
 START_TEST(gtid_sets)
 {
-    static const struct { const char *text, *as; } cases[] = {
+    static const struct {
+        const char *text, *as;
+    } cases[] = {
         {"", ""},
         {UUID_A ":1", UUID_A ":1"},
         {UUID_A ":1-3:2-5:7", UUID_A ":1-5:7"},
@@ -187,7 +197,8 @@ START_TEST(gtid_sets)
         ck_assert_int_eq(gtid_set_parse(&s, cases[i].text, strlen(cases[i].text)), ERR_OK);
         ck_assert_str_eq(text_of(&s), cases[i].as);
     }
-    static const char *const bad[] = {UUID_A, UUID_A ":", UUID_A ":0", UUID_A ":5-3", UUID_A ":a", "1-2", "0-1-5;", "x", UUID_A ":1,,", "-1-2-3"};
+    static const char *const bad[] = {UUID_A, UUID_A ":", UUID_A ":0", UUID_A ":5-3", UUID_A ":a",
+                                      "1-2",  "0-1-5;",   "x",         UUID_A ":1,,", "-1-2-3"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         gtid_set_clear(&s);
         ck_assert_msg(gtid_set_parse(&s, bad[i], strlen(bad[i])) == ERR_INVALID, "%s", bad[i]);
@@ -228,13 +239,16 @@ START_TEST(gtid_set_events)
     struct cursor body = newest_body(BINLOG_PREVIOUS_GTIDS);
     ck_assert_int_eq(gtid_set_from_previous_gtids(&s, body), ERR_OK);
     ck_assert_str_eq(text_of(&s), UUID_A ":1-41");
-    for (size_t size = 0; size < cursor_left(&body); size++) ck_assert_int_eq(gtid_set_from_previous_gtids(&s, cut_to(body, size)), ERR_TRUNCATED);
+    for (size_t size = 0; size < cursor_left(&body); size++)
+        ck_assert_int_eq(gtid_set_from_previous_gtids(&s, cut_to(body, size)), ERR_TRUNCATED);
     static const uint8_t tagged[] = {2, 0, 0, 0, 0, 0, 0, 1};
     ck_assert_int_eq(gtid_set_from_previous_gtids(&s, cursor_of(tagged, sizeof tagged)), ERR_UNSUPPORTED);
-    static const uint8_t list[] = {2, 0, 0, 0x10, 0, 0, 0, 0, 1, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t list[] = {2, 0, 0, 0x10, 0, 0, 0, 0, 1, 0, 0, 0, 5, 0, 0, 0, 0, 0,
+                                   0, 0, 7, 0,    0, 0, 2, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0};
     ck_assert_int_eq(gtid_set_from_gtid_list(&s, cursor_of(list, sizeof list)), ERR_OK);
     ck_assert_str_eq(text_of(&s), "0-1-5,7-2-8");
-    for (size_t size = 0; size < sizeof list; size++) ck_assert_int_eq(gtid_set_from_gtid_list(&s, cursor_of(list, size)), ERR_TRUNCATED);
+    for (size_t size = 0; size < sizeof list; size++)
+        ck_assert_int_eq(gtid_set_from_gtid_list(&s, cursor_of(list, size)), ERR_TRUNCATED);
     gtid_set_free(&s);
 }
 END_TEST
@@ -243,7 +257,12 @@ END_TEST
 
 START_TEST(statements)
 {
-    static const struct { const char *text; enum statement_kind kind; enum statement_touches touches; const char *names; } cases[] = {
+    static const struct {
+        const char *text;
+        enum statement_kind kind;
+        enum statement_touches touches;
+        const char *names;
+    } cases[] = {
         {"BEGIN", STATEMENT_BEGIN, STATEMENT_TOUCHES_NOTHING, ""},
         {"commit", STATEMENT_COMMIT, STATEMENT_TOUCHES_NOTHING, ""},
         {"ROLLBACK", STATEMENT_ROLLBACK, STATEMENT_TOUCHES_NOTHING, ""},
@@ -251,12 +270,14 @@ START_TEST(statements)
         {"SAVEPOINT `s`", STATEMENT_SAVEPOINT, STATEMENT_TOUCHES_NOTHING, ""},
         {"XA START X'61',X'',1", STATEMENT_XA, STATEMENT_TOUCHES_NOTHING, ""},
         {"CREATE TABLE t (a INT)", STATEMENT_TABLE, STATEMENT_TOUCHES_TABLES, "d.t"},
-        {"/* hi */ create /*!40101 table */ if not exists `a``b`.`c.d` (x int)", STATEMENT_TABLE, STATEMENT_TOUCHES_TABLES, "a`b.c.d"},
+        {"/* hi */ create /*!40101 table */ if not exists `a``b`.`c.d` (x int)", STATEMENT_TABLE,
+         STATEMENT_TOUCHES_TABLES, "a`b.c.d"},
         {"-- note\nALTER TABLE x.y ADD z INT", STATEMENT_TABLE, STATEMENT_TOUCHES_TABLES, "x.y"},
         {"ALTER TABLE y RENAME COLUMN a TO b", STATEMENT_TABLE, STATEMENT_TOUCHES_TABLES, "d.y"},
         {"ALTER TABLE y ADD q INT, RENAME TO e.z", STATEMENT_TABLE, STATEMENT_TOUCHES_TABLES, "d.y e.z"},
         {"ALTER TABLE p EXCHANGE PARTITION p0 WITH TABLE t", STATEMENT_TABLE, STATEMENT_TOUCHES_UNKNOWN, ""},
-        {"DROP TABLE IF EXISTS `a`,`b`.`c` /* generated by server */", STATEMENT_TABLE, STATEMENT_TOUCHES_TABLES, "d.a b.c"},
+        {"DROP TABLE IF EXISTS `a`,`b`.`c` /* generated by server */", STATEMENT_TABLE, STATEMENT_TOUCHES_TABLES,
+         "d.a b.c"},
         {"RENAME TABLE a TO b, c.d TO c.e", STATEMENT_TABLE, STATEMENT_TOUCHES_TABLES, "d.a d.b c.d c.e"},
         {"CREATE UNIQUE INDEX i USING BTREE ON t (a)", STATEMENT_TABLE, STATEMENT_TOUCHES_TABLES, "d.t"},
         {"DROP INDEX i ON o.t", STATEMENT_TABLE, STATEMENT_TOUCHES_TABLES, "o.t"},
@@ -264,7 +285,8 @@ START_TEST(statements)
         {"ALTER DATABASE CHARACTER SET utf8", STATEMENT_TABLE, STATEMENT_TOUCHES_DATABASE, "d."},
         {"CREATE OR REPLACE TABLE t (a INT)", STATEMENT_TABLE, STATEMENT_TOUCHES_TABLES, "d.t"},
         {"CREATE SOMETHING new", STATEMENT_TABLE, STATEMENT_TOUCHES_UNKNOWN, ""},
-        {"SET STATEMENT max_statement_time=1 FOR ALTER TABLE t ADD a INT", STATEMENT_TABLE, STATEMENT_TOUCHES_UNKNOWN, ""},
+        {"SET STATEMENT max_statement_time=1 FOR ALTER TABLE t ADD a INT", STATEMENT_TABLE, STATEMENT_TOUCHES_UNKNOWN,
+         ""},
         {"CREATE TEMPORARY TABLE t (a INT)", STATEMENT_NEUTRAL, STATEMENT_TOUCHES_NOTHING, ""},
         {"TRUNCATE t", STATEMENT_TRUNCATE, STATEMENT_TOUCHES_TABLES, "d.t"},
         {"TRUNCATE TABLE o.t", STATEMENT_TRUNCATE, STATEMENT_TOUCHES_TABLES, "o.t"},
@@ -281,7 +303,8 @@ START_TEST(statements)
         {"DELETE FROM `m`.`t`", STATEMENT_CHANGE, STATEMENT_TOUCHES_TABLES, "m.t"},
         {"UPDATE t SET a=1", STATEMENT_CHANGE, STATEMENT_TOUCHES_TABLES, "d.t"},
         {"UPDATE t JOIN u ON t.a=u.a SET t.a=1", STATEMENT_CHANGE, STATEMENT_TOUCHES_UNKNOWN, ""},
-        {"# Dummy event replacing event type 160 that slave cannot handle.", STATEMENT_NEUTRAL, STATEMENT_TOUCHES_NOTHING, ""},
+        {"# Dummy event replacing event type 160 that slave cannot handle.", STATEMENT_NEUTRAL,
+         STATEMENT_TOUCHES_NOTHING, ""},
         {"FLUSH TABLES", STATEMENT_NEUTRAL, STATEMENT_TOUCHES_NOTHING, ""},
         {"", STATEMENT_NEUTRAL, STATEMENT_TOUCHES_NOTHING, ""},
     };
@@ -290,7 +313,8 @@ START_TEST(statements)
         char names[512] = "";
         statement_classify(&st, cases[i].text, strlen(cases[i].text), "d", 1);
         for (uint32_t k = 0; k < st.name_count; k++)
-            snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s.%s", k > 0 ? " " : "", st.name[k].database, st.name[k].table);
+            snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s.%s", k > 0 ? " " : "",
+                     st.name[k].database, st.name[k].table);
         ck_assert_msg(st.kind == cases[i].kind, "%s: kind %d", cases[i].text, st.kind);
         ck_assert_msg(st.touches == cases[i].touches, "%s: touches %d", cases[i].text, st.touches);
         ck_assert_str_eq(names, cases[i].names);
@@ -323,10 +347,14 @@ END_TEST
 START_TEST(transaction_ends)
 {
     enum { G, GB, B, C, X, R, D, DB, K }; /* the inputs, in their order */
-    static const struct { int input[8]; int count; int action; } cases[] = {
-        {{G, B, C, X}, 4, TRANSACTION_COMMITS},         /* MySQL with GTIDs */
-        {{B, C, C, X}, 4, TRANSACTION_COMMITS},         /* and without */
-        {{GB, C, X}, 3, TRANSACTION_COMMITS},           /* MariaDB */
+    static const struct {
+        int input[8];
+        int count;
+        int action;
+    } cases[] = {
+        {{G, B, C, X}, 4, TRANSACTION_COMMITS}, /* MySQL with GTIDs */
+        {{B, C, C, X}, 4, TRANSACTION_COMMITS}, /* and without */
+        {{GB, C, X}, 3, TRANSACTION_COMMITS},   /* MariaDB */
         {{GB, B, C, X}, 4, TRANSACTION_COMMITS},
         {{G, D}, 2, TRANSACTION_IS_DDL},
         {{D}, 1, TRANSACTION_IS_DDL},
@@ -334,9 +362,9 @@ START_TEST(transaction_ends)
         {{G, B, C, K}, 4, TRANSACTION_LOST},
         {{G, K}, 2, TRANSACTION_LOST},
         {{K}, 1, TRANSACTION_GO_ON},
-        {{G, DB, C, X}, 4, TRANSACTION_COMMITS},        /* CREATE TABLE ... SELECT, MySQL 8.0.21 */
+        {{G, DB, C, X}, 4, TRANSACTION_COMMITS}, /* CREATE TABLE ... SELECT, MySQL 8.0.21 */
         {{G, B, DB, C, X}, 5, TRANSACTION_COMMITS},
-        {{GB, D, C, X}, 4, TRANSACTION_COMMITS},        /* and MariaDB's */
+        {{GB, D, C, X}, 4, TRANSACTION_COMMITS}, /* and MariaDB's */
         {{GB, D}, 2, TRANSACTION_CHANGES},
         {{C}, 1, TRANSACTION_WRONG},
         {{G, C}, 2, TRANSACTION_WRONG},
@@ -355,7 +383,8 @@ START_TEST(transaction_ends)
             if (k < cases[i].count - 1) ck_assert_msg(action != TRANSACTION_WRONG, "case %zu step %d", i, k);
         }
         ck_assert_msg((int)action == cases[i].action, "case %zu: %d", i, action);
-        bool is_over = action == TRANSACTION_COMMITS || action == TRANSACTION_IS_DDL || action == TRANSACTION_UNDONE || action == TRANSACTION_LOST;
+        bool is_over = action == TRANSACTION_COMMITS || action == TRANSACTION_IS_DDL || action == TRANSACTION_UNDONE ||
+                       action == TRANSACTION_LOST;
         if (is_over) ck_assert_int_eq(t.state, TRANSACTION_NONE);
     }
 }
@@ -363,7 +392,10 @@ END_TEST
 
 /* --- recorded files --- */
 
-static void storage_works(void *context) { fake_storage_step(context); }
+static void storage_works(void *context)
+{
+    fake_storage_step(context);
+}
 
 /* Follows one file as a channel would; returns how it ended. */
 static enum err follow(const uint8_t *bytes, size_t size, const char *pattern, uint64_t *positions, struct err_msg *msg)
@@ -375,10 +407,23 @@ static enum err follow(const uint8_t *bytes, size_t size, const char *pattern, u
     struct source_stream *stream;
     struct capture_status status = {0};
     const char *const include[] = {pattern, NULL};
-    struct capture_config config = {
-        .channel = "file", .host = "nowhere", .port = 1, .user = "u", .server_id = 99, .include = include, .ddl_instance = true,
-        .format = "dts-avro", .start = CAPTURE_START_EARLIEST, .heartbeat_ms = 1000000000, .segment_bytes = 1 << 20, .batch_bytes_target = 16384,
-        .record_bytes_max = 1 << 20, .packet_bytes_max = 1 << 20, .reconnect_pause_ms_min = 1, .reconnect_pause_ms_max = 1, .core = -1};
+    struct capture_config config = {.channel = "file",
+                                    .host = "nowhere",
+                                    .port = 1,
+                                    .user = "u",
+                                    .server_id = 99,
+                                    .include = include,
+                                    .ddl_instance = true,
+                                    .format = "dts-avro",
+                                    .start = CAPTURE_START_EARLIEST,
+                                    .heartbeat_ms = 1000000000,
+                                    .segment_bytes = 1 << 20,
+                                    .batch_bytes_target = 16384,
+                                    .record_bytes_max = 1 << 20,
+                                    .packet_bytes_max = 1 << 20,
+                                    .reconnect_pause_ms_min = 1,
+                                    .reconnect_pause_ms_max = 1,
+                                    .core = -1};
 
     stream_sim_source_init(&s, clock_real(), 1);
     ck_assert_int_eq(stream_sim_file_begin(&s, "binlog.000001"), ERR_OK);
@@ -386,8 +431,9 @@ static enum err follow(const uint8_t *bytes, size_t size, const char *pattern, u
     fake_storage_init(&storage, 64 * 1024, 8, 3, true);
     ck_assert_int_eq(counters_open(&counters, NULL, 128, msg), ERR_OK);
     ck_assert_int_eq(stream_sim_open(&stream, &s), ERR_OK);
-    ck_assert_int_eq(capture_open_simulated(&capture, &config, &storage.feed, &storage.resume, clock_real(), counters, stream, storage_works,
-                                            &storage, msg), ERR_OK);
+    ck_assert_int_eq(capture_open_simulated(&capture, &config, &storage.feed, &storage.resume, clock_real(), counters,
+                                            stream, storage_works, &storage, msg),
+                     ERR_OK);
     for (int i = 0; i < 5000 && status.state != CAPTURE_ENDED && status.error.code == ERR_OK; i++) {
         unsigned done = capture_step(capture);
         fake_storage_step(&storage);
@@ -455,8 +501,10 @@ static void follow_folder(const char *folder)
         if (e->d_name[0] == '.' || strcmp(e->d_name, "sql") == 0 || strcmp(e->d_name, "expected") == 0) continue;
         snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
         if (stat(path, &st) != 0) continue;
-        if (S_ISDIR(st.st_mode)) follow_folder(path);
-        else if (strstr(e->d_name, ".md") == NULL && strstr(e->d_name, ".json") == NULL && strstr(e->d_name, ".sql") == NULL && strstr(e->d_name, ".index") == NULL)
+        if (S_ISDIR(st.st_mode))
+            follow_folder(path);
+        else if (strstr(e->d_name, ".md") == NULL && strstr(e->d_name, ".json") == NULL &&
+                 strstr(e->d_name, ".sql") == NULL && strstr(e->d_name, ".index") == NULL)
             follow_file(path);
     }
     closedir(d);
@@ -468,8 +516,10 @@ START_TEST(recorded_files)
     char folder[1024];
     snprintf(folder, sizeof folder, "%s/binlogs", shared == NULL ? "" : shared);
     follow_folder(folder);
-    if (files == 0) puts("no recorded binlogs beside this tree: that part is not run");
-    else printf("%u recorded files, %u read to their end\n", files, files_whole);
+    if (files == 0)
+        puts("no recorded binlogs beside this tree: that part is not run");
+    else
+        printf("%u recorded files, %u read to their end\n", files, files_whole);
 }
 END_TEST
 

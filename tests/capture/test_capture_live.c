@@ -1,6 +1,6 @@
-/* Goal: the capture thread against a real server: inserts, updates, deletes, several tables, filtered tables, DDL at the tail,
- * a dump connection that is killed, a log that is taken up again; and the precheck's words.
- * Run by `tests/servers run KIND -- test_capture_live`: the server's address comes in the environment. */
+/* Goal: the capture thread against a real server: inserts, updates, deletes, several tables, filtered tables, DDL at
+ * the tail, a dump connection that is killed, a log that is taken up again; and the precheck's words. Run by
+ * `tests/servers run KIND -- test_capture_live`: the server's address comes in the environment. */
 #include <check.h>
 #include <inttypes.h>
 #include <mysql.h>
@@ -30,12 +30,25 @@ static const char *environment(const char *name)
 
 static struct capture_config config_of(void)
 {
-    return (struct capture_config){
-        .channel = "live", .host = environment("MILLRACE_SOURCE_HOST"), .port = (uint16_t)atoi(environment("MILLRACE_SOURCE_PORT")),
-        .user = "millrace", .password = environment("MILLRACE_SOURCE_PASSWORD"), .server_id = 4711, .include = include, .exclude = exclude,
-        .ddl_instance = false, .format = "dts-avro", .start = CAPTURE_START_NOW, .heartbeat_ms = 500, .segment_bytes = 1 << 20,
-        .batch_bytes_target = 16 * 1024, .record_bytes_max = 1 << 20, .packet_bytes_max = 64 << 20, .reconnect_pause_ms_min = 10,
-        .reconnect_pause_ms_max = 100, .core = -1};
+    return (struct capture_config){.channel = "live",
+                                   .host = environment("MILLRACE_SOURCE_HOST"),
+                                   .port = (uint16_t)atoi(environment("MILLRACE_SOURCE_PORT")),
+                                   .user = "millrace",
+                                   .password = environment("MILLRACE_SOURCE_PASSWORD"),
+                                   .server_id = 4711,
+                                   .include = include,
+                                   .exclude = exclude,
+                                   .ddl_instance = false,
+                                   .format = "dts-avro",
+                                   .start = CAPTURE_START_NOW,
+                                   .heartbeat_ms = 500,
+                                   .segment_bytes = 1 << 20,
+                                   .batch_bytes_target = 16 * 1024,
+                                   .record_bytes_max = 1 << 20,
+                                   .packet_bytes_max = 64 << 20,
+                                   .reconnect_pause_ms_min = 10,
+                                   .reconnect_pause_ms_max = 100,
+                                   .core = -1};
 }
 
 static void sql(const char *statement)
@@ -45,7 +58,10 @@ static void sql(const char *statement)
     if (result != NULL) mysql_free_result(result);
 }
 
-static void nap(unsigned ms) { nanosleep(&(struct timespec){ms / 1000, (long)(ms % 1000) * 1000000}, NULL); }
+static void nap(unsigned ms)
+{
+    nanosleep(&(struct timespec){ms / 1000, (long)(ms % 1000) * 1000000}, NULL);
+}
 
 static bool value_has(const struct fake_record *r, const char *text)
 {
@@ -70,7 +86,8 @@ static void wait_for(const char *text, uint64_t count)
         ck_assert_msg(s.state != CAPTURE_ENDED, "capture ended: %s", s.error.text);
         nap(5);
     }
-    ck_assert_msg(records_with(text) == count, "%" PRIu64 " records with %s, expected %" PRIu64, records_with(text), text, count);
+    ck_assert_msg(records_with(text) == count, "%" PRIu64 " records with %s, expected %" PRIu64, records_with(text),
+                  text, count);
 }
 
 static struct capture_status wait_for_state(enum capture_state state)
@@ -89,14 +106,17 @@ static struct capture_status wait_for_state(enum capture_state state)
 static void start(const struct capture_config *config)
 {
     struct err_msg msg = {0};
-    ck_assert_msg(capture_start(&capture, config, &storage.feed, &storage.resume, clock_real(), counters, &msg) == ERR_OK, "%s", msg.text);
+    ck_assert_msg(capture_start(&capture, config, &storage.feed, &storage.resume, clock_real(), counters, &msg) ==
+                      ERR_OK,
+                  "%s", msg.text);
 }
 
 static void setup(void)
 {
     admin = mysql_init(NULL);
-    ck_assert_ptr_nonnull(mysql_real_connect(admin, environment("MILLRACE_SOURCE_HOST"), "admin", environment("MILLRACE_SOURCE_ADMIN_PASSWORD"), NULL,
-                                             (unsigned)atoi(environment("MILLRACE_SOURCE_PORT")), NULL, CLIENT_MULTI_STATEMENTS));
+    ck_assert_ptr_nonnull(mysql_real_connect(
+        admin, environment("MILLRACE_SOURCE_HOST"), "admin", environment("MILLRACE_SOURCE_ADMIN_PASSWORD"), NULL,
+        (unsigned)atoi(environment("MILLRACE_SOURCE_PORT")), NULL, CLIENT_MULTI_STATEMENTS));
     struct err_msg msg = {0};
     ck_assert_int_eq(counters_open(&counters, NULL, 512, &msg), ERR_OK);
     fake_storage_init(&storage, CHUNK_BYTES, CHUNKS, 4, false);
@@ -185,7 +205,8 @@ START_TEST(definition_changes_at_the_tail)
 }
 END_TEST
 
-/* Kills every dump connection, again and again, while changes are made; then the log is taken up by a second capture. */
+/* Kills every dump connection, again and again, while changes are made; then the log is taken up by a second capture.
+ */
 START_TEST(connections_break)
 {
     struct capture_config config = config_of();
@@ -193,8 +214,8 @@ START_TEST(connections_break)
     wait_for_state(CAPTURE_AT_TAIL);
     char statement[256];
     for (int i = 0; i < 60; i++) {
-        snprintf(statement, sizeof statement, "INSERT INTO shop.item VALUES (%d, 'gear-%d', %d), (%d, 'gear-%d', %d)", 2 * i, 2 * i, i, 2 * i + 1,
-                 2 * i + 1, i);
+        snprintf(statement, sizeof statement, "INSERT INTO shop.item VALUES (%d, 'gear-%d', %d), (%d, 'gear-%d', %d)",
+                 2 * i, 2 * i, i, 2 * i + 1, 2 * i + 1, i);
         sql(statement);
         if (i % 10 == 9) {
             MYSQL_RES *list = mysql_query(admin, "SHOW PROCESSLIST") == 0 ? mysql_store_result(admin) : NULL;

@@ -1,7 +1,7 @@
 /* Goal: whatever breaks between the source and us, the log is the same.
- * Method: one seeded, single-threaded run over a simulated binlog with transactions of all sizes, filtered ones, DDL, crashes of
- * the source and file changes; connections break at random, the log is taken up again at random; each time the
- * records must equal those of a run that nothing disturbed. */
+ * Method: one seeded, single-threaded run over a simulated binlog with transactions of all sizes, filtered ones, DDL,
+ * crashes of the source and file changes; connections break at random, the log is taken up again at random; each time
+ * the records must equal those of a run that nothing disturbed. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,18 +17,25 @@
 enum { CHUNK_BYTES = 32 * 1024, CHUNKS = 24, TRANSACTIONS = 300 };
 
 static const char *columns[][STREAM_SIM_COLUMN_FIELDS] = {
-    {"app", "kept", "id", "int(11)", NULL, NULL},    {"app", "kept", "text", "text", "utf8mb4", "65535"},
-    {"app", "other", "id", "int(11)", NULL, NULL},   {"app", "other", "text", "text", "utf8mb4", "65535"},
+    {"app", "kept", "id", "int(11)", NULL, NULL},
+    {"app", "kept", "text", "text", "utf8mb4", "65535"},
+    {"app", "other", "id", "int(11)", NULL, NULL},
+    {"app", "other", "text", "text", "utf8mb4", "65535"},
 };
-static const char *keys[][STREAM_SIM_KEY_FIELDS] = {{"app", "kept", "PRIMARY", "id", "BTREE"}, {"app", "other", "PRIMARY", "id", "BTREE"}};
+static const char *keys[][STREAM_SIM_KEY_FIELDS] = {{"app", "kept", "PRIMARY", "id", "BTREE"},
+                                                    {"app", "other", "PRIMARY", "id", "BTREE"}};
 static const char *const include[] = {"app.kept", "app.other", NULL};
 
-/* Time that moves only between steps, and a wall clock that stands: records of two runs can be compared byte by byte. */
+/* Time that moves only between steps, and a wall clock that stands: records of two runs can be compared byte by byte.
+ */
 struct still_clock {
     struct clock clock;
     uint64_t now_ns;
 };
-static uint64_t still_monotonic(const struct clock *c) { return ((const struct still_clock *)(const void *)c)->now_ns; }
+static uint64_t still_monotonic(const struct clock *c)
+{
+    return ((const struct still_clock *)(const void *)c)->now_ns;
+}
 static uint64_t still_realtime(const struct clock *c)
 {
     (void)c;
@@ -45,7 +52,10 @@ struct world {
     struct capture *capture;
 };
 
-static void storage_works(void *context) { fake_storage_step(context); }
+static void storage_works(void *context)
+{
+    fake_storage_step(context);
+}
 
 static void world_init(struct world *w, uint64_t seed)
 {
@@ -59,11 +69,24 @@ static void world_init(struct world *w, uint64_t seed)
     binlog_maker_init(&w->maker, &w->source);
     fake_storage_init(&w->storage, CHUNK_BYTES, CHUNKS, 3, true);
     ck_assert_int_eq(counters_open(&w->counters, NULL, 512, &msg), ERR_OK);
-    w->config = (struct capture_config){
-        .channel = "sim", .host = "nowhere", .port = 1, .user = "u", .password = "p", .server_id = 99, .include = include, .ddl_instance = true,
-        .format = "dts-avro", .start = CAPTURE_START_EARLIEST, .heartbeat_ms = 1000000000, .segment_bytes = 200 * 1024,
-        .batch_bytes_target = 14 * 1024, .record_bytes_max = 256 * 1024, .packet_bytes_max = 1 << 20, .reconnect_pause_ms_min = 10,
-        .reconnect_pause_ms_max = 1000, .core = -1};
+    w->config = (struct capture_config){.channel = "sim",
+                                        .host = "nowhere",
+                                        .port = 1,
+                                        .user = "u",
+                                        .password = "p",
+                                        .server_id = 99,
+                                        .include = include,
+                                        .ddl_instance = true,
+                                        .format = "dts-avro",
+                                        .start = CAPTURE_START_EARLIEST,
+                                        .heartbeat_ms = 1000000000,
+                                        .segment_bytes = 200 * 1024,
+                                        .batch_bytes_target = 14 * 1024,
+                                        .record_bytes_max = 256 * 1024,
+                                        .packet_bytes_max = 1 << 20,
+                                        .reconnect_pause_ms_min = 10,
+                                        .reconnect_pause_ms_max = 1000,
+                                        .core = -1};
 }
 
 static void world_fini(struct world *w)
@@ -79,8 +102,9 @@ static void capture_open(struct world *w)
     struct source_stream *stream;
     struct err_msg msg = {0};
     ck_assert_int_eq(stream_sim_open(&stream, &w->source), ERR_OK);
-    ck_assert_msg(capture_open_simulated(&w->capture, &w->config, &w->storage.feed, &w->storage.resume, &w->clock.clock, w->counters, stream,
-                                         storage_works, &w->storage, &msg) == ERR_OK, "%s", msg.text);
+    ck_assert_msg(capture_open_simulated(&w->capture, &w->config, &w->storage.feed, &w->storage.resume, &w->clock.clock,
+                                         w->counters, stream, storage_works, &w->storage, &msg) == ERR_OK,
+                  "%s", msg.text);
 }
 
 /* Steps until nothing is left to do; false: capture ended (its status says why). */
@@ -157,9 +181,11 @@ static void assert_same(const struct fake_storage *a, const struct fake_storage 
     uint64_t count = a->record_count < b->record_count ? a->record_count : b->record_count;
     for (uint64_t i = 0; i < count; i++) {
         const struct fake_record *x = &a->record[i], *y = &b->record[i];
-        ck_assert_msg(x->value_bytes == y->value_bytes && memcmp(x->value, y->value, x->value_bytes) == 0, "record %lu differs", (unsigned long)i);
+        ck_assert_msg(x->value_bytes == y->value_bytes && memcmp(x->value, y->value, x->value_bytes) == 0,
+                      "record %lu differs", (unsigned long)i);
         ck_assert_int_eq(x->timestamp_ms, y->timestamp_ms);
-        ck_assert_msg((x->position == NULL) == (y->position == NULL), "record %lu ends a transaction in one run only", (unsigned long)i);
+        ck_assert_msg((x->position == NULL) == (y->position == NULL), "record %lu ends a transaction in one run only",
+                      (unsigned long)i);
     }
     ck_assert_uint_eq(a->record_count, b->record_count);
     ck_assert_uint_eq(a->transaction_ends > 0, 1);
@@ -211,7 +237,8 @@ START_TEST(taken_up_again_anywhere)
     rough.source.breaks_per_million = 1000;
     for (int i = 0; i < 12; i++) {
         capture_open(&rough);
-        ck_assert_msg(run(&rough, 1 + (unsigned)random_below(&r, 6), &status) || status.wants_reattach, "ended: %s", status.error.text);
+        ck_assert_msg(run(&rough, 1 + (unsigned)random_below(&r, 6), &status) || status.wants_reattach, "ended: %s",
+                      status.error.text);
         capture_close(&rough);
     }
     capture_open(&rough);
@@ -220,16 +247,19 @@ START_TEST(taken_up_again_anywhere)
     uint64_t k = 0;
     for (uint64_t i = 0; i < rough.storage.record_count; i++) {
         const struct fake_record *y = &rough.storage.record[i], *x;
-        while (k < calm.storage.record_count && calm.storage.record[k].value_bytes < 120 && calm.storage.record[k].position != NULL &&
+        while (k < calm.storage.record_count && calm.storage.record[k].value_bytes < 120 &&
+               calm.storage.record[k].position != NULL &&
                memmem(calm.storage.record[k].value, calm.storage.record[k].value_bytes, "GTID", 4) == NULL)
             k++;
-        if (y->value_bytes < 120 && y->position != NULL && memmem(y->value, y->value_bytes, "GTID", 4) == NULL) continue;
+        if (y->value_bytes < 120 && y->position != NULL && memmem(y->value, y->value_bytes, "GTID", 4) == NULL)
+            continue;
         ck_assert_uint_lt(k, calm.storage.record_count);
         x = &calm.storage.record[k++];
         ck_assert_uint_ge(x->value_bytes + 2, y->value_bytes);
         ck_assert_uint_le(x->value_bytes, y->value_bytes + 2);
         size_t tail = x->value_bytes < y->value_bytes ? x->value_bytes - 12 : y->value_bytes - 12;
-        ck_assert_msg(memcmp(x->value + x->value_bytes - tail, y->value + y->value_bytes - tail, tail) == 0, "record %lu differs", (unsigned long)i);
+        ck_assert_msg(memcmp(x->value + x->value_bytes - tail, y->value + y->value_bytes - tail, tail) == 0,
+                      "record %lu differs", (unsigned long)i);
     }
     ck_assert_uint_eq(k, calm.storage.record_count);
     world_fini(&calm);
@@ -264,7 +294,8 @@ static struct capture_status end_of(struct world *w)
 {
     struct capture_status status;
     capture_open(w);
-    ck_assert_msg(!run(w, 1000, &status), "capture did not end: state %d, %s, uuid %s", status.state, status.error.text, status.server_uuid);
+    ck_assert_msg(!run(w, 1000, &status), "capture did not end: state %d, %s, uuid %s", status.state, status.error.text,
+                  status.server_uuid);
     capture_close(w);
     return status;
 }
@@ -345,24 +376,36 @@ END_TEST
 /* What is not supported ends the channel with words, and never with a wrong record. */
 START_TEST(unsupported_events_end_the_channel)
 {
-    static const struct { uint8_t type; const char *query, *words; enum err code; } cases[] = {
-        {40, NULL, "binlog_transaction_compression", ERR_UNSUPPORTED}, {39, NULL, "binlog_row_value_options", ERR_UNSUPPORTED},
-        {38, NULL, "XA", ERR_UNSUPPORTED},       {42, NULL, "tags", ERR_UNSUPPORTED},
-        {166, NULL, "log_bin_compress", ERR_UNSUPPORTED}, {26, NULL, "INCIDENT", ERR_SOURCE_CONFIG},
-        {99, NULL, "type 99", ERR_UNSUPPORTED},  {0, "XA START 'a'", "XA", ERR_UNSUPPORTED},
+    static const struct {
+        uint8_t type;
+        const char *query, *words;
+        enum err code;
+    } cases[] = {
+        {40, NULL, "binlog_transaction_compression", ERR_UNSUPPORTED},
+        {39, NULL, "binlog_row_value_options", ERR_UNSUPPORTED},
+        {38, NULL, "XA", ERR_UNSUPPORTED},
+        {42, NULL, "tags", ERR_UNSUPPORTED},
+        {166, NULL, "log_bin_compress", ERR_UNSUPPORTED},
+        {26, NULL, "INCIDENT", ERR_SOURCE_CONFIG},
+        {99, NULL, "type 99", ERR_UNSUPPORTED},
+        {0, "XA START 'a'", "XA", ERR_UNSUPPORTED},
         {0, "INSERT INTO kept VALUES (1,2)", "binlog_format=ROW", ERR_SOURCE_CONFIG},
-        {0, "ROLLBACK TO s", NULL, ERR_OK},      {0, "INSERT INTO filtered VALUES (1)", NULL, ERR_OK},
+        {0, "ROLLBACK TO s", NULL, ERR_OK},
+        {0, "INSERT INTO filtered VALUES (1)", NULL, ERR_OK},
     };
     struct world w;
     struct capture_status status;
     world_init(&w, 7);
-    if (cases[_i].query != NULL) binlog_maker_query(&w.maker, "app", cases[_i].query);
-    else binlog_maker_event(&w.maker, cases[_i].type, "0123456789012345678901234567890123456789", 40);
+    if (cases[_i].query != NULL)
+        binlog_maker_query(&w.maker, "app", cases[_i].query);
+    else
+        binlog_maker_event(&w.maker, cases[_i].type, "0123456789012345678901234567890123456789", 40);
     capture_open(&w);
     bool goes_on = run(&w, 1000, &status);
     ck_assert_msg(goes_on == (cases[_i].code == ERR_OK), "case %d: %s", _i, status.error.text);
     ck_assert_int_eq(status.error.code, cases[_i].code);
-    if (cases[_i].words != NULL) ck_assert_msg(strstr(status.error.text, cases[_i].words) != NULL, "%s", status.error.text);
+    if (cases[_i].words != NULL)
+        ck_assert_msg(strstr(status.error.text, cases[_i].words) != NULL, "%s", status.error.text);
     world_fini(&w);
 }
 END_TEST

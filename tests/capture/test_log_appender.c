@@ -1,7 +1,7 @@
-/* Goal: whatever the sizes of records and transactions, the log appender sends batches that keep the feed's contract and
- * invariants 1 and 2, and the records read back are exactly those of the committed transactions, in order.
- * Method: seeded transactions of random shapes (tiny, many, larger than the target, than a chunk, than all leases), discards and
- * flushes at random, into a storage side that checks every rule. */
+/* Goal: whatever the sizes of records and transactions, the log appender sends batches that keep the feed's contract
+ * and invariants 1 and 2, and the records read back are exactly those of the committed transactions, in order. Method:
+ * seeded transactions of random shapes (tiny, many, larger than the target, than a chunk, than all leases), discards
+ * and flushes at random, into a storage side that checks every rule. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,14 @@
 #include "capture/log_appender.h"
 #include "tests/capture/fake_storage.h"
 
-enum { CHUNK_BYTES = 16 * 1024, CHUNKS = 64, LEASES = 3, TARGET = 4 * 1024, RECORD_MAX = 200 * 1024, EXPECTED_MAX = 200000 };
+enum {
+    CHUNK_BYTES = 16 * 1024,
+    CHUNKS = 64,
+    LEASES = 3,
+    TARGET = 4 * 1024,
+    RECORD_MAX = 200 * 1024,
+    EXPECTED_MAX = 200000
+};
 
 static struct fake_storage storage;
 static struct log_appender appender;
@@ -31,10 +38,17 @@ static void storage_works(void *context)
 static void appender_open(uint64_t segment_bytes)
 {
     struct err_msg msg = {0};
-    struct log_appender_config config = {
-        .feed = &storage.feed, .resume = &storage.resume, .clock = clock_real(), .stop = &stop, .segment_bytes = segment_bytes,
-        .batch_bytes_target = TARGET, .record_bytes_max = RECORD_MAX, .starved = storage_works, .stalls = &count, .stalled_us = &count,
-        .read_to_encoded_us = &histogram};
+    struct log_appender_config config = {.feed = &storage.feed,
+                                         .resume = &storage.resume,
+                                         .clock = clock_real(),
+                                         .stop = &stop,
+                                         .segment_bytes = segment_bytes,
+                                         .batch_bytes_target = TARGET,
+                                         .record_bytes_max = RECORD_MAX,
+                                         .starved = storage_works,
+                                         .stalls = &count,
+                                         .stalled_us = &count,
+                                         .read_to_encoded_us = &histogram};
     ck_assert_msg(log_appender_open(&appender, &config, &msg) == ERR_OK, "%s", msg.text);
 }
 
@@ -63,9 +77,12 @@ static void record_add(uint32_t seed, bool ends)
     uint32_t size = bytes_of(seed);
     struct record_header header[2];
     uint32_t header_count = 0;
-    if (ends) header[header_count++] = (struct record_header){RECORD_HEADER_POSITION, sizeof RECORD_HEADER_POSITION - 1, position, sizeof position};
+    if (ends)
+        header[header_count++] = (struct record_header){RECORD_HEADER_POSITION, sizeof RECORD_HEADER_POSITION - 1,
+                                                        position, sizeof position};
     if (log_appender_wants_gtid_set(&appender)) {
-        header[header_count++] = (struct record_header){RECORD_HEADER_GTID_SET, sizeof RECORD_HEADER_GTID_SET - 1, set, sizeof set};
+        header[header_count++] =
+            (struct record_header){RECORD_HEADER_GTID_SET, sizeof RECORD_HEADER_GTID_SET - 1, set, sizeof set};
         sets_wanted++;
     }
     uint8_t *value;
