@@ -1,11 +1,12 @@
-/* bench/bench_capture.c -- the capture thread's own work: binlog events in memory to finished batches in chunks.
- * usage: bench_capture [ROWS [ROWS_PER_TRANSACTION [ROWS_PER_EVENT [TEXT_BYTES]]]]   prints one JSON line. */
+/* What one core spends on following a binlog that lies in memory: from its events to finished batches in chunks.
+ * usage: bench_follow [--quick] [ROWS [ROWS_PER_TRANSACTION [ROWS_PER_EVENT [TEXT_BYTES]]]] */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/invariant.h"
+#include "base/log.h"
 #include "base/thread.h"
 #include "capture/capture_sim.h"
 #include "tests/capture/binlog_maker.h"
@@ -80,12 +81,14 @@ static void make_history(struct binlog_maker *m, uint64_t rows, uint32_t per_tra
     }
 }
 
-int main(int argc, char **argv)
+struct shape {
+    uint64_t rows;
+    uint32_t per_transaction, per_event, text_bytes;
+};
+
+/* Follows one history of this shape and prints its figures. */
+static int bench(const struct shape *shape)
 {
-    uint64_t rows = argc > 1 ? strtoull(argv[1], NULL, 10) : 2000000;
-    uint32_t per_transaction = argc > 2 ? (uint32_t)atoi(argv[2]) : 1000;
-    uint32_t per_event = argc > 3 ? (uint32_t)atoi(argv[3]) : 100;
-    uint32_t text_bytes = argc > 4 ? (uint32_t)atoi(argv[4]) : 40;
     static struct drain drain;
     struct stream_sim_source source;
     struct binlog_maker maker;
@@ -118,7 +121,7 @@ int main(int argc, char **argv)
     source.key = keys;
     source.key_count = 1;
     binlog_maker_init(&maker, &source);
-    make_history(&maker, rows, per_transaction, per_event, text_bytes);
+    make_history(&maker, shape->rows, shape->per_transaction, shape->per_event, shape->text_bytes);
     INVARIANT(counters_open(&counters, NULL, 256, &msg) == ERR_OK && stream_sim_open(&stream, &source) == ERR_OK);
     if (capture_open_simulated(&capture, &config, &drain.feed, &resume, clock_real(), counters, stream, drain_work,
                                &drain, &msg) != ERR_OK) {
@@ -138,15 +141,33 @@ int main(int argc, char **argv)
     capture_status(capture, &status);
     uint64_t binlog_bytes = source.file[0].size;
     capture_stop(capture);
-    printf("{\"bench\":\"capture_memory\",\"rows\":%" PRIu64
+    printf("{\"bench\":\"follow\",\"rows\":%" PRIu64
            ",\"rows_per_transaction\":%u,\"rows_per_event\":%u,\"text_bytes\":%u,"
            "\"records\":%" PRIu64 ",\"batches\":%" PRIu64
            ",\"binlog_mb\":%.1f,\"log_mb\":%.1f,\"seconds\":%.3f,\"cpu_seconds\":%.3f,\"rows_per_cpu_second\":%.0f,"
            "\"cpu_ns_per_row\":%.1f,\"error\":\"%s\"}\n",
-           rows, per_transaction, per_event, text_bytes, drain.records, drain.batches, (double)binlog_bytes / 1e6,
-           (double)drain.bytes / 1e6, (double)taken_ns / 1e9, (double)cpu_ns / 1e9, (double)rows * 1e9 / (double)cpu_ns,
-           (double)cpu_ns / (double)rows, status.error.text);
+           shape->rows, shape->per_transaction, shape->per_event, shape->text_bytes, drain.records, drain.batches,
+           (double)binlog_bytes / 1e6, (double)drain.bytes / 1e6, (double)taken_ns / 1e9, (double)cpu_ns / 1e9,
+           (double)shape->rows * 1e9 / (double)cpu_ns, (double)cpu_ns / (double)shape->rows, status.error.text);
     counters_close(counters);
     stream_sim_source_fini(&source);
     return status.error.code == ERR_OK ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    bool quick = argc > 1 && strcmp(argv[1], "--quick") == 0;
+    struct shape large = {quick ? 500000 : 2000000, 1000, 100, 40}, single = {quick ? 100000 : 500000, 1, 1, 40};
+    log_set_level(LOG_LEVEL_WARN);
+    if (argc > 1 && !quick) {
+        struct shape asked = {strtoull(argv[1], NULL, 10), argc > 2 ? (uint32_t)atoi(argv[2]) : 1000,
+                              argc > 3 ? (uint32_t)atoi(argv[3]) : 100, argc > 4 ? (uint32_t)atoi(argv[4]) : 40};
+        if (asked.rows == 0 || asked.per_transaction == 0 || asked.per_event == 0) {
+            fprintf(stderr,
+                    "usage: bench_follow [--quick] [ROWS [ROWS_PER_TRANSACTION [ROWS_PER_EVENT [TEXT_BYTES]]]]\n");
+            return 2;
+        }
+        return bench(&asked);
+    }
+    return bench(&large) | bench(&single);
 }
