@@ -15,8 +15,11 @@
 #include <ma_pvio.h>
 #endif
 
+#include "base/clock.h"
 #include "base/invariant.h"
 #include "capture/source_stream.h"
+
+#define IDLE_NS 5000000000u /* a connection unused for so long is tried before it is used */
 
 enum {
     QUERY_TIMEOUT_S = 60,         /* the slowest question: definitions of very many tables */
@@ -30,6 +33,7 @@ struct mysql_stream {
     struct source_stream stream;
     const struct source_stream_config *config;
     MYSQL *questions, *dump; /* NULL: not connected */
+    uint64_t asked_ns;       /* when the last question was */
     pthread_mutex_t lock;    /* of the two file descriptors: cut may come while they open and close */
     int questions_fd, dump_fd;
     _Atomic bool is_cut;
@@ -245,7 +249,10 @@ static enum err stream_query(struct source_stream *s, const char *sql, source_ro
 {
     struct mysql_stream *m = of(s);
     if (m->questions == NULL) return err_set(msg, ERR_DISCONNECTED, "not connected to the source");
-    if (mysql_query(m->questions, "DO 0") != 0) { /* the idle connection may be gone: then nothing of it is lost */
+    uint64_t now_ns = clock_monotonic_ns(clock_real());
+    bool was_idle = now_ns - m->asked_ns >= IDLE_NS;
+    m->asked_ns = now_ns;
+    if (was_idle && mysql_query(m->questions, "DO 0") != 0) { /* it may be gone: then nothing of it is lost */
         if (code_of(mysql_errno(m->questions), false) == ERR_DISCONNECTED) TRY(stream_connect(s, msg));
     }
     return query_once(m, sql, row, context, msg);
