@@ -12,7 +12,7 @@
 
 #include "tests/dataplane/group_world.h"
 
-enum { GROUPS = 2, CLIENTS = 6, STEPS = 600, HISTORIES = 300, GENERATIONS_MAX = 600, ACCEPTED_MAX = 4000 };
+enum { GROUPS = 2, CLIENTS = 6, STEPS = 600, HISTORIES = 200, GENERATIONS_MAX = 600, ACCEPTED_MAX = 4000 };
 
 enum state { OUT, JOINING, JOINED, SYNCING, MEMBER };
 
