@@ -1,5 +1,6 @@
 /* A consumer's commit: from FEED_APPEND to FEED_DURABLE, beside a bare 4 KiB O_DIRECT write + fdatasync.
- * One committer, an idle store, both on the same file system, in turns A B A B; a JSON line with the quantiles of both. */
+ * One committer, an idle store, both on the same file system, in turns A B A B; a JSON line with the quantiles of both.
+ */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,10 +92,19 @@ int main(int argc, char **argv)
     struct log_identity identity = {.name = "__consumer_offsets", .is_internal = true};
     snprintf(folder, sizeof folder, "%s/millrace-bench-XXXXXX", base == NULL ? "/var/tmp" : base);
     if (mkdtemp(folder) == NULL) return perror(folder), 1;
-    const struct storage_config config = {
-        .data_folder = folder, .chunk_bytes = 1 << 20, .chunk_count = 16, .leases_per_log = 2, .tail_chunks_per_log = 4, .segment_bytes = FILE_BYTES,
-        .flush_interval_us = 500, .index_interval_bytes = 4096, .uring_depth = 64, .reader_count = 1, .reader_cache_bytes = 1 << 20,
-        .record_bytes_max = 1 << 20, .core = -1};
+    const struct storage_config config = {.data_folder = folder,
+                                          .chunk_bytes = 1 << 20,
+                                          .chunk_count = 16,
+                                          .leases_per_log = 2,
+                                          .tail_chunks_per_log = 4,
+                                          .segment_bytes = FILE_BYTES,
+                                          .flush_interval_us = 500,
+                                          .index_interval_bytes = 4096,
+                                          .uring_depth = 64,
+                                          .reader_count = 1,
+                                          .reader_cache_bytes = 1 << 20,
+                                          .record_bytes_max = 1 << 20,
+                                          .core = -1};
     enum err e = counters_open(&counters, NULL, 2000, &msg);
     if (e == ERR_OK) e = storage_start(&storage, &config, clock, counters, &msg);
     if (e == ERR_OK) e = storage_log_open(storage, &identity, true, &log, &feed, &resume, &msg);
@@ -117,10 +127,11 @@ int main(int argc, char **argv)
         }
     }
     for (int k = 0; k < 2; k++) qsort(sample[k], sample_count[k], sizeof sample[k][0], by_value);
-    printf("{\"bench\":\"commit\",\"commits\":%u,\"value_bytes\":%d,\"commit_p50_us\":%.0f,\"commit_p99_us\":%.0f,\"bare_p50_us\":%.0f,"
+    printf("{\"bench\":\"commit\",\"commits\":%u,\"value_bytes\":%d,\"commit_p50_us\":%.0f,\"commit_p99_us\":%.0f,"
+           "\"bare_p50_us\":%.0f,"
            "\"bare_p99_us\":%.0f,\"p99_ratio\":%.2f}\n",
-           sample_count[0], COMMIT_VALUE_BYTES, quantile_us(0, 0.5), quantile_us(0, 0.99), quantile_us(1, 0.5), quantile_us(1, 0.99),
-           quantile_us(0, 0.99) / quantile_us(1, 0.99));
+           sample_count[0], COMMIT_VALUE_BYTES, quantile_us(0, 0.5), quantile_us(0, 0.99), quantile_us(1, 0.5),
+           quantile_us(1, 0.99), quantile_us(0, 0.99) / quantile_us(1, 0.99));
     close(fd);
     free(block);
     free(resume.gtid_set);

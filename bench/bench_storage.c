@@ -1,5 +1,5 @@
-/* Appending from chunks to durable and visible, beside a bare io_uring writer with the same block size, depth and bytes per
- * sync, to the same file system, in turns A B A B.  A JSON line per turn and one with the ratio of the medians. */
+/* Appending from chunks to durable and visible, beside a bare io_uring writer with the same block size, depth and bytes
+ * per sync, to the same file system, in turns A B A B.  A JSON line per turn and one with the ratio of the medians. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,8 +72,16 @@ static void send(struct sender *s, const uint8_t *batch, uint32_t batch_bytes)
     uint8_t *at = chunk_at(pool, (uint32_t)s->chunk) + s->position;
     memcpy(at, batch, batch_bytes);
     record_batch_patch(at, s->next_offset, 0);
-    *b = (struct feed_batch){FEED_BATCH, (roll ? FEED_ROLL : 0) | FEED_TRANSACTION_END, (uint32_t)s->chunk, s->position, batch_bytes, BATCH_RECORDS,
-                             s->next_offset, 1000, 0, clock_monotonic_ns(clock_real())};
+    *b = (struct feed_batch){FEED_BATCH,
+                             (roll ? FEED_ROLL : 0) | FEED_TRANSACTION_END,
+                             (uint32_t)s->chunk,
+                             s->position,
+                             batch_bytes,
+                             BATCH_RECORDS,
+                             s->next_offset,
+                             1000,
+                             0,
+                             clock_monotonic_ns(clock_real())};
     s->position += batch_bytes;
     s->segment_position += batch_bytes;
     s->next_offset += BATCH_RECORDS;
@@ -134,7 +142,8 @@ static double turn_bare(struct disk *d, struct disk_queue *q, uint8_t *memory, u
             int rc = disk_allocate(d, file, segment);
             INVARIANT(file >= 0 && rc == 0);
         }
-        const struct disk_io write = {DISK_WRITE_AT, file, memory + at % (16 * WRITE_BYTES), WRITE_BYTES, at % segment, at, false};
+        const struct disk_io write = {
+            DISK_WRITE_AT, file, memory + at % (16 * WRITE_BYTES), WRITE_BYTES, at % segment, at, false};
         bool put = disk_queue_put(q, &write);
         INVARIANT(put);
         disk_queue_submit(q);
@@ -163,7 +172,8 @@ static int by_value(const void *a, const void *b) { return *(const double *)a < 
 
 int main(int argc, char **argv)
 {
-    uint64_t bytes = (uint64_t)(argc > 1 && strcmp(argv[1], "--quick") == 0 ? QUICK_MIB : TURN_MIB) << 20, sync_bytes = 4 << 20;
+    uint64_t bytes = (uint64_t)(argc > 1 && strcmp(argv[1], "--quick") == 0 ? QUICK_MIB : TURN_MIB) << 20,
+             sync_bytes = 4 << 20;
     const char *base = getenv("TMPDIR");
     char command[400];
     struct counters *counters;
@@ -178,10 +188,20 @@ int main(int argc, char **argv)
     struct log_identity identity = {.name = "bench"};
     snprintf(folder, sizeof folder, "%s/millrace-bench-XXXXXX", base == NULL ? "/var/tmp" : base);
     if (mkdtemp(folder) == NULL) return perror(folder), 1;
-    const struct storage_config config = {
-        .data_folder = folder, .chunk_bytes = CHUNK_BYTES, .chunk_count = 96, .leases_per_log = 16, .tail_chunks_per_log = 32,
-        .segment_bytes = (uint64_t)SEGMENT_MIB << 20, .retention_bytes = 1ull << 30, .flush_interval_us = FLUSH_US, .index_interval_bytes = 4096,
-        .uring_depth = DEPTH, .reader_count = 1, .reader_cache_bytes = 1 << 20, .record_bytes_max = 1 << 20, .core = -1};
+    const struct storage_config config = {.data_folder = folder,
+                                          .chunk_bytes = CHUNK_BYTES,
+                                          .chunk_count = 96,
+                                          .leases_per_log = 16,
+                                          .tail_chunks_per_log = 32,
+                                          .segment_bytes = (uint64_t)SEGMENT_MIB << 20,
+                                          .retention_bytes = 1ull << 30,
+                                          .flush_interval_us = FLUSH_US,
+                                          .index_interval_bytes = 4096,
+                                          .uring_depth = DEPTH,
+                                          .reader_count = 1,
+                                          .reader_cache_bytes = 1 << 20,
+                                          .record_bytes_max = 1 << 20,
+                                          .core = -1};
     enum err e = counters_open(&counters, NULL, 2000, &msg);
     if (e == ERR_OK) e = storage_start(&storage, &config, clock_real(), counters, &msg);
     if (e == ERR_OK) e = storage_log_open(storage, &identity, true, &log, &feed, &resume, &msg);
@@ -207,15 +227,18 @@ int main(int argc, char **argv)
         } else {
             rate[1][turn / 2] = turn_bare(disk, queue, memory, bytes, sync_bytes);
         }
-        printf("{\"bench\":\"storage_turn\",\"who\":\"%s\",\"mib\":%llu,\"mib_per_sync\":%.1f,\"mb_per_s\":%.0f}\n", turn % 2 == 0 ? "millrace" : "bare",
-               (unsigned long long)(bytes >> 20), (double)sync_bytes / 1048576.0, rate[turn % 2][turn / 2]);
+        printf("{\"bench\":\"storage_turn\",\"who\":\"%s\",\"mib\":%llu,\"mib_per_sync\":%.1f,\"mb_per_s\":%.0f}\n",
+               turn % 2 == 0 ? "millrace" : "bare", (unsigned long long)(bytes >> 20), (double)sync_bytes / 1048576.0,
+               rate[turn % 2][turn / 2]);
         fflush(stdout);
     }
     for (int k = 0; k < 2; k++) qsort(rate[k], TURNS / 2, sizeof rate[k][0], by_value);
-    printf("{\"bench\":\"storage\",\"batch_bytes\":%u,\"write_bytes\":%d,\"depth\":%d,\"flush_us\":%d,\"mb_per_s\":%.0f,\"bare_mb_per_s\":%.0f,\"ratio\":%.2f,"
+    printf("{\"bench\":\"storage\",\"batch_bytes\":%u,\"write_bytes\":%d,\"depth\":%d,\"flush_us\":%d,\"mb_per_s\":%."
+           "0f,\"bare_mb_per_s\":%.0f,\"ratio\":%.2f,"
            "\"durable_p50_us\":%.0f,\"durable_p99_us\":%.0f}\n",
-           batch_bytes, WRITE_BYTES, DEPTH, FLUSH_US, rate[0][TURNS / 4], rate[1][TURNS / 4], rate[0][TURNS / 4] / rate[1][TURNS / 4],
-           (double)histogram_quantile(durable, 500000) / 1000.0, (double)histogram_quantile(durable, 990000) / 1000.0);
+           batch_bytes, WRITE_BYTES, DEPTH, FLUSH_US, rate[0][TURNS / 4], rate[1][TURNS / 4],
+           rate[0][TURNS / 4] / rate[1][TURNS / 4], (double)histogram_quantile(durable, 500000) / 1000.0,
+           (double)histogram_quantile(durable, 990000) / 1000.0);
     disk_queue_close(queue);
     disk_destroy(disk);
     storage_stop(storage);

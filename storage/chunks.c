@@ -6,7 +6,8 @@
 
 #include "base/invariant.h"
 
-enum err keeper_init(struct chunk_keeper *k, uint32_t chunk_bytes, uint32_t chunk_count, uint64_t extra_bytes, uint32_t reader_count)
+enum err keeper_init(struct chunk_keeper *k, uint32_t chunk_bytes, uint32_t chunk_count, uint64_t extra_bytes,
+                     uint32_t reader_count)
 {
     memset(k, 0, sizeof *k);
     uint64_t bytes = (uint64_t)chunk_bytes * chunk_count + extra_bytes;
@@ -59,7 +60,8 @@ void chunk_return(struct chunk_keeper *k, uint32_t chunk)
 static bool is_pinned(const struct chunk_keeper *k, uint32_t chunk)
 {
     for (uint32_t i = 0; i < k->reader_count; i++)
-        if (atomic_load_explicit(&k->pins[i].count[chunk], memory_order_seq_cst) != 0) return true; /* pairs with chunk_pin, chunk_unpin */
+        if (atomic_load_explicit(&k->pins[i].count[chunk], memory_order_seq_cst) != 0)
+            return true; /* pairs with chunk_pin, chunk_unpin */
     return false;
 }
 

@@ -1,7 +1,7 @@
 /* storage/chunks.h -- who holds which chunk: free, leased to a producer, in a hot tail, or retired.
  *
- * The storage thread alone moves chunks.  Readers only count their pins (storage/log_reader.h says how that is safe): a chunk that
- * leaves a tail is free when no reader pins it, else it is retired until that is so. */
+ * The storage thread alone moves chunks.  Readers only count their pins (storage/log_reader.h says how that is safe): a
+ * chunk that leaves a tail is free when no reader pins it, else it is retired until that is so. */
 #ifndef STORAGE_CHUNKS_H
 #define STORAGE_CHUNKS_H
 
@@ -29,7 +29,8 @@ struct chunk_keeper {
 };
 
 /* One region: the chunks, then `extra_bytes` for other transfers (keeper_extra).  ERR_NO_MEMORY. */
-NODISCARD enum err keeper_init(struct chunk_keeper *k, uint32_t chunk_bytes, uint32_t chunk_count, uint64_t extra_bytes, uint32_t reader_count);
+NODISCARD enum err keeper_init(struct chunk_keeper *k, uint32_t chunk_bytes, uint32_t chunk_count, uint64_t extra_bytes,
+                               uint32_t reader_count);
 void               keeper_fini(struct chunk_keeper *k);
 uint8_t           *keeper_extra(const struct chunk_keeper *k);
 

@@ -1,8 +1,8 @@
 /* storage/disk.h -- the seam under the log: files, and queues of asynchronous aligned transfers.
  *
  * Two sides: disk_uring.c (the machine's disk through io_uring and O_DIRECT) and disk_sim.c (memory, seeded, whose
- * power can be cut).  All of storage's I/O goes through here, recovery and helper included, so the simulation sees every
- * write of the process.
+ * power can be cut).  All of storage's I/O goes through here, recovery and helper included, so the simulation sees
+ * every write of the process.
  *
  * Calls that can fail return 0 (or a count, or a file handle >= 0), or a negative errno, as the kernel does;
  * disk_error turns that into our own error.  Files and paths: any thread.  A queue belongs to one thread. */
@@ -95,7 +95,8 @@ struct disk_queue { /* first member of each implementation */
 /* The machine's disk.  ERR_NO_MEMORY. */
 NODISCARD enum err disk_uring_create(struct disk **out);
 
-/* A negative errno as our error: ERR_NO_SPACE (also quota), ERR_NOT_FOUND, ERR_EXISTS, ERR_NO_MEMORY, ERR_ACCESS_DENIED, ERR_LOCKED, else ERR_IO. */
+/* A negative errno as our error: ERR_NO_SPACE (also quota), ERR_NOT_FOUND, ERR_EXISTS, ERR_NO_MEMORY,
+ * ERR_ACCESS_DENIED, ERR_LOCKED, else ERR_IO. */
 enum err disk_error(int64_t rc);
 /* What the errno says, for messages; never NULL. */
 const char *disk_error_text(int64_t rc);
@@ -117,7 +118,10 @@ static inline int disk_sync(struct disk *d, int file) { return d->ops->sync(d, f
 static inline int disk_truncate(struct disk *d, int file, uint64_t bytes) { return d->ops->truncate(d, file, bytes); }
 /* Makes the file `bytes` long, the new part reads as zeros and its space is reserved (where the file system can). */
 static inline int disk_allocate(struct disk *d, int file, uint64_t bytes) { return d->ops->allocate(d, file, bytes); }
-static inline int disk_stat(struct disk *d, const char *path, struct disk_stat *out) { return d->ops->stat(d, path, out); }
+static inline int disk_stat(struct disk *d, const char *path, struct disk_stat *out)
+{
+    return d->ops->stat(d, path, out);
+}
 /* Calls `visit` for each name in a folder; stops when it returns non-zero, and returns that. */
 static inline int disk_list(struct disk *d, const char *path, int (*visit)(void *, const char *), void *context)
 {

@@ -102,7 +102,8 @@ static void image_copy(struct image *to, const struct image *from)
     if (from->size > 0) memcpy(to->bytes, from->bytes, from->size);
 }
 
-static void change_add(struct file *f, bool is_truncation, bool is_certain, uint64_t position, const uint8_t *bytes, uint64_t size)
+static void change_add(struct file *f, bool is_truncation, bool is_certain, uint64_t position, const uint8_t *bytes,
+                       uint64_t size)
 {
     struct change *c = malloc(sizeof *c + (is_truncation ? 0 : size));
     INVARIANT(c != NULL);
@@ -129,7 +130,8 @@ static void change_replay(struct sim *s, struct image *m, const struct change *c
         if (random_below(&s->random, 2) == 0) image_resize(m, c->size);
         return;
     }
-    uint64_t odds = c->is_certain ? 0 : random_below(&s->random, 3); /* 0: all of it, 1: sectors by chance, 2: nothing */
+    uint64_t odds =
+        c->is_certain ? 0 : random_below(&s->random, 3); /* 0: all of it, 1: sectors by chance, 2: nothing */
     if (odds == 2) return;
     for (uint64_t at = 0; at < c->size; at += DISK_SIM_SECTOR_BYTES) {
         uint64_t part = c->size - at < DISK_SIM_SECTOR_BYTES ? c->size - at : DISK_SIM_SECTOR_BYTES;
@@ -161,7 +163,8 @@ static void name_move(struct name *table, const char *from, const char *to)
     size_t prefix = strlen(from);
     for (int i = 0; i < FILES_MAX; i++) {
         char moved[PATH_BYTES * 2];
-        if (strncmp(table[i].path, from, prefix) != 0 || (table[i].path[prefix] != 0 && table[i].path[prefix] != '/')) continue;
+        if (strncmp(table[i].path, from, prefix) != 0 || (table[i].path[prefix] != 0 && table[i].path[prefix] != '/'))
+            continue;
         snprintf(moved, sizeof moved, "%s%s", to, table[i].path + prefix);
         struct name *old = name_find(table, moved);
         if (old != NULL) old->path[0] = 0;
@@ -294,7 +297,8 @@ static int grow(struct sim *s, struct file *f, uint64_t size)
     return 0;
 }
 
-static int64_t write_now(struct sim *s, struct file *f, const void *bytes, size_t size, uint64_t position, bool is_durable)
+static int64_t write_now(struct sim *s, struct file *f, const void *bytes, size_t size, uint64_t position,
+                         bool is_durable)
 {
     if (!alive(s)) return -EIO;
     if (s->write_error != 0) return -s->write_error;
@@ -333,7 +337,10 @@ static int resize(struct sim *s, struct file *f, uint64_t bytes)
     return 0;
 }
 
-static int sim_truncate(struct disk *d, int file, uint64_t bytes) { return resize(sim_of(d), handle_file(sim_of(d), file), bytes); }
+static int sim_truncate(struct disk *d, int file, uint64_t bytes)
+{
+    return resize(sim_of(d), handle_file(sim_of(d), file), bytes);
+}
 
 static int sim_allocate(struct disk *d, int file, uint64_t bytes)
 {

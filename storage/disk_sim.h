@@ -1,8 +1,8 @@
 /* storage/disk_sim.h -- a disk in memory, seeded, whose power can be cut.
  *
- * What survives a cut: everything synced before; of the rest, any subset of 512-byte sectors (each unsynced write may be
- * kept, lost or torn, in any order), and of unsynced names (create, rename, remove) any prefix in their order, as a journal
- * gives.  Asynchronous transfers complete in random order, some turns later.  Single-threaded. */
+ * What survives a cut: everything synced before; of the rest, any subset of 512-byte sectors (each unsynced write may
+ * be kept, lost or torn, in any order), and of unsynced names (create, rename, remove) any prefix in their order, as a
+ * journal gives.  Asynchronous transfers complete in random order, some turns later.  Single-threaded. */
 #ifndef STORAGE_DISK_SIM_H
 #define STORAGE_DISK_SIM_H
 
@@ -12,8 +12,8 @@ enum { DISK_SIM_SECTOR_BYTES = 512 };
 
 NODISCARD enum err disk_sim_create(struct disk **out, uint64_t seed);
 
-/* After `operations` more changes (writes, syncs, renames, ...) the power is gone: nothing more takes effect, every call
- * fails.  UINT64_MAX: never. */
+/* After `operations` more changes (writes, syncs, renames, ...) the power is gone: nothing more takes effect, every
+ * call fails.  UINT64_MAX: never. */
 void disk_sim_cut_after(struct disk *d, uint64_t operations);
 bool disk_sim_is_dead(const struct disk *d);
 /* Changes made so far, for choosing a cut. */

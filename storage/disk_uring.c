@@ -196,21 +196,28 @@ static void register_region(struct uring_queue *q, const struct disk_region *reg
     if (rc == 0) return;
     q->fixed_count = 0;
     if (!atomic_exchange(&said_unregistered, true))
-        log_warn("storage", "%llu MiB of chunks cannot be registered with the kernel (%s): used unregistered, slower; raise the limit of locked memory (ulimit -l, LimitMEMLOCK=) to mend it",
+        log_warn("storage",
+                 "%llu MiB of chunks cannot be registered with the kernel (%s): used unregistered, slower; raise the "
+                 "limit of locked memory (ulimit -l, LimitMEMLOCK=) to mend it",
                  (unsigned long long)(region->size >> 20), strerror(-rc));
 }
 
 static enum err uring_refused(int rc, struct err_msg *msg)
 {
     if (rc == -ENOMEM)
-        return err_set(msg, ERR_NO_MEMORY, "no memory for an io_uring: raise the limit of locked memory (ulimit -l, LimitMEMLOCK=)");
+        return err_set(msg, ERR_NO_MEMORY,
+                       "no memory for an io_uring: raise the limit of locked memory (ulimit -l, LimitMEMLOCK=)");
     if (rc == -EMFILE || rc == -ENFILE)
-        return err_set(msg, ERR_IO, "no file handle left for an io_uring: raise the limit of open files (ulimit -n, LimitNOFILE=)");
+        return err_set(msg, ERR_IO,
+                       "no file handle left for an io_uring: raise the limit of open files (ulimit -n, LimitNOFILE=)");
     if (rc == -EPERM || rc == -EACCES)
         return err_set(msg, ERR_UNSUPPORTED,
-                       "io_uring is forbidden here: set kernel.io_uring_disabled=0 (sysctl), and in a container allow the io_uring_* calls in its seccomp profile");
+                       "io_uring is forbidden here: set kernel.io_uring_disabled=0 (sysctl), and in a container allow "
+                       "the io_uring_* calls in its seccomp profile");
     return err_set(msg, ERR_UNSUPPORTED,
-                   "this kernel gives no io_uring (%s): Linux 5.15 or newer is needed, with io_uring compiled in and allowed by seccomp", strerror(-rc));
+                   "this kernel gives no io_uring (%s): Linux 5.15 or newer is needed, with io_uring compiled in and "
+                   "allowed by seccomp",
+                   strerror(-rc));
 }
 
 static enum err queue_open(struct disk *d, struct disk_queue **out, uint32_t depth, const struct disk_region *region,
@@ -262,11 +269,13 @@ static bool queue_put(struct disk_queue *queue, const struct disk_io *io)
     const struct iovec *fixed = io->kind == DISK_SYNC ? NULL : fixed_find(q, io);
     switch (io->kind) {
     case DISK_READ:
-        if (fixed != NULL) io_uring_prep_read_fixed(sqe, io->file, io->bytes, io->size, io->position, (int)(fixed - q->fixed));
+        if (fixed != NULL)
+            io_uring_prep_read_fixed(sqe, io->file, io->bytes, io->size, io->position, (int)(fixed - q->fixed));
         else io_uring_prep_read(sqe, io->file, io->bytes, io->size, io->position);
         break;
     case DISK_WRITE_AT:
-        if (fixed != NULL) io_uring_prep_write_fixed(sqe, io->file, io->bytes, io->size, io->position, (int)(fixed - q->fixed));
+        if (fixed != NULL)
+            io_uring_prep_write_fixed(sqe, io->file, io->bytes, io->size, io->position, (int)(fixed - q->fixed));
         else io_uring_prep_write(sqe, io->file, io->bytes, io->size, io->position);
         if (io->is_durable) sqe->rw_flags = RWF_DSYNC;
         break;
@@ -282,7 +291,8 @@ static bool queue_put(struct disk_queue *queue, const struct disk_io *io)
 static void queue_submit(struct disk_queue *queue)
 {
     struct uring_queue *q = (struct uring_queue *)queue;
-    if (io_uring_sq_ready(&q->ring) > 0) (void)io_uring_submit(&q->ring); /* what was refused stays and goes with the next call */
+    if (io_uring_sq_ready(&q->ring) > 0)
+        (void)io_uring_submit(&q->ring); /* what was refused stays and goes with the next call */
 }
 
 static unsigned queue_poll(struct disk_queue *queue, struct disk_done *out, unsigned max)

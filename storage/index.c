@@ -51,7 +51,8 @@ void index_reset(struct index_set *s, uint64_t base_offset)
 static void offset_add(struct index_set *s, struct index_entry e)
 {
     if (s->at.offset_count == s->capacity) return;
-    atomic_store_explicit(&s->offset[s->at.offset_count], (uint64_t)e.relative_offset << 32 | e.position, memory_order_release);
+    atomic_store_explicit(&s->offset[s->at.offset_count], (uint64_t)e.relative_offset << 32 | e.position,
+                          memory_order_release);
     atomic_store_explicit(&s->offset_count, ++s->at.offset_count, memory_order_release);
 }
 
@@ -68,8 +69,8 @@ static void time_add(struct index_set *s, int64_t timestamp_ms, uint32_t relativ
     atomic_store_explicit(&s->time_count, ++s->at.time_count, memory_order_release);
 }
 
-void index_add(struct index_set *s, uint64_t last_offset, uint64_t position, uint32_t batch_bytes, int64_t max_timestamp_ms,
-               bool ends_transaction, uint32_t interval)
+void index_add(struct index_set *s, uint64_t last_offset, uint64_t position, uint32_t batch_bytes,
+               int64_t max_timestamp_ms, bool ends_transaction, uint32_t interval)
 {
     uint64_t base = atomic_load_explicit(&s->base_offset, memory_order_relaxed);
     struct index_entry e = {(uint32_t)(last_offset - base), (uint32_t)position};
@@ -167,7 +168,8 @@ static void writer_time(struct entry_writer *w, int64_t timestamp_ms, uint32_t r
     sink_be(&w->sink, relative_offset, 4);
 }
 
-static void put_entries(struct entry_writer *w, const struct index_set *s, const struct index_mark *mark, enum segment_file which)
+static void put_entries(struct entry_writer *w, const struct index_set *s, const struct index_mark *mark,
+                        enum segment_file which)
 {
     if (which == SEGMENT_INDEX) {
         for (uint32_t i = 0; i < mark->offset_count; i++)
@@ -182,7 +184,8 @@ static void put_entries(struct entry_writer *w, const struct index_set *s, const
             newest = atomic_load_explicit(&s->time_ms[i], memory_order_relaxed);
             writer_time(w, newest, atomic_load_explicit(&s->time_offset[i], memory_order_relaxed));
         }
-        if (mark->max_timestamp_ms > newest) writer_time(w, mark->max_timestamp_ms, mark->max_timestamp_relative_offset);
+        if (mark->max_timestamp_ms > newest)
+            writer_time(w, mark->max_timestamp_ms, mark->max_timestamp_relative_offset);
     }
 }
 
@@ -206,7 +209,8 @@ enum err index_write(struct disk *d, const char *folder, const struct index_set 
 }
 
 /* Reads a whole index file into malloc'd memory; NULL: missing, too large, or not whole entries. */
-static uint8_t *file_load(struct disk *d, const char *folder, uint64_t base_offset, enum segment_file which, size_t *size)
+static uint8_t *file_load(struct disk *d, const char *folder, uint64_t base_offset, enum segment_file which,
+                          size_t *size)
 {
     char path[LOG_PATH_BYTES];
     struct disk_stat st;
@@ -247,7 +251,9 @@ static bool load_ends(struct index_set *s, struct cursor c, uint64_t position)
         e.relative_offset = (uint32_t)cursor_be(&c, 4);
         e.position = (uint32_t)cursor_be(&c, 4);
         if (e.position >= position) break;
-        if (s->at.has_end && (e.relative_offset <= s->at.last_end.relative_offset || e.position <= s->at.last_end.position)) return false;
+        if (s->at.has_end &&
+            (e.relative_offset <= s->at.last_end.relative_offset || e.position <= s->at.last_end.position))
+            return false;
         if (s->at.end_count < s->capacity) s->end[s->at.end_count++] = (uint64_t)e.relative_offset << 32 | e.position;
         s->at.last_end = e;
         s->at.has_end = true;
@@ -271,8 +277,8 @@ static bool load_times(struct index_set *s, struct cursor c, uint32_t offset_bel
     return true;
 }
 
-bool index_load(struct disk *d, const char *folder, struct index_set *s, uint64_t base_offset, uint64_t position, uint64_t offset,
-                uint32_t interval)
+bool index_load(struct disk *d, const char *folder, struct index_set *s, uint64_t base_offset, uint64_t position,
+                uint64_t offset, uint32_t interval)
 {
     size_t size[SEGMENT_FILE_COUNT] = {0};
     uint8_t *bytes[SEGMENT_FILE_COUNT] = {NULL};
@@ -296,7 +302,8 @@ bool index_load(struct disk *d, const char *folder, struct index_set *s, uint64_
 }
 
 /* Reads the last `entry_bytes` of a file and gives its size; false: it cannot be whole. */
-static bool last_entry(struct disk *d, const char *folder, uint64_t base_offset, enum segment_file which, uint8_t *out, uint64_t *size)
+static bool last_entry(struct disk *d, const char *folder, uint64_t base_offset, enum segment_file which, uint8_t *out,
+                       uint64_t *size)
 {
     char path[LOG_PATH_BYTES];
     struct disk_stat st;
@@ -312,7 +319,8 @@ static bool last_entry(struct disk *d, const char *folder, uint64_t base_offset,
     return got == (int64_t)entry;
 }
 
-bool index_summary_read(struct disk *d, const char *folder, uint64_t base_offset, uint64_t bytes, struct index_summary *out)
+bool index_summary_read(struct disk *d, const char *folder, uint64_t base_offset, uint64_t bytes,
+                        struct index_summary *out)
 {
     uint8_t entry[TIME_INDEX_ENTRY_BYTES];
     uint64_t size;

@@ -1,8 +1,9 @@
 /* storage/internal.h -- what the files of this room share: the storage thread's state, a log, its writer.
  *
- * Three threads touch it.  The *control* thread opens and closes logs; it hands a log over through one command at a time.
- * The *storage* thread owns everything of an attached log but what is atomic.  The *helper* thread does what may block: makes
- * segments ahead, seals them, writes checkpoints, removes files; jobs go to it and come back through two rings. */
+ * Three threads touch it.  The *control* thread opens and closes logs; it hands a log over through one command at a
+ * time. The *storage* thread owns everything of an attached log but what is atomic.  The *helper* thread does what may
+ * block: makes segments ahead, seals them, writes checkpoints, removes files; jobs go to it and come back through two
+ * rings. */
 #ifndef STORAGE_INTERNAL_H
 #define STORAGE_INTERNAL_H
 
@@ -238,7 +239,8 @@ unsigned writer_take(struct log *l, uint64_t now_ns);
 unsigned writer_lease(struct log *l);
 
 /* ---- segments.c: rolling, checkpoints, retention; storage thread ---- */
-uint64_t log_segment_bytes(const struct log *l); /* bytes at which an append rolls; reserved for each segment; any thread */
+uint64_t
+log_segment_bytes(const struct log *l); /* bytes at which an append rolls; reserved for each segment; any thread */
 bool     segment_roll(struct log *l, uint64_t base_offset); /* false: not yet */
 void     segment_prepare(struct log *l);
 void     checkpoint_start(struct log *l);

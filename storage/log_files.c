@@ -41,7 +41,8 @@ bool segment_name_parse(const char *name, uint64_t *base_offset, enum segment_fi
     return false;
 }
 
-enum err file_replace(struct disk *d, const char *folder, const char *path, const void *bytes, size_t size, struct err_msg *msg)
+enum err file_replace(struct disk *d, const char *folder, const char *path, const void *bytes, size_t size,
+                      struct err_msg *msg)
 {
     char temporary[LOG_PATH_BYTES + 8];
     snprintf(temporary, sizeof temporary, "%s.tmp", path);
@@ -83,7 +84,8 @@ static enum err text_write(struct disk *d, const char *folder, const char *name,
 }
 
 /* Reads and checks a file of this kind; `t` then ends before the line with the checksum. */
-static enum err text_read(struct disk *d, const char *folder, const char *name, const char *kind, struct text *t, struct err_msg *msg)
+static enum err text_read(struct disk *d, const char *folder, const char *name, const char *kind, struct text *t,
+                          struct err_msg *msg)
 {
     char path[LOG_PATH_BYTES];
     snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -108,7 +110,9 @@ static enum err text_read(struct disk *d, const char *folder, const char *name, 
     if (sscanf(t->bytes, "%63s %u\n", found, &version) != 2 || strcmp(found, kind) != 0)
         return err_set(msg, ERR_CORRUPT, "%s is not a %s file", path, kind);
     if (version > LOG_FORMAT_VERSION)
-        return err_set(msg, ERR_NEWER_FORMAT, "%s was written by a newer millrace (format %u, this one knows %d): start that one", path, version, LOG_FORMAT_VERSION);
+        return err_set(msg, ERR_NEWER_FORMAT,
+                       "%s was written by a newer millrace (format %u, this one knows %d): start that one", path,
+                       version, LOG_FORMAT_VERSION);
     return ERR_OK;
 }
 
@@ -144,11 +148,15 @@ enum err checkpoint_read(struct disk *d, const char *folder, struct log_checkpoi
     uint64_t clean;
     TRY(text_read(d, folder, "checkpoint", "millrace-checkpoint", &t, msg));
     struct log_checkpoint c = {0};
-    if (!text_number(&t, "start_offset", &c.start_offset) || !text_number(&t, "segment_base_offset", &c.segment_base_offset) ||
-        !text_number(&t, "recovery_offset", &c.recovery_offset) || !text_number(&t, "recovery_position", &c.recovery_position) ||
+    if (!text_number(&t, "start_offset", &c.start_offset) ||
+        !text_number(&t, "segment_base_offset", &c.segment_base_offset) ||
+        !text_number(&t, "recovery_offset", &c.recovery_offset) ||
+        !text_number(&t, "recovery_position", &c.recovery_position) ||
         !text_number(&t, "gtid_segment", &c.gtid_segment) || !text_number(&t, "gtid_position", &c.gtid_position) ||
-        !text_number(&t, "clean", &clean) || c.segment_base_offset > c.recovery_offset || c.start_offset > c.recovery_offset)
-        return err_set(msg, ERR_CORRUPT, "%s/checkpoint lacks a field or contradicts itself: restore it from a copy", folder);
+        !text_number(&t, "clean", &clean) || c.segment_base_offset > c.recovery_offset ||
+        c.start_offset > c.recovery_offset)
+        return err_set(msg, ERR_CORRUPT, "%s/checkpoint lacks a field or contradicts itself: restore it from a copy",
+                       folder);
     c.is_clean = clean == 1;
     *out = c;
     return ERR_OK;
@@ -158,8 +166,10 @@ enum err checkpoint_write(struct disk *d, const char *folder, const struct log_c
 {
     struct text t = {.size = 0};
     text_add(&t, "millrace-checkpoint %d\n", LOG_FORMAT_VERSION);
-    text_add(&t, "start_offset %" PRIu64 "\nsegment_base_offset %" PRIu64 "\n", c->start_offset, c->segment_base_offset);
-    text_add(&t, "recovery_offset %" PRIu64 "\nrecovery_position %" PRIu64 "\n", c->recovery_offset, c->recovery_position);
+    text_add(&t, "start_offset %" PRIu64 "\nsegment_base_offset %" PRIu64 "\n", c->start_offset,
+             c->segment_base_offset);
+    text_add(&t, "recovery_offset %" PRIu64 "\nrecovery_position %" PRIu64 "\n", c->recovery_offset,
+             c->recovery_position);
     text_add(&t, "gtid_segment %" PRIu64 "\ngtid_position %" PRIu64 "\n", c->gtid_segment, c->gtid_position);
     text_add(&t, "clean %d\n", c->is_clean ? 1 : 0);
     return text_write(d, folder, "checkpoint", &t, msg);
@@ -174,9 +184,10 @@ enum err meta_read(struct disk *d, const char *folder, struct log_identity *out,
     uint64_t epoch, internal;
     TRY(text_read(d, folder, "channel.meta", "millrace-channel", &t, msg));
     struct log_identity id = {.is_internal = false};
-    bool holds = text_value(&t, "name", id.name, sizeof id.name) && text_value(&t, "topic_id", topic_id, sizeof topic_id) &&
-                 text_value(&t, "cluster_id", id.cluster_id, sizeof id.cluster_id) && text_number(&t, "leader_epoch", &epoch) &&
-                 text_number(&t, "internal", &internal) && epoch <= UINT32_MAX && strlen(topic_id) == 32;
+    bool holds =
+        text_value(&t, "name", id.name, sizeof id.name) && text_value(&t, "topic_id", topic_id, sizeof topic_id) &&
+        text_value(&t, "cluster_id", id.cluster_id, sizeof id.cluster_id) && text_number(&t, "leader_epoch", &epoch) &&
+        text_number(&t, "internal", &internal) && epoch <= UINT32_MAX && strlen(topic_id) == 32;
     for (int i = 0; holds && i < 16; i++) {
         unsigned byte;
         holds = sscanf(topic_id + (ptrdiff_t)i * 2, "%2x", &byte) == 1;
@@ -194,8 +205,8 @@ enum err meta_write(struct disk *d, const char *folder, const struct log_identit
     struct text t = {.size = 0};
     text_add(&t, "millrace-channel %d\nname %s\ntopic_id ", LOG_FORMAT_VERSION, identity->name);
     for (int i = 0; i < 16; i++) text_add(&t, "%02x", identity->topic_id[i]);
-    text_add(&t, "\ncluster_id %s\nleader_epoch %" PRIu32 "\ninternal %d\n", identity->cluster_id, identity->leader_epoch,
-             identity->is_internal ? 1 : 0);
+    text_add(&t, "\ncluster_id %s\nleader_epoch %" PRIu32 "\ninternal %d\n", identity->cluster_id,
+             identity->leader_epoch, identity->is_internal ? 1 : 0);
     return text_write(d, folder, "channel.meta", &t, msg);
 }
 

@@ -37,7 +37,7 @@ struct log_checkpoint {
     uint64_t segment_base_offset; /* the segment the point lies in */
     uint64_t recovery_offset;     /* of the record behind the point */
     uint64_t recovery_position;   /* bytes, in that segment's file */
-    uint64_t gtid_segment;        /* base offset of the segment with the newest logged GTID set; UINT64_MAX: none is logged */
+    uint64_t gtid_segment; /* base offset of the segment with the newest logged GTID set; UINT64_MAX: none is logged */
     uint64_t gtid_position;       /* bytes: the batch whose first record carries it */
     bool     is_clean;            /* nothing was written behind the point */
 };
@@ -49,13 +49,16 @@ void prepared_path(char *out, const char *folder, uint64_t number);
 bool segment_name_parse(const char *name, uint64_t *base_offset, enum segment_file *which);
 
 /* Writes `size` bytes as the file `path` in `folder` so that after a crash it is there whole, or as it was. */
-NODISCARD enum err file_replace(struct disk *d, const char *folder, const char *path, const void *bytes, size_t size, struct err_msg *msg);
+NODISCARD enum err file_replace(struct disk *d, const char *folder, const char *path, const void *bytes, size_t size,
+                                struct err_msg *msg);
 
 /* ERR_NOT_FOUND: no such file.  ERR_CORRUPT, ERR_NEWER_FORMAT, ERR_IO: msg names the file. */
 NODISCARD enum err checkpoint_read(struct disk *d, const char *folder, struct log_checkpoint *out, struct err_msg *msg);
-NODISCARD enum err checkpoint_write(struct disk *d, const char *folder, const struct log_checkpoint *c, struct err_msg *msg);
+NODISCARD enum err checkpoint_write(struct disk *d, const char *folder, const struct log_checkpoint *c,
+                                    struct err_msg *msg);
 NODISCARD enum err meta_read(struct disk *d, const char *folder, struct log_identity *out, struct err_msg *msg);
-NODISCARD enum err meta_write(struct disk *d, const char *folder, const struct log_identity *identity, struct err_msg *msg);
+NODISCARD enum err meta_write(struct disk *d, const char *folder, const struct log_identity *identity,
+                              struct err_msg *msg);
 
 /* Makes the data folder's format file, or checks the one that is there.  ERR_NEWER_FORMAT, ERR_CORRUPT, ERR_IO. */
 NODISCARD enum err format_check(struct disk *d, const char *data_folder, struct err_msg *msg);

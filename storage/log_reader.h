@@ -2,10 +2,11 @@
  *
  * This is storage's only door for dataplane/ and cli/.  One log_reader per thread; nothing in it locks.
  *
- * Pins.  A slice's hot pieces point into chunks that storage may want back.  Each reader owns an array of pin counts, one per
- * chunk, that storage reads: pin (store), fence (seq_cst), check that the chunk still is in the tail.  Storage: take the chunk out of the
- * tail (store), fence (seq_cst), read all pin counts; zero means nobody can reach it any more, else it is retired and looked
- * at again later.  So a pinned chunk's bytes never change until log_reader_release. */
+ * Pins.  A slice's hot pieces point into chunks that storage may want back.  Each reader owns an array of pin counts,
+ * one per chunk, that storage reads: pin (store), fence (seq_cst), check that the chunk still is in the tail.  Storage:
+ * take the chunk out of the tail (store), fence (seq_cst), read all pin counts; zero means nobody can reach it any
+ * more, else it is retired and looked at again later.  So a pinned chunk's bytes never change until log_reader_release.
+ */
 #ifndef STORAGE_LOG_READER_H
 #define STORAGE_LOG_READER_H
 
@@ -52,7 +53,8 @@ uint64_t log_high_watermark_ns(const struct log *l);
 /* How readers are told that a watermark moved: storage publishes to a ring_bcast {log slot, high watermark} and wakes
  * the waiters given here (NULL: this reader is not woken).  `reader_index` 0 .. storage_config.reader_count-1, one
  * thread each; `waiter` lives as long as the reader. */
-NODISCARD enum err log_reader_open(struct log_reader **out, struct storage *s, uint32_t reader_index, struct waiter *waiter, struct err_msg *msg);
+NODISCARD enum err log_reader_open(struct log_reader **out, struct storage *s, uint32_t reader_index,
+                                   struct waiter *waiter, struct err_msg *msg);
 void               log_reader_close(struct log_reader *r);
 
 enum log_reader_hint { LOG_HINT_NONE, LOG_HINT_LOG, LOG_HINT_LOOK_AT_ALL };
@@ -62,8 +64,9 @@ enum log_reader_hint log_reader_hint(struct log_reader *r, uint32_t *slot);
 /* Tells storage that this thread holds no log pointer it found before this call (call it once a loop turn). */
 void log_reader_quiesce(struct log_reader *r);
 
-/* This thread is about to sleep and holds neither log pointers nor slices: until its next log_reader_quiesce storage does
- * not wait for it.  So a thread that reads seldom may open its reader without a waiter (NULL) and is woken by nothing. */
+/* This thread is about to sleep and holds neither log pointers nor slices: until its next log_reader_quiesce storage
+ * does not wait for it.  So a thread that reads seldom may open its reader without a waiter (NULL) and is woken by
+ * nothing. */
 void log_reader_rest(struct log_reader *r);
 
 struct log_piece {
@@ -79,18 +82,20 @@ struct log_slice {
 };
 struct log_cursor { uint64_t opaque[4]; }; /* a consumer's place, to read on without a search; zero at first */
 
-/* Whole batches from the one that contains `offset` on, below the high watermark, at most `bytes_max` bytes -- but at least the first
- * batch when `first_batch_whole` (else an empty slice when that does not fit).  offset == high watermark: an empty slice, ERR_OK.
- * Every piece must be released.
- * ERR_AGAIN: a disk read was started; call again after log_reader_poll returned non-zero.  ERR_OUT_OF_RANGE: below the log start or above
- * the high watermark.  ERR_IO, ERR_CORRUPT: the segment cannot be read.  ERR_TOO_LARGE: more pieces than a slice has.  ERR_STATE: the log is being closed. */
-NODISCARD enum err log_reader_read(struct log_reader *r, struct log *l, uint64_t offset, uint32_t bytes_max, bool first_batch_whole,
-                                   struct log_cursor *cursor, struct log_slice *out);
+/* Whole batches from the one that contains `offset` on, below the high watermark, at most `bytes_max` bytes -- but at
+ * least the first batch when `first_batch_whole` (else an empty slice when that does not fit).  offset == high
+ * watermark: an empty slice, ERR_OK. Every piece must be released. ERR_AGAIN: a disk read was started; call again after
+ * log_reader_poll returned non-zero.  ERR_OUT_OF_RANGE: below the log start or above the high watermark.  ERR_IO,
+ * ERR_CORRUPT: the segment cannot be read.  ERR_TOO_LARGE: more pieces than a slice has.  ERR_STATE: the log is being
+ * closed. */
+NODISCARD enum err log_reader_read(struct log_reader *r, struct log *l, uint64_t offset, uint32_t bytes_max,
+                                   bool first_batch_whole, struct log_cursor *cursor, struct log_slice *out);
 void               log_reader_release(struct log_reader *r, const struct log_piece *piece);
 
 /* The first record, in offset order, whose timestamp is >= timestamp_ms; ERR_NOT_FOUND: none below the high watermark.
  * ERR_AGAIN, ERR_IO, ERR_CORRUPT, ERR_STATE as above. */
-NODISCARD enum err log_reader_find_time(struct log_reader *r, struct log *l, int64_t timestamp_ms, uint64_t *offset, int64_t *found_ms);
+NODISCARD enum err log_reader_find_time(struct log_reader *r, struct log *l, int64_t timestamp_ms, uint64_t *offset,
+                                        int64_t *found_ms);
 
 /* Finishes disk reads; returns how many ended. */
 unsigned log_reader_poll(struct log_reader *r);

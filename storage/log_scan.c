@@ -37,7 +37,8 @@ void log_scan_close(struct log_scan *s)
 static enum err scan_fill(struct log_scan *s, size_t size)
 {
     if (s->position + size <= s->buffer_position + s->filled) return ERR_OK;
-    size_t kept = s->position < s->buffer_position + s->filled ? (size_t)(s->buffer_position + s->filled - s->position) : 0;
+    size_t kept =
+        s->position < s->buffer_position + s->filled ? (size_t)(s->buffer_position + s->filled - s->position) : 0;
     memmove(s->buffer, s->buffer + (s->filled - kept), kept);
     s->buffer_position = s->position;
     s->filled = kept;
@@ -81,7 +82,8 @@ enum err log_scan_next(struct log_scan *s, bool verify, struct record_batch_view
     return ERR_OK;
 }
 
-bool batch_last_header(const struct record_batch_view *view, const char *key, struct record_header *out, int64_t *timestamp_ms)
+bool batch_last_header(const struct record_batch_view *view, const char *key, struct record_header *out,
+                       int64_t *timestamp_ms)
 {
     if ((view->attributes & 7) != 0) return false;
     struct cursor records = cursor_of(view->records, view->records_bytes);

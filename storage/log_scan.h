@@ -16,16 +16,19 @@ struct log_scan {
 };
 
 /* Opens the file and stands at `position`.  ERR_NOT_FOUND, ERR_IO, ERR_NO_MEMORY. */
-NODISCARD enum err log_scan_open(struct log_scan *s, struct disk *d, const char *path, uint64_t position, struct err_msg *msg);
+NODISCARD enum err log_scan_open(struct log_scan *s, struct disk *d, const char *path, uint64_t position,
+                                 struct err_msg *msg);
 void               log_scan_close(struct log_scan *s);
 
-/* The next batch, whole, valid until the next call; moves behind it.  ERR_NOT_FOUND: the file ends here, or zeros begin (made ahead).
- * ERR_CORRUPT, ERR_TRUNCATED: no batch can be here.  ERR_IO, ERR_NO_MEMORY.  Offsets are for the caller to check, the
- * checksum is checked when `verify`. */
-NODISCARD enum err log_scan_next(struct log_scan *s, bool verify, struct record_batch_view *view, const uint8_t **bytes);
+/* The next batch, whole, valid until the next call; moves behind it.  ERR_NOT_FOUND: the file ends here, or zeros begin
+ * (made ahead). ERR_CORRUPT, ERR_TRUNCATED: no batch can be here.  ERR_IO, ERR_NO_MEMORY.  Offsets are for the caller
+ * to check, the checksum is checked when `verify`. */
+NODISCARD enum err log_scan_next(struct log_scan *s, bool verify, struct record_batch_view *view,
+                                 const uint8_t **bytes);
 
 /* The header `key` of the last, or first, record of an uncompressed batch. */
-bool batch_last_header(const struct record_batch_view *view, const char *key, struct record_header *out, int64_t *timestamp_ms);
+bool batch_last_header(const struct record_batch_view *view, const char *key, struct record_header *out,
+                       int64_t *timestamp_ms);
 bool batch_first_header(const struct record_batch_view *view, const char *key, struct record_header *out);
 
 #endif

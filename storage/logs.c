@@ -15,24 +15,38 @@
 
 struct log *log_at(struct storage *s, uint32_t index)
 {
-    return index < LOGS_MAX ? atomic_load_explicit(&s->log[index], memory_order_acquire) : NULL; /* pairs with log_show */
+    return index < LOGS_MAX ? atomic_load_explicit(&s->log[index], memory_order_acquire)
+                            : NULL; /* pairs with log_show */
 }
 
 struct log *log_find(struct storage *s, const char *name, size_t name_bytes)
 {
     for (uint32_t i = 0; i < LOGS_MAX; i++) {
         struct log *l = log_at(s, i);
-        if (l != NULL && strlen(l->identity.name) == name_bytes && memcmp(l->identity.name, name, name_bytes) == 0) return l;
+        if (l != NULL && strlen(l->identity.name) == name_bytes && memcmp(l->identity.name, name, name_bytes) == 0)
+            return l;
     }
     return NULL;
 }
 
 uint32_t log_slot(const struct log *l) { return l->slot; }
 const struct log_identity *log_identity(const struct log *l) { return &l->identity; }
-uint64_t log_start_offset(const struct log *l) { return atomic_load_explicit(&l->start_offset, memory_order_acquire); } /* pairs with retention */
-uint64_t log_high_watermark(const struct log *l) { return atomic_load_explicit(&l->high_watermark, memory_order_acquire); } /* pairs with storage_publish */
-uint64_t log_high_watermark_ns(const struct log *l) { return atomic_load_explicit(&l->high_watermark_ns, memory_order_relaxed); }
-uint64_t storage_log_bytes(const struct log *l) { return atomic_load_explicit(&l->segments.total_bytes, memory_order_relaxed); }
+uint64_t log_start_offset(const struct log *l)
+{
+    return atomic_load_explicit(&l->start_offset, memory_order_acquire);
+} /* pairs with retention */
+uint64_t log_high_watermark(const struct log *l)
+{
+    return atomic_load_explicit(&l->high_watermark, memory_order_acquire);
+} /* pairs with storage_publish */
+uint64_t log_high_watermark_ns(const struct log *l)
+{
+    return atomic_load_explicit(&l->high_watermark_ns, memory_order_relaxed);
+}
+uint64_t storage_log_bytes(const struct log *l)
+{
+    return atomic_load_explicit(&l->segments.total_bytes, memory_order_relaxed);
+}
 
 enum err storage_log_error(const struct log *l, struct err_msg *msg)
 {
@@ -77,7 +91,8 @@ static enum err log_new(struct storage *s, struct log **out, const struct log_id
     uint32_t tail_entries = c->tail_chunks_per_log + c->leases_per_log + c->record_bytes_max / c->chunk_bytes + 8;
     enum err e = tail_init(&l->tail, tail_entries);
     if (e == ERR_OK) e = segment_table_init(&l->segments);
-    for (int i = 0; e == ERR_OK && i < 2; i++) e = index_set_init(&l->index[i], capacity < INT32_MAX ? (uint32_t)capacity : INT32_MAX);
+    for (int i = 0; e == ERR_OK && i < 2; i++)
+        e = index_set_init(&l->index[i], capacity < INT32_MAX ? (uint32_t)capacity : INT32_MAX);
     if (e == ERR_OK) e = ring_spsc_init(&l->writer.feed.to_storage, FEED_TO_STORAGE_BYTES);
     if (e == ERR_OK) e = ring_spsc_init(&l->writer.feed.to_producer, FEED_TO_PRODUCER_BYTES);
     if (e != ERR_OK) {
@@ -107,10 +122,14 @@ static enum err name_check(const char name[static LOG_NAME_BYTES], struct err_ms
                  strcmp(name, "format") != 0 && strcmp(name, "lock") != 0;
     for (size_t i = 0; holds && i < size; i++) {
         char c = name[i];
-        holds = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+        holds = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+                c == '-';
     }
     if (holds) return ERR_OK;
-    return err_set(msg, ERR_INVALID, "\"%.60s\" cannot name a log: 1 to 249 of the characters a-z A-Z 0-9 . _ -, and neither \"format\" nor \"lock\"", name);
+    return err_set(msg, ERR_INVALID,
+                   "\"%.60s\" cannot name a log: 1 to 249 of the characters a-z A-Z 0-9 . _ -, and neither \"format\" "
+                   "nor \"lock\"",
+                   name);
 }
 
 static enum err folder_failed(struct err_msg *msg, int rc, const char *path)
@@ -150,16 +169,19 @@ static enum err log_identify(struct storage *s, struct log_identity *identity, b
     struct disk_stat st;
     struct log_identity found;
     TRY(name_check(identity->name, msg));
-    if (log_find(s, identity->name, strlen(identity->name)) != NULL) return err_set(msg, ERR_EXISTS, "the log of %s is open already", identity->name);
+    if (log_find(s, identity->name, strlen(identity->name)) != NULL)
+        return err_set(msg, ERR_EXISTS, "the log of %s is open already", identity->name);
     snprintf(folder, sizeof folder, "%s/%s", s->data_folder, identity->name);
     int rc = disk_stat(s->disk, folder, &st);
-    if (rc == -ENOENT && !create) return err_set(msg, ERR_NOT_FOUND, "there is no log of %s in %s", identity->name, s->data_folder);
+    if (rc == -ENOENT && !create)
+        return err_set(msg, ERR_NOT_FOUND, "there is no log of %s in %s", identity->name, s->data_folder);
     if (rc == -ENOENT) return log_create(s, identity, msg);
     if (rc != 0) return err_set(msg, disk_error(rc), "cannot read %s: %s", folder, disk_error_text(rc));
     if (create) return err_set(msg, ERR_EXISTS, "there is a log of %s in %s already", identity->name, s->data_folder);
     TRY(meta_read(s->disk, folder, &found, msg));
     if (strcmp(found.name, identity->name) != 0)
-        return err_set(msg, ERR_CORRUPT, "%s/channel.meta belongs to the log of %s: the folder was renamed or mixed up", folder, found.name);
+        return err_set(msg, ERR_CORRUPT, "%s/channel.meta belongs to the log of %s: the folder was renamed or mixed up",
+                       folder, found.name);
     *identity = found;
     return ERR_OK;
 }
@@ -172,13 +194,17 @@ static enum err table_install(struct log *l, const struct recovered *r, struct e
     struct segment_info info;
     uint64_t last_base = r->segment[r->segment_count - 1].base_offset;
     /* A segment that was begun but never had anything visible may be gone. */
-    while (segment_next(t) > segment_first(t) && segment_get(t, segment_next(t) - 1, &info) && info.base_offset > last_base) segment_drop_last(t);
+    while (segment_next(t) > segment_first(t) && segment_get(t, segment_next(t) - 1, &info) &&
+           info.base_offset > last_base)
+        segment_drop_last(t);
     for (uint32_t i = 0; i < r->segment_count; i++) {
         uint64_t seq = segment_next(t);
-        bool is_there = seq > segment_first(t) && segment_find(t, r->segment[i].base_offset, &seq, &info) && info.base_offset == r->segment[i].base_offset;
+        bool is_there = seq > segment_first(t) && segment_find(t, r->segment[i].base_offset, &seq, &info) &&
+                        info.base_offset == r->segment[i].base_offset;
         if (is_there) segment_update(t, seq, &r->segment[i]);
         else if (!segment_append(t, &r->segment[i]))
-            return err_set(msg, ERR_NO_SPACE, "the log of %s has more than %d segments: shorten the retention", l->identity.name, SEGMENTS_MAX - 1);
+            return err_set(msg, ERR_NO_SPACE, "the log of %s has more than %d segments: shorten the retention",
+                           l->identity.name, SEGMENTS_MAX - 1);
     }
     return ERR_OK;
 }
@@ -187,13 +213,17 @@ static enum err recover(struct log *l, bool leave_clean, struct recovered *r, st
 {
     struct storage *s = l->storage;
     struct index_set *set = &l->index[l->index_active ^ 1];
-    const struct recovery_input in = {s->disk, l->folder, l->identity.is_internal, l->identity.leader_epoch, s->config.index_interval_bytes, leave_clean};
+    const struct recovery_input in = {
+        s->disk,    l->folder, l->identity.is_internal, l->identity.leader_epoch, s->config.index_interval_bytes,
+        leave_clean};
     TRY(log_recover(&in, set, r, msg));
     uint64_t visible = log_high_watermark(l);
     enum err e = ERR_OK;
     if (r->resume.next_offset < visible)
-        e = err_set(msg, ERR_CORRUPT, "%s ends at offset %" PRIu64 ", but %" PRIu64 " was readable: its files were changed while it was open", l->folder,
-                    r->resume.next_offset, visible);
+        e = err_set(msg, ERR_CORRUPT,
+                    "%s ends at offset %" PRIu64 ", but %" PRIu64
+                    " was readable: its files were changed while it was open",
+                    l->folder, r->resume.next_offset, visible);
     if (e == ERR_OK) e = table_install(l, r, msg);
     if (e != ERR_OK) {
         recovered_fini(r);
@@ -204,7 +234,8 @@ static enum err recover(struct log *l, bool leave_clean, struct recovered *r, st
     if (r->resume.next_offset > visible) {
         l->writer.visible.offset = r->resume.next_offset;
         atomic_store_explicit(&l->high_watermark_ns, clock_monotonic_ns(s->clock), memory_order_relaxed);
-        atomic_store_explicit(&l->high_watermark, r->resume.next_offset, memory_order_release); /* pairs with log_high_watermark */
+        atomic_store_explicit(&l->high_watermark, r->resume.next_offset,
+                              memory_order_release); /* pairs with log_high_watermark */
     }
     return ERR_OK;
 }
@@ -223,7 +254,8 @@ static enum err active_open(struct log *l, const struct log_resume *resume, stru
     if (rc == 0) rc = disk_sync(s->disk, file);
     if (rc != 0) {
         disk_close(s->disk, file);
-        return err_set(msg, disk_error(rc), "cannot reserve %" PRIu64 " bytes for %s: %s; free some space", bytes, path, disk_error_text(rc));
+        return err_set(msg, disk_error(rc), "cannot reserve %" PRIu64 " bytes for %s: %s; free some space", bytes, path,
+                       disk_error_text(rc));
     }
     l->writer.file = file;
     return ERR_OK;
@@ -262,7 +294,8 @@ static enum err writer_prepare(struct log *l, const struct recovered *r, struct 
     w->lease_has_prefix = w->look_for_gtid = true;
     w->gtid_segment = r->checkpoint.gtid_segment;
     w->gtid_position = r->checkpoint.gtid_position;
-    w->visible = (struct log_mark){resume->next_offset, w->segment_base, w->end_position, w->gtid_segment, w->gtid_position, l->index[l->index_active].at};
+    w->visible = (struct log_mark){resume->next_offset, w->segment_base,  w->end_position,
+                                   w->gtid_segment,     w->gtid_position, l->index[l->index_active].at};
     w->end_mark = w->group_mark = w->visible;
     w->checkpoint_offset = resume->next_offset;
     w->checkpoint_ms = clock_realtime_ms(s->clock);
@@ -300,7 +333,8 @@ enum err storage_log_open(struct storage *s, struct log_identity *identity, bool
 {
     struct log *l = NULL;
     uint32_t slot = free_slot(s);
-    if (slot == LOGS_MAX) return err_set(msg, ERR_TOO_LARGE, "%d logs are open: no more fit into one millraced", LOGS_MAX);
+    if (slot == LOGS_MAX)
+        return err_set(msg, ERR_TOO_LARGE, "%d logs are open: no more fit into one millraced", LOGS_MAX);
     TRY(log_identify(s, identity, create, msg));
     TRY(log_new(s, &l, identity, msg));
     l->slot = slot;
@@ -323,12 +357,14 @@ enum err storage_log_detach(struct storage *s, struct log *l, struct err_msg *ms
     l->writer.feed.producer_waiter = NULL; /* may be gone with the producer */
     storage_command(s, COMMAND_DETACH, l);
     l->is_attached = false;
-    TRY(recover(l, true, &r, msg)); /* cuts an open transaction and the space reserved ahead, writes indexes and the clean mark */
+    TRY(recover(l, true, &r,
+                msg)); /* cuts an open transaction and the space reserved ahead, writes indexes and the clean mark */
     recovered_fini(&r);
     return ERR_OK;
 }
 
-enum err storage_log_attach(struct storage *s, struct log *l, struct log_feed **feed, struct log_resume *resume, struct err_msg *msg)
+enum err storage_log_attach(struct storage *s, struct log *l, struct log_feed **feed, struct log_resume *resume,
+                            struct err_msg *msg)
 {
     if (l->is_attached) return err_set(msg, ERR_STATE, "the log of %s has a producer", l->identity.name);
     TRY(attach(l, feed, resume, msg));
@@ -344,7 +380,8 @@ enum err storage_log_attach(struct storage *s, struct log *l, struct log_feed **
 static void readers_wait(struct storage *s)
 {
     const struct timespec pause = {0, 1000000};
-    uint64_t epoch = atomic_fetch_add_explicit(&s->epoch, 1, memory_order_seq_cst) + 1; /* pairs with log_reader_quiesce */
+    uint64_t epoch =
+        atomic_fetch_add_explicit(&s->epoch, 1, memory_order_seq_cst) + 1; /* pairs with log_reader_quiesce */
     atomic_thread_fence(memory_order_seq_cst); /* pairs with log_reader_quiesce */
     if (s->is_simulated) return; /* readers run on this very thread, and hold nothing between their turns */
     for (uint32_t i = 0; i < s->config.reader_count; i++) {
@@ -370,7 +407,8 @@ void storage_log_close(struct storage *s, struct log *l)
 enum err storage_log_delete(struct storage *s, struct log *l, struct err_msg *msg)
 {
     char from[LOG_PATH_BYTES - 32], to[LOG_PATH_BYTES], label[COUNTERS_LABEL_BYTES];
-    if (l->is_attached) return err_set(msg, ERR_STATE, "the log of %s has a producer: detach it first", l->identity.name);
+    if (l->is_attached)
+        return err_set(msg, ERR_STATE, "the log of %s has a producer: detach it first", l->identity.name);
     snprintf(from, sizeof from, "%s/%s", s->data_folder, l->identity.name);
     snprintf(to, sizeof to, "%s%s", from, LOG_SUFFIX_DELETED);
     snprintf(label, sizeof label, "channel=%.80s", l->identity.name);

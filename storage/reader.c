@@ -7,10 +7,12 @@
 
 #include "base/invariant.h"
 
-enum err log_reader_open(struct log_reader **out, struct storage *s, uint32_t reader_index, struct waiter *waiter, struct err_msg *msg)
+enum err log_reader_open(struct log_reader **out, struct storage *s, uint32_t reader_index, struct waiter *waiter,
+                         struct err_msg *msg)
 {
     if (reader_index >= s->config.reader_count)
-        return err_set(msg, ERR_INVALID, "reader %" PRIu32 " of %" PRIu32 ": raise reader_count", reader_index, s->config.reader_count);
+        return err_set(msg, ERR_INVALID, "reader %" PRIu32 " of %" PRIu32 ": raise reader_count", reader_index,
+                       s->config.reader_count);
     struct log_reader *r = calloc(1, sizeof *r);
     if (r == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for a log reader");
     r->storage = s;
@@ -19,7 +21,8 @@ enum err log_reader_open(struct log_reader **out, struct storage *s, uint32_t re
     r->room_bytes = s->config.record_bytes_max + (64u << 10);
     r->room = malloc(r->room_bytes);
     enum err e = r->room == NULL ? err_set(msg, ERR_NO_MEMORY, "no memory for a log reader") : ERR_OK;
-    if (e == ERR_OK) e = cache_init(&r->cache, s->disk, reader_cache_memory_bytes(&s->config) - s->config.record_bytes_max, msg);
+    if (e == ERR_OK)
+        e = cache_init(&r->cache, s->disk, reader_cache_memory_bytes(&s->config) - s->config.record_bytes_max, msg);
     if (e != ERR_OK) {
         free(r->room);
         free(r);
@@ -57,7 +60,8 @@ enum log_reader_hint log_reader_hint(struct log_reader *r, uint32_t *slot)
 
 void log_reader_quiesce(struct log_reader *r)
 {
-    uint64_t epoch = atomic_load_explicit(&r->storage->epoch, memory_order_acquire); /* pairs with readers_wait: log slots before it */
+    uint64_t epoch = atomic_load_explicit(&r->storage->epoch,
+                                          memory_order_acquire); /* pairs with readers_wait: log slots before it */
     atomic_store_explicit(&r->storage->seat[r->index].epoch, epoch, memory_order_release);
     /* Behind a rest: pairs with the fence in readers_wait.  Either it sees us here, or we see its slot empty. */
     atomic_thread_fence(memory_order_seq_cst);
@@ -69,8 +73,8 @@ void log_reader_rest(struct log_reader *r)
     atomic_store_explicit(&r->storage->seat[r->index].epoch, READER_ABSENT, memory_order_release);
 }
 
-enum err log_reader_read(struct log_reader *r, struct log *l, uint64_t offset, uint32_t bytes_max, bool first_batch_whole,
-                         struct log_cursor *cursor, struct log_slice *out)
+enum err log_reader_read(struct log_reader *r, struct log *l, uint64_t offset, uint32_t bytes_max,
+                         bool first_batch_whole, struct log_cursor *cursor, struct log_slice *out)
 {
     struct log_cursor none = {{0}};
     if (cursor == NULL) cursor = &none;

@@ -35,18 +35,22 @@ struct log_reader {
 
 /* ---- reader_hot.c ---- */
 /* Fills `out` from the tail.  ERR_NOT_FOUND: `offset` is not (or no longer) there. */
-NODISCARD enum err hot_read(struct log_reader *r, struct log *l, uint64_t offset, uint64_t high_watermark, uint32_t bytes_max,
-                            bool first_batch_whole, struct log_cursor *cursor, struct log_slice *out);
+NODISCARD enum err hot_read(struct log_reader *r, struct log *l, uint64_t offset, uint64_t high_watermark,
+                            uint32_t bytes_max, bool first_batch_whole, struct log_cursor *cursor,
+                            struct log_slice *out);
 
 /* ---- reader_cold.c ---- */
-NODISCARD enum err cold_read(struct log_reader *r, struct log *l, uint64_t offset, uint64_t high_watermark, uint32_t bytes_max,
-                             bool first_batch_whole, struct log_cursor *cursor, struct log_slice *out);
+NODISCARD enum err cold_read(struct log_reader *r, struct log *l, uint64_t offset, uint64_t high_watermark,
+                             uint32_t bytes_max, bool first_batch_whole, struct log_cursor *cursor,
+                             struct log_slice *out);
 /* A place at or before `offset`, from the indexes.  ERR_AGAIN, ERR_IO, ERR_OUT_OF_RANGE. */
 NODISCARD enum err cold_locate(struct log_reader *r, struct log *l, uint64_t offset, struct cold_place *out);
 /* The header of the batch at a place, checked against the place; moves into the next segment at the end of one. */
-NODISCARD enum err cold_header(struct log_reader *r, struct log *l, struct cold_place *at, struct record_batch_view *view);
+NODISCARD enum err cold_header(struct log_reader *r, struct log *l, struct cold_place *at,
+                               struct record_batch_view *view);
 /* Copies bytes of a segment.  ERR_AGAIN: all reads that it needs were started. */
-NODISCARD enum err cold_copy(struct log_reader *r, struct log *l, const struct cold_place *at, uint8_t *to, uint32_t size);
+NODISCARD enum err cold_copy(struct log_reader *r, struct log *l, const struct cold_place *at, uint8_t *to,
+                             uint32_t size);
 
 /* cursors */
 enum { CURSOR_NONE, CURSOR_HOT, CURSOR_COLD };
@@ -54,7 +58,8 @@ static inline bool cursor_fits(const struct log_cursor *c, const struct log *l, 
 {
     return c->opaque[0] == (l->incarnation << 2 | kind) && c->opaque[1] == offset;
 }
-static inline void cursor_set(struct log_cursor *c, const struct log *l, uint64_t offset, unsigned kind, uint64_t where, uint64_t position)
+static inline void cursor_set(struct log_cursor *c, const struct log *l, uint64_t offset, unsigned kind, uint64_t where,
+                              uint64_t position)
 {
     *c = (struct log_cursor){{l->incarnation << 2 | kind, offset, where, position}};
 }

@@ -15,7 +15,10 @@ static uint64_t cache_bytes(const struct storage_config *config)
     return asked > least ? asked : least;
 }
 
-uint64_t reader_cache_memory_bytes(const struct storage_config *config) { return cache_bytes(config) + config->record_bytes_max; }
+uint64_t reader_cache_memory_bytes(const struct storage_config *config)
+{
+    return cache_bytes(config) + config->record_bytes_max;
+}
 
 enum err cache_init(struct reader_cache *c, struct disk *disk, uint64_t bytes, struct err_msg *msg)
 {
@@ -65,7 +68,8 @@ unsigned cache_poll(struct reader_cache *c)
         f->reading--;
         c->reading--;
         if (done[i].result < 0) {
-            log_error("storage", "reading segment %llu failed: %s", (unsigned long long)f->segment_base, disk_error_text(done[i].result));
+            log_error("storage", "reading segment %llu failed: %s", (unsigned long long)f->segment_base,
+                      disk_error_text(done[i].result));
             b->state = BLOCK_FAILED;
             continue;
         }
@@ -122,7 +126,10 @@ enum err cache_open(struct reader_cache *c, uint64_t incarnation, const char *fo
 
 /* ---- blocks ---- */
 
-static uint64_t block_key(const struct cache_file *f, uint64_t position) { return (uint64_t)f->key << 32 | position / READER_BLOCK_BYTES; }
+static uint64_t block_key(const struct cache_file *f, uint64_t position)
+{
+    return (uint64_t)f->key << 32 | position / READER_BLOCK_BYTES;
+}
 
 static struct cache_block *block_find(struct reader_cache *c, uint64_t key)
 {
@@ -151,7 +158,8 @@ static bool block_read(struct reader_cache *c, struct cache_file *f, uint64_t po
     uint64_t start = position / READER_BLOCK_BYTES * READER_BLOCK_BYTES;
     uint32_t valid = limit - start < READER_BLOCK_BYTES ? (uint32_t)(limit - start) : READER_BLOCK_BYTES;
     uint32_t size = (valid + LOG_BLOCK_BYTES - 1) / LOG_BLOCK_BYTES * LOG_BLOCK_BYTES, index = (uint32_t)(b - c->block);
-    struct disk_io io = {DISK_READ, f->file, c->bytes + (uint64_t)index * READER_BLOCK_BYTES, size, start, index, false};
+    struct disk_io io = {DISK_READ, f->file, c->bytes + (uint64_t)index * READER_BLOCK_BYTES, size, start,
+                         index,     false};
     if (!disk_queue_put(c->queue, &io)) return false;
     disk_queue_submit(c->queue);
     *b = (struct cache_block){block_key(f, position), ++c->tick, BLOCK_READING, 0, false, valid};

@@ -47,7 +47,8 @@ struct reader_cache {
     bool                is_starved; /* a read found every block pinned */
 };
 
-/* Bytes a reader reserves: its cache (at least what one record of record_bytes_max needs) and a record's room beside it. */
+/* Bytes a reader reserves: its cache (at least what one record of record_bytes_max needs) and a record's room beside
+ * it. */
 uint64_t reader_cache_memory_bytes(const struct storage_config *config);
 
 NODISCARD enum err cache_init(struct reader_cache *c, struct disk *disk, uint64_t bytes, struct err_msg *msg);

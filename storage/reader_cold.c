@@ -8,12 +8,14 @@
 
 static enum err corrupt(const struct log *l, uint64_t segment_base, uint64_t position)
 {
-    log_error("storage", "%s/%020" PRIu64 ".log is damaged at byte %" PRIu64 ": restore the file from a copy", l->folder, segment_base, position);
+    log_error("storage", "%s/%020" PRIu64 ".log is damaged at byte %" PRIu64 ": restore the file from a copy",
+              l->folder, segment_base, position);
     return ERR_CORRUPT;
 }
 
 /* A segment's file is gone: retention took it since the log start was looked at. */
-static enum err open_file(struct log_reader *r, struct log *l, uint64_t segment_base, enum segment_file which, struct cache_file **f)
+static enum err open_file(struct log_reader *r, struct log *l, uint64_t segment_base, enum segment_file which,
+                          struct cache_file **f)
 {
     enum err e = cache_open(&r->cache, l->incarnation, l->folder, segment_base, which, f);
     if (e != ERR_NOT_FOUND || which != SEGMENT_LOG) return e;
@@ -25,7 +27,8 @@ static enum err open_file(struct log_reader *r, struct log *l, uint64_t segment_
 /* ---- finding ---- */
 
 /* The position before `offset` by a sealed segment's index file; 0 when that is missing or damaged. */
-static enum err index_file_find(struct log_reader *r, struct log *l, uint64_t segment_base, uint64_t offset, uint64_t *position)
+static enum err index_file_find(struct log_reader *r, struct log *l, uint64_t segment_base, uint64_t offset,
+                                uint64_t *position)
 {
     struct cache_file *f;
     *position = 0;
@@ -114,7 +117,8 @@ enum err cold_header(struct log_reader *r, struct log *l, struct cold_place *at,
     if (at->position == at->limit) { /* the end of a segment, as this place knows it */
         struct segment_info info, next;
         uint64_t seq;
-        if (!segment_find(&l->segments, at->segment_base, &seq, &info) || info.base_offset != at->segment_base) return ERR_OUT_OF_RANGE;
+        if (!segment_find(&l->segments, at->segment_base, &seq, &info) || info.base_offset != at->segment_base)
+            return ERR_OUT_OF_RANGE;
         at->limit = info.bytes;
         if (at->position == at->limit) {
             if (!segment_get(&l->segments, seq + 1, &next)) return ERR_OUT_OF_RANGE;
@@ -124,8 +128,8 @@ enum err cold_header(struct log_reader *r, struct log *l, struct cold_place *at,
     }
     enum err e = cold_copy(r, l, at, header, sizeof header);
     if (e == ERR_OK) e = record_batch_view(header, UINT32_MAX, view);
-    if (e == ERR_OK && ((at->offset != UINT64_MAX && view->base_offset != at->offset) || view->leader_epoch > l->identity.leader_epoch ||
-                        at->position + view->bytes > at->limit))
+    if (e == ERR_OK && ((at->offset != UINT64_MAX && view->base_offset != at->offset) ||
+                        view->leader_epoch > l->identity.leader_epoch || at->position + view->bytes > at->limit))
         e = ERR_CORRUPT;
     if (e == ERR_CORRUPT && at->offset != UINT64_MAX) return corrupt(l, at->segment_base, at->position);
     return e;
@@ -134,7 +138,8 @@ enum err cold_header(struct log_reader *r, struct log *l, struct cold_place *at,
 /* ---- reading ---- */
 
 /* Adds a whole batch to the slice.  ERR_AGAIN: not all of it is here yet; the slice is as it was. */
-static enum err add_batch(struct log_reader *r, struct log *l, const struct cold_place *at, const struct record_batch_view *view, struct log_slice *out)
+static enum err add_batch(struct log_reader *r, struct log *l, const struct cold_place *at,
+                          const struct record_batch_view *view, struct log_slice *out)
 {
     struct cache_file *f;
     uint32_t count = out->piece_count, last_size = count > 0 ? out->piece[count - 1].size : 0, crc = 0;
@@ -178,12 +183,14 @@ static enum err add_batch(struct log_reader *r, struct log *l, const struct cold
 }
 
 /* To the batch that contains `offset`. */
-static enum err find_batch(struct log_reader *r, struct log *l, uint64_t offset, const struct log_cursor *cursor, struct cold_place *at)
+static enum err find_batch(struct log_reader *r, struct log *l, uint64_t offset, const struct log_cursor *cursor,
+                           struct cold_place *at)
 {
     struct segment_info info;
     if (cursor_fits(cursor, l, offset, CURSOR_COLD)) {
         uint64_t base = cursor->opaque[2];
-        if (segment_find(&l->segments, base, &at->segment_seq, &info) && info.base_offset == base && cursor->opaque[3] <= info.bytes) {
+        if (segment_find(&l->segments, base, &at->segment_seq, &info) && info.base_offset == base &&
+            cursor->opaque[3] <= info.bytes) {
             *at = (struct cold_place){at->segment_seq, base, cursor->opaque[3], offset, info.bytes};
             return ERR_OK;
         }

@@ -153,7 +153,8 @@ enum err hot_read(struct log_reader *r, struct log *l, uint64_t offset, uint64_t
         out->bytes += view.bytes;
         out->next_offset = w.offset;
     }
-    if (e == ERR_OK && out->bytes > 0 && w.is_in && w.offset == out->next_offset) cursor_set(cursor, l, w.offset, CURSOR_HOT, w.seq, w.position);
+    if (e == ERR_OK && out->bytes > 0 && w.is_in && w.offset == out->next_offset)
+        cursor_set(cursor, l, w.offset, CURSOR_HOT, w.seq, w.position);
     walk_leave(&w);
     return e;
 }

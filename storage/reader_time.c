@@ -1,10 +1,11 @@
-/* Searching by time.  Timestamps may run backwards, so a segment is passed over only by its largest one, and within a segment the
- * time index says how far every record is older; from there batch by batch. */
+/* Searching by time.  Timestamps may run backwards, so a segment is passed over only by its largest one, and within a
+ * segment the time index says how far every record is older; from there batch by batch. */
 #include <string.h>
 
 #include "storage/reader.h"
 
-static enum err time_file_find(struct log_reader *r, struct log *l, uint64_t segment_base, int64_t timestamp_ms, uint64_t *offset)
+static enum err time_file_find(struct log_reader *r, struct log *l, uint64_t segment_base, int64_t timestamp_ms,
+                               uint64_t *offset)
 {
     struct cache_file *f;
     *offset = segment_base;
@@ -65,8 +66,9 @@ static struct time_memo *memo_of(struct log_reader *r, const struct log *l, int6
 }
 
 /* The first record in this batch that is not older. */
-static enum err search_batch(struct log_reader *r, struct log *l, const struct cold_place *at, const struct record_batch_view *header,
-                             int64_t timestamp_ms, uint64_t *offset, int64_t *found_ms)
+static enum err search_batch(struct log_reader *r, struct log *l, const struct cold_place *at,
+                             const struct record_batch_view *header, int64_t timestamp_ms, uint64_t *offset,
+                             int64_t *found_ms)
 {
     struct record_batch_view view;
     struct record_view record;
@@ -89,7 +91,8 @@ static enum err search_batch(struct log_reader *r, struct log *l, const struct c
     return ERR_NOT_FOUND; /* the header promised more than is there */
 }
 
-static enum err search(struct log_reader *r, struct log *l, struct cold_place *at, int64_t timestamp_ms, uint64_t *offset, int64_t *found_ms)
+static enum err search(struct log_reader *r, struct log *l, struct cold_place *at, int64_t timestamp_ms,
+                       uint64_t *offset, int64_t *found_ms)
 {
     uint64_t high_watermark = log_high_watermark(l);
     for (;;) {
@@ -105,7 +108,8 @@ static enum err search(struct log_reader *r, struct log *l, struct cold_place *a
     }
 }
 
-enum err log_reader_find_time(struct log_reader *r, struct log *l, int64_t timestamp_ms, uint64_t *offset, int64_t *found_ms)
+enum err log_reader_find_time(struct log_reader *r, struct log *l, int64_t timestamp_ms, uint64_t *offset,
+                              int64_t *found_ms)
 {
     struct cold_place at;
     if (atomic_load_explicit(&l->is_closing, memory_order_acquire)) return ERR_STATE;

@@ -66,7 +66,8 @@ static enum err remove_segment(const struct recovery *r, uint64_t base)
         char path[LOG_PATH_BYTES];
         segment_path(path, r->in->folder, base, which);
         int rc = disk_unlink(r->in->disk, path);
-        if (rc != 0 && rc != -ENOENT) return err_set(r->msg, disk_error(rc), "cannot remove %s: %s", path, disk_error_text(rc));
+        if (rc != 0 && rc != -ENOENT)
+            return err_set(r->msg, disk_error(rc), "cannot remove %s: %s", path, disk_error_text(rc));
     }
     return ERR_OK;
 }
@@ -75,9 +76,12 @@ static enum err list_segments(struct recovery *r)
 {
     struct recovered *out = r->out;
     int rc = disk_list(r->in->disk, r->in->folder, note_name, r);
-    if (rc != 0) return err_set(r->msg, disk_error(rc), "cannot read the folder %s: %s", r->in->folder, disk_error_text(rc));
+    if (rc != 0)
+        return err_set(r->msg, disk_error(rc), "cannot read the folder %s: %s", r->in->folder, disk_error_text(rc));
     if (out->segment_count == 0)
-        return err_set(r->msg, ERR_CORRUPT, "%s holds no segment (*.log): restore the folder from a copy, or delete the channel", r->in->folder);
+        return err_set(r->msg, ERR_CORRUPT,
+                       "%s holds no segment (*.log): restore the folder from a copy, or delete the channel",
+                       r->in->folder);
     qsort(out->segment, out->segment_count, sizeof *out->segment, by_base);
     for (uint32_t i = 0; i < out->segment_count; i++) {
         char path[LOG_PATH_BYTES];
@@ -112,13 +116,18 @@ static enum err find_start(struct recovery *r)
     memmove(out->segment, out->segment + gone, out->segment_count * sizeof *out->segment);
 
     if (out->segment[0].base_offset > c->start_offset)
-        return err_set(r->msg, ERR_CORRUPT, "%s: the segment with offset %" PRIu64 " is missing: restore it from a copy", r->in->folder, c->start_offset);
+        return err_set(r->msg, ERR_CORRUPT,
+                       "%s: the segment with offset %" PRIu64 " is missing: restore it from a copy", r->in->folder,
+                       c->start_offset);
     r->start = 0;
     while (r->start < out->segment_count && out->segment[r->start].base_offset != c->segment_base_offset) r->start++;
     if (r->start == out->segment_count)
-        return err_set(r->msg, ERR_CORRUPT, "%s/%020" PRIu64 ".log is missing: restore it from a copy", r->in->folder, c->segment_base_offset);
+        return err_set(r->msg, ERR_CORRUPT, "%s/%020" PRIu64 ".log is missing: restore it from a copy", r->in->folder,
+                       c->segment_base_offset);
     if (out->segment[r->start].bytes < c->recovery_position)
-        return err_set(r->msg, ERR_CORRUPT, "%s/%020" PRIu64 ".log has %" PRIu64 " bytes, but %" PRIu64 " were durable: restore it from a copy",
+        return err_set(r->msg, ERR_CORRUPT,
+                       "%s/%020" PRIu64 ".log has %" PRIu64 " bytes, but %" PRIu64
+                       " were durable: restore it from a copy",
                        r->in->folder, c->segment_base_offset, out->segment[r->start].bytes, c->recovery_position);
     r->end = (struct place){r->start, c->recovery_position, c->recovery_offset};
     return ERR_OK;
@@ -135,7 +144,9 @@ static enum err open_scan(const struct recovery *r, uint32_t segment, uint64_t p
 
 static enum err damaged(const struct recovery *r, uint32_t segment, uint64_t position)
 {
-    return err_set(r->msg, ERR_CORRUPT, "%s/%020" PRIu64 ".log is damaged at byte %" PRIu64 ", in data that was durable: restore the file from a copy",
+    return err_set(r->msg, ERR_CORRUPT,
+                   "%s/%020" PRIu64 ".log is damaged at byte %" PRIu64
+                   ", in data that was durable: restore the file from a copy",
                    r->in->folder, r->out->segment[segment].base_offset, position);
 }
 
@@ -156,7 +167,8 @@ static bool take_position(struct recovery *r, const struct record_batch_view *vi
         resume->last_timestamp_ms = view->max_timestamp_ms;
         return true;
     }
-    if (!batch_last_header(view, RECORD_HEADER_POSITION, &h, &timestamp_ms) || h.value_bytes > sizeof resume->position) return false;
+    if (!batch_last_header(view, RECORD_HEADER_POSITION, &h, &timestamp_ms) || h.value_bytes > sizeof resume->position)
+        return false;
     resume->last_timestamp_ms = timestamp_ms;
     resume->position_bytes = h.value_bytes;
     if (h.value_bytes > 0) memcpy(resume->position, h.value, h.value_bytes);
@@ -167,7 +179,8 @@ static enum err take_gtid_set(struct recovery *r, const struct record_view *reco
 {
     struct log_resume *resume = &r->out->resume;
     uint8_t *copy = malloc((size_t)h->value_bytes + 1);
-    if (copy == NULL) return err_set(r->msg, ERR_NO_MEMORY, "no memory for a GTID set of %" PRIu32 " bytes", h->value_bytes);
+    if (copy == NULL)
+        return err_set(r->msg, ERR_NO_MEMORY, "no memory for a GTID set of %" PRIu32 " bytes", h->value_bytes);
     if (h->value_bytes > 0) memcpy(copy, h->value, h->value_bytes);
     copy[h->value_bytes] = 0;
     free(resume->gtid_set);
@@ -178,7 +191,8 @@ static enum err take_gtid_set(struct recovery *r, const struct record_view *reco
 }
 
 /* The last GTID set among a batch's records becomes the newest. */
-static enum err look_for_gtid_set(struct recovery *r, const struct record_batch_view *view, uint64_t segment_base, uint64_t position)
+static enum err look_for_gtid_set(struct recovery *r, const struct record_batch_view *view, uint64_t segment_base,
+                                  uint64_t position)
 {
     struct cursor records = cursor_of(view->records, view->records_bytes);
     struct record_view record;
@@ -214,7 +228,9 @@ static enum err scan_behind_point(struct recovery *r)
         }
         bool failed = e == ERR_IO || e == ERR_NO_MEMORY;
         log_scan_close(&s);
-        if (failed) return err_set(r->msg, e, "cannot read %s/%020" PRIu64 ".log: %s", r->in->folder, r->out->segment[i].base_offset, err_text(e));
+        if (failed)
+            return err_set(r->msg, e, "cannot read %s/%020" PRIu64 ".log: %s", r->in->folder,
+                           r->out->segment[i].base_offset, err_text(e));
     }
     return ERR_OK;
 }
@@ -222,7 +238,8 @@ static enum err scan_behind_point(struct recovery *r)
 /* ---- indexes ---- */
 
 /* Adds the batches of a segment between two places to the set.  Everything there must hold. */
-static enum err index_from_log(struct recovery *r, uint32_t segment, uint64_t from, uint64_t to, uint64_t expected, bool verify)
+static enum err index_from_log(struct recovery *r, uint32_t segment, uint64_t from, uint64_t to, uint64_t expected,
+                               bool verify)
 {
     struct log_scan s;
     struct record_batch_view view;
@@ -233,11 +250,13 @@ static enum err index_from_log(struct recovery *r, uint32_t segment, uint64_t fr
     while (e == ERR_OK && s.position < to) {
         uint64_t position = s.position;
         e = log_scan_next(&s, verify, &view, &bytes);
-        if (e == ERR_OK && (view.base_offset != expected || s.position > to || view.leader_epoch > r->in->leader_epoch)) e = ERR_CORRUPT;
+        if (e == ERR_OK && (view.base_offset != expected || s.position > to || view.leader_epoch > r->in->leader_epoch))
+            e = ERR_CORRUPT;
         if (e == ERR_CORRUPT || e == ERR_TRUNCATED || e == ERR_NOT_FOUND) e = damaged(r, segment, position);
         if (e != ERR_OK) break;
         expected = view.last_offset + 1;
-        index_add(r->set, view.last_offset, position, view.bytes, view.max_timestamp_ms, ends_transaction(r, &view), r->in->index_interval_bytes);
+        index_add(r->set, view.last_offset, position, view.bytes, view.max_timestamp_ms, ends_transaction(r, &view),
+                  r->in->index_interval_bytes);
         e = look_for_gtid_set(r, &view, base, position);
     }
     log_scan_close(&s);
@@ -262,7 +281,8 @@ static enum err summarize_sealed(struct recovery *r)
         if (info->bytes == 0) return damaged(r, i, 0);
         if (!index_summary_read(r->in->disk, r->in->folder, info->base_offset, info->bytes, &summary)) {
             TRY(index_rebuild(r, i));
-            if (!index_summary_read(r->in->disk, r->in->folder, info->base_offset, info->bytes, &summary)) return damaged(r, i, 0);
+            if (!index_summary_read(r->in->disk, r->in->folder, info->base_offset, info->bytes, &summary))
+                return damaged(r, i, 0);
         }
         info->max_timestamp_ms = summary.max_timestamp_ms;
         info->ends_transaction = summary.last_end_offset + 1 == r->out->segment[i + 1].base_offset;
@@ -279,14 +299,16 @@ static enum err index_found(struct recovery *r)
         uint64_t offset = i == r->start ? r->checkpoint.recovery_offset : info->base_offset;
         uint64_t to = i == r->end.segment ? r->end.position : info->bytes;
         index_reset(r->set, info->base_offset);
-        if (from > 0 && !index_load(r->in->disk, r->in->folder, r->set, info->base_offset, from, offset, r->in->index_interval_bytes)) {
+        if (from > 0 && !index_load(r->in->disk, r->in->folder, r->set, info->base_offset, from, offset,
+                                    r->in->index_interval_bytes)) {
             log_warn("storage", "%s/%020" PRIu64 ": making the indexes anew", r->in->folder, info->base_offset);
             TRY(index_from_log(r, i, 0, from, info->base_offset, true));
         }
         TRY(index_from_log(r, i, from, to, offset, false));
         info->max_timestamp_ms = r->set->at.max_timestamp_ms;
-        info->ends_transaction = i < r->end.segment && r->set->at.has_end &&
-                                 r->set->at.last_end.relative_offset + 1 == r->out->segment[i + 1].base_offset - info->base_offset;
+        info->ends_transaction =
+            i < r->end.segment && r->set->at.has_end &&
+            r->set->at.last_end.relative_offset + 1 == r->out->segment[i + 1].base_offset - info->base_offset;
         TRY(index_write(r->in->disk, r->in->folder, r->set, info->base_offset, &r->set->at, r->msg));
     }
     return ERR_OK;
@@ -307,7 +329,9 @@ static enum err cut_file(struct recovery *r, uint32_t segment, uint64_t bytes)
         if (rc == 0) rc = disk_sync(r->in->disk, file);
         disk_close(r->in->disk, file);
     }
-    if (rc < 0) return err_set(r->msg, disk_error(rc), "cannot cut %s to %" PRIu64 " bytes: %s", path, bytes, disk_error_text(rc));
+    if (rc < 0)
+        return err_set(r->msg, disk_error(rc), "cannot cut %s to %" PRIu64 " bytes: %s", path, bytes,
+                       disk_error_text(rc));
     info->bytes = bytes;
     return ERR_OK;
 }
@@ -336,11 +360,13 @@ static enum err cut_sealed(struct recovery *r, uint32_t segment)
 static enum err cut(struct recovery *r)
 {
     struct recovered *out = r->out;
-    while (out->segment_count > r->end.segment + 1) TRY(remove_segment(r, out->segment[--out->segment_count].base_offset));
+    while (out->segment_count > r->end.segment + 1)
+        TRY(remove_segment(r, out->segment[--out->segment_count].base_offset));
     for (uint32_t i = r->start; i < r->end.segment; i++) TRY(cut_sealed(r, i));
     TRY(cut_file(r, r->end.segment, r->end.position));
     int rc = disk_sync_folder(r->in->disk, r->in->folder);
-    if (rc != 0) return err_set(r->msg, disk_error(rc), "cannot sync the folder %s: %s", r->in->folder, disk_error_text(rc));
+    if (rc != 0)
+        return err_set(r->msg, disk_error(rc), "cannot sync the folder %s: %s", r->in->folder, disk_error_text(rc));
     return ERR_OK;
 }
 
@@ -359,7 +385,8 @@ static enum err resume_from_point(struct recovery *r)
     if (r->end.position == 0) {
         segment--;
         const struct segment_info *info = &r->out->segment[segment];
-        if (!index_load(r->in->disk, r->in->folder, r->set, info->base_offset, info->bytes, r->end.next_offset, r->in->index_interval_bytes)) {
+        if (!index_load(r->in->disk, r->in->folder, r->set, info->base_offset, info->bytes, r->end.next_offset,
+                        r->in->index_interval_bytes)) {
             index_reset(r->set, info->base_offset);
             TRY(index_from_log(r, segment, 0, info->bytes, info->base_offset, true));
         }
@@ -388,8 +415,9 @@ static enum err gtid_set_at(struct recovery *r, uint32_t segment, uint64_t posit
     return e;
 }
 
-/* The GTID set that the checkpoint knows of, unless a newer one was found behind the point.  The writer does not look into
- * batches larger than a chunk and only guesses that they carry one: then it is the one that begins the segment, or one before. */
+/* The GTID set that the checkpoint knows of, unless a newer one was found behind the point.  The writer does not look
+ * into batches larger than a chunk and only guesses that they carry one: then it is the one that begins the segment, or
+ * one before. */
 static enum err gtid_set_from_checkpoint(struct recovery *r)
 {
     const struct log_checkpoint *known = &r->checkpoint, *found = &r->out->checkpoint;

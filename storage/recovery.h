@@ -1,9 +1,9 @@
 /* storage/recovery.h -- what is true after a crash: the log up to its last whole transaction.
  *
- * Reads from the recovery point on (storage/log_files.h), accepts a batch only at the expected offset and with a checksum that
- * holds, cuts what is behind the last transaction end, and repairs the indexes.  Also ends a clean stop, since
- * that is the same work: cut the open transaction, cut the file to its exact length, write the indexes and the mark.
- * Control thread; the log has no writer meanwhile. */
+ * Reads from the recovery point on (storage/log_files.h), accepts a batch only at the expected offset and with a
+ * checksum that holds, cuts what is behind the last transaction end, and repairs the indexes.  Also ends a clean stop,
+ * since that is the same work: cut the open transaction, cut the file to its exact length, write the indexes and the
+ * mark. Control thread; the log has no writer meanwhile. */
 #ifndef STORAGE_RECOVERY_H
 #define STORAGE_RECOVERY_H
 
@@ -29,9 +29,10 @@ struct recovered {
     uint8_t               last_block[LOG_BLOCK_BYTES]; /* the partly filled last block of the active segment */
 };
 
-/* Recovers the log and fills `set` with the active segment's index.  ERR_CORRUPT: damage below the recovery point, msg names
- * file and position; ERR_IO, ERR_NO_SPACE, ERR_NO_MEMORY, ERR_NEWER_FORMAT.  On success recovered_fini frees. */
-NODISCARD enum err log_recover(const struct recovery_input *in, struct index_set *set, struct recovered *out, struct err_msg *msg);
+/* Recovers the log and fills `set` with the active segment's index.  ERR_CORRUPT: damage below the recovery point, msg
+ * names file and position; ERR_IO, ERR_NO_SPACE, ERR_NO_MEMORY, ERR_NEWER_FORMAT.  On success recovered_fini frees. */
+NODISCARD enum err log_recover(const struct recovery_input *in, struct index_set *set, struct recovered *out,
+                               struct err_msg *msg);
 void               recovered_fini(struct recovered *r);
 
 #endif

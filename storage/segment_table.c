@@ -7,7 +7,8 @@
 
 enum err segment_table_init(struct segment_table *t)
 {
-    void *at = mmap(NULL, SEGMENTS_MAX * sizeof *t->entry, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *at = mmap(NULL, SEGMENTS_MAX * sizeof *t->entry, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED) return ERR_NO_MEMORY;
     *t = (struct segment_table){.entry = at};
     return ERR_OK;
@@ -19,7 +20,10 @@ void segment_table_fini(struct segment_table *t)
     t->entry = NULL;
 }
 
-static struct segment_entry *entry_at(const struct segment_table *t, uint64_t seq) { return &t->entry[seq & (SEGMENTS_MAX - 1)]; }
+static struct segment_entry *entry_at(const struct segment_table *t, uint64_t seq)
+{
+    return &t->entry[seq & (SEGMENTS_MAX - 1)];
+}
 
 static uint64_t entry_bytes(const struct segment_table *t, uint64_t seq)
 {
@@ -28,12 +32,14 @@ static uint64_t entry_bytes(const struct segment_table *t, uint64_t seq)
 
 static void total_add(struct segment_table *t, uint64_t by) /* modulo 2^64: also takes away */
 {
-    atomic_store_explicit(&t->total_bytes, atomic_load_explicit(&t->total_bytes, memory_order_relaxed) + by, memory_order_relaxed);
+    atomic_store_explicit(&t->total_bytes, atomic_load_explicit(&t->total_bytes, memory_order_relaxed) + by,
+                          memory_order_relaxed);
 }
 
 static void entry_store(struct segment_entry *e, const struct segment_info *info)
 {
-    /* Release: a reader that sees one of these and finds its seq still in the table (segment_get) reads the right segment. */
+    /* Release: a reader that sees one of these and finds its seq still in the table (segment_get) reads the right
+     * segment. */
     atomic_store_explicit(&e->base_offset, info->base_offset, memory_order_release);
     atomic_store_explicit(&e->max_timestamp_ms, info->max_timestamp_ms, memory_order_release);
     atomic_store_explicit(&e->appended_ms, info->appended_ms, memory_order_release);
@@ -62,7 +68,8 @@ void segment_drop_first(struct segment_table *t)
     uint64_t first = atomic_load_explicit(&t->first, memory_order_relaxed);
     INVARIANT(first + 1 < atomic_load_explicit(&t->next, memory_order_relaxed));
     total_add(t, 0 - entry_bytes(t, first));
-    atomic_store_explicit(&t->first, first + 1, memory_order_seq_cst); /* before any later entry_store: pairs with segment_get */
+    atomic_store_explicit(&t->first, first + 1,
+                          memory_order_seq_cst); /* before any later entry_store: pairs with segment_get */
 }
 
 void segment_drop_last(struct segment_table *t)

@@ -1,7 +1,7 @@
 /* storage/segment_table.h -- the segments of a log, oldest first, as readers see them.
  *
- * A ring with one writer; `first` and `next` count segments since the log was opened.  A reader copies an entry and then checks that
- * it was still in the table (segment_get). */
+ * A ring with one writer; `first` and `next` count segments since the log was opened.  A reader copies an entry and
+ * then checks that it was still in the table (segment_get). */
 #ifndef STORAGE_SEGMENT_TABLE_H
 #define STORAGE_SEGMENT_TABLE_H
 
@@ -47,7 +47,13 @@ bool segment_get(const struct segment_table *t, uint64_t seq, struct segment_inf
 /* The segment that holds `offset` (the last with a base at or below it).  False: below the first. */
 bool segment_find(const struct segment_table *t, uint64_t offset, uint64_t *seq, struct segment_info *out);
 
-static inline uint64_t segment_first(const struct segment_table *t) { return atomic_load_explicit(&t->first, memory_order_seq_cst); }
-static inline uint64_t segment_next(const struct segment_table *t) { return atomic_load_explicit(&t->next, memory_order_acquire); }
+static inline uint64_t segment_first(const struct segment_table *t)
+{
+    return atomic_load_explicit(&t->first, memory_order_seq_cst);
+}
+static inline uint64_t segment_next(const struct segment_table *t)
+{
+    return atomic_load_explicit(&t->next, memory_order_acquire);
+}
 
 #endif

@@ -1,4 +1,5 @@
-/* A log's segments over time: made ahead, rolled, sealed, checkpointed, removed.  Storage thread; the helper does the work. */
+/* A log's segments over time: made ahead, rolled, sealed, checkpointed, removed.  Storage thread; the helper does the
+ * work. */
 #include "storage/internal.h"
 
 #include <inttypes.h>
@@ -33,7 +34,13 @@ static void seal_active(struct log *l)
     info.bytes = w->end_position;
     info.ends_transaction = w->end_mark.offset == w->next_offset;
     segment_update(&l->segments, w->segment_seq, &info);
-    struct job j = {.kind = JOB_SEAL, .log = l, .file = w->file, .segment_base = w->segment_base, .position = w->end_position, .set = set, .mark = set->at};
+    struct job j = {.kind = JOB_SEAL,
+                    .log = l,
+                    .file = w->file,
+                    .segment_base = w->segment_base,
+                    .position = w->end_position,
+                    .set = set,
+                    .mark = set->at};
     w->sealing = true;
     job_send(l->storage, &j);
 }
@@ -51,9 +58,11 @@ bool segment_roll(struct log *l, uint64_t base_offset)
     }
     if (w->prepared_file < 0) segment_prepare(l);
     if (w->prepared_file < 0 || w->sealing || w->promoting) return false;
-    const struct segment_info info = {.base_offset = base_offset, .appended_ms = clock_realtime_ms(l->storage->clock), .max_timestamp_ms = -1};
+    const struct segment_info info = {
+        .base_offset = base_offset, .appended_ms = clock_realtime_ms(l->storage->clock), .max_timestamp_ms = -1};
     if (!segment_append(&l->segments, &info)) {
-        writer_fail(l, ERR_NO_SPACE, "the log has as many segments as there may be: raise segment_bytes or shorten the retention");
+        writer_fail(l, ERR_NO_SPACE,
+                    "the log has as many segments as there may be: raise segment_bytes or shorten the retention");
         return false;
     }
     struct job j = {.kind = JOB_PROMOTE, .log = l, .file = -1, .number = w->number, .segment_base = base_offset};
@@ -79,8 +88,10 @@ static struct job checkpoint_job(struct log *l, enum job_kind kind)
     struct writer *w = &l->writer;
     const struct log_mark *m = &w->visible;
     struct job j = {.kind = kind, .log = l, .file = -1, .segment_base = m->segment_base, .mark = m->index};
-    if (m->segment_base == w->segment_base && m->position > 0) j.set = &l->index[l->index_active]; /* else sealed: its indexes are written */
-    j.checkpoint = (struct log_checkpoint){log_start_offset(l), m->segment_base, m->offset, m->position, m->gtid_segment, m->gtid_position, false};
+    if (m->segment_base == w->segment_base && m->position > 0)
+        j.set = &l->index[l->index_active]; /* else sealed: its indexes are written */
+    j.checkpoint = (struct log_checkpoint){log_start_offset(l), m->segment_base,  m->offset, m->position,
+                                           m->gtid_segment,     m->gtid_position, false};
     w->checkpointing = true;
     w->checkpoint_bytes = 0;
     w->checkpoint_ms = clock_realtime_ms(l->storage->clock);
@@ -94,9 +105,10 @@ void checkpoint_start(struct log *l)
     job_send(l->storage, &j);
 }
 
-/* Of a channel, by age and size; of an internal log, whose old records are as true as the new, what its producer trims. */
-static bool may_go(const struct log *l, const struct segment_info *info, const struct segment_info *next, uint64_t total,
-                   uint64_t now_ms)
+/* Of a channel, by age and size; of an internal log, whose old records are as true as the new, what its producer trims.
+ */
+static bool may_go(const struct log *l, const struct segment_info *info, const struct segment_info *next,
+                   uint64_t total, uint64_t now_ms)
 {
     const struct storage_config *config = &l->storage->config;
     if (l->identity.is_internal) return next->base_offset <= l->writer.trim_offset;
@@ -112,7 +124,8 @@ static void retention(struct log *l, uint64_t now_ms)
     uint64_t base[REMOVE_MAX] = {0}, total = storage_log_bytes(l), first = segment_first(&l->segments), start = 0;
     uint32_t count = 0, remove_count = 0;
     if (w->checkpointing || w->promoting) return;
-    while (count < REMOVE_MAX && segment_get(&l->segments, first + count, &info) && segment_get(&l->segments, first + count + 1, &next)) {
+    while (count < REMOVE_MAX && segment_get(&l->segments, first + count, &info) &&
+           segment_get(&l->segments, first + count + 1, &next)) {
         if (!may_go(l, &info, &next, total, now_ms) || info.base_offset >= w->visible.segment_base) break;
         base[count++] = info.base_offset;
         total -= info.bytes;

@@ -65,7 +65,8 @@ bool storage_evict(struct storage *s)
 static void wake_readers(struct storage *s)
 {
     for (uint32_t i = 0; i < s->config.reader_count; i++) {
-        struct waiter *w = atomic_load_explicit(&s->seat[i].waiter, memory_order_acquire); /* pairs with log_reader_open */
+        struct waiter *w =
+            atomic_load_explicit(&s->seat[i].waiter, memory_order_acquire); /* pairs with log_reader_open */
         if (w != NULL) waiter_wake(w);
     }
 }
@@ -75,7 +76,8 @@ void storage_publish(struct log *l)
     struct storage *s = l->storage;
     uint64_t offset = l->writer.visible.offset;
     atomic_store_explicit(&l->high_watermark_ns, clock_monotonic_ns(s->clock), memory_order_relaxed);
-    atomic_store_explicit(&l->high_watermark, offset, memory_order_release); /* pairs with log_high_watermark: batches, tail, table */
+    atomic_store_explicit(&l->high_watermark, offset,
+                          memory_order_release); /* pairs with log_high_watermark: batches, tail, table */
     const uint64_t word[RING_BCAST_WORDS] = {l->slot, offset};
     ring_bcast_publish(&s->hints, word);
     wake_readers(s);
@@ -114,7 +116,8 @@ static bool command_step(struct storage *s)
         return true;
     case COMMAND_DETACH:
         if (l->writer.state == WRITER_RUNNING) l->writer.state = WRITER_DETACHING;
-        if (l->writer.state == WRITER_DETACHING && writer_is_flushed(l) && l->writer.visible.offset != l->writer.checkpoint_offset)
+        if (l->writer.state == WRITER_DETACHING && writer_is_flushed(l) &&
+            l->writer.visible.offset != l->writer.checkpoint_offset)
             checkpoint_start(l);
         if (!writer_is_over(l)) return false;
         detach_end(l);
@@ -129,7 +132,8 @@ static bool command_step(struct storage *s)
 
 static unsigned poll_command(struct storage *s)
 {
-    if (atomic_load_explicit(&s->command_state, memory_order_acquire) != COMMAND_SENT) return 0; /* pairs with storage_command */
+    if (atomic_load_explicit(&s->command_state, memory_order_acquire) != COMMAND_SENT)
+        return 0; /* pairs with storage_command */
     if (!command_step(s)) return 0;
     atomic_store_explicit(&s->command_state, COMMAND_DONE, memory_order_release); /* pairs with storage_command */
     waiter_wake(&s->control_waiter);
@@ -142,13 +146,15 @@ void storage_command(struct storage *s, enum command_kind kind, struct log *l)
     s->command_log = l;
     atomic_store_explicit(&s->command_state, COMMAND_SENT, memory_order_release); /* pairs with poll_command */
     if (!s->is_simulated) waiter_wake(&s->waiter);
-    while (atomic_load_explicit(&s->command_state, memory_order_acquire) != COMMAND_DONE) { /* pairs with poll_command */
+    while (atomic_load_explicit(&s->command_state, memory_order_acquire) !=
+           COMMAND_DONE) { /* pairs with poll_command */
         if (s->is_simulated) {
             (void)storage_step(s);
             continue;
         }
         waiter_announce(&s->control_waiter);
-        if (atomic_load_explicit(&s->command_state, memory_order_acquire) != COMMAND_DONE) waiter_block(&s->control_waiter, -1);
+        if (atomic_load_explicit(&s->command_state, memory_order_acquire) != COMMAND_DONE)
+            waiter_block(&s->control_waiter, -1);
         waiter_cancel(&s->control_waiter);
     }
 }
@@ -227,16 +233,26 @@ static enum err config_check(const struct storage_config *c, struct err_msg *msg
     if (strlen(c->data_folder) >= DATA_PATH_BYTES)
         return err_set(msg, ERR_INVALID, "the path of the data folder is longer than %d bytes", DATA_PATH_BYTES - 1);
     if (c->chunk_bytes < 2 * LOG_BLOCK_BYTES || c->chunk_bytes % LOG_BLOCK_BYTES != 0)
-        return err_set(msg, ERR_INVALID, "chunk_bytes %" PRIu32 " is not a multiple of %d, two at least", c->chunk_bytes, LOG_BLOCK_BYTES);
+        return err_set(msg, ERR_INVALID, "chunk_bytes %" PRIu32 " is not a multiple of %d, two at least",
+                       c->chunk_bytes, LOG_BLOCK_BYTES);
     if (pool < (uint64_t)c->record_bytes_max + (uint64_t)c->chunk_bytes * (c->leases_per_log + 4ull))
-        return err_set(msg, ERR_INVALID, "%" PRIu32 " chunks of %" PRIu32 " bytes hold no record of record_bytes_max %" PRIu32 " beside the leases: raise chunk_count",
+        return err_set(msg, ERR_INVALID,
+                       "%" PRIu32 " chunks of %" PRIu32 " bytes hold no record of record_bytes_max %" PRIu32
+                       " beside the leases: raise chunk_count",
                        c->chunk_count, c->chunk_bytes, c->record_bytes_max);
     if (c->segment_bytes < c->chunk_bytes || c->segment_bytes > SEGMENT_BYTES_MAX - (1u << 28))
-        return err_set(msg, ERR_INVALID, "segment_bytes %" PRIu64 " must be from chunk_bytes to 1.75 GiB", c->segment_bytes);
-    if (c->record_bytes_max / c->chunk_bytes + 2 > LOG_SLICE_PIECES || c->record_bytes_max > READER_BLOCK_BYTES * (LOG_SLICE_PIECES - 2u))
-        return err_set(msg, ERR_INVALID, "record_bytes_max %" PRIu32 " does not fit an answer: lower it or raise chunk_bytes", c->record_bytes_max);
-    if (c->leases_per_log < 1 || c->leases_per_log > LEASES_MAX / 4 || c->reader_count > READERS_MAX || c->uring_depth < 4 || c->uring_depth > 4096)
-        return err_set(msg, ERR_INVALID, "storage settings out of range: leases_per_log 1..%d, reader_count 0..%d, uring_depth 4..4096", LEASES_MAX / 4, READERS_MAX);
+        return err_set(msg, ERR_INVALID, "segment_bytes %" PRIu64 " must be from chunk_bytes to 1.75 GiB",
+                       c->segment_bytes);
+    if (c->record_bytes_max / c->chunk_bytes + 2 > LOG_SLICE_PIECES ||
+        c->record_bytes_max > READER_BLOCK_BYTES * (LOG_SLICE_PIECES - 2u))
+        return err_set(msg, ERR_INVALID,
+                       "record_bytes_max %" PRIu32 " does not fit an answer: lower it or raise chunk_bytes",
+                       c->record_bytes_max);
+    if (c->leases_per_log < 1 || c->leases_per_log > LEASES_MAX / 4 || c->reader_count > READERS_MAX ||
+        c->uring_depth < 4 || c->uring_depth > 4096)
+        return err_set(msg, ERR_INVALID,
+                       "storage settings out of range: leases_per_log 1..%d, reader_count 0..%d, uring_depth 4..4096",
+                       LEASES_MAX / 4, READERS_MAX);
     return ERR_OK;
 }
 
@@ -244,12 +260,16 @@ static enum err folder_lock(struct storage *s, struct err_msg *msg)
 {
     char path[LOG_PATH_BYTES + 8];
     int rc = disk_make_folder(s->disk, s->data_folder);
-    if (rc != 0 && rc != -EEXIST) return err_set(msg, disk_error(rc), "cannot make the data folder %s: %s", s->data_folder, disk_error_text(rc));
+    if (rc != 0 && rc != -EEXIST)
+        return err_set(msg, disk_error(rc), "cannot make the data folder %s: %s", s->data_folder, disk_error_text(rc));
     snprintf(path, sizeof path, "%s/lock", s->data_folder);
     s->lock_file = disk_lock(s->disk, path);
     if (s->lock_file == -EWOULDBLOCK)
-        return err_set(msg, ERR_LOCKED, "another millraced uses the data folder %s: stop it, or give this one a folder of its own", s->data_folder);
-    if (s->lock_file < 0) return err_set(msg, disk_error(s->lock_file), "cannot lock %s: %s", path, disk_error_text(s->lock_file));
+        return err_set(msg, ERR_LOCKED,
+                       "another millraced uses the data folder %s: stop it, or give this one a folder of its own",
+                       s->data_folder);
+    if (s->lock_file < 0)
+        return err_set(msg, disk_error(s->lock_file), "cannot lock %s: %s", path, disk_error_text(s->lock_file));
     return format_check(s->disk, s->data_folder, msg);
 }
 
@@ -271,14 +291,18 @@ static int end_deletion(void *context, const char *name)
 static enum err memory_reserve(struct storage *s, struct err_msg *msg)
 {
     const struct storage_config *c = &s->config;
-    enum err e = keeper_init(&s->keeper, c->chunk_bytes, c->chunk_count, (uint64_t)LOGS_MAX * LOG_BLOCK_BYTES, c->reader_count);
+    enum err e =
+        keeper_init(&s->keeper, c->chunk_bytes, c->chunk_count, (uint64_t)LOGS_MAX * LOG_BLOCK_BYTES, c->reader_count);
     s->op = calloc(c->uring_depth, sizeof *s->op);
     if (e == ERR_OK && s->op == NULL) e = ERR_NO_MEMORY;
-    for (uint32_t i = 0; e == ERR_OK && i < c->uring_depth; i++) s->op[i].next_free = i + 1 < c->uring_depth ? (int32_t)i + 1 : -1;
+    for (uint32_t i = 0; e == ERR_OK && i < c->uring_depth; i++)
+        s->op[i].next_free = i + 1 < c->uring_depth ? (int32_t)i + 1 : -1;
     if (e == ERR_OK) e = ring_spsc_init(&s->jobs, JOBS_BYTES);
     if (e == ERR_OK) e = ring_spsc_init(&s->results, JOBS_BYTES);
     if (e == ERR_OK) e = ring_bcast_init(&s->hints, HINTS);
-    if (e != ERR_OK) return err_set(msg, e, "no memory for %" PRIu64 " MiB of chunks: lower chunk_count", ((uint64_t)c->chunk_bytes * c->chunk_count) >> 20);
+    if (e != ERR_OK)
+        return err_set(msg, e, "no memory for %" PRIu64 " MiB of chunks: lower chunk_count",
+                       ((uint64_t)c->chunk_bytes * c->chunk_count) >> 20);
     return ERR_OK;
 }
 
@@ -307,7 +331,8 @@ static enum err storage_prepare(struct storage *s, struct err_msg *msg)
         waiter_init_simulated(&s->waiter);
         waiter_init_simulated(&s->control_waiter);
         waiter_init_simulated(&s->helper_waiter);
-    } else if (waiter_init(&s->waiter) != ERR_OK || waiter_init(&s->control_waiter) != ERR_OK || waiter_init(&s->helper_waiter) != ERR_OK) {
+    } else if (waiter_init(&s->waiter) != ERR_OK || waiter_init(&s->control_waiter) != ERR_OK ||
+               waiter_init(&s->helper_waiter) != ERR_OK) {
         return err_set(msg, ERR_IO, "no eventfd for the storage thread: raise the limit of open files (ulimit -n)");
     }
     const struct disk_region region = {s->keeper.pool.bytes, s->keeper.mapped_bytes, s->config.chunk_bytes};
@@ -389,7 +414,8 @@ void storage_stop(struct storage *s)
         struct log *l = log_at(s, i);
         if (l == NULL) continue;
         if (l->is_attached && storage_log_detach(s, l, &msg) != ERR_OK)
-            log_warn("storage", "channel %s was not ended cleanly, its next start verifies it: %s", l->identity.name, msg.text);
+            log_warn("storage", "channel %s was not ended cleanly, its next start verifies it: %s", l->identity.name,
+                     msg.text);
         storage_log_close(s, l);
     }
     if (s->threads_run) threads_end(s, true);

@@ -1,7 +1,8 @@
 /* storage/storage.h -- the log store: what control starts, opens and closes.
  *
- * One data folder, one storage thread, many logs (a channel's partition, and __consumer_offsets).  Disk layout: docs/design.md 5.
- * Unless said otherwise the functions are called by the control thread only, and block until the storage thread has answered. */
+ * One data folder, one storage thread, many logs (a channel's partition, and __consumer_offsets).  Disk layout:
+ * docs/design.md 5. Unless said otherwise the functions are called by the control thread only, and block until the
+ * storage thread has answered. */
 #ifndef STORAGE_STORAGE_H
 #define STORAGE_STORAGE_H
 
@@ -34,15 +35,18 @@ struct storage_config {
 };
 
 /* Locks and checks the data folder, reserves the memory, starts the storage thread (and its helper).
- * ERR_LOCKED: another millraced uses the folder.  ERR_NEWER_FORMAT, ERR_IO, ERR_NO_MEMORY; ERR_UNSUPPORTED: no io_uring, msg says the mend. */
+ * ERR_LOCKED: another millraced uses the folder.  ERR_NEWER_FORMAT, ERR_IO, ERR_NO_MEMORY; ERR_UNSUPPORTED: no
+ * io_uring, msg says the mend. */
 NODISCARD enum err storage_start(struct storage **out, const struct storage_config *config, const struct clock *clock,
                                  struct counters *counters, struct err_msg *msg);
 /* Flushes everything, writes the clean-shutdown marks, ends the thread. Producers and readers must be gone. */
 void storage_stop(struct storage *s);
 
-/* The same without threads, over a simulated disk: the test calls storage_step; the functions below then step by themselves. */
-NODISCARD enum err storage_start_simulated(struct storage **out, const struct storage_config *config, const struct clock *clock,
-                                           struct counters *counters, struct disk *disk, struct err_msg *msg);
+/* The same without threads, over a simulated disk: the test calls storage_step; the functions below then step by
+ * themselves. */
+NODISCARD enum err storage_start_simulated(struct storage **out, const struct storage_config *config,
+                                           const struct clock *clock, struct counters *counters, struct disk *disk,
+                                           struct err_msg *msg);
 /* One turn of the storage thread's loop; returns how much was done, 0: nothing to do. */
 unsigned storage_step(struct storage *s);
 /* The power goes: everything of the process is gone at once, the disk keeps what it keeps. */
@@ -55,13 +59,16 @@ uint64_t storage_memory_bytes(const struct storage_config *config);
 /* Opens (or creates, when `create`) the log `name`: recovers it, cuts what is torn and any unfinished transaction, and
  * prepares the feed.  `identity` is used on creation and filled from disk otherwise.
  * The feed's producer_waiter must be set by the caller before the producer runs.
- * ERR_NOT_FOUND, ERR_EXISTS, ERR_CORRUPT (damage below the recovery point: msg names file and position), ERR_NEWER_FORMAT, ERR_NO_SPACE, ERR_IO. */
+ * ERR_NOT_FOUND, ERR_EXISTS, ERR_CORRUPT (damage below the recovery point: msg names file and position),
+ * ERR_NEWER_FORMAT, ERR_NO_SPACE, ERR_IO. */
 NODISCARD enum err storage_log_open(struct storage *s, struct log_identity *identity, bool create, struct log **log,
                                     struct log_feed **feed, struct log_resume *resume, struct err_msg *msg);
-/* Ends the writing side (its producer has stopped): what is finished becomes durable, an unfinished transaction is cut.  The log stays readable. */
+/* Ends the writing side (its producer has stopped): what is finished becomes durable, an unfinished transaction is cut.
+ * The log stays readable. */
 NODISCARD enum err storage_log_detach(struct storage *s, struct log *l, struct err_msg *msg);
 /* Gives a detached log a producer again: recovers as storage_log_open does. */
-NODISCARD enum err storage_log_attach(struct storage *s, struct log *l, struct log_feed **feed, struct log_resume *resume, struct err_msg *msg);
+NODISCARD enum err storage_log_attach(struct storage *s, struct log *l, struct log_feed **feed,
+                                      struct log_resume *resume, struct err_msg *msg);
 /* Detached logs only: waits until no reader can reach it, then closes its files. */
 void               storage_log_close(struct storage *s, struct log *l);
 /* Detached logs only: closes it and removes its files; finished at the next start if interrupted. */

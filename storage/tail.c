@@ -37,7 +37,8 @@ void tail_first_batch(struct tail *t, uint64_t seq, uint64_t offset, uint32_t po
 {
     struct tail_entry *e = tail_at(t, seq);
     atomic_store_explicit(&e->first_position, position, memory_order_release);
-    atomic_store_explicit(&e->first_offset, offset, memory_order_release); /* pairs with tail_get: position before offset */
+    atomic_store_explicit(&e->first_offset, offset,
+                          memory_order_release); /* pairs with tail_get: position before offset */
 }
 
 uint32_t tail_pop(struct tail *t)
@@ -45,7 +46,8 @@ uint32_t tail_pop(struct tail *t)
     uint64_t first = atomic_load_explicit(&t->first, memory_order_relaxed);
     INVARIANT(first < atomic_load_explicit(&t->next, memory_order_relaxed));
     uint32_t chunk = atomic_load_explicit(&tail_at(t, first)->chunk, memory_order_relaxed);
-    atomic_store_explicit(&t->first, first + 1, memory_order_seq_cst); /* before the pins are read: pairs with tail_holds */
+    atomic_store_explicit(&t->first, first + 1,
+                          memory_order_seq_cst); /* before the pins are read: pairs with tail_holds */
     return chunk;
 }
 
@@ -53,7 +55,8 @@ bool tail_get(const struct tail *t, uint64_t seq, struct tail_place *out)
 {
     if (seq >= tail_next(t) || seq < tail_first(t)) return false;
     const struct tail_entry *e = tail_at(t, seq);
-    out->first_offset = atomic_load_explicit(&e->first_offset, memory_order_acquire); /* pairs with tail_push, tail_first_batch */
+    out->first_offset =
+        atomic_load_explicit(&e->first_offset, memory_order_acquire); /* pairs with tail_push, tail_first_batch */
     out->first_position = atomic_load_explicit(&e->first_position, memory_order_acquire);
     out->chunk = atomic_load_explicit(&e->chunk, memory_order_acquire);
     out->segment_base = atomic_load_explicit(&e->segment_base, memory_order_acquire);

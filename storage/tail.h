@@ -1,8 +1,8 @@
 /* storage/tail.h -- a log's hot tail: which chunks hold its newest bytes, and where in the segment they lie.
  *
- * A ring of entries, one a chunk, in the order of the log; one writer (the storage thread), any readers.  It is also the
- * writer's list of what goes to disk.  A reader copies an entry (tail_get), pins the chunk, and asks tail_holds: from then on the
- * bytes stay until it unpins. */
+ * A ring of entries, one a chunk, in the order of the log; one writer (the storage thread), any readers.  It is also
+ * the writer's list of what goes to disk.  A reader copies an entry (tail_get), pins the chunk, and asks tail_holds:
+ * from then on the bytes stay until it unpins. */
 #ifndef STORAGE_TAIL_H
 #define STORAGE_TAIL_H
 
@@ -38,10 +38,15 @@ NODISCARD enum err tail_init(struct tail *t, uint32_t entries); /* rounded up to
 void               tail_fini(struct tail *t);
 
 /* Writer. */
-static inline struct tail_entry *tail_at(const struct tail *t, uint64_t seq) { return &t->entry[seq & (t->capacity - 1)]; }
+static inline struct tail_entry *tail_at(const struct tail *t, uint64_t seq)
+{
+    return &t->entry[seq & (t->capacity - 1)];
+}
 static inline bool tail_is_full(const struct tail *t)
 {
-    return atomic_load_explicit(&t->next, memory_order_relaxed) - atomic_load_explicit(&t->first, memory_order_relaxed) == t->capacity;
+    return atomic_load_explicit(&t->next, memory_order_relaxed) -
+               atomic_load_explicit(&t->first, memory_order_relaxed) ==
+           t->capacity;
 }
 void     tail_push(struct tail *t, const struct tail_place *place, uint32_t filled);
 /* A batch begins in the newest entry, in which none began before. */
@@ -50,7 +55,10 @@ void     tail_first_batch(struct tail *t, uint64_t seq, uint64_t offset, uint32_
 uint32_t tail_pop(struct tail *t);
 
 /* Any thread. */
-static inline uint64_t tail_first(const struct tail *t) { return atomic_load_explicit(&t->first, memory_order_seq_cst); }
+static inline uint64_t tail_first(const struct tail *t)
+{
+    return atomic_load_explicit(&t->first, memory_order_seq_cst);
+}
 static inline uint64_t tail_next(const struct tail *t) { return atomic_load_explicit(&t->next, memory_order_acquire); }
 bool tail_get(const struct tail *t, uint64_t seq, struct tail_place *out);
 /* After pinning the chunk of an entry: it is still in the tail. */

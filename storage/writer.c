@@ -1,10 +1,11 @@
 /* From accepted batches to durable and visible ones: group commit.
  *
- * A group is what was accepted when the one before it completed.  Whole blocks go to the disk straight from their chunks,
- * also before their group starts (early writes); the partial last block goes from a zero-padded copy.  A block is never
- * in flight twice: whole blocks are written once, and the block that a partial write covers waits for that write.  When
- * all writes of the group have ended the file is synced, and then the high watermark moves to the group's last transaction end.
- * A group of one partial block alone (a small commit) is one write with RWF_DSYNC: one trip to the disk instead of two. */
+ * A group is what was accepted when the one before it completed.  Whole blocks go to the disk straight from their
+ * chunks, also before their group starts (early writes); the partial last block goes from a zero-padded copy.  A block
+ * is never in flight twice: whole blocks are written once, and the block that a partial write covers waits for that
+ * write.  When all writes of the group have ended the file is synced, and then the high watermark moves to the group's
+ * last transaction end. A group of one partial block alone (a small commit) is one write with RWF_DSYNC: one trip to
+ * the disk instead of two. */
 #include "storage/internal.h"
 
 #include <errno.h>
@@ -18,7 +19,8 @@ static uint64_t block_floor(uint64_t position) { return position / LOG_BLOCK_BYT
 
 void producer_wake(struct writer *w)
 {
-    struct waiter *waiter = atomic_load_explicit(&w->feed.producer_waiter, memory_order_acquire); /* pairs with its owner's store */
+    struct waiter *waiter =
+        atomic_load_explicit(&w->feed.producer_waiter, memory_order_acquire); /* pairs with its owner's store */
     if (waiter != NULL) waiter_wake(waiter);
 }
 
@@ -53,8 +55,10 @@ static void write_failed(struct log *l, int64_t rc, const char *what)
 {
     char text[sizeof l->error.text];
     enum err e = disk_error(rc);
-    snprintf(text, sizeof text, "cannot %s %.320s/%020" PRIu64 ".log: %s; %s", what, l->folder, l->writer.segment_base, disk_error_text(rc),
-             e == ERR_NO_SPACE ? "free some space, then resume the channel" : "check the disk, then resume the channel");
+    snprintf(text, sizeof text, "cannot %s %.320s/%020" PRIu64 ".log: %s; %s", what, l->folder, l->writer.segment_base,
+             disk_error_text(rc),
+             e == ERR_NO_SPACE ? "free some space, then resume the channel"
+                               : "check the disk, then resume the channel");
     writer_fail(l, e, text);
 }
 
@@ -90,7 +94,8 @@ static bool put_blocks(struct log *l, uint64_t end, bool all, uint32_t parity)
         if (!all && is_last && size < EAGER_BYTES_MIN) return true;
         if (w->partial_in_flight && w->partial_position == w->submitted) return false;
         uint32_t chunk = atomic_load_explicit(&e->chunk, memory_order_relaxed);
-        if (!put_write(l, chunk_at(pool, chunk) + (w->submitted - start), (uint32_t)size, w->submitted, parity, false)) return false;
+        if (!put_write(l, chunk_at(pool, chunk) + (w->submitted - start), (uint32_t)size, w->submitted, parity, false))
+            return false;
         w->submitted += size;
     }
     return true;
@@ -123,7 +128,8 @@ void writer_written(struct write_op *op, int32_t result)
     struct writer *w = &l->writer;
     if (op->io.kind == DISK_SYNC) {
         w->in_flight[op->parity]--;
-        if (result < 0) write_failed(l, result, "sync"); /* never again: the kernel may have dropped what it could not write */
+        if (result < 0)
+            write_failed(l, result, "sync"); /* never again: the kernel may have dropped what it could not write */
         return;
     }
     if (result == 0) result = -EIO; /* a write that moves nothing never will */
@@ -207,7 +213,8 @@ static bool group_step(struct log *l, uint64_t now_ns)
         group_start(w);
         return true;
     case GROUP_WRITING:
-        if (!w->group_put && (!put_blocks(l, block_floor(w->group_end), true, w->parity) || !put_partial(l))) return false;
+        if (!w->group_put && (!put_blocks(l, block_floor(w->group_end), true, w->parity) || !put_partial(l)))
+            return false;
         w->group_put = true;
         if (w->in_flight[w->parity] > 0) return false;
         if (!w->group_synced) {
@@ -303,8 +310,10 @@ bool writer_is_over(const struct log *l)
     const struct writer *w = &l->writer;
     if (w->in_flight[0] + w->in_flight[1] > 0 || w->jobs > 0) return false;
     if (w->state == WRITER_FAILED) return true;
-    bool feed_is_empty = w->held == NULL && atomic_load_explicit(&w->feed.to_storage.tail, memory_order_acquire) == w->feed.to_storage.read;
-    return w->state == WRITER_DETACHING && feed_is_empty && writer_is_flushed(l) && w->visible.offset == w->checkpoint_offset;
+    bool feed_is_empty = w->held == NULL && atomic_load_explicit(&w->feed.to_storage.tail, memory_order_acquire) ==
+                                                w->feed.to_storage.read;
+    return w->state == WRITER_DETACHING && feed_is_empty && writer_is_flushed(l) &&
+           w->visible.offset == w->checkpoint_offset;
 }
 
 uint64_t writer_due_ns(const struct log *l, uint64_t now_ns)
@@ -312,8 +321,10 @@ uint64_t writer_due_ns(const struct log *l, uint64_t now_ns)
     const struct writer *w = &l->writer;
     uint64_t due_ns = UINT64_MAX, interval_ns = (uint64_t)l->storage->config.flush_interval_us * 1000u;
     if (w->state == WRITER_FAILED) return UINT64_MAX;
-    if (w->oldest_ns != 0 && w->phase == GROUP_NONE) due_ns = w->oldest_ns + interval_ns > now_ns ? w->oldest_ns + interval_ns - now_ns : 0;
-    bool polls = ((w->is_stalled || w->is_short) && l->storage->keeper.retired_count > 0) || w->reply_next - w->reply_first == REPLIES_MAX; /* for pins to go, for the producer to read */
+    if (w->oldest_ns != 0 && w->phase == GROUP_NONE)
+        due_ns = w->oldest_ns + interval_ns > now_ns ? w->oldest_ns + interval_ns - now_ns : 0;
+    bool polls = ((w->is_stalled || w->is_short) && l->storage->keeper.retired_count > 0) ||
+                 w->reply_next - w->reply_first == REPLIES_MAX; /* for pins to go, for the producer to read */
     if (polls && due_ns > STALL_POLL_NS) due_ns = STALL_POLL_NS;
     return due_ns;
 }

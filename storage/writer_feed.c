@@ -61,7 +61,8 @@ static void lease_begin(struct log *l, uint32_t chunk)
 {
     struct writer *w = &l->writer;
     uint32_t skipped = 0;
-    while (skipped < w->lease_count && w->lease[skipped] != chunk) chunk_return(&l->storage->keeper, w->lease[skipped++]);
+    while (skipped < w->lease_count && w->lease[skipped] != chunk)
+        chunk_return(&l->storage->keeper, w->lease[skipped++]);
     INVARIANT(skipped < w->lease_count);
     w->lease_count -= skipped + 1;
     memmove(w->lease, w->lease + skipped + 1, w->lease_count * sizeof *w->lease);
@@ -70,7 +71,8 @@ static void lease_begin(struct log *l, uint32_t chunk)
 
 /* ---- accepting a batch ---- */
 
-static void begin_chunk(struct log *l, uint32_t chunk, uint64_t file_position, uint32_t filled, uint32_t first_position, uint64_t first_offset)
+static void begin_chunk(struct log *l, uint32_t chunk, uint64_t file_position, uint32_t filled, uint32_t first_position,
+                        uint64_t first_offset)
 {
     struct tail_place place = {chunk, first_position, first_offset, l->writer.segment_base, file_position};
     tail_push(&l->tail, &place, filled);
@@ -88,7 +90,8 @@ static bool tail_has_room(struct log *l, uint32_t batch_bytes)
 }
 
 /* The bytes of the batch are placed: in the chunk it begins in, and, where it goes on, in the leases behind. */
-static void place_batch(struct log *l, uint32_t chunk, uint32_t chunk_position, uint32_t batch_bytes, uint64_t base_offset)
+static void place_batch(struct log *l, uint32_t chunk, uint32_t chunk_position, uint32_t batch_bytes,
+                        uint64_t base_offset)
 {
     struct writer *w = &l->writer;
     uint32_t chunk_bytes = l->storage->keeper.pool.chunk_bytes;
@@ -97,7 +100,8 @@ static void place_batch(struct log *l, uint32_t chunk, uint32_t chunk_position, 
         uint64_t seq = tail_next(&l->tail) - 1;
         struct tail_entry *e = tail_at(&l->tail, seq);
         INVARIANT(atomic_load_explicit(&e->file_position, memory_order_relaxed) + chunk_position == w->end_position);
-        if (atomic_load_explicit(&e->first_offset, memory_order_relaxed) == TAIL_NO_BATCH) tail_first_batch(&l->tail, seq, base_offset, chunk_position);
+        if (atomic_load_explicit(&e->first_offset, memory_order_relaxed) == TAIL_NO_BATCH)
+            tail_first_batch(&l->tail, seq, base_offset, chunk_position);
         e->filled = end;
     } else {
         uint64_t file_position = w->end_position / LOG_BLOCK_BYTES * LOG_BLOCK_BYTES;
@@ -110,7 +114,8 @@ static void place_batch(struct log *l, uint32_t chunk, uint32_t chunk_position, 
     while (left > 0) {
         INVARIANT(w->lease_count > 0);
         uint32_t next = w->lease[0], part = left < chunk_bytes ? left : chunk_bytes;
-        uint64_t before = atomic_load_explicit(&tail_at(&l->tail, tail_next(&l->tail) - 1)->file_position, memory_order_relaxed);
+        uint64_t before =
+            atomic_load_explicit(&tail_at(&l->tail, tail_next(&l->tail) - 1)->file_position, memory_order_relaxed);
         lease_begin(l, next);
         begin_chunk(l, next, before + chunk_bytes, part, 0, TAIL_NO_BATCH);
         left -= part;
@@ -138,14 +143,18 @@ static void accept_batch(struct log *l, const struct feed_batch *b, uint64_t now
 {
     struct writer *w = &l->writer;
     INVARIANT(b->base_offset == w->next_offset && b->record_count > 0);
-    if (w->look_for_gtid || (b->flags & FEED_ROLL) != 0) note_gtid_set(l, b->chunk_index, b->chunk_position, b->batch_bytes);
+    if (w->look_for_gtid || (b->flags & FEED_ROLL) != 0)
+        note_gtid_set(l, b->chunk_index, b->chunk_position, b->batch_bytes);
     place_batch(l, b->chunk_index, b->chunk_position, b->batch_bytes, b->base_offset);
     struct index_set *set = &l->index[l->index_active];
     bool is_end = (b->flags & FEED_TRANSACTION_END) != 0;
     w->next_offset += b->record_count;
-    index_add(set, w->next_offset - 1, w->end_position, b->batch_bytes, b->max_timestamp_ms, is_end, l->storage->config.index_interval_bytes);
+    index_add(set, w->next_offset - 1, w->end_position, b->batch_bytes, b->max_timestamp_ms, is_end,
+              l->storage->config.index_interval_bytes);
     w->end_position += b->batch_bytes;
-    if (is_end) w->end_mark = (struct log_mark){w->next_offset, w->segment_base, w->end_position, w->gtid_segment, w->gtid_position, set->at};
+    if (is_end)
+        w->end_mark = (struct log_mark){w->next_offset,  w->segment_base,  w->end_position,
+                                        w->gtid_segment, w->gtid_position, set->at};
     if (w->oldest_ns == 0) w->oldest_ns = now_ns;
     if (w->latency_next - w->latency_first < LATENCIES_MAX)
         w->latency[w->latency_next++ % LATENCIES_MAX] = (struct latency){w->next_offset, b->encoded_ns};
@@ -170,7 +179,8 @@ static bool take_batch(struct log *l, const struct feed_batch *b, uint64_t now_n
 
 static void reply_add(struct writer *w, uint64_t token, uint64_t base_offset, enum err error)
 {
-    w->reply[w->reply_next++ % REPLIES_MAX] = (struct reply){token, base_offset, error == ERR_OK ? w->next_offset : 0, error};
+    w->reply[w->reply_next++ % REPLIES_MAX] =
+        (struct reply){token, base_offset, error == ERR_OK ? w->next_offset : 0, error};
 }
 
 /* The chunk that has room for an append, with the partial last block copied when it is a new one; CHUNK_NONE: wait. */
@@ -215,7 +225,8 @@ static bool take_append(struct log *l, const struct feed_append *a, uint64_t now
         return true;
     }
     INVARIANT(record_batch_view(bytes, a->batch_bytes, &view) == ERR_OK && view.bytes == a->batch_bytes);
-    if (w->end_position > 0 && w->end_position + a->batch_bytes > log_segment_bytes(l) && !segment_roll(l, w->next_offset))
+    if (w->end_position > 0 && w->end_position + a->batch_bytes > log_segment_bytes(l) &&
+        !segment_roll(l, w->next_offset))
         return false;
     if (!tail_has_room(l, a->batch_bytes)) return false;
     int32_t chunk = append_chunk(l, a->batch_bytes, &chunk_position);
@@ -223,8 +234,10 @@ static bool take_append(struct log *l, const struct feed_append *a, uint64_t now
     uint8_t *at = chunk_at(&l->storage->keeper.pool, (uint32_t)chunk) + chunk_position;
     memcpy(at, bytes, a->batch_bytes);
     record_batch_patch(at, w->next_offset, l->identity.leader_epoch);
-    struct feed_batch b = {FEED_BATCH, FEED_TRANSACTION_END, (uint32_t)chunk, chunk_position, a->batch_bytes,
-                           (uint32_t)(view.last_offset - view.base_offset + 1), w->next_offset, view.max_timestamp_ms, now_ns, now_ns};
+    struct feed_batch b = {FEED_BATCH,     FEED_TRANSACTION_END,  (uint32_t)chunk,
+                           chunk_position, a->batch_bytes,        (uint32_t)(view.last_offset - view.base_offset + 1),
+                           w->next_offset, view.max_timestamp_ms, now_ns,
+                           now_ns};
     uint64_t base_offset = w->next_offset;
     accept_batch(l, &b, now_ns);
     reply_add(w, a->token, base_offset, ERR_OK);

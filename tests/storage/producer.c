@@ -8,10 +8,16 @@
 #include "base/invariant.h"
 #include "formats/record_batch.h"
 
-void producer_init(struct producer *p, struct log_feed *feed, const struct log_resume *resume, uint64_t segment_bytes, uint64_t seed)
+void producer_init(struct producer *p, struct log_feed *feed, const struct log_resume *resume, uint64_t segment_bytes,
+                   uint64_t seed)
 {
-    *p = (struct producer){.feed = feed, .chunk = CHUNK_NONE, .segment_position = resume->segment_position, .next_offset = resume->next_offset,
-                           .segment_bytes = segment_bytes, .leader_epoch = resume->leader_epoch, .seed = seed};
+    *p = (struct producer){.feed = feed,
+                           .chunk = CHUNK_NONE,
+                           .segment_position = resume->segment_position,
+                           .next_offset = resume->next_offset,
+                           .segment_bytes = segment_bytes,
+                           .leader_epoch = resume->leader_epoch,
+                           .seed = seed};
     p->position = (uint32_t)(resume->segment_position % LOG_BLOCK_BYTES);
 }
 
@@ -31,7 +37,8 @@ void producer_poll(struct producer *p)
         taken = true;
         if (kind == FEED_LEASE) {
             INVARIANT(p->lease_count < PRODUCER_LEASES_MAX);
-            p->lease[(p->lease_first + p->lease_count++) % PRODUCER_LEASES_MAX] = ((const struct feed_lease *)m)->chunk_index;
+            p->lease[(p->lease_first + p->lease_count++) % PRODUCER_LEASES_MAX] =
+                ((const struct feed_lease *)m)->chunk_index;
             if (p->wanted > 0) p->wanted--;
         } else if (kind == FEED_FAILED) {
             p->failed = true;
@@ -78,7 +85,8 @@ bool record_value_holds(uint64_t seed, uint64_t offset, const uint8_t *bytes, ui
     return true;
 }
 
-size_t producer_make(struct producer *p, uint32_t records, uint32_t value_bytes, bool ends_transaction, int64_t timestamp_ms)
+size_t producer_make(struct producer *p, uint32_t records, uint32_t value_bytes, bool ends_transaction,
+                     int64_t timestamp_ms)
 {
     size_t room = RECORD_BATCH_HEADER_BYTES + (size_t)records * (value_bytes + RECORD_OVERHEAD_MAX) + 400;
     if (room > p->batch_room) {
@@ -96,11 +104,13 @@ size_t producer_make(struct producer *p, uint32_t records, uint32_t value_bytes,
         uint32_t count = 0;
         if (i == 0 && p->segment_position == 0) {
             int n = snprintf(set, sizeof set, "set-%llu", (unsigned long long)offset);
-            headers[count++] = (struct record_header){RECORD_HEADER_GTID_SET, sizeof RECORD_HEADER_GTID_SET - 1, set, (uint32_t)n};
+            headers[count++] =
+                (struct record_header){RECORD_HEADER_GTID_SET, sizeof RECORD_HEADER_GTID_SET - 1, set, (uint32_t)n};
         }
         if (ends_transaction && i + 1 == records) {
             int n = snprintf(position, sizeof position, "at-%llu", (unsigned long long)offset + 1);
-            headers[count++] = (struct record_header){RECORD_HEADER_POSITION, sizeof RECORD_HEADER_POSITION - 1, position, (uint32_t)n};
+            headers[count++] = (struct record_header){RECORD_HEADER_POSITION, sizeof RECORD_HEADER_POSITION - 1,
+                                                      position, (uint32_t)n};
         }
         uint8_t *value = record_batch_record_begin(&w, timestamp_ms, size, 160);
         INVARIANT(value != NULL);
@@ -110,7 +120,8 @@ size_t producer_make(struct producer *p, uint32_t records, uint32_t value_bytes,
     return record_batch_finish(&w);
 }
 
-bool producer_send(struct producer *p, uint32_t records, uint32_t value_bytes, bool ends_transaction, int64_t timestamp_ms)
+bool producer_send(struct producer *p, uint32_t records, uint32_t value_bytes, bool ends_transaction,
+                   int64_t timestamp_ms)
 {
     const struct chunk_pool *pool = p->feed->pool;
     bool roll = p->segment_position >= p->segment_bytes || p->roll_next;
@@ -151,8 +162,16 @@ bool producer_send(struct producer *p, uint32_t records, uint32_t value_bytes, b
         p->chunk = next;
         p->position = part;
     }
-    *b = (struct feed_batch){FEED_BATCH, (roll ? FEED_ROLL : 0) | (ends_transaction ? FEED_TRANSACTION_END : 0), (uint32_t)p->chunk, p->position,
-                             (uint32_t)size, records, p->next_offset, timestamp_ms, 0, clock_real()->monotonic_ns(clock_real())};
+    *b = (struct feed_batch){FEED_BATCH,
+                             (roll ? FEED_ROLL : 0) | (ends_transaction ? FEED_TRANSACTION_END : 0),
+                             (uint32_t)p->chunk,
+                             p->position,
+                             (uint32_t)size,
+                             records,
+                             p->next_offset,
+                             timestamp_ms,
+                             0,
+                             clock_real()->monotonic_ns(clock_real())};
     for (size_t done = 0; done < size;) {
         size_t part = pool->chunk_bytes - p->position;
         if (part > size - done) part = size - done;

@@ -1,5 +1,6 @@
-/* tests/storage/producer.h -- a producer as capture is one: batches of whole transactions, or parts of one, into leased chunks.
- * What record `offset` contains depends on the offset and a seed alone, so that a reader can check every byte. */
+/* tests/storage/producer.h -- a producer as capture is one: batches of whole transactions, or parts of one, into leased
+ * chunks. What record `offset` contains depends on the offset and a seed alone, so that a reader can check every byte.
+ */
 #ifndef TESTS_STORAGE_PRODUCER_H
 #define TESTS_STORAGE_PRODUCER_H
 
@@ -25,16 +26,19 @@ struct producer {
     uint64_t wanted;         /* leases asked for and not yet come */
 };
 
-void producer_init(struct producer *p, struct log_feed *feed, const struct log_resume *resume, uint64_t segment_bytes, uint64_t seed);
+void producer_init(struct producer *p, struct log_feed *feed, const struct log_resume *resume, uint64_t segment_bytes,
+                   uint64_t seed);
 void producer_fini(struct producer *p);
 
 /* Takes leases and notices failure. */
 void producer_poll(struct producer *p);
-/* Sends a batch of `records` records with values of `value_bytes` (each a little different).  False: not enough leases or ring
- * room now; the same call later goes on (the batch's bytes depend on the next offset alone). */
-bool producer_send(struct producer *p, uint32_t records, uint32_t value_bytes, bool ends_transaction, int64_t timestamp_ms);
+/* Sends a batch of `records` records with values of `value_bytes` (each a little different).  False: not enough leases
+ * or ring room now; the same call later goes on (the batch's bytes depend on the next offset alone). */
+bool producer_send(struct producer *p, uint32_t records, uint32_t value_bytes, bool ends_transaction,
+                   int64_t timestamp_ms);
 /* The batch that producer_send would send, made into p->batch; returns its size. */
-size_t producer_make(struct producer *p, uint32_t records, uint32_t value_bytes, bool ends_transaction, int64_t timestamp_ms);
+size_t producer_make(struct producer *p, uint32_t records, uint32_t value_bytes, bool ends_transaction,
+                     int64_t timestamp_ms);
 
 /* The value of record `offset`: its size and bytes. */
 uint32_t record_value_bytes(uint64_t seed, uint64_t offset, uint32_t value_bytes);

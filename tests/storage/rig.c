@@ -13,10 +13,19 @@ void rig_init(struct rig *g, uint64_t seed)
     g->seed = 77;
     clock_simulated_init(&g->clock, 1700000000000);
     ck_assert_int_eq(disk_sim_create(&g->disk, seed), ERR_OK);
-    g->config = (struct storage_config){
-        .data_folder = "data", .chunk_bytes = 16384, .chunk_count = 40, .leases_per_log = 2, .tail_chunks_per_log = 8, .segment_bytes = 131072,
-        .flush_interval_us = 0, .index_interval_bytes = 1024, .uring_depth = 16, .reader_count = 1, .reader_cache_bytes = 1 << 20,
-        .record_bytes_max = 200000, .core = -1};
+    g->config = (struct storage_config){.data_folder = "data",
+                                        .chunk_bytes = 16384,
+                                        .chunk_count = 40,
+                                        .leases_per_log = 2,
+                                        .tail_chunks_per_log = 8,
+                                        .segment_bytes = 131072,
+                                        .flush_interval_us = 0,
+                                        .index_interval_bytes = 1024,
+                                        .uring_depth = 16,
+                                        .reader_count = 1,
+                                        .reader_cache_bytes = 1 << 20,
+                                        .record_bytes_max = 200000,
+                                        .core = -1};
     snprintf(g->identity.name, sizeof g->identity.name, "orders");
     snprintf(g->identity.cluster_id, sizeof g->identity.cluster_id, "cluster-of-orders");
     g->identity.topic_id[3] = 9;
@@ -113,7 +122,8 @@ void rig_release(struct rig *g, struct log_slice *slice)
     slice->piece_count = 0;
 }
 
-enum err rig_read(struct rig *g, uint64_t offset, uint32_t bytes_max, bool first_batch_whole, struct log_cursor *cursor, struct log_slice *out)
+enum err rig_read(struct rig *g, uint64_t offset, uint32_t bytes_max, bool first_batch_whole, struct log_cursor *cursor,
+                  struct log_slice *out)
 {
     for (int i = 0; i < 10000; i++) {
         enum err e = log_reader_read(g->reader, g->log, offset, bytes_max, first_batch_whole, cursor, out);

@@ -40,9 +40,11 @@ void rig_settle(struct rig *g); /* steps until nothing moves */
  * Returns the records read. */
 uint64_t rig_read_all(struct rig *g, uint64_t from, bool hot);
 /* One read with all its disk reads. */
-NODISCARD enum err rig_read(struct rig *g, uint64_t offset, uint32_t bytes_max, bool first_batch_whole, struct log_cursor *cursor, struct log_slice *out);
+NODISCARD enum err rig_read(struct rig *g, uint64_t offset, uint32_t bytes_max, bool first_batch_whole,
+                            struct log_cursor *cursor, struct log_slice *out);
 void rig_release(struct rig *g, struct log_slice *slice);
-/* Checks that the slice's batches follow each other from `offset` (inside the first) on and hold what the producer made. */
+/* Checks that the slice's batches follow each other from `offset` (inside the first) on and hold what the producer
+ * made. */
 void slice_check(const struct log_slice *slice, uint64_t offset, uint64_t seed);
 
 #endif

@@ -1,5 +1,5 @@
-/* Goal: over the simulated disk, what a producer sends becomes visible in order and whole, is read back byte for byte from the
- * tail and from segments, and goes on after a clean stop, a detach, a roll and a deletion. */
+/* Goal: over the simulated disk, what a producer sends becomes visible in order and whole, is read back byte for byte
+ * from the tail and from segments, and goes on after a clean stop, a detach, a roll and a deletion. */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -264,7 +264,8 @@ START_TEST(appends_are_patched_durable_and_answered_in_order)
             struct record_batch_writer w;
             uint32_t records = 1 + (uint32_t)(sent % 3);
             record_batch_begin(&w, batch, sizeof batch, 0, 0);
-            for (uint32_t k = 0; k < records; k++) ck_assert_int_eq(record_batch_add(&w, 1000, "group", 5, batch, 60), ERR_OK);
+            for (uint32_t k = 0; k < records; k++)
+                ck_assert_int_eq(record_batch_add(&w, 1000, "group", 5, batch, 60), ERR_OK);
             uint32_t size = (uint32_t)record_batch_finish(&w);
             struct feed_append *a = ring_spsc_claim(&g.feed->to_storage, (uint32_t)sizeof *a + size);
             if (a == NULL) break;
@@ -359,7 +360,8 @@ START_TEST(without_a_free_chunk_the_producer_waits_and_goes_on)
             clock_simulated_advance(&g.clock, 1000);
         }
         uint64_t end = log_high_watermark(g.log), next = cursor.opaque[1];
-        if (count < 40 && next < end && rig_read(&g, next, 16000, true, &cursor, &slice) == ERR_OK && slice.piece_count > 0) {
+        if (count < 40 && next < end && rig_read(&g, next, 16000, true, &cursor, &slice) == ERR_OK &&
+            slice.piece_count > 0) {
             if (slice.piece[0].is_chunk && i % 10 == 0) held[count++] = slice;
             else rig_release(&g, &slice);
         }
@@ -397,7 +399,8 @@ static int check_segment(void *context, const char *name)
     disk_close(g->disk, file);
     uint64_t last[2000], position[2000], count = 0, offset = base;
     int64_t newest[2000], max = -1;
-    for (int64_t at = 0; at < size; at += (int64_t)be(log + at + 8, 4) + 12) { /* exact length: nothing behind the last batch */
+    for (int64_t at = 0; at < size;
+         at += (int64_t)be(log + at + 8, 4) + 12) { /* exact length: nothing behind the last batch */
         ck_assert_uint_eq(be(log + at, 8), offset);
         position[count] = (uint64_t)at;
         last[count] = offset + be(log + at + 23, 4);
@@ -459,7 +462,8 @@ START_TEST(files_are_kafkas_and_times_are_found)
             int64_t found = 0;
             while (expected < g.producer.next_offset && time_of[expected] < t) expected++;
             enum err e;
-            while ((e = log_reader_find_time(g.reader, g.log, t, &offset, &found)) == ERR_AGAIN) (void)log_reader_poll(g.reader);
+            while ((e = log_reader_find_time(g.reader, g.log, t, &offset, &found)) == ERR_AGAIN)
+                (void)log_reader_poll(g.reader);
             if (expected == g.producer.next_offset) {
                 ck_assert_int_eq(e, ERR_NOT_FOUND);
             } else {

@@ -1,6 +1,6 @@
-/* Goal: a log cut at any byte, or with a bit flipped at any byte, gives a prefix of whole transactions when the damage is behind
- * the recovery point, and a named error when it is in what was durable before; missing indexes are made anew; files that are
- * missing, foreign or of a newer format are named. */
+/* Goal: a log cut at any byte, or with a bit flipped at any byte, gives a prefix of whole transactions when the damage
+ * is behind the recovery point, and a named error when it is in what was durable before; missing indexes are made anew;
+ * files that are missing, foreign or of a newer format are named. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,8 @@ static struct kept {
 static int kept_count;
 
 /* Where each transaction of the active segment ends. */
-static uint64_t end_offset[ENDS_MAX], end_position[ENDS_MAX], full_offset, point_position, point_offset, active_base, active_bytes;
+static uint64_t end_offset[ENDS_MAX], end_position[ENDS_MAX], full_offset, point_position, point_offset, active_base,
+    active_bytes;
 static int end_count;
 
 static int keep(void *context, const char *name)
@@ -253,7 +254,11 @@ START_TEST(lost_or_damaged_indexes_are_made_anew)
                 ck_assert_ptr_nonnull(k);
                 if (how == 0) ck_assert_int_eq(disk_unlink(g.disk, k->path), 0);
                 if (how == 1) put(g.disk, k->path, k->bytes, k->size / 2 + 1);
-                if (how == 2) put(g.disk, k->path, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 24);
+                if (how == 2)
+                    put(g.disk, k->path,
+                        "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+                        "\xff",
+                        24);
             }
             rig_power(&g, 0);
             rig_open(&g, false);
