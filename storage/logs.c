@@ -81,7 +81,6 @@ static enum err log_new(struct storage *s, struct log **out, const struct log_id
     pthread_mutex_init(&l->error_lock, NULL);
     l->storage = s;
     l->slot = LOGS_MAX;
-    l->incarnation = ++s->incarnations;
     l->identity = *identity;
     l->writer.file = l->writer.prepared_file = -1;
     l->writer.current = CHUNK_NONE;
@@ -230,6 +229,8 @@ static enum err recover(struct log *l, bool leave_clean, struct recovered *r, st
         return e;
     }
     l->index_active ^= 1;
+    /* What readers remember of the files may hold bytes that were cut; before the watermark moves: pairs with log_incarnation. */
+    atomic_store_explicit(&l->incarnation, ++s->incarnations, memory_order_release);
     atomic_store_explicit(&l->start_offset, r->checkpoint.start_offset, memory_order_release);
     if (r->resume.next_offset > visible) {
         l->writer.visible.offset = r->resume.next_offset;

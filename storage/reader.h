@@ -52,16 +52,19 @@ NODISCARD enum err cold_header(struct log_reader *r, struct log *l, struct cold_
 NODISCARD enum err cold_copy(struct log_reader *r, struct log *l, const struct cold_place *at, uint8_t *to,
                              uint32_t size);
 
+/* Whatever is kept over a call -- blocks, files, places, cursors -- is kept under this number. */
+static inline uint64_t log_incarnation(const struct log *l) { return atomic_load_explicit(&l->incarnation, memory_order_acquire); } /* pairs with recover */
+
 /* cursors */
 enum { CURSOR_NONE, CURSOR_HOT, CURSOR_COLD };
 static inline bool cursor_fits(const struct log_cursor *c, const struct log *l, uint64_t offset, unsigned kind)
 {
-    return c->opaque[0] == (l->incarnation << 2 | kind) && c->opaque[1] == offset;
+    return c->opaque[0] == (log_incarnation(l) << 2 | kind) && c->opaque[1] == offset;
 }
 static inline void cursor_set(struct log_cursor *c, const struct log *l, uint64_t offset, unsigned kind, uint64_t where,
                               uint64_t position)
 {
-    *c = (struct log_cursor){{l->incarnation << 2 | kind, offset, where, position}};
+    *c = (struct log_cursor){{log_incarnation(l) << 2 | kind, offset, where, position}};
 }
 
 #endif

@@ -17,7 +17,7 @@ static enum err corrupt(const struct log *l, uint64_t segment_base, uint64_t pos
 static enum err open_file(struct log_reader *r, struct log *l, uint64_t segment_base, enum segment_file which,
                           struct cache_file **f)
 {
-    enum err e = cache_open(&r->cache, l->incarnation, l->folder, segment_base, which, f);
+    enum err e = cache_open(&r->cache, log_incarnation(l), l->folder, segment_base, which, f);
     if (e != ERR_NOT_FOUND || which != SEGMENT_LOG) return e;
     if (segment_base < log_start_offset(l)) return ERR_OUT_OF_RANGE;
     log_error("storage", "%s/%020" PRIu64 ".log is missing: restore the file from a copy", l->folder, segment_base);

@@ -9,7 +9,7 @@ static enum err time_file_find(struct log_reader *r, struct log *l, uint64_t seg
 {
     struct cache_file *f;
     *offset = segment_base;
-    enum err e = cache_open(&r->cache, l->incarnation, l->folder, segment_base, SEGMENT_TIME_INDEX, &f);
+    enum err e = cache_open(&r->cache, log_incarnation(l), l->folder, segment_base, SEGMENT_TIME_INDEX, &f);
     if (e != ERR_OK) return e == ERR_NOT_FOUND ? ERR_OK : e;
     uint64_t low = 0, high = f->bytes / TIME_INDEX_ENTRY_BYTES;
     while (low < high) {
@@ -55,13 +55,14 @@ static enum err time_locate(struct log_reader *r, struct log *l, int64_t timesta
     }
     if (!found) TRY(time_file_find(r, l, info.base_offset, timestamp_ms, &offset));
     if (offset < log_start_offset(l)) offset = log_start_offset(l);
+    if (offset >= log_high_watermark(l)) return ERR_NOT_FOUND; /* all that is visible is older */
     return cold_locate(r, l, offset, at);
 }
 
 static struct time_memo *memo_of(struct log_reader *r, const struct log *l, int64_t timestamp_ms)
 {
     for (int i = 0; i < TIME_MEMOS; i++)
-        if (r->memo[i].incarnation == l->incarnation && r->memo[i].timestamp_ms == timestamp_ms) return &r->memo[i];
+        if (r->memo[i].incarnation == log_incarnation(l) && r->memo[i].timestamp_ms == timestamp_ms) return &r->memo[i];
     return NULL;
 }
 
@@ -121,7 +122,7 @@ enum err log_reader_find_time(struct log_reader *r, struct log *l, int64_t times
         e = search(r, l, &at, timestamp_ms, offset, found_ms);
         if (e == ERR_AGAIN) { /* go on from here next time */
             if (memo == NULL) memo = &r->memo[r->memo_next++ % TIME_MEMOS];
-            *memo = (struct time_memo){l->incarnation, timestamp_ms, at};
+            *memo = (struct time_memo){log_incarnation(l), timestamp_ms, at};
             return e;
         }
     }
