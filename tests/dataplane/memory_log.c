@@ -25,6 +25,7 @@ struct storage *memory_storage_new(uint32_t logs_max, uint32_t log_bytes_max)
     size_t bytes = (size_t)logs_max * log_bytes_max;
     s->pool.bytes = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ck_assert(s->pool.bytes != MAP_FAILED);
+    madvise(s->pool.bytes, bytes, MADV_HUGEPAGE); /* as storage does */
     s->pool.chunk_bytes = log_bytes_max;
     s->pool.chunk_count = logs_max;
     s->log_bytes_max = log_bytes_max;

@@ -36,7 +36,7 @@ static void storage_up(struct site *s, bool create)
         .data_folder = s->folder, .chunk_bytes = 1 << 20, .chunk_count = 32, .leases_per_log = 2,
         .tail_chunks_per_log = 8,
         .segment_bytes = SEGMENT_BYTES, .flush_interval_us = 200, .index_interval_bytes = 4096, .uring_depth = 64,
-        .reader_count = 2, .reader_cache_bytes = 8 << 20, .record_bytes_max = 4 << 20, .core = -1};
+        .reader_count = 3, .reader_cache_bytes = 8 << 20, .record_bytes_max = 4 << 20, .core = -1};
     ck_assert_msg(storage_start(&s->storage, &config, clock_real(), s->counters, &msg) == ERR_OK, "%s", msg.text);
     memset(&s->offsets, 0, sizeof s->offsets);
     s->offsets.identity.is_internal = true;
@@ -47,7 +47,7 @@ static void dataplane_up(struct site *s, uint16_t port)
 {
     struct err_msg msg = {0};
     struct dataplane_config config = {
-        .listen_host = "127.0.0.1", .listen_port = port, .serve_thread_count = 1, .connections_max = 64,
+        .listen_host = "127.0.0.1", .listen_port = port, .serve_thread_count = 2, .connections_max = 64,
         .request_bytes_max = 1 << 20, .fetch_bytes_max = 8 << 20, .send_pinned_bytes_max = 8 << 20,
         .group_initial_rebalance_delay_ms = 100, .offsets_retention_ms = 3600000, .groups_max = 64,
         .cluster_id = "site"};
