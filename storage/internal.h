@@ -239,8 +239,8 @@ unsigned writer_take(struct log *l, uint64_t now_ns);
 unsigned writer_lease(struct log *l);
 
 /* ---- segments.c: rolling, checkpoints, retention; storage thread ---- */
-uint64_t
-log_segment_bytes(const struct log *l); /* bytes at which an append rolls; reserved for each segment; any thread */
+/* Bytes reserved for each segment; an append rolls there, capture by its own setting.  Any thread. */
+uint64_t log_segment_bytes(const struct log *l);
 bool     segment_roll(struct log *l, uint64_t base_offset); /* false: not yet */
 void     segment_prepare(struct log *l);
 void     checkpoint_start(struct log *l);
