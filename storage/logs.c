@@ -229,6 +229,7 @@ static enum err recover(struct log *l, bool leave_clean, struct recovered *r, st
         return e;
     }
     l->index_active ^= 1;
+    index_reset(&l->index[l->index_active ^ 1], INDEX_NO_SEGMENT); /* it may tell of batches that were cut */
     /* What readers remember of the files may hold bytes that were cut; before the watermark moves: pairs with log_incarnation. */
     atomic_store_explicit(&l->incarnation, ++s->incarnations, memory_order_release);
     atomic_store_explicit(&l->start_offset, r->checkpoint.start_offset, memory_order_release);

@@ -1,6 +1,7 @@
 /* Goal: a log that was detached, or failed, and is taken up again shows its readers what is in it now: nothing that a cut
  * took away comes out of a reader's cache or an index, and nothing that retention took away comes back. */
 #include <check.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -76,6 +77,43 @@ END_TEST
 START_TEST(nor_when_it_went_through_the_end_of_a_segment) { another_transaction(10, true); }
 END_TEST
 
+/* `rolls`: the two sets of indexes in memory have changed their places. */
+static void times_of_another_transaction(bool rolls)
+{
+    struct rig g;
+    struct err_msg msg;
+    uint64_t offset = 0;
+    int64_t found_ms = 0;
+    rig_init(&g, 10);
+    g.config.segment_bytes = 1 << 20;
+    rig_power(&g, 0);
+    rig_open(&g, true);
+    rig_send(&g, 3, 400, true, 1000);
+    g.producer.roll_next = rolls;
+    rig_send(&g, 3, 400, true, 1001);
+    for (int i = 0; i < 40; i++) rig_send(&g, 40, 12, false, 2000 + i); /* of a constant size: the next lies as this one did */
+    rig_settle(&g);
+    disk_sim_fail_writes(g.disk, ENOSPC); /* what is to be cut is cut only when the producer comes back */
+    ck_assert_int_eq(storage_log_detach(g.storage, g.log, &msg), ERR_NO_SPACE);
+    disk_sim_fail_writes(g.disk, 0);
+    attach(&g);
+    for (int i = 0; i < 40; i++) rig_send(&g, 40, 12, false, 5000 + i);
+    rig_send(&g, 1, 12, true, 5100);
+    rig_settle(&g);
+    enum err e;
+    while ((e = log_reader_find_time(g.reader, g.log, 2500, &offset, &found_ms)) == ERR_AGAIN) (void)log_reader_poll(g.reader);
+    ck_assert_int_eq(e, ERR_OK);
+    ck_assert_uint_eq(offset, 6); /* the first of the new ones */
+    ck_assert_int_eq(found_ms, 5000);
+    rig_stop(&g);
+    rig_end(&g);
+}
+
+START_TEST(a_cut_transactions_times_are_not_found) { times_of_another_transaction(false); }
+END_TEST
+START_TEST(nor_from_the_other_set_of_indexes) { times_of_another_transaction(true); }
+END_TEST
+
 START_TEST(a_time_of_an_open_transaction_is_not_found)
 {
     struct rig g;
@@ -110,6 +148,8 @@ int main(void)
     tcase_add_test(c, a_cut_transaction_is_not_read_from_the_cache);
     tcase_add_test(c, the_bytes_behind_a_cut_are_read_anew);
     tcase_add_test(c, nor_when_it_went_through_the_end_of_a_segment);
+    tcase_add_test(c, a_cut_transactions_times_are_not_found);
+    tcase_add_test(c, nor_from_the_other_set_of_indexes);
     tcase_add_test(c, a_time_of_an_open_transaction_is_not_found);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
