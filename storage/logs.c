@@ -197,9 +197,10 @@ static enum err table_install(struct log *l, const struct recovered *r, struct e
            info.base_offset > last_base)
         segment_drop_last(t);
     for (uint32_t i = 0; i < r->segment_count; i++) {
-        uint64_t seq = segment_next(t);
-        bool is_there = seq > segment_first(t) && segment_find(t, r->segment[i].base_offset, &seq, &info) &&
-                        info.base_offset == r->segment[i].base_offset;
+        uint64_t seq, base = r->segment[i].base_offset, next = segment_next(t);
+        bool is_there = segment_find(t, base, &seq, &info) && info.base_offset == base;
+        if (!is_there && next > segment_first(t)) /* readers find by bisection: bases ascend */
+            INVARIANT(segment_get(t, next - 1, &info) && info.base_offset < base);
         if (is_there) segment_update(t, seq, &r->segment[i]);
         else if (!segment_append(t, &r->segment[i]))
             return err_set(msg, ERR_NO_SPACE, "the log of %s has more than %d segments: shorten the retention",
@@ -212,25 +213,22 @@ static enum err recover(struct log *l, bool leave_clean, struct recovered *r, st
 {
     struct storage *s = l->storage;
     struct index_set *set = &l->index[l->index_active ^ 1];
-    const struct recovery_input in = {
-        s->disk,    l->folder, l->identity.is_internal, l->identity.leader_epoch, s->config.index_interval_bytes,
-        leave_clean};
-    TRY(log_recover(&in, set, r, msg));
     uint64_t visible = log_high_watermark(l);
-    enum err e = ERR_OK;
-    if (r->resume.next_offset < visible)
-        e = err_set(msg, ERR_CORRUPT,
-                    "%s ends at offset %" PRIu64 ", but %" PRIu64
-                    " was readable: its files were changed while it was open",
-                    l->folder, r->resume.next_offset, visible);
-    if (e == ERR_OK) e = table_install(l, r, msg);
+    const struct recovery_input in = {
+        .disk = s->disk, .folder = l->folder, .is_internal = l->identity.is_internal,
+        .leader_epoch = l->identity.leader_epoch, .index_interval_bytes = s->config.index_interval_bytes,
+        .leave_clean = leave_clean, .start_offset = log_start_offset(l), .visible_offset = visible,
+    };
+    TRY(log_recover(&in, set, r, msg));
+    enum err e = table_install(l, r, msg);
     if (e != ERR_OK) {
         recovered_fini(r);
         return e;
     }
     l->index_active ^= 1;
     index_reset(&l->index[l->index_active ^ 1], INDEX_NO_SEGMENT); /* it may tell of batches that were cut */
-    /* What readers remember of the files may hold bytes that were cut; before the watermark moves: pairs with log_incarnation. */
+    /* What readers remember of the files may hold bytes that were cut.  Before the watermark moves: pairs with
+     * log_incarnation. */
     atomic_store_explicit(&l->incarnation, ++s->incarnations, memory_order_release);
     atomic_store_explicit(&l->start_offset, r->checkpoint.start_offset, memory_order_release);
     if (r->resume.next_offset > visible) {

@@ -53,7 +53,10 @@ NODISCARD enum err cold_copy(struct log_reader *r, struct log *l, const struct c
                              uint32_t size);
 
 /* Whatever is kept over a call -- blocks, files, places, cursors -- is kept under this number. */
-static inline uint64_t log_incarnation(const struct log *l) { return atomic_load_explicit(&l->incarnation, memory_order_acquire); } /* pairs with recover */
+static inline uint64_t log_incarnation(const struct log *l)
+{
+    return atomic_load_explicit(&l->incarnation, memory_order_acquire); /* pairs with recover */
+}
 
 /* cursors */
 enum { CURSOR_NONE, CURSOR_HOT, CURSOR_COLD };

@@ -95,6 +95,21 @@ static enum err list_segments(struct recovery *r)
     return ERR_OK;
 }
 
+/* A removal of segments whose checkpoint could not be written: what readers were told is gone stays gone.  The checkpoint
+ * comes first here too, or after a crash the files would be missed. */
+static enum err raise_start(struct recovery *r)
+{
+    struct log_checkpoint *c = &r->checkpoint;
+    if (c->start_offset >= r->in->start_offset) return ERR_OK;
+    c->start_offset = r->in->start_offset;
+    c->is_clean = false;
+    if (c->segment_base_offset < c->start_offset) { /* the point goes too; all before the start was durable */
+        c->segment_base_offset = c->recovery_offset = c->start_offset;
+        c->recovery_position = 0;
+    }
+    return checkpoint_write(r->in->disk, r->in->folder, c, r->msg);
+}
+
 /* Finds the recovery point, and ends a removal of old segments that was interrupted. */
 static enum err find_start(struct recovery *r)
 {
@@ -108,6 +123,7 @@ static enum err find_start(struct recovery *r)
     } else if (e != ERR_OK) {
         return e;
     }
+    TRY(raise_start(r));
     uint32_t gone = 0;
     while (gone + 1 < out->segment_count && out->segment[gone + 1].base_offset <= c->start_offset &&
            out->segment[gone].base_offset < c->segment_base_offset)
@@ -471,6 +487,11 @@ static enum err recover(struct recovery *r)
     r->out->checkpoint.gtid_segment = UINT64_MAX;
     TRY(summarize_sealed(r));
     TRY(scan_behind_point(r));
+    if (r->end.next_offset < r->in->visible_offset)
+        return err_set(r->msg, ERR_CORRUPT,
+                       "%s ends at offset %" PRIu64 ", but %" PRIu64
+                       " was readable: its files were changed while it was open",
+                       r->in->folder, r->end.next_offset, r->in->visible_offset);
     TRY(cut(r));
     TRY(index_found(r));
     TRY(fill_resume(r));

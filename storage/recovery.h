@@ -19,6 +19,8 @@ struct recovery_input {
     uint32_t     leader_epoch;
     uint32_t     index_interval_bytes;
     bool         leave_clean;   /* nothing will be appended now: write the clean mark */
+    uint64_t     start_offset;  /* readers were told of this log start, */
+    uint64_t     visible_offset; /* and of this high watermark: neither goes back */
 };
 
 struct recovered {

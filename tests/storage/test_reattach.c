@@ -139,6 +139,53 @@ START_TEST(a_time_of_an_open_transaction_is_not_found)
 }
 END_TEST
 
+/* Retention takes segments away and the checkpoint that should say so cannot be written; the log is then taken up again. */
+START_TEST(the_start_never_goes_back)
+{
+    struct rig g;
+    const uint64_t second_ns = 1000000000;
+    rig_init(&g, 9);
+    g.config.retention_ms = 3600000;
+    rig_power(&g, 0);
+    rig_open(&g, true);
+    for (int i = 0; i < 400; i++) rig_send(&g, 3, 400, true, 1000 + i);
+    rig_settle(&g);
+    clock_simulated_advance(&g.clock, 3500 * second_ns);
+    rig_settle(&g);
+    clock_simulated_advance(&g.clock, second_ns);
+    rig_settle(&g);
+    ck_assert_uint_eq(log_start_offset(g.log), 0);
+    disk_sim_fail_writes(g.disk, ENOSPC);
+    clock_simulated_advance(&g.clock, 7200 * second_ns);
+    rig_settle(&g);
+    uint64_t start = log_start_offset(g.log), end = log_high_watermark(g.log);
+    ck_assert_uint_gt(start, 0);
+    ck_assert_int_eq(storage_log_error(g.log, NULL), ERR_NO_SPACE);
+    disk_sim_fail_writes(g.disk, 0);
+    reattach(&g);
+    ck_assert_uint_eq(log_start_offset(g.log), start);
+    ck_assert_uint_eq(log_high_watermark(g.log), end);
+    for (int i = 0; i < 40; i++) rig_send(&g, 3, 400, true, 5000 + i);
+    rig_settle(&g);
+    rig_read_all(&g, end, false);
+    g.seed = 77;
+    struct log_cursor cursor = {{0}};
+    struct log_slice slice;
+    for (uint64_t offset = start; offset < end; offset = slice.next_offset) {
+        ck_assert_int_eq(rig_read(&g, offset, 1000, true, &cursor, &slice), ERR_OK);
+        slice_check(&slice, offset, g.seed);
+        rig_release(&g, &slice);
+    }
+    ck_assert_int_eq(rig_read(&g, start - 1, 1000, true, &cursor, &slice), ERR_OUT_OF_RANGE);
+    rig_abandon(&g); /* it is on the disk, too */
+    rig_power(&g, 0);
+    rig_open(&g, false);
+    ck_assert_uint_eq(log_start_offset(g.log), start);
+    rig_stop(&g);
+    rig_end(&g);
+}
+END_TEST
+
 int main(void)
 {
     log_set_level(LOG_LEVEL_COUNT); /* errors are what is tested */
@@ -151,6 +198,7 @@ int main(void)
     tcase_add_test(c, a_cut_transactions_times_are_not_found);
     tcase_add_test(c, nor_from_the_other_set_of_indexes);
     tcase_add_test(c, a_time_of_an_open_transaction_is_not_found);
+    tcase_add_test(c, the_start_never_goes_back);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
