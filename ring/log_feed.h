@@ -83,12 +83,12 @@ struct feed_failed {
 struct log_feed {
     struct ring_spsc to_storage, to_producer;
     struct waiter   *storage_waiter;  /* woken by the producer after commit */
-    struct waiter *_Atomic producer_waiter; /* woken by storage after commit; set by the producer's owner before it starts */
+    struct waiter *_Atomic producer_waiter; /* woken by storage after commit; set by the producer's owner at first */
     struct chunk_pool *pool;
 };
 
-/* The producer's last act, while storage still runs: when it returns storage wakes its waiter no more, which may then go.
- * May take as long as storage takes to empty the ring, at most a second. */
+/* The producer's last act, while storage still runs: when it returns storage wakes its waiter no more, which may then
+ * go.  May take as long as storage takes to empty the ring, at most a second. */
 void log_feed_leave(struct log_feed *f);
 
 /* What recovery found: where the producer goes on. */
