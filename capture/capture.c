@@ -440,9 +440,7 @@ static enum err boundary(struct capture *c, bool *pending, struct err_msg *msg)
     uint64_t now_ns = clock_monotonic_ns(c->clock);
     *pending = c->stream->ops->pending(c->stream);
     if (!*pending) c->tail_ns = now_ns;
-    /* Before the file's FORMAT_DESCRIPTION was seen its time is not known, and a position without it is not to be
-     * logged. */
-    if (f->format_known &&
+    if (follower_may_heartbeat(f) &&
         (c->heartbeat_ns == 0 || now_ns - c->heartbeat_ns >= (uint64_t)c->config.heartbeat_ms * NS_PER_MS)) {
         TRY(follower_heartbeat(f, heartbeat_time(c, !*pending), msg));
         c->heartbeat_ns = now_ns;

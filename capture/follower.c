@@ -117,7 +117,7 @@ static void transaction_starts(struct follower *f, uint64_t start_position)
 static void transaction_begins(struct follower *f, const struct binlog_header *h, const struct binlog_query *q)
 {
     struct follower_transaction *t = &f->transaction;
-    t->begin = (struct change_event){.timestamp_s = h->timestamp_s > 0 ? h->timestamp_s : f->newest_timestamp_s,
+    t->begin = (struct change_event){.timestamp_s = follower_event_time(f, h),
                                      .file_number = f->file_number,
                                      .start_position = t->start_position,
                                      .end_position = f->at.position,
@@ -348,6 +348,7 @@ static enum err on_ddl(struct follower *f, const struct binlog_header *h, uint64
     enum transaction_action action = transaction_step(&f->machine, input);
     switch (action) {
     case TRANSACTION_IS_DDL:
+        if (log_appender_transaction_records(&f->appender) > 0) return follower_reattach(f, "the source now has a statement in its place", msg);
         TRY(gtid_enters(f));
         resume_moves(f, true);
         if (!is_ddl || !ddl_is_selected(f, q)) return ERR_OK;
@@ -555,6 +556,12 @@ static enum err dispatch(struct follower *f, const struct binlog_header *h, uint
     }
 }
 
+/* The events at a file's head come again with every dump, and tell when the file was begun. */
+static bool is_change_of_time(uint8_t type)
+{
+    return type != BINLOG_FORMAT_DESCRIPTION && type != BINLOG_ROTATE && type != BINLOG_PREVIOUS_GTIDS && type != BINLOG_MARIADB_GTID_LIST;
+}
+
 enum err follower_event(struct follower *f, const uint8_t *event, size_t size, struct err_msg *msg)
 {
     struct binlog_header h;
@@ -577,7 +584,7 @@ enum err follower_event(struct follower *f, const uint8_t *event, size_t size, s
         if (h.event_size <= f->at.position - start)
             start = f->at.position - h.event_size; /* the source left events out */
     }
-    if (h.timestamp_s != 0) f->newest_timestamp_s = h.timestamp_s;
+    if (h.timestamp_s != 0 && is_change_of_time(h.type)) f->newest_timestamp_s = h.timestamp_s;
     enum err e = dispatch(f, &h, start, cursor_of(event + BINLOG_HEADER_BYTES, kept - BINLOG_HEADER_BYTES), msg);
     if (h.type == BINLOG_FORMAT_DESCRIPTION && e == ERR_OK && h.next_position != 0 &&
         f->at.position == BINLOG_FIRST_POSITION)

@@ -89,7 +89,6 @@ struct follower {
     bool in_statement;
     uint64_t statement_position;      /* of its first TABLE_MAP */
     uint64_t skip_records, skip_hash; /* of this transaction, logged before the connection broke */
-    bool has_partial;                 /* a transaction broke in its middle, with records that are sent */
 
     bool needs_definitions; /* set with ERR_AGAIN */
     bool wants_reattach;    /* set with ERR_STATE */
@@ -127,10 +126,19 @@ static inline bool follower_is_between(const struct follower *f)
     return f->machine.state == TRANSACTION_NONE;
 }
 
-/* A HEARTBEAT record that carries f->resume; only between transactions. */
+/* May a HEARTBEAT be written now?  Not behind a transaction's logged part while its rest is read again; and before the
+ * file's FORMAT_DESCRIPTION was seen its time is not known, and a position without it is not to be logged. */
+static inline bool follower_may_heartbeat(const struct follower *f)
+{
+    return follower_is_between(f) && f->format_known && log_appender_transaction_records(&f->appender) == 0;
+}
+
+/* A HEARTBEAT record that carries f->resume; only when follower_may_heartbeat. */
 NODISCARD enum err follower_heartbeat(struct follower *f, uint32_t timestamp_s, struct err_msg *msg);
 
 /* --- follower_emit.c: records --- */
+/* The event's time, or that of the newest with one; never 0, which no source with a clock writes and no record may carry. */
+uint32_t follower_event_time(const struct follower *f, const struct binlog_header *h);
 NODISCARD enum err follower_emit_row(struct follower *f, const struct binlog_header *h, uint64_t end_position,
                                      const struct table_entry *table, enum change_operation operation, uint64_t read_ms,
                                      const uint8_t *image, size_t image_bytes, struct err_msg *msg);

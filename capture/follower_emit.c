@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/invariant.h"
 #include "capture/follower.h"
 
 enum { HEADERS_MAX = 2, HEADER_KEYS_BYTES = sizeof RECORD_HEADER_POSITION + sizeof RECORD_HEADER_GTID_SET };
@@ -140,11 +141,17 @@ static enum err emit(struct follower *f, const struct change_event *ev, const st
     return ERR_OK;
 }
 
+uint32_t follower_event_time(const struct follower *f, const struct binlog_header *h)
+{
+    if (h->timestamp_s != 0) return h->timestamp_s;
+    return f->newest_timestamp_s != 0 ? f->newest_timestamp_s : 1;
+}
+
 static struct change_event event_of(const struct follower *f, const struct binlog_header *h,
                                     enum change_operation operation, uint64_t start_position, uint64_t end_position)
 {
     return (struct change_event){.operation = operation,
-                                 .timestamp_s = h->timestamp_s > 0 ? h->timestamp_s : f->newest_timestamp_s,
+                                 .timestamp_s = follower_event_time(f, h),
                                  .file_number = f->file_number,
                                  .start_position = start_position,
                                  .end_position = end_position,
@@ -244,11 +251,11 @@ enum err follower_emit_ddl(struct follower *f, const struct binlog_header *h, ui
 
 enum err follower_heartbeat(struct follower *f, uint32_t timestamp_s, struct err_msg *msg)
 {
+    INVARIANT(follower_may_heartbeat(f));
     struct binlog_header h = {.timestamp_s = timestamp_s, .server_id = f->facts.server_id};
     f->transaction.commit_ms = 0;
     f->transaction.read_ms = clock_realtime_ms(f->config.clock);
     struct change_event ev = event_of(f, &h, CHANGE_HEARTBEAT, f->resume.position, f->resume.position);
-    if (ev.timestamp_s == 0) ev.timestamp_s = (uint32_t)(f->transaction.read_ms / 1000);
     log_appender_read_at(&f->appender, clock_monotonic_ns(f->config.clock));
     TRY(emit(f, &ev, &f->resume, msg));
     return transaction_logged(f, msg);

@@ -218,6 +218,59 @@ START_TEST(broken_connections_change_nothing)
 }
 END_TEST
 
+/* HEARTBEATs are due all the time and connections break in the middle of transactions that are logged in part: a HEARTBEAT still stands
+ * between transactions, and the time of records does not run backward. */
+START_TEST(heartbeats_stand_between_transactions)
+{
+    uint64_t seed = (uint64_t)_i + 1, heartbeats = 0;
+    struct world w;
+    struct capture_status status;
+    world_init(&w, seed);
+    w.config.heartbeat_ms = 100;
+    w.maker.now_s += 1000; /* the file is older than what stands in it */
+    history(&w.maker, seed);
+    w.source.breaks_per_million = 60000;
+    capture_open(&w);
+    ck_assert_msg(run(&w, 20000, &status), "ended: %s", status.error.text);
+    ck_assert_uint_gt(w.source.breaks, 3);
+    ck_assert_uint_gt(w.storage.batches_of_part, 0);
+    const struct fake_record *end = NULL;
+    for (uint64_t i = 0; i < w.storage.record_count; i++) {
+        const struct fake_record *r = &w.storage.record[i];
+        if (i > 0) ck_assert_msg(r->timestamp_ms >= r[-1].timestamp_ms, "time runs backward at record %lu", (unsigned long)i);
+        if (r->position == NULL) continue;
+        bool moves = end == NULL || r->position_bytes != end->position_bytes || memcmp(r->position, end->position, r->position_bytes) != 0;
+        ck_assert_msg(moves || r == end + 1, "HEARTBEAT %lu stands in a transaction", (unsigned long)i);
+        heartbeats += !moves;
+        end = r;
+    }
+    ck_assert_uint_gt(heartbeats, 3);
+    world_fini(&w);
+}
+END_TEST
+
+/* A source whose clock tells 0. */
+START_TEST(events_without_a_time)
+{
+    struct world w;
+    struct capture_status status;
+    struct random r;
+    random_init(&r, 4);
+    world_init(&w, 7);
+    w.maker.now_s = 0;
+    binlog_maker_file(&w.maker, true);
+    for (int i = 0; i < 5; i++) {
+        transaction(&w.maker, &r, true);
+        w.maker.now_s = 0;
+    }
+    capture_open(&w);
+    ck_assert_msg(run(&w, 1000, &status), "ended: %s", status.error.text);
+    ck_assert_uint_gt(w.storage.record_count, 5);
+    for (uint64_t i = 0; i < w.storage.record_count; i++) ck_assert_int_ge(w.storage.record[i].timestamp_ms, 1000);
+    world_fini(&w);
+}
+END_TEST
+
 /* The process dies at any step: what the log holds is cut to whole transactions, and capture goes on there. */
 START_TEST(taken_up_again_anywhere)
 {
@@ -415,6 +468,8 @@ int main(void)
     TCase *cases = tcase_create("sim");
     tcase_set_timeout(cases, 60);
     tcase_add_loop_test(cases, broken_connections_change_nothing, 0, 12);
+    tcase_add_loop_test(cases, heartbeats_stand_between_transactions, 0, 6);
+    tcase_add_test(cases, events_without_a_time);
     tcase_add_loop_test(cases, taken_up_again_anywhere, 0, 6);
     tcase_add_test(cases, lost_transaction_asks_for_reattach);
     tcase_add_test(cases, other_history_is_refused);
