@@ -348,7 +348,8 @@ static enum err on_ddl(struct follower *f, const struct binlog_header *h, uint64
     enum transaction_action action = transaction_step(&f->machine, input);
     switch (action) {
     case TRANSACTION_IS_DDL:
-        if (log_appender_transaction_records(&f->appender) > 0) return follower_reattach(f, "the source now has a statement in its place", msg);
+        if (log_appender_transaction_records(&f->appender) > 0)
+            return follower_reattach(f, "the source now has a statement in its place", msg);
         TRY(gtid_enters(f));
         resume_moves(f, true);
         if (!is_ddl || !ddl_is_selected(f, q)) return ERR_OK;
@@ -559,7 +560,8 @@ static enum err dispatch(struct follower *f, const struct binlog_header *h, uint
 /* The events at a file's head come again with every dump, and tell when the file was begun. */
 static bool is_change_of_time(uint8_t type)
 {
-    return type != BINLOG_FORMAT_DESCRIPTION && type != BINLOG_ROTATE && type != BINLOG_PREVIOUS_GTIDS && type != BINLOG_MARIADB_GTID_LIST;
+    return type != BINLOG_FORMAT_DESCRIPTION && type != BINLOG_ROTATE && type != BINLOG_PREVIOUS_GTIDS &&
+           type != BINLOG_MARIADB_GTID_LIST;
 }
 
 enum err follower_event(struct follower *f, const uint8_t *event, size_t size, struct err_msg *msg)

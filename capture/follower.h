@@ -137,7 +137,8 @@ static inline bool follower_may_heartbeat(const struct follower *f)
 NODISCARD enum err follower_heartbeat(struct follower *f, uint32_t timestamp_s, struct err_msg *msg);
 
 /* --- follower_emit.c: records --- */
-/* The event's time, or that of the newest with one; never 0, which no source with a clock writes and no record may carry. */
+/* The event's time, or that of the newest with one; never 0, which no source with a clock writes and no record may
+ * carry. */
 uint32_t follower_event_time(const struct follower *f, const struct binlog_header *h);
 NODISCARD enum err follower_emit_row(struct follower *f, const struct binlog_header *h, uint64_t end_position,
                                      const struct table_entry *table, enum change_operation operation, uint64_t read_ms,

@@ -57,7 +57,6 @@ static enum err scratch_map(struct log_appender *a)
 enum err log_appender_poll(struct log_appender *a)
 {
     struct ring_spsc *in = &a->config.feed->to_producer;
-    enum err verdict = ERR_OK;
     uint32_t size;
     for (const void *m; (m = ring_spsc_next(in, &size)) != NULL;) {
         uint32_t kind;
@@ -70,12 +69,19 @@ enum err log_appender_poll(struct log_appender *a)
         } else if (kind == FEED_FAILED) {
             struct feed_failed failed;
             memcpy(&failed, m, sizeof failed);
-            verdict = (enum err)failed.error;
-            if (verdict == ERR_OK) verdict = ERR_IO;
+            a->failure = failed.error == ERR_OK ? ERR_IO : (enum err)failed.error;
         }
     }
     ring_spsc_release(in);
-    return verdict;
+    return a->failure;
+}
+
+/* What went wrong once stays: a batch that could not be handed over is half done, and nothing may be appended behind
+ * it. */
+static enum err keep(struct log_appender *a, enum err e)
+{
+    if (e != ERR_OK && e != ERR_TOO_LARGE && a->failure == ERR_OK) a->failure = e;
+    return e;
 }
 
 /* Sleeps until storage may have sent something. */
@@ -305,8 +311,8 @@ static enum err reserve_large(struct log_appender *a, int64_t timestamp_ms, size
     return ERR_TOO_LARGE;
 }
 
-enum err log_appender_reserve(struct log_appender *a, int64_t timestamp_ms, size_t value_bytes_max,
-                              size_t headers_bytes_max, uint8_t **value)
+static enum err reserve(struct log_appender *a, int64_t timestamp_ms, size_t value_bytes_max, size_t headers_bytes_max,
+                        uint8_t **value)
 {
     if (a->in_scratch && a->writer.record_count > 0) TRY(batch_finish(a));
     if (a->in_scratch) a->is_open = a->in_scratch = false; /* a large record was reserved and not committed */
@@ -325,6 +331,13 @@ enum err log_appender_reserve(struct log_appender *a, int64_t timestamp_ms, size
     }
 }
 
+enum err log_appender_reserve(struct log_appender *a, int64_t timestamp_ms, size_t value_bytes_max,
+                              size_t headers_bytes_max, uint8_t **value)
+{
+    TRY(a->failure);
+    return keep(a, reserve(a, timestamp_ms, value_bytes_max, headers_bytes_max, value));
+}
+
 enum err log_appender_commit(struct log_appender *a, size_t value_bytes, const struct record_header *headers,
                              uint32_t header_count)
 {
@@ -341,6 +354,7 @@ enum err log_appender_commit(struct log_appender *a, size_t value_bytes, const s
 
 enum err log_appender_transaction_end(struct log_appender *a)
 {
+    TRY(a->failure);
     INVARIANT(a->next_offset > a->transaction_offset);
     INVARIANT(a->is_open && a->writer.record_count > 0);
     bool is_part =
@@ -350,7 +364,7 @@ enum err log_appender_transaction_end(struct log_appender *a)
     size_t size = record_batch_bytes(&a->writer);
     if (is_part || a->in_scratch || size >= a->config.batch_bytes_target ||
         a->segment_position + size >= a->config.segment_bytes)
-        return batch_finish(a);
+        return keep(a, batch_finish(a));
     return ERR_OK;
 }
 
@@ -370,6 +384,7 @@ bool log_appender_discard_transaction(struct log_appender *a)
 
 enum err log_appender_flush(struct log_appender *a)
 {
+    TRY(a->failure);
     if (!a->is_open || a->writer.record_count == 0 || a->whole.record_count != a->writer.record_count) return ERR_OK;
-    return batch_finish(a);
+    return keep(a, batch_finish(a));
 }

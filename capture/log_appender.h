@@ -65,6 +65,7 @@ struct log_appender {
     uint64_t scratch_bytes;
     uint32_t leader_epoch;
     uint64_t batches;
+    enum err failure; /* of the first call that failed, or what FEED_FAILED said: all later ones end with it */
 };
 
 /* ERR_INVALID: sizes that do not fit each other. */
@@ -82,7 +83,8 @@ static inline void log_appender_read_at(struct log_appender *a, uint64_t read_ns
 /* Room for a value of at most `value_bytes_max` with headers of at most `headers_bytes_max` (keys and values).  The
  * record's offset is a->next_offset, which holds until commit.  Calling it again drops what was reserved.
  * ERR_TOO_LARGE: above record_bytes_max plus what bounds overshoot: see log_appender_commit.  ERR_STOPPED;
- * ERR_NO_MEMORY; the error of a FEED_FAILED from storage. */
+ * ERR_NO_MEMORY; the error of a FEED_FAILED from storage.  All but ERR_TOO_LARGE end the appender: reserve,
+ * transaction_end and flush say the same from then on. */
 NODISCARD enum err log_appender_reserve(struct log_appender *a, int64_t timestamp_ms, size_t value_bytes_max,
                                         size_t headers_bytes_max, uint8_t **value);
 /* ERR_TOO_LARGE: the record is above record_bytes_max; it is dropped, nothing changed. */
@@ -112,7 +114,7 @@ static inline bool log_appender_transaction_is_sent(const struct log_appender *a
     return a->sent_offset > a->transaction_offset;
 }
 
-/* Takes in what storage sent (leases, failures).  ERR_OK or the error of FEED_FAILED. */
+/* Takes in what storage sent (leases, failures).  ERR_OK or what ended the appender. */
 NODISCARD enum err log_appender_poll(struct log_appender *a);
 
 #endif

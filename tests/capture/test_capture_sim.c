@@ -218,8 +218,8 @@ START_TEST(broken_connections_change_nothing)
 }
 END_TEST
 
-/* HEARTBEATs are due all the time and connections break in the middle of transactions that are logged in part: a HEARTBEAT still stands
- * between transactions, and the time of records does not run backward. */
+/* HEARTBEATs are due all the time and connections break in the middle of transactions that are logged in part: a
+ * HEARTBEAT still stands between transactions, and the time of records does not run backward. */
 START_TEST(heartbeats_stand_between_transactions)
 {
     uint64_t seed = (uint64_t)_i + 1, heartbeats = 0;
@@ -237,9 +237,11 @@ START_TEST(heartbeats_stand_between_transactions)
     const struct fake_record *end = NULL;
     for (uint64_t i = 0; i < w.storage.record_count; i++) {
         const struct fake_record *r = &w.storage.record[i];
-        if (i > 0) ck_assert_msg(r->timestamp_ms >= r[-1].timestamp_ms, "time runs backward at record %lu", (unsigned long)i);
+        if (i > 0)
+            ck_assert_msg(r->timestamp_ms >= r[-1].timestamp_ms, "time runs backward at record %lu", (unsigned long)i);
         if (r->position == NULL) continue;
-        bool moves = end == NULL || r->position_bytes != end->position_bytes || memcmp(r->position, end->position, r->position_bytes) != 0;
+        bool moves = end == NULL || r->position_bytes != end->position_bytes ||
+                     memcmp(r->position, end->position, r->position_bytes) != 0;
         ck_assert_msg(moves || r == end + 1, "HEARTBEAT %lu stands in a transaction", (unsigned long)i);
         heartbeats += !moves;
         end = r;

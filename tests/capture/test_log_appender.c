@@ -207,6 +207,46 @@ START_TEST(failure_of_storage_is_told)
     ring_spsc_commit(&storage.feed.to_producer);
     uint8_t *value;
     ck_assert_int_eq(log_appender_reserve(&appender, 1, 100, 0, &value), ERR_NO_SPACE);
+    ck_assert_int_eq(log_appender_reserve(&appender, 1, 100, 0, &value), ERR_NO_SPACE);
+    ck_assert_int_eq(log_appender_flush(&appender), ERR_NO_SPACE);
+    ck_assert_int_eq(log_appender_poll(&appender), ERR_NO_SPACE);
+}
+END_TEST
+
+static void stop_comes(void *context)
+{
+    (void)context;
+    atomic_store(&stop, true);
+}
+
+/* A stop while the ring to storage is full: the batch that waits for room is given up, and giving it up is final. */
+START_TEST(stopped_at_a_full_ring)
+{
+    random_init(&dice, 3);
+    storage.leases_max = CHUNKS - 8;
+    appender_open(1 << 30);
+    record_add(2, true);
+    ck_assert_int_eq(log_appender_transaction_end(&appender), ERR_OK);
+    ck_assert_int_eq(log_appender_flush(&appender), ERR_OK);
+    appender.config.starved = stop_comes;
+    enum err e = ERR_OK;
+    uint64_t sent = 0;
+    for (int i = 0; e == ERR_OK && i < 10000; i++) {
+        uint8_t *value;
+        ck_assert_int_eq(log_appender_reserve(&appender, 1, 10, 128, &value), ERR_OK);
+        memset(value, 'x', 10);
+        struct record_header position = {RECORD_HEADER_POSITION, sizeof RECORD_HEADER_POSITION - 1, "p", 1};
+        ck_assert_int_eq(log_appender_commit(&appender, 10, &position, 1), ERR_OK);
+        ck_assert_int_eq(log_appender_transaction_end(&appender), ERR_OK);
+        sent = appender.batches;
+        e = log_appender_flush(&appender);
+    }
+    ck_assert_int_eq(e, ERR_STOPPED);
+    fake_storage_step(&storage);
+    ck_assert_int_eq(log_appender_flush(&appender), ERR_STOPPED); /* what capture does on its way out */
+    fake_storage_step(&storage);
+    ck_assert_uint_eq(storage.batches, sent);
+    atomic_store(&stop, false);
 }
 END_TEST
 
@@ -231,6 +271,7 @@ int main(void)
     tcase_add_test(cases, records_above_the_limit_are_refused);
     tcase_add_test(cases, failure_of_storage_is_told);
     tcase_add_test(cases, waiting_ends_on_request);
+    tcase_add_test(cases, stopped_at_a_full_ring);
     Suite *suite = suite_create("log_appender");
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
