@@ -133,7 +133,8 @@ struct log_counters {
 struct log {
     struct storage *storage;
     uint32_t slot;
-    _Atomic uint64_t incarnation; /* of this log's files, one for all logs; a recovery may cut, and makes it another one */
+    _Atomic uint64_t
+        incarnation; /* of this log's files, one for all logs; a recovery may cut, and makes it another one */
     struct log_identity identity;
     char     folder[LOG_PATH_BYTES]; /* DATA/<log>/0 */
 

@@ -175,7 +175,8 @@ static void publish(struct log *l)
     struct segment_info info;
     w->visible = w->group_mark;
     if (segment_get(&l->segments, w->segment_seq, &info)) {
-        info.bytes = w->visible.segment_base == w->segment_base ? w->visible.position : 0; /* what is behind may still be cut */
+        info.bytes =
+            w->visible.segment_base == w->segment_base ? w->visible.position : 0; /* what is behind may still be cut */
         info.max_timestamp_ms = l->index[l->index_active].at.max_timestamp_ms;
         info.appended_ms = clock_realtime_ms(l->storage->clock);
         segment_update(&l->segments, w->segment_seq, &info);

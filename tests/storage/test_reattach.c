@@ -1,5 +1,5 @@
-/* Goal: a log that was detached, or failed, and is taken up again shows its readers what is in it now: nothing that a cut
- * took away comes out of a reader's cache or an index, and nothing that retention took away comes back. */
+/* Goal: a log that was detached, or failed, and is taken up again shows its readers what is in it now: nothing that a
+ * cut took away comes out of a reader's cache or an index, and nothing that retention took away comes back. */
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -125,13 +125,16 @@ START_TEST(a_time_of_an_open_transaction_is_not_found)
     for (int i = 0; i < 40; i++) rig_send(&g, 3, 400, false, 2000 + i);
     rig_settle(&g);
     enum err e;
-    while ((e = log_reader_find_time(g.reader, g.log, 1900, &offset, &found_ms)) == ERR_AGAIN) (void)log_reader_poll(g.reader);
+    while ((e = log_reader_find_time(g.reader, g.log, 1900, &offset, &found_ms)) == ERR_AGAIN)
+        (void)log_reader_poll(g.reader);
     ck_assert_int_eq(e, ERR_NOT_FOUND);
-    while ((e = log_reader_find_time(g.reader, g.log, 2030, &offset, &found_ms)) == ERR_AGAIN) (void)log_reader_poll(g.reader);
+    while ((e = log_reader_find_time(g.reader, g.log, 2030, &offset, &found_ms)) == ERR_AGAIN)
+        (void)log_reader_poll(g.reader);
     ck_assert_int_eq(e, ERR_NOT_FOUND);
     rig_send(&g, 1, 10, true, 3000);
     rig_settle(&g);
-    while ((e = log_reader_find_time(g.reader, g.log, 2030, &offset, &found_ms)) == ERR_AGAIN) (void)log_reader_poll(g.reader);
+    while ((e = log_reader_find_time(g.reader, g.log, 2030, &offset, &found_ms)) == ERR_AGAIN)
+        (void)log_reader_poll(g.reader);
     ck_assert_int_eq(e, ERR_OK);
     ck_assert_uint_eq(offset, 60 + 3 * 30);
     rig_stop(&g);
