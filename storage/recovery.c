@@ -95,8 +95,8 @@ static enum err list_segments(struct recovery *r)
     return ERR_OK;
 }
 
-/* A removal of segments whose checkpoint could not be written: what readers were told is gone stays gone.  The checkpoint
- * comes first here too, or after a crash the files would be missed. */
+/* A removal of segments whose checkpoint could not be written: what readers were told is gone stays gone.  The
+ * checkpoint comes first here too, or after a crash the files would be missed. */
 static enum err raise_start(struct recovery *r)
 {
     struct log_checkpoint *c = &r->checkpoint;

@@ -91,7 +91,8 @@ static void times_of_another_transaction(bool rolls)
     rig_send(&g, 3, 400, true, 1000);
     g.producer.roll_next = rolls;
     rig_send(&g, 3, 400, true, 1001);
-    for (int i = 0; i < 40; i++) rig_send(&g, 40, 12, false, 2000 + i); /* of a constant size: the next lies as this one did */
+    for (int i = 0; i < 40; i++)
+        rig_send(&g, 40, 12, false, 2000 + i); /* of a constant size: the next lies as this one did */
     rig_settle(&g);
     disk_sim_fail_writes(g.disk, ENOSPC); /* what is to be cut is cut only when the producer comes back */
     ck_assert_int_eq(storage_log_detach(g.storage, g.log, &msg), ERR_NO_SPACE);
@@ -101,7 +102,8 @@ static void times_of_another_transaction(bool rolls)
     rig_send(&g, 1, 12, true, 5100);
     rig_settle(&g);
     enum err e;
-    while ((e = log_reader_find_time(g.reader, g.log, 2500, &offset, &found_ms)) == ERR_AGAIN) (void)log_reader_poll(g.reader);
+    while ((e = log_reader_find_time(g.reader, g.log, 2500, &offset, &found_ms)) == ERR_AGAIN)
+        (void)log_reader_poll(g.reader);
     ck_assert_int_eq(e, ERR_OK);
     ck_assert_uint_eq(offset, 6); /* the first of the new ones */
     ck_assert_int_eq(found_ms, 5000);
@@ -142,7 +144,8 @@ START_TEST(a_time_of_an_open_transaction_is_not_found)
 }
 END_TEST
 
-/* Retention takes segments away and the checkpoint that should say so cannot be written; the log is then taken up again. */
+/* Retention takes segments away and the checkpoint that should say so cannot be written; the log is then taken up
+ * again. */
 START_TEST(the_start_never_goes_back)
 {
     struct rig g;
