@@ -110,6 +110,11 @@ static void transaction_starts(struct follower *f, uint64_t start_position)
 {
     f->transaction =
         (struct follower_transaction){.start_position = start_position, .read_ms = clock_realtime_ms(f->config.clock)};
+    if (f->horizon.dead_next < f->horizon.dead_count) {
+        struct source_place start = f->at;
+        start.position = start_position;
+        f->transaction.is_dead = horizon_is_dead(&f->horizon, &start);
+    }
     log_appender_read_at(&f->appender, clock_monotonic_ns(f->config.clock));
 }
 

@@ -45,6 +45,7 @@ struct follower_config { /* borrowed */
 
 struct follower_transaction { /* the one under way */
     uint64_t start_position;  /* of its first event */
+    bool is_dead;            /* it is known to end without its changes: nothing of it is sent */
     bool has_gtid, gtid_is_mysql;
     uint8_t gtid_uuid[16];
     uint64_t gtid_number;

@@ -178,6 +178,7 @@ enum err follower_emit_row(struct follower *f, const struct binlog_header *h, ui
                            const uint8_t *image, size_t image_bytes, struct err_msg *msg)
 {
     struct follower_transaction *t = &f->transaction;
+    if (t->is_dead) return ERR_OK;
     if (!t->began) TRY(emit_begin(f, msg));
     t->hash =
         hash_bytes(t->hash ^ (uint64_t)operation << 56 ^ table->definition->table.meta_version, image, image_bytes);
@@ -221,6 +222,7 @@ enum err follower_emit_ddl(struct follower *f, const struct binlog_header *h, ui
                            const struct binlog_query *q, bool ends, struct err_msg *msg)
 {
     struct follower_transaction *t = &f->transaction;
+    if (t->is_dead && !ends) return ERR_OK;
     t->hash = hash_bytes(t->hash ^ (uint64_t)CHANGE_DDL << 56, (const uint8_t *)q->text, q->text_bytes);
     bool skipped;
     TRY(skip_logged(f, &skipped, msg));

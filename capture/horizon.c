@@ -9,11 +9,13 @@ void horizon_clear(struct horizon *h, const struct source_place *loaded)
     h->is_known = true;
     h->loaded = *loaded;
     h->entry_count = 0;
+    h->dead_count = h->dead_next = 0;
 }
 
 void horizon_free(struct horizon *h)
 {
     free(h->entry);
+    free(h->dead);
     *h = (struct horizon){0};
 }
 
@@ -84,4 +86,28 @@ const struct horizon_entry *horizon_find(const struct horizon *h, const char *da
         if (e->name.table[0] == '\0' || strcasecmp(e->name.table, table) == 0) return e;
     }
     return NULL;
+}
+
+enum err horizon_note_dead(struct horizon *h, const struct source_place *start)
+{
+    if (h->dead_count == HORIZON_DEAD_MAX) return ERR_OK;
+    if (h->dead_count == h->dead_capacity) {
+        uint32_t wanted = h->dead_capacity == 0 ? 16 : h->dead_capacity * 2;
+        struct source_place *bigger = realloc(h->dead, wanted * sizeof *bigger);
+        if (bigger == NULL) return ERR_NO_MEMORY;
+        h->dead = bigger;
+        h->dead_capacity = wanted;
+    }
+    h->dead[h->dead_count++] = *start;
+    return ERR_OK;
+}
+
+bool horizon_is_dead(struct horizon *h, const struct source_place *start)
+{
+    while (h->dead_next < h->dead_count) {
+        int order = source_place_compare(&h->dead[h->dead_next], start);
+        if (order >= 0) return order == 0;
+        h->dead_next++;
+    }
+    return false;
 }

@@ -15,7 +15,7 @@
 #include "capture/source_facts.h"
 #include "capture/statement.h"
 
-enum { HORIZON_ENTRIES_MAX = 4096 };
+enum { HORIZON_ENTRIES_MAX = 4096, HORIZON_DEAD_MAX = 4096 };
 
 struct horizon_entry {
     struct source_place place;  /* the statement's end */
@@ -28,6 +28,8 @@ struct horizon {
     struct source_place loaded;  /* the definitions hold all that happened before this place */
     struct horizon_entry *entry; /* in the binlog's order */
     uint32_t entry_count, entry_capacity;
+    struct source_place *dead; /* where transactions begin that end without their changes, in the binlog's order */
+    uint32_t dead_count, dead_capacity, dead_next;
 };
 
 void horizon_clear(struct horizon *h, const struct source_place *loaded);
@@ -42,5 +44,12 @@ NODISCARD enum err horizon_note(struct horizon *h, const struct source_place *pl
 void horizon_pass(struct horizon *h, const struct source_place *place);
 /* The first noted statement that touches this table, or NULL: its definition is true from here on. */
 const struct horizon_entry *horizon_find(const struct horizon *h, const char *database, const char *table);
+
+/* Notes a transaction that is rolled back, or in whose middle the source crashed.  One that did not fit into a batch
+ * was partly sent, and had the log cut: nothing of it may be sent again, or that would never end.  Those above
+ * HORIZON_DEAD_MAX are left to the next look.  ERR_NO_MEMORY. */
+NODISCARD enum err horizon_note_dead(struct horizon *h, const struct source_place *start);
+/* Is it one of them?  To be asked in the binlog's order. */
+bool horizon_is_dead(struct horizon *h, const struct source_place *start);
 
 #endif

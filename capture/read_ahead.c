@@ -71,6 +71,49 @@ static enum err look_rotate(struct read_ahead *r, struct cursor body)
     return ERR_OK;
 }
 
+/* A transaction that ends without its changes is noted (horizon_note_dead says why). */
+static enum err transaction_over(struct read_ahead *r, const struct read_ahead_door *door, bool committed)
+{
+    bool is_dead = r->is_open && !committed;
+    r->is_open = r->is_announced = false;
+    return is_dead ? horizon_note_dead(door->horizon, &r->transaction) : ERR_OK;
+}
+
+static enum err look_transaction_query(struct read_ahead *r, const struct read_ahead_door *door, struct cursor body)
+{
+    struct binlog_query q;
+    if (!r->format_known || binlog_query_decode(body, &r->format, &q) != ERR_OK) return ERR_OK;
+    if (q.text_bytes == 5 && memcmp(q.text, "BEGIN", 5) == 0) {
+        if (!r->is_announced) r->transaction = r->at;
+        r->is_open = true;
+        return ERR_OK;
+    }
+    if (q.text_bytes == 8 && memcmp(q.text, "ROLLBACK", 8) == 0) return transaction_over(r, door, false);
+    bool ends = !r->is_open || (q.text_bytes == 6 && memcmp(q.text, "COMMIT", 6) == 0);
+    return ends ? transaction_over(r, door, true) : ERR_OK;
+}
+
+/* Where transactions begin and how they end; r->at is the event's start. */
+static enum err look_transaction(struct read_ahead *r, const struct read_ahead_door *door,
+                                 const struct binlog_header *h, struct cursor body)
+{
+    struct binlog_mariadb_gtid gtid;
+    switch (h->type) {
+    case BINLOG_GTID: case BINLOG_ANONYMOUS_GTID: case BINLOG_MARIADB_GTID:
+        r->transaction = r->at;
+        r->is_announced = true;
+        r->is_open = h->type == BINLOG_MARIADB_GTID && binlog_mariadb_gtid_decode(body, &gtid) == ERR_OK &&
+                     (gtid.flags & MARIADB_GTID_STANDALONE) == 0;
+        return ERR_OK;
+    case BINLOG_XID: return transaction_over(r, door, true);
+    case BINLOG_QUERY: return look_transaction_query(r, door, body);
+    case BINLOG_FORMAT_DESCRIPTION: case BINLOG_ROTATE: case BINLOG_STOP:
+        /* Position 0: made for this dump, not from the file. */
+        return h->next_position != 0 ? transaction_over(r, door, false) : ERR_OK;
+    default: return ERR_OK;
+    }
+}
+
 static enum err look_event(struct read_ahead *r, const struct read_ahead_door *door, const uint8_t *event, size_t size)
 {
     struct binlog_header h;
@@ -79,6 +122,7 @@ static enum err look_event(struct read_ahead *r, const struct read_ahead_door *d
     if (h.event_size != size) return ERR_CORRUPT;
     TRY(binlog_checksum_take(r->format_known ? &r->format : NULL, &h, event, &size));
     struct cursor body = cursor_of(in.at, size - BINLOG_HEADER_BYTES);
+    if (source_place_compare(&r->at, &r->from) >= 0) TRY(look_transaction(r, door, &h, body));
     if (h.next_position != 0 && h.type != BINLOG_HEARTBEAT && h.type != BINLOG_HEARTBEAT_V2)
         r->at.position = binlog_position_after(r->at.position, h.next_position);
     if (r->wants_gtids) TRY(look_gtids(r, door, &h, body));

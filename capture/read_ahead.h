@@ -23,6 +23,8 @@ struct read_ahead { /* one look; survives a connection that breaks */
     bool format_known;
     struct binlog_gtid gtid; /* of the transaction being passed */
     bool gtid_pending;
+    struct source_place transaction; /* where the one being passed begins */
+    bool is_announced, is_open;      /* its GTID, its BEGIN was read */
 };
 
 /* Begins a look; nothing is read yet. */
