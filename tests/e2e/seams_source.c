@@ -59,7 +59,9 @@ static void statement(struct seams_source *s, uint32_t table, bool is_large)
     if (table != 2) expect(s, table, id, rows, text_bytes);
 }
 
-static void transaction(struct seams_source *s, bool is_finished)
+enum ending { COMMITTED, ROLLED_BACK, UNFINISHED };
+
+static void transaction(struct seams_source *s, enum ending ending)
 {
     struct random *r = &s->random;
     bool     only_filtered = random_below(r, 4) == 0, is_large = random_below(r, 25) == 0;
@@ -68,8 +70,9 @@ static void transaction(struct seams_source *s, bool is_finished)
     binlog_maker_query(&s->maker, "app", "BEGIN");
     for (uint64_t i = 1 + random_below(r, is_large ? 12 : 4); i > 0; i--)
         statement(s, only_filtered ? 2 : (uint32_t)random_below(r, 3), is_large);
-    if (!is_finished) {
+    if (ending != COMMITTED) {
         s->row_count = before;
+        if (ending == ROLLED_BACK) binlog_maker_query(&s->maker, "app", "ROLLBACK");
         return;
     }
     binlog_maker_xid(&s->maker);
@@ -94,7 +97,7 @@ void seams_source_step(struct seams_source *s)
         return;
     case 1:
         if (s->stream.file_count >= STREAM_SIM_FILES_MAX - 2) return;
-        transaction(s, false);
+        transaction(s, UNFINISHED);
         s->is_crashing = true;
         return;
     case 2:
@@ -102,6 +105,7 @@ void seams_source_step(struct seams_source *s)
         binlog_maker_query(&s->maker, "app", "CREATE VIEW app.v AS SELECT 1");
         s->ddl_count++;
         return;
-    default: transaction(s, true);
+    case 3: transaction(s, ROLLED_BACK); return;
+    default: transaction(s, COMMITTED);
     }
 }

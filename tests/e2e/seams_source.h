@@ -28,7 +28,8 @@ extern const char *const seams_include[];
 
 void seams_source_init(struct seams_source *s, const struct clock *clock, uint64_t seed);
 void seams_source_fini(struct seams_source *s);
-/* Something happens: mostly a transaction; sometimes a DDL, a new file, a crash in the middle of a transaction. */
+/* Something happens: mostly a transaction; sometimes a DDL, a new file, a ROLLBACK that is logged, a crash in the
+ * middle of a transaction. */
 void seams_source_step(struct seams_source *s);
 /* The text of a row as binlog_maker_write makes it. */
 char seams_text_at(const struct expected_row *r, uint32_t index);
