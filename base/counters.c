@@ -45,7 +45,8 @@ static enum err counters_map(struct counters **out, int fd, size_t bytes, bool w
     int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
     int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
     void *map = mmap(NULL, bytes, protection, flags, fd, 0);
-    if (map == MAP_FAILED) return err_set(msg, ERR_NO_MEMORY, "cannot map %zu bytes of counters: %s", bytes, strerror(errno));
+    if (map == MAP_FAILED)
+        return err_set(msg, ERR_NO_MEMORY, "cannot map %zu bytes of counters: %s", bytes, strerror(errno));
     struct counters *c = calloc(1, sizeof *c);
     if (c == NULL) {
         munmap(map, bytes);
@@ -71,7 +72,8 @@ enum err counters_open(struct counters **out, const char *path, uint32_t slot_co
         if (rc != 0) {
             close(fd);
             unlink(path);
-            return err_set(msg, rc == ENOSPC ? ERR_NO_SPACE : ERR_IO, "cannot reserve the counter file %s: %s", path, strerror(rc));
+            return err_set(msg, rc == ENOSPC ? ERR_NO_SPACE : ERR_IO, "cannot reserve the counter file %s: %s", path,
+                           strerror(rc));
         }
     }
     enum err e = counters_map(out, fd, bytes, true, msg);
@@ -214,7 +216,7 @@ void counters_each(const struct counters *c, void (*visit)(void *context, const 
             i++;
             continue;
         }
-        if (kind == COUNTER_HISTOGRAM && (uint64_t)i + s->slots > c->header->slot_count) return; /* a torn foreign file */
+        if (kind == COUNTER_HISTOGRAM && (uint64_t)i + s->slots > c->header->slot_count) return; /* a torn file */
         struct counter_view view = {(enum counter_kind)kind, s->name, s->label, counter_get(&s->value), NULL};
         if (kind == COUNTER_HISTOGRAM) {
             view.histogram = (const struct histogram *)(s + 1);

@@ -48,8 +48,14 @@ static inline void counter_add(struct counter *c, uint64_t by)
 {
     atomic_store_explicit(&c->value, atomic_load_explicit(&c->value, memory_order_relaxed) + by, memory_order_relaxed);
 }
-static inline void counter_set(struct counter *c, uint64_t to) { atomic_store_explicit(&c->value, to, memory_order_relaxed); }
-static inline uint64_t counter_get(const struct counter *c) { return atomic_load_explicit(&c->value, memory_order_relaxed); }
+static inline void counter_set(struct counter *c, uint64_t to)
+{
+    atomic_store_explicit(&c->value, to, memory_order_relaxed);
+}
+static inline uint64_t counter_get(const struct counter *c)
+{
+    return atomic_load_explicit(&c->value, memory_order_relaxed);
+}
 
 /* Bucket of a value: exact below 16, then 16 buckets per power of two. */
 static inline uint32_t histogram_bucket_of(uint64_t value)

@@ -43,26 +43,30 @@ struct capture_status { /* a copy, consistent in itself */
     enum capture_state state;
     struct err_msg error;            /* code ERR_OK: none */
     bool     error_is_transient;     /* reconnecting by itself */
-    bool     wants_reattach;         /* ended only because the log must be cut to its last whole transaction: detach, attach, start again */
+    bool     wants_reattach;         /* ended only because the log must be cut to its last whole transaction:
+                                      * detach, attach, start again */
     char     file[256];              /* source position of the last finished transaction */
     uint64_t position;
     char     server_version[64], server_uuid[65];
     char     gtid[129];
     uint64_t row_changes, transactions, records;
     uint32_t event_timestamp_s;      /* of the newest event read */
-    int64_t  delay_ms;               /* our clock minus the newest event's, corrected for the clocks' difference; 0 at the tail */
+    int64_t  delay_ms;               /* our clock minus the newest event's, corrected for the clocks' difference;
+                                      * 0 at the tail */
 };
 
 struct capture;
 
-/* Starts the thread.  `resume` comes from storage_log_open/attach, is copied (gtid_set taken over).  ERR_INVALID: config; ERR_NO_MEMORY. */
-NODISCARD enum err capture_start(struct capture **out, const struct capture_config *config, struct log_feed *feed, const struct log_resume *resume,
-                                 const struct clock *clock, struct counters *counters, struct err_msg *msg);
+/* Starts the thread.  `resume` comes from storage_log_open/attach, is copied (gtid_set taken over).
+ * ERR_INVALID: config; ERR_NO_MEMORY. */
+NODISCARD enum err capture_start(struct capture **out, const struct capture_config *config, struct log_feed *feed,
+                                 const struct log_resume *resume, const struct clock *clock, struct counters *counters, struct err_msg *msg);
 /* Asks it to end (cuts the connection), joins, frees.  The feed is then without a producer. */
 void capture_stop(struct capture *c);
 void capture_status(struct capture *c, struct capture_status *out); /* any thread */
 
-/* Connects, checks what a channel needs (privileges, log_bin, ROW format, full row image) and leaves.  For precheck at create and start.
+/* Connects, checks what a channel needs (privileges, log_bin, ROW format, full row image) and leaves.  For precheck at
+ * create and start.
  * Blocks for at most `timeout_s`. */
 NODISCARD enum err capture_precheck(const struct capture_config *config, uint32_t timeout_s, struct err_msg *msg);
 

@@ -271,7 +271,8 @@ START_TEST(the_bound_holds_for_the_longest_values)
         if (v.kind == CHANGE_VALUE_INT) v.i = INT64_MIN;
         if (v.kind == CHANGE_VALUE_UINT) v.u = UINT64_MAX;
         if (v.kind == CHANGE_VALUE_DATETIME)
-            v.t = (struct change_datetime){UINT32_MAX, UINT16_MAX, UINT16_MAX, UINT8_MAX, UINT8_MAX, UINT8_MAX, UINT8_MAX,
+            v.t = (struct change_datetime){UINT32_MAX, UINT16_MAX, UINT16_MAX, UINT8_MAX, UINT8_MAX, UINT8_MAX,
+                                           UINT8_MAX,
                                            true};
         if (v.kind == CHANGE_VALUE_TIMESTAMP) {
             v.ts.seconds = INT64_MIN;
