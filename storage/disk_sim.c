@@ -9,6 +9,7 @@
 
 #include "base/invariant.h"
 #include "base/random.h"
+#include "ring/chunk_pool.h"
 
 enum { PATH_BYTES = 256, FILES_MAX = 512, HANDLES_MAX = 512, QUEUE_DEPTH_MAX = 256 };
 
@@ -51,7 +52,7 @@ struct sim {
     int           handle[HANDLES_MAX]; /* file + 1, 0: free */
     uint64_t      operations, cut_after, space, used, time_ms;
     int           write_error, sync_error;
-    bool          is_dead;
+    bool          is_dead, shortens_writes;
     struct sim_queue *queues;
 };
 
@@ -448,8 +449,12 @@ static int32_t io_run(struct sim *s, const struct disk_io *io)
 {
     switch (io->kind) {
     case DISK_READ: return (int32_t)sim_read(&s->disk, io->file, io->bytes, io->size, io->position);
-    case DISK_WRITE_AT:
-        return (int32_t)write_now(s, handle_file(s, io->file), io->bytes, io->size, io->position, io->is_durable);
+    case DISK_WRITE_AT: {
+        uint32_t size = io->size, more = (io->size - LOG_BLOCK_BYTES) / DISK_SIM_SECTOR_BYTES;
+        if (s->shortens_writes)
+            size = LOG_BLOCK_BYTES + (uint32_t)random_below(&s->random, more + 1) * DISK_SIM_SECTOR_BYTES;
+        return (int32_t)write_now(s, handle_file(s, io->file), io->bytes, size, io->position, io->is_durable);
+    }
     case DISK_SYNC: return sync_now(s, handle_file(s, io->file));
     }
     return -EINVAL;
@@ -568,6 +573,7 @@ bool     disk_sim_is_dead(const struct disk *d) { return ((const struct sim *)d)
 uint64_t disk_sim_operations(const struct disk *d) { return ((const struct sim *)d)->operations; }
 void     disk_sim_fail_writes(struct disk *d, int error) { sim_of(d)->write_error = error; }
 void     disk_sim_fail_syncs(struct disk *d, int error) { sim_of(d)->sync_error = error; }
+void     disk_sim_shorten_writes(struct disk *d) { sim_of(d)->shortens_writes = true; }
 void     disk_sim_limit_space(struct disk *d, uint64_t bytes) { sim_of(d)->space = bytes; }
 void     disk_sim_set_time(struct disk *d, uint64_t realtime_ms) { sim_of(d)->time_ms = realtime_ms; }
 

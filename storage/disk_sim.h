@@ -24,6 +24,8 @@ void disk_sim_power_cycle(struct disk *d);
 /* From now on writes (DISK_WRITE_AT, disk_write) or syncs fail with this errno; 0 ends it. */
 void disk_sim_fail_writes(struct disk *d, int error);
 void disk_sim_fail_syncs(struct disk *d, int error);
+/* From now on asynchronous writes of more than a block may end after any number of sectors, a block at least. */
+void disk_sim_shorten_writes(struct disk *d);
 /* All files together may hold this many bytes; beyond it writes and allocations answer -ENOSPC. */
 void disk_sim_limit_space(struct disk *d, uint64_t bytes);
 /* Milliseconds shown as time of modification from now on. */

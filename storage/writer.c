@@ -132,8 +132,10 @@ void writer_written(struct write_op *op, int32_t result)
             write_failed(l, result, "sync"); /* never again: the kernel may have dropped what it could not write */
         return;
     }
-    if (result == 0) result = -EIO; /* a write that moves nothing never will */
-    if (result > 0 && (uint32_t)result < op->io.size && result % LOG_BLOCK_BYTES == 0) { /* short: the rest, again */
+    /* A short write counts by whole blocks; one that moved none is a failed one. */
+    if (result >= 0 && (uint32_t)result < op->io.size) result -= result % LOG_BLOCK_BYTES;
+    if (result == 0) result = -EIO;
+    if (result > 0 && (uint32_t)result < op->io.size) { /* the rest, again */
         struct disk_io rest = op->io;
         rest.bytes = (uint8_t *)rest.bytes + result;
         rest.size -= (uint32_t)result;
@@ -175,8 +177,8 @@ static void publish(struct log *l)
     struct segment_info info;
     w->visible = w->group_mark;
     if (segment_get(&l->segments, w->segment_seq, &info)) {
-        info.bytes =
-            w->visible.segment_base == w->segment_base ? w->visible.position : 0; /* what is behind may still be cut */
+        /* What is behind may still be cut. */
+        info.bytes = w->visible.segment_base == w->segment_base ? w->visible.position : 0;
         info.max_timestamp_ms = l->index[l->index_active].at.max_timestamp_ms;
         info.appended_ms = clock_realtime_ms(l->storage->clock);
         segment_update(&l->segments, w->segment_seq, &info);
