@@ -29,6 +29,7 @@ struct uring_queue {
     struct iovec      fixed[FIXED_BUFFERS_MAX];
     unsigned          fixed_count;
     uint32_t          depth, in_flight;
+    bool              is_signalled; /* the last poll saw completions, whose eventfd may be written later */
     bool              wake_armed; /* a poll of the waiter's eventfd is in the ring */
     int               eventfd;
 };
@@ -300,7 +301,8 @@ static unsigned queue_poll(struct disk_queue *queue, struct disk_done *out, unsi
     struct uring_queue *q = (struct uring_queue *)queue;
     struct io_uring_cqe *cqe;
     unsigned count = 0;
-    if (q->eventfd >= 0 && io_uring_cq_ready(&q->ring) > 0) {
+    /* The kernel shows a completion first and writes the eventfd then: what was shown last time is drained again. */
+    if (q->eventfd >= 0 && (q->is_signalled || io_uring_cq_ready(&q->ring) > 0)) {
         eventfd_t ignored;
         (void)eventfd_read(q->eventfd, &ignored);
     }
@@ -313,6 +315,7 @@ static unsigned queue_poll(struct disk_queue *queue, struct disk_done *out, unsi
         }
         io_uring_cqe_seen(&q->ring, cqe);
     }
+    q->is_signalled = count > 0;
     /* The eventfd was drained above: leave a mark when completions stay behind. */
     if (q->eventfd >= 0 && count == max && io_uring_cq_ready(&q->ring) > 0) (void)eventfd_write(q->eventfd, 1);
     return count;

@@ -97,9 +97,10 @@ void               log_reader_release(struct log_reader *r, const struct log_pie
 NODISCARD enum err log_reader_find_time(struct log_reader *r, struct log *l, int64_t timestamp_ms, uint64_t *offset,
                                         int64_t *found_ms);
 
-/* Finishes disk reads; returns how many ended. */
+/* Finishes disk reads; not 0: a read that got ERR_AGAIN should be tried again.  A log_reader_release can be the cause:
+ * ask once more between the last one and going to sleep. */
 unsigned log_reader_poll(struct log_reader *r);
-/* Becomes readable when log_reader_poll has something to do; -1: never (simulated disk: poll each turn). */
+/* Becomes readable when disk reads have ended; -1: never (simulated disk: poll each turn). */
 int      log_reader_fd(const struct log_reader *r);
 
 #endif

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/invariant.h"
 #include "base/log.h"
@@ -60,7 +59,8 @@ static struct cache_file *file_of(struct reader_cache *c, uint32_t key)
 unsigned cache_poll(struct reader_cache *c)
 {
     struct disk_done done[READER_DEPTH];
-    unsigned count = disk_queue_poll(c->queue, done, READER_DEPTH);
+    unsigned count = disk_queue_poll(c->queue, done, READER_DEPTH), freed = c->has_freed ? 1 : 0;
+    c->has_freed = false;
     for (unsigned i = 0; i < count; i++) {
         struct cache_block *b = &c->block[done[i].tag];
         struct cache_file *f = file_of(c, (uint32_t)(b->key >> 32));
@@ -78,7 +78,7 @@ unsigned cache_poll(struct reader_cache *c)
         if (b->is_short) b->valid = (uint32_t)done[i].result;
         b->used = ++c->tick;
     }
-    return count;
+    return count + freed;
 }
 
 /* ---- files ---- */
@@ -209,10 +209,7 @@ void cache_unpin(struct reader_cache *c, uint32_t block)
 {
     INVARIANT(block < c->block_count && c->block[block].pins > 0);
     c->block[block].pins--;
-    int fd = disk_queue_fd(c->queue);
-    if (!c->is_starved || fd < 0) return;
+    if (!c->is_starved) return;
     c->is_starved = false;
-    uint64_t one = 1;
-    ssize_t ignored = write(fd, &one, sizeof one); /* whoever found every block pinned may try again */
-    (void)ignored;
+    c->has_freed = true;
 }

@@ -44,7 +44,8 @@ struct reader_cache {
     uint32_t            file_keys;
     uint64_t            tick, disk_reads;
     uint64_t            mapped_bytes;
-    bool                is_starved; /* a read found every block pinned */
+    bool                is_starved; /* a read found every block pinned, */
+    bool                has_freed;  /* and one was let go since: to be told by cache_poll */
 };
 
 /* Bytes a reader reserves: its cache (at least what one record of record_bytes_max needs) and a record's room beside
@@ -53,6 +54,7 @@ uint64_t reader_cache_memory_bytes(const struct storage_config *config);
 
 NODISCARD enum err cache_init(struct reader_cache *c, struct disk *disk, uint64_t bytes, struct err_msg *msg);
 void               cache_fini(struct reader_cache *c);
+/* Ends reads; returns how many, and one more when a block was let go that a read had wanted. */
 unsigned           cache_poll(struct reader_cache *c);
 
 /* The open file of a segment.  ERR_NOT_FOUND: removed.  ERR_IO.  Valid until the next call. */
