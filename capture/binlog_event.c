@@ -177,14 +177,6 @@ enum err binlog_mariadb_gtid_decode(struct cursor body, struct binlog_mariadb_gt
     return ERR_OK;
 }
 
-enum err binlog_xid_decode(struct cursor body, uint64_t *xid)
-{
-    uint64_t value = cursor_le(&body, 8);
-    if (body.failed) return ERR_TRUNCATED;
-    *xid = value;
-    return ERR_OK;
-}
-
 static const char *const event_name[] = {
     [BINLOG_START_V3] = "START_V3",
     [BINLOG_QUERY] = "QUERY",

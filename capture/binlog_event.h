@@ -83,7 +83,6 @@ struct binlog_mariadb_gtid {
 };
 NODISCARD enum err binlog_mariadb_gtid_decode(struct cursor body, struct binlog_mariadb_gtid *out);
 
-NODISCARD enum err binlog_xid_decode(struct cursor body, uint64_t *xid);
 
 /* "TRANSACTION_PAYLOAD", ...; "type 99" for what has no name.  The text is static or in a buffer per thread. */
 const char *binlog_event_name(uint8_t type);
