@@ -75,6 +75,7 @@ void follower_dump_begins(struct follower *f)
     file_begins(f, f->resume.file, f->resume.position);
     f->expect_format_time_s = f->resume.format_description_s;
     f->format_known = false;
+    f->awaits_gtids = f->facts.has_gtids && !f->gtids_known && f->resume.position == BINLOG_FIRST_POSITION;
     f->needs_definitions = false;
     f->in_statement = false;
     transaction_init(&f->machine);
@@ -182,10 +183,9 @@ static enum err transaction_ended(struct follower *f, const struct binlog_header
 }
 
 /* FORMAT_DESCRIPTION, ROTATE and STOP end whatever was open: the source crashed in its middle. */
-static enum err binlog_breaks(struct follower *f, const struct binlog_header *h, struct err_msg *msg)
+static enum err binlog_breaks(struct follower *f, struct err_msg *msg)
 {
     if (transaction_step(&f->machine, TRANSACTION_ON_BREAK) != TRANSACTION_LOST) return ERR_OK;
-    (void)h;
     if (log_appender_transaction_records(&f->appender) > 0 && !log_appender_discard_transaction(&f->appender))
         return follower_reattach(f, "the source crashed before it was committed", msg);
     f->skip_records = 0;
@@ -196,7 +196,7 @@ static enum err binlog_breaks(struct follower *f, const struct binlog_header *h,
 
 static enum err on_format(struct follower *f, const struct binlog_header *h, struct cursor body, struct err_msg *msg)
 {
-    TRY(binlog_breaks(f, h, msg));
+    TRY(binlog_breaks(f, msg));
     struct binlog_format format;
     enum err e = binlog_format_decode(body, &format);
     if (e != ERR_OK)
@@ -226,7 +226,7 @@ static enum err on_rotate(struct follower *f, const struct binlog_header *h, str
     memcpy(file, r.file, r.file_bytes);
     file[r.file_bytes] = '\0';
     if (strcmp(file, f->at.file) == 0 && h->next_position == 0) return ERR_OK; /* the dump says where it begins */
-    TRY(binlog_breaks(f, h, msg));
+    TRY(binlog_breaks(f, msg));
     file_begins(f, file, r.position);
     f->expect_format_time_s = 0;
     table_cache_reset(f->cache);
@@ -355,10 +355,9 @@ static enum err on_ddl(struct follower *f, const struct binlog_header *h, uint64
     case TRANSACTION_IS_DDL:
         if (log_appender_transaction_records(&f->appender) > 0)
             return follower_reattach(f, "the source now has a statement in its place", msg);
-        TRY(gtid_enters(f));
         resume_moves(f, true);
-        if (!is_ddl || !ddl_is_selected(f, q)) return ERR_OK;
-        return follower_emit_ddl(f, h, f->transaction.start_position, q, true, msg);
+        if (is_ddl && ddl_is_selected(f, q)) TRY(follower_emit_ddl(f, h, f->transaction.start_position, q, true, msg));
+        return gtid_enters(f);
     case TRANSACTION_BEGINS:
         transaction_begins(f, h, q);
         if (!ddl_is_selected(f, q)) return ERR_OK;
@@ -523,11 +522,12 @@ static enum err dispatch(struct follower *f, const struct binlog_header *h, uint
     switch (h->type) {
     case BINLOG_FORMAT_DESCRIPTION: return on_format(f, h, body, msg);
     case BINLOG_ROTATE: return on_rotate(f, h, body, msg);
-    case BINLOG_STOP: return binlog_breaks(f, h, msg);
+    case BINLOG_STOP: return binlog_breaks(f, msg);
     case BINLOG_HEARTBEAT:
     case BINLOG_HEARTBEAT_V2: return ERR_OK;
     default: break;
     }
+    f->awaits_gtids = false; /* this event says them, or nothing does */
     if (!f->format_known)
         return err_set(
             msg, ERR_UNSUPPORTED,

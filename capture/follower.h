@@ -73,7 +73,8 @@ struct follower {
     struct horizon horizon;
     struct gtid_set gtids;
     bool gtids_known;
-    char *set_text; /* the GTID set as text, made anew where it is needed */
+    bool awaits_gtids; /* the set is not known, and the file\'s next event says it */
+    char *set_text;    /* the GTID set as text, made anew where it is needed */
     size_t set_text_bytes, set_text_capacity;
 
     struct binlog_format format;
@@ -128,10 +129,11 @@ static inline bool follower_is_between(const struct follower *f)
 }
 
 /* May a HEARTBEAT be written now?  Not behind a transaction's logged part while its rest is read again; and before the
- * file's FORMAT_DESCRIPTION was seen its time is not known, and a position without it is not to be logged. */
+ * file's first events were seen its time is not known, and a position without it is not to be logged. */
 static inline bool follower_may_heartbeat(const struct follower *f)
 {
-    return follower_is_between(f) && f->format_known && log_appender_transaction_records(&f->appender) == 0;
+    return follower_is_between(f) && f->format_known && !f->awaits_gtids &&
+           log_appender_transaction_records(&f->appender) == 0;
 }
 
 /* A HEARTBEAT record that carries f->resume; only when follower_may_heartbeat. */

@@ -117,7 +117,7 @@ static enum err emit(struct follower *f, const struct change_event *ev, const st
     uint8_t *value;
 
     /* The set is that before this transaction: where its segment begins. */
-    bool wants_set = log_appender_wants_gtid_set(a);
+    bool wants_set = f->gtids_known && log_appender_wants_gtid_set(a);
     if (wants_set) TRY(follower_set_text(f));
     if (position != NULL) headers_bytes += SOURCE_POSITION_BYTES_MAX + HEADER_KEYS_BYTES;
     if (wants_set) headers_bytes += f->set_text_bytes + HEADER_KEYS_BYTES;
@@ -160,7 +160,7 @@ static struct change_event event_of(const struct follower *f, const struct binlo
                                  .source = &f->source};
 }
 
-/* BEGIN stands before the first selected row only: filtered transactions leave nothing. */
+/* BEGIN stands before the first selected row or statement only: filtered transactions leave nothing. */
 static enum err emit_begin(struct follower *f, struct err_msg *msg)
 {
     struct follower_transaction *t = &f->transaction;
@@ -223,6 +223,8 @@ enum err follower_emit_ddl(struct follower *f, const struct binlog_header *h, ui
 {
     struct follower_transaction *t = &f->transaction;
     if (t->is_dead && !ends) return ERR_OK;
+    /* CREATE TABLE ... SELECT: whether rows follow is not known yet, and a COMMIT without a BEGIN must not. */
+    if (!ends && !t->began) TRY(emit_begin(f, msg));
     t->hash = hash_bytes(t->hash ^ (uint64_t)CHANGE_DDL << 56, (const uint8_t *)q->text, q->text_bytes);
     bool skipped;
     TRY(skip_logged(f, &skipped, msg));

@@ -202,6 +202,7 @@ START_TEST(broken_connections_change_nothing)
     ck_assert_msg(run(&calm, 100000, &status), "ended: %s", status.error.text);
     ck_assert_uint_gt(calm.storage.record_count, 1000);
     ck_assert_uint_gt(calm.storage.segments, 2);
+    ck_assert_uint_eq(calm.storage.gtid_sets, calm.storage.segments);
     for (uint64_t i = 0; i < calm.storage.record_count; i++)
         ck_assert_ptr_null(memmem(calm.storage.record[i].value, calm.storage.record[i].value_bytes, "swordfish", 9));
 
@@ -269,6 +270,53 @@ START_TEST(events_without_a_time)
     ck_assert_msg(run(&w, 1000, &status), "ended: %s", status.error.text);
     ck_assert_uint_gt(w.storage.record_count, 5);
     for (uint64_t i = 0; i < w.storage.record_count; i++) ck_assert_int_ge(w.storage.record[i].timestamp_ms, 1000);
+    world_fini(&w);
+}
+END_TEST
+
+/* The set on a segment's first record is that before its transaction, a statement's too; the very first record has it.
+ */
+START_TEST(segments_begin_with_the_set_before)
+{
+    static const char *const expected[] = {"1-3", "1-3", "1-4", "1-5"}; /* HEARTBEAT, GTIDs 4, 5, 6 */
+    struct world w;
+    struct capture_status status;
+    world_init(&w, 7);
+    for (int i = 0; i < 6; i++) {
+        if (i == 3) binlog_maker_file(&w.maker, true);
+        binlog_maker_gtid(&w.maker);
+        binlog_maker_query(&w.maker, "app", "CREATE VIEW app.v AS SELECT 1");
+    }
+    w.source.purged = 1;
+    w.config.segment_bytes = 1;
+    capture_open(&w);
+    ck_assert_msg(run(&w, 1000, &status), "ended: %s", status.error.text);
+    ck_assert_uint_eq(w.storage.record_count, 4);
+    for (uint64_t i = 0; i < 4; i++) {
+        const char *set = w.storage.record[i].gtid_set;
+        ck_assert_msg(set != NULL && strchr(set, ':') != NULL && strcmp(strchr(set, ':') + 1, expected[i]) == 0,
+                      "record %lu: %s", (unsigned long)i, set);
+    }
+    world_fini(&w);
+}
+END_TEST
+
+/* CREATE TABLE ... SELECT of nothing: a BEGIN all the same, as there is a COMMIT. */
+START_TEST(statement_in_a_transaction)
+{
+    struct world w;
+    struct capture_status status;
+    world_init(&w, 7);
+    binlog_maker_gtid(&w.maker);
+    binlog_maker_query(&w.maker, "app", "BEGIN");
+    binlog_maker_query(&w.maker, "app", "CREATE TABLE filtered (id INT)");
+    binlog_maker_xid(&w.maker);
+    capture_open(&w);
+    ck_assert_msg(run(&w, 1000, &status), "ended: %s", status.error.text);
+    ck_assert_uint_eq(w.storage.record_count, 4); /* HEARTBEAT, BEGIN, the statement, COMMIT */
+    const struct fake_record *r = w.storage.record;
+    ck_assert(memmem(r[2].value, r[2].value_bytes, "CREATE TABLE", 12) != NULL);
+    ck_assert(r[1].position == NULL && r[2].position == NULL && r[3].position != NULL);
     world_fini(&w);
 }
 END_TEST
@@ -475,6 +523,8 @@ int main(void)
     tcase_add_loop_test(cases, broken_connections_change_nothing, 0, 12);
     tcase_add_loop_test(cases, heartbeats_stand_between_transactions, 0, 6);
     tcase_add_test(cases, events_without_a_time);
+    tcase_add_test(cases, segments_begin_with_the_set_before);
+    tcase_add_test(cases, statement_in_a_transaction);
     tcase_add_loop_test(cases, taken_up_again_anywhere, 0, 6);
     tcase_add_test(cases, lost_transaction_asks_for_reattach);
     tcase_add_test(cases, other_history_is_refused);
