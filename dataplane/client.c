@@ -11,8 +11,8 @@ enum { FRAME_SIZE_BYTES = 4, INPUT_BYTES_MIN = 512, INPUT_SLACK_BYTES = 2 << 20 
 /* An answer under way: one buffer of the arena holds it, its pieces, its pins and its encoded bytes, in this order. */
 struct answer {
     struct port_message message; /* first: a message of the port is an answer */
-    uint64_t sent_ns, durable_ns, records_bytes;
-    uint32_t pin_count;
+    uint64_t sent_ns, durable_ns, held_bytes; /* held: whole chunks, not only the records in them */
+    uint32_t pin_count, chunk_count;
     struct log_piece *pin;
 };
 
@@ -114,8 +114,11 @@ static void answer_send(struct serve_lcore *s, struct client *c, const uint8_t *
         return;
     }
     uint8_t *at = (uint8_t *)(a + 1);
-    *a = (struct answer){.durable_ns = records->durable_ns, .records_bytes = records->bytes,
-                         .pin_count = records->piece_count};
+    *a = (struct answer){.durable_ns = records->durable_ns, .pin_count = records->piece_count};
+    for (uint32_t i = 0; i < records->piece_count; i++) {
+        a->held_bytes += records->piece[i].held_bytes;
+        a->chunk_count += records->piece[i].is_chunk;
+    }
     a->message.piece = (struct port_piece *)(void *)at;
     a->pin = (struct log_piece *)(void *)(at + pieces_bytes);
     uint8_t *bytes = at + pieces_bytes + pins_bytes;
@@ -133,7 +136,8 @@ static void answer_send(struct serve_lcore *s, struct client *c, const uint8_t *
     piece_add(&a->message, bytes + from, frame_bytes - from, false);
     /* Late notifications keep chunks from storage: copies end that, until they have come. */
     a->message.may_copy_only = c->pinned_bytes > s->config.send_pinned_bytes_max / 2;
-    c->pinned_bytes += a->records_bytes;
+    c->pinned_bytes += a->held_bytes;
+    c->pinned_chunks += a->chunk_count;
     s->records->piece_count = s->records->run_count = 0;
     s->records->bytes = s->records->durable_ns = 0;
     c->state = CLIENT_SENDING;
@@ -180,8 +184,9 @@ void client_released(struct serve_lcore *s, struct client *c, struct port_messag
     for (uint32_t i = 0; i < a->pin_count; i++) log_reader_release(s->reader, &a->pin[i]);
     if (m->zero_copy_bytes > 0 && !m->was_dropped)
         histogram_record(s->counters.sent_to_acknowledged_ns, clock_monotonic_ns(s->clock) - a->sent_ns);
-    INVARIANT(c->pinned_bytes >= a->records_bytes);
-    c->pinned_bytes -= a->records_bytes;
+    INVARIANT(c->pinned_bytes >= a->held_bytes && c->pinned_chunks >= a->chunk_count);
+    c->pinned_bytes -= a->held_bytes;
+    c->pinned_chunks -= a->chunk_count;
     buffer_give(&s->arena, a);
     if (c->state != CLIENT_PINNED || c->pinned_bytes >= s->config.send_pinned_bytes_max) return;
     c->active_ns = s->now_ns;

@@ -201,6 +201,24 @@ static unsigned poll_timers(struct serve_lcore *s)
     return count;
 }
 
+/* Bytes handed to the network are the connection's until it took them or ends: when connections that stand still have
+ * taken more chunks from capture than there are to spare, those that moved least lately end. */
+static void stalled_close(struct serve_lcore *s)
+{
+    uint64_t excess = log_reader_excess_bytes(s->reader);
+    while (excess > 0) {
+        struct client *oldest = NULL;
+        for (uint32_t i = 0; i < s->config.connections_max; i++) {
+            struct client *c = &s->clients[i];
+            bool may_end = c->pinned_chunks > 0 && (c->state == CLIENT_SENDING || c->state == CLIENT_PINNED);
+            if (may_end && (oldest == NULL || c->active_ns < oldest->active_ns)) oldest = c;
+        }
+        if (oldest == NULL || s->now_ns - oldest->active_ns < (uint64_t)STALLED_MS * 1000000) return;
+        excess -= oldest->pinned_bytes < excess ? oldest->pinned_bytes : excess;
+        client_close(s, oldest, CLOSE_STALLED);
+    }
+}
+
 static void housekeeping(struct serve_lcore *s)
 {
     const uint64_t idle_ns = (uint64_t)CONNECTION_IDLE_MS * 1000000;
@@ -209,6 +227,7 @@ static void housekeeping(struct serve_lcore *s)
         bool may_idle = c->state == CLIENT_READY || c->state == CLIENT_SENDING || c->state == CLIENT_PINNED;
         if (may_idle && s->now_ns - c->active_ns > idle_ns) client_close(s, c, CLOSE_IDLE);
     }
+    stalled_close(s);
     counter_set(s->counters.refused, s->port->stats.refused);
     counter_set(s->counters.received_bytes, s->port->stats.received_bytes);
     counter_set(s->counters.copied_bytes, s->port->stats.copied_bytes);

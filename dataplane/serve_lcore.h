@@ -35,6 +35,7 @@ enum {
     INPUT_AHEAD_BYTES = 16 << 10, /* of later requests behind one under way; then the connection is not read */
     CONNECTION_IDLE_MS = 600000,  /* Kafka's connections.max.idle.ms */
     HOUSEKEEPING_MS    = 1000,
+    STALLED_MS         = 10000, /* without a move, before a connection may be closed for the chunks that it holds */
     PARKED_LISTS = LOGS_MAX + 1, /* the last: those that wait for several logs */
 };
 
@@ -52,6 +53,7 @@ enum client_state {
     X(CLOSE_TOO_LARGE,   "a request or answer larger than our buffers")                  \
     X(CLOSE_NO_MEMORY,   "no buffer is free")                                            \
     X(CLOSE_IDLE,        "idle for ten minutes")                                         \
+    X(CLOSE_STALLED,     "stood still holding chunks that capture needs")                \
     X(CLOSE_STOP,        "the server stops")
 
 enum close_cause {
@@ -78,7 +80,8 @@ struct client { /* one connection */
     struct time_lookup *lookups; /* in the arena, or NULL */
     struct client_list *list; /* in which it waits, or NULL */
     struct client *list_next, *list_previous;
-    uint64_t pinned_bytes; /* of records in answers not yet released */
+    uint64_t pinned_bytes; /* memory kept by answers not yet released */
+    uint32_t pinned_chunks; /* by those answers; one counts as often as it is pinned */
     struct log_cursor log_cursor;
     char     host[PORT_PEER_BYTES + 1]; /* as Kafka shows it: "/127.0.0.1" */
 };

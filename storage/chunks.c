@@ -74,6 +74,7 @@ bool chunk_leave(struct chunk_keeper *k, uint32_t chunk)
         return false;
     }
     k->retired[k->retired_count++] = chunk;
+    atomic_store_explicit(&k->retired_shown, k->retired_count, memory_order_relaxed);
     return true;
 }
 
@@ -89,5 +90,6 @@ uint32_t chunks_reclaim(struct chunk_keeper *k)
         }
     }
     k->retired_count = kept;
+    atomic_store_explicit(&k->retired_shown, k->retired_count, memory_order_relaxed);
     return freed;
 }

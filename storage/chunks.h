@@ -23,6 +23,7 @@ struct chunk_keeper {
     uint32_t *free;    /* a stack: the chunk freed last is still in the CPU's caches */
     uint32_t *retired;
     uint32_t  free_count, retired_count;
+    _Atomic uint32_t retired_shown; /* retired_count, for other threads */
     struct chunk_pins pins[READERS_MAX];
     uint32_t  reader_count;
     uint64_t  mapped_bytes, extra_bytes;

@@ -74,6 +74,7 @@ struct log_piece {
     uint32_t size;
     uint32_t pin; /* opaque; passed to log_reader_release */
     bool     is_chunk; /* lies in the chunk pool (registered memory); else in the reader's own cache */
+    uint32_t held_bytes; /* memory that the pin keeps: all of the chunk, or of the cache's block */
 };
 struct log_slice {
     uint64_t next_offset; /* of the record behind the slice */
@@ -91,6 +92,10 @@ struct log_cursor { uint64_t opaque[4]; }; /* a consumer's place, to read on wit
 NODISCARD enum err log_reader_read(struct log_reader *r, struct log *l, uint64_t offset, uint32_t bytes_max,
                                    bool first_batch_whole, struct log_cursor *cursor, struct log_slice *out);
 void               log_reader_release(struct log_reader *r, const struct log_piece *piece);
+
+/* Bytes of chunks that no tail needs any more and that pins alone keep, as far as they are more than half of all chunks.
+ * Not 0: soon there is none left to write to, and capture stalls; whoever holds pins for long should let some go. */
+uint64_t log_reader_excess_bytes(const struct log_reader *r);
 
 /* The first record, in offset order, whose timestamp is >= timestamp_ms; ERR_NOT_FOUND: none below the high watermark.
  * ERR_AGAIN, ERR_IO, ERR_CORRUPT, ERR_STATE as above. */

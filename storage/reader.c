@@ -94,5 +94,12 @@ void log_reader_release(struct log_reader *r, const struct log_piece *piece)
     else chunk_unpin(r->pins, piece->pin);
 }
 
+uint64_t log_reader_excess_bytes(const struct log_reader *r)
+{
+    const struct chunk_keeper *k = &r->storage->keeper;
+    uint32_t retired = atomic_load_explicit(&k->retired_shown, memory_order_relaxed), spare = k->pool.chunk_count / 2;
+    return retired > spare ? (uint64_t)(retired - spare) * k->pool.chunk_bytes : 0;
+}
+
 unsigned log_reader_poll(struct log_reader *r) { return cache_poll(&r->cache); }
 int      log_reader_fd(const struct log_reader *r) { return disk_queue_fd(r->cache.queue); }

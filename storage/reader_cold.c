@@ -166,7 +166,8 @@ static enum err add_batch(struct log_reader *r, struct log *l, const struct cold
                 result = ERR_TOO_LARGE;
             } else {
                 cache_pin(&r->cache, block);
-                out->piece[out->piece_count++] = (struct log_piece){bytes, available, block | PIN_IS_BLOCK, false};
+                out->piece[out->piece_count++] = (struct log_piece){bytes, available, block | PIN_IS_BLOCK, false,
+                                                                               READER_BLOCK_BYTES};
             }
         }
         done += available;

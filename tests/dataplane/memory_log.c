@@ -180,7 +180,8 @@ enum err log_reader_read(struct log_reader *r, struct log *l, uint64_t offset, u
     for (uint32_t at = 0; at < out->bytes;) {
         uint32_t left = out->bytes - at, size = left < l->piece_bytes_max ? left : l->piece_bytes_max;
         if (out->piece_count == LOG_SLICE_PIECES) return ERR_TOO_LARGE;
-        out->piece[out->piece_count++] = (struct log_piece){l->bytes + position + at, size, 7, true};
+        out->piece[out->piece_count++] = (struct log_piece){l->bytes + position + at, size, 7, true,
+                                                               l->held_bytes > size ? l->held_bytes : size};
         at += size;
     }
     atomic_fetch_add(&r->storage->pins, out->piece_count);
@@ -225,6 +226,8 @@ unsigned log_reader_poll(struct log_reader *r)
     r->disk_reads = 0;
     return done;
 }
+
+uint64_t log_reader_excess_bytes(const struct log_reader *r) { return atomic_load(&r->storage->excess_bytes); }
 
 int log_reader_fd(const struct log_reader *r)
 {

@@ -22,6 +22,7 @@ struct log {
     _Atomic uint64_t start_offset, high_watermark, moved_ns;
     _Atomic uint32_t readable_count; /* batches below the high watermark */
     uint32_t piece_bytes_max;       /* batches are cut into pieces of this size */
+    uint32_t held_bytes;            /* what a piece's pin keeps, if that is more than its size */
     _Atomic bool is_cold;           /* every read and lookup needs the disk once */
     _Atomic int fault;              /* enum err that reads answer */
 };
@@ -30,6 +31,7 @@ struct storage {
     struct chunk_pool pool;
     struct log *_Atomic logs[LOGS_MAX];
     struct waiter *_Atomic waiters[MEMORY_LOG_READERS_MAX];
+    _Atomic uint64_t excess_bytes; /* what log_reader_excess_bytes says */
     _Atomic int64_t pins; /* pieces given out and not released */
     uint32_t log_bytes_max;
 };

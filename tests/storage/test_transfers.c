@@ -138,15 +138,46 @@ START_TEST(a_pin_that_goes_is_told_to_who_waits)
 }
 END_TEST
 
+/* ---- chunks ---- */
+
+START_TEST(chunks_that_only_pins_keep_are_told)
+{
+    struct rig g;
+    enum { HELD = 40 };
+    static struct log_slice held[HELD];
+    struct log_cursor cursor = {{0}};
+    rig_start(&g, 22);
+    rig_open(&g, true);
+    int count = 0;
+    for (int i = 0; i < HELD && log_reader_excess_bytes(g.reader) == 0; i++) { /* pins the newest, again and again */
+        for (int batch = 0; batch < 10; batch++) rig_send(&g, 2, 700, true, 1000);
+        rig_settle(&g);
+        ck_assert_int_eq(rig_read(&g, log_high_watermark(g.log) - 1, 1, true, &cursor, &held[count]), ERR_OK);
+        ck_assert_uint_eq(held[count].piece[0].held_bytes, g.config.chunk_bytes);
+        count++;
+    }
+    ck_assert_uint_gt(log_reader_excess_bytes(g.reader), 0);
+    ck_assert_uint_eq(log_reader_excess_bytes(g.reader) % g.config.chunk_bytes, 0);
+    ck_assert_int_gt(count, (int)g.config.chunk_count / 2);
+    while (count > 0) rig_release(&g, &held[--count]);
+    clock_simulated_advance(&g.clock, 2000000000);
+    rig_settle(&g);
+    ck_assert_uint_eq(log_reader_excess_bytes(g.reader), 0);
+    rig_stop(&g);
+    rig_end(&g);
+}
+END_TEST
+
 int main(void)
 {
     log_set_level(LOG_LEVEL_COUNT); /* errors are what is tested */
     Suite *s = suite_create("storage");
-    TCase *c = tcase_create("transfers");
+    TCase *c = tcase_create("transfers and pins");
     tcase_set_timeout(c, 60);
     tcase_add_test(c, the_rest_of_a_short_write_is_written);
     tcase_add_test(c, a_pin_that_goes_is_told_to_who_waits_simulated);
     tcase_add_test(c, a_pin_that_goes_is_told_to_who_waits);
+    tcase_add_test(c, chunks_that_only_pins_keep_are_told);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
