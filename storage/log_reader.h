@@ -93,8 +93,9 @@ NODISCARD enum err log_reader_read(struct log_reader *r, struct log *l, uint64_t
                                    bool first_batch_whole, struct log_cursor *cursor, struct log_slice *out);
 void               log_reader_release(struct log_reader *r, const struct log_piece *piece);
 
-/* Bytes of chunks that no tail needs any more and that pins alone keep, as far as they are more than half of all chunks.
- * Not 0: soon there is none left to write to, and capture stalls; whoever holds pins for long should let some go. */
+/* Bytes of chunks that no tail needs any more and that pins alone keep, as far as they are more than half of all
+ * chunks.  Not 0: soon there is none left to write to, and capture stalls; whoever holds pins for long should let some
+ * go. */
 uint64_t log_reader_excess_bytes(const struct log_reader *r);
 
 /* The first record, in offset order, whose timestamp is >= timestamp_ms; ERR_NOT_FOUND: none below the high watermark.

@@ -45,6 +45,11 @@ NODISCARD enum err cold_read(struct log_reader *r, struct log *l, uint64_t offse
                              struct log_slice *out);
 /* A place at or before `offset`, from the indexes.  ERR_AGAIN, ERR_IO, ERR_OUT_OF_RANGE. */
 NODISCARD enum err cold_locate(struct log_reader *r, struct log *l, uint64_t offset, struct cold_place *out);
+/* The last entry of a segment's index file whose key is below `below`: SEGMENT_INDEX, by relative offset, or
+ * SEGMENT_TIME_INDEX, by time.  ERR_NOT_FOUND: none, or the file is missing or damaged (it is only a hint).  ERR_AGAIN,
+ * ERR_IO. */
+NODISCARD enum err index_file_find(struct log_reader *r, struct log *l, uint64_t segment_base, enum segment_file which,
+                                   uint64_t below, uint8_t entry[static TIME_INDEX_ENTRY_BYTES]);
 /* The header of the batch at a place, checked against the place; moves into the next segment at the end of one. */
 NODISCARD enum err cold_header(struct log_reader *r, struct log *l, struct cold_place *at,
                                struct record_batch_view *view);

@@ -26,32 +26,48 @@ static enum err open_file(struct log_reader *r, struct log *l, uint64_t segment_
 
 /* ---- finding ---- */
 
-/* The position before `offset` by a sealed segment's index file; 0 when that is missing or damaged. */
-static enum err index_file_find(struct log_reader *r, struct log *l, uint64_t segment_base, uint64_t offset,
-                                uint64_t *position)
+enum err index_file_find(struct log_reader *r, struct log *l, uint64_t segment_base, enum segment_file which,
+                         uint64_t below, uint8_t entry[static TIME_INDEX_ENTRY_BYTES])
 {
     struct cache_file *f;
-    *position = 0;
-    enum err e = open_file(r, l, segment_base, SEGMENT_INDEX, &f);
-    if (e != ERR_OK) return e == ERR_NOT_FOUND ? ERR_OK : e;
-    uint64_t low = 0, high = f->bytes / INDEX_ENTRY_BYTES;
+    const uint32_t size = which == SEGMENT_TIME_INDEX ? TIME_INDEX_ENTRY_BYTES : INDEX_ENTRY_BYTES;
+    enum err e = open_file(r, l, segment_base, which, &f), found = ERR_NOT_FOUND;
+    if (e != ERR_OK) return e;
+    uint64_t low = 0, high = f->bytes / size;
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
-        const uint8_t *bytes;
-        uint32_t available, block;
-        e = cache_get(&r->cache, f, middle * INDEX_ENTRY_BYTES, f->bytes, &bytes, &available, &block);
-        if (e != ERR_OK) return e == ERR_CORRUPT ? ERR_OK : e;
-        if (available < INDEX_ENTRY_BYTES) return ERR_OK;
-        struct cursor c = cursor_of(bytes, INDEX_ENTRY_BYTES);
-        uint64_t last_offset = segment_base + cursor_be(&c, 4);
-        uint64_t at = cursor_be(&c, 4);
-        if (last_offset <= offset) {
-            *position = at;
+        uint8_t at[TIME_INDEX_ENTRY_BYTES];
+        for (uint32_t done = 0; done < size;) { /* blocks do not end between entries */
+            const uint8_t *bytes;
+            uint32_t available, block;
+            e = cache_get(&r->cache, f, middle * size + done, f->bytes, &bytes, &available, &block);
+            if (e != ERR_OK) return e == ERR_CORRUPT ? found : e;
+            if (available > size - done) available = size - done;
+            memcpy(at + done, bytes, available);
+            done += available;
+        }
+        struct cursor c = cursor_of(at, size);
+        if (cursor_be(&c, size - 4) < below) { /* the key; behind it a position or an offset */
+            memcpy(entry, at, size);
+            found = ERR_OK;
             low = middle + 1;
         } else {
             high = middle;
         }
     }
+    return found;
+}
+
+/* The position before `offset` by a sealed segment's index file; 0: none is known. */
+static enum err position_find(struct log_reader *r, struct log *l, uint64_t segment_base, uint64_t offset,
+                              uint64_t *position)
+{
+    uint8_t entry[TIME_INDEX_ENTRY_BYTES];
+    *position = 0;
+    enum err e = index_file_find(r, l, segment_base, SEGMENT_INDEX, offset - segment_base + 1, entry);
+    if (e != ERR_OK) return e == ERR_NOT_FOUND ? ERR_OK : e;
+    struct cursor c = cursor_of(entry + 4, 4);
+    *position = cursor_be(&c, 4);
     return ERR_OK;
 }
 
@@ -67,7 +83,7 @@ enum err cold_locate(struct log_reader *r, struct log *l, uint64_t offset, struc
         out->position = index_find_offset(&l->index[i], offset);
         found = index_set_holds(&l->index[i], info.base_offset);
     }
-    if (!found) TRY(index_file_find(r, l, info.base_offset, offset, &out->position));
+    if (!found) TRY(position_find(r, l, info.base_offset, offset, &out->position));
     out->offset = UINT64_MAX; /* the header says */
     if (out->position >= out->limit) out->position = 0; /* of an index that lies */
     if (out->position == 0) {

@@ -82,7 +82,8 @@ static bool walk_over(struct hot_walk *w, const struct record_batch_view *view, 
                 last->size += here;
             } else {
                 chunk_pin(w->r->pins, w->place.chunk);
-                out->piece[out->piece_count++] = (struct log_piece){at, here, w->place.chunk, true, w->pool->chunk_bytes};
+                out->piece[out->piece_count++] =
+                    (struct log_piece){at, here, w->place.chunk, true, w->pool->chunk_bytes};
             }
         }
         left -= here;

@@ -1,38 +1,18 @@
 /* Searching by time.  Timestamps may run backwards, so a segment is passed over only by its largest one, and within a
  * segment the time index says how far every record is older; from there batch by batch. */
-#include <string.h>
-
 #include "storage/reader.h"
 
+/* How far every record of a sealed segment is older, by its time index file. */
 static enum err time_file_find(struct log_reader *r, struct log *l, uint64_t segment_base, int64_t timestamp_ms,
                                uint64_t *offset)
 {
-    struct cache_file *f;
+    uint8_t entry[TIME_INDEX_ENTRY_BYTES];
+    uint64_t below = timestamp_ms < 0 ? 0 : (uint64_t)timestamp_ms;
     *offset = segment_base;
-    enum err e = cache_open(&r->cache, log_incarnation(l), l->folder, segment_base, SEGMENT_TIME_INDEX, &f);
+    enum err e = index_file_find(r, l, segment_base, SEGMENT_TIME_INDEX, below, entry);
     if (e != ERR_OK) return e == ERR_NOT_FOUND ? ERR_OK : e;
-    uint64_t low = 0, high = f->bytes / TIME_INDEX_ENTRY_BYTES;
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        uint8_t entry[TIME_INDEX_ENTRY_BYTES];
-        for (uint32_t done = 0; done < sizeof entry;) { /* blocks do not end between entries */
-            const uint8_t *bytes;
-            uint32_t available, block;
-            e = cache_get(&r->cache, f, middle * sizeof entry + done, f->bytes, &bytes, &available, &block);
-            if (e != ERR_OK) return e == ERR_CORRUPT ? ERR_OK : e;
-            if (available > sizeof entry - done) available = (uint32_t)sizeof entry - done;
-            memcpy(entry + done, bytes, available);
-            done += available;
-        }
-        struct cursor c = cursor_of(entry, sizeof entry);
-        int64_t at_ms = (int64_t)cursor_be(&c, 8);
-        if (at_ms < timestamp_ms) {
-            *offset = segment_base + cursor_be(&c, 4);
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
+    struct cursor c = cursor_of(entry + 8, 4);
+    *offset = segment_base + cursor_be(&c, 4);
     return ERR_OK;
 }
 

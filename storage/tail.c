@@ -22,7 +22,7 @@ void tail_push(struct tail *t, const struct tail_place *place, uint32_t filled)
 {
     uint64_t next = atomic_load_explicit(&t->next, memory_order_relaxed);
     struct tail_entry *e = tail_at(t, next);
-    INVARIANT(!tail_is_full(t));
+    INVARIANT(tail_next(t) - tail_first(t) < t->capacity);
     e->filled = filled;
     /* Release: who reads one of these sees `first` as tail_pop left it, and so finds the old entry gone. */
     atomic_store_explicit(&e->chunk, place->chunk, memory_order_release);

@@ -42,12 +42,6 @@ static inline struct tail_entry *tail_at(const struct tail *t, uint64_t seq)
 {
     return &t->entry[seq & (t->capacity - 1)];
 }
-static inline bool tail_is_full(const struct tail *t)
-{
-    return atomic_load_explicit(&t->next, memory_order_relaxed) -
-               atomic_load_explicit(&t->first, memory_order_relaxed) ==
-           t->capacity;
-}
 void     tail_push(struct tail *t, const struct tail_place *place, uint32_t filled);
 /* A batch begins in the newest entry, in which none began before. */
 void     tail_first_batch(struct tail *t, uint64_t seq, uint64_t offset, uint32_t position);
