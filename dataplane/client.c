@@ -87,13 +87,6 @@ void client_close(struct serve_lcore *s, struct client *c, enum close_cause caus
 
 /* --- answers --- */
 
-static void records_release(struct serve_lcore *s)
-{
-    for (uint32_t i = 0; i < s->records->piece_count; i++) log_reader_release(s->reader, &s->records->piece[i]);
-    s->records->piece_count = s->records->run_count = 0;
-    s->records->bytes = s->records->durable_ns = 0;
-}
-
 static void piece_add(struct port_message *m, const uint8_t *bytes, uint32_t size, bool is_chunk)
 {
     if (size > 0) m->piece[m->piece_count++] = (struct port_piece){bytes, size, is_chunk};
@@ -109,7 +102,7 @@ static void answer_send(struct serve_lcore *s, struct client *c, const uint8_t *
     size_t pins_bytes = records->piece_count * sizeof(struct log_piece);
     struct answer *a = buffer_take(&s->arena, sizeof *a + pieces_bytes + pins_bytes + frame_bytes);
     if (a == NULL) {
-        records_release(s);
+        record_pieces_release(s->records, s->reader);
         client_close(s, c, CLOSE_NO_MEMORY);
         return;
     }
@@ -138,8 +131,7 @@ static void answer_send(struct serve_lcore *s, struct client *c, const uint8_t *
     a->message.may_copy_only = c->pinned_bytes > s->config.send_pinned_bytes_max / 2;
     c->pinned_bytes += a->held_bytes;
     c->pinned_chunks += a->chunk_count;
-    s->records->piece_count = s->records->run_count = 0;
-    s->records->bytes = s->records->durable_ns = 0;
+    record_pieces_reset(s->records);
     c->state = CLIENT_SENDING;
     port_send(s->port, c->slot, &a->message);
 }
@@ -151,7 +143,7 @@ static void response_send(struct serve_lcore *s, struct client *c, const struct 
     enum err e = kafka_response_encode(kafka_response_of(r->header.api_key), r->response_version,
                                        r->header.correlation_id, r->response, &out, &gaps);
     if (e != ERR_OK) {
-        records_release(s);
+        record_pieces_release(s->records, s->reader);
         client_close(s, c, CLOSE_TOO_LARGE);
         return;
     }

@@ -1,5 +1,7 @@
 #include "dataplane/kafka/error_codes.h"
 
+#include "dataplane/kafka/messages.h"
+
 const char *kafka_error_name(int code)
 {
     switch (code) {
@@ -21,4 +23,13 @@ enum kafka_error kafka_error_of(enum err e)
     case ERR_CORRUPT:      return KAFKA_CORRUPT_MESSAGE;
     default:               return KAFKA_UNKNOWN_SERVER_ERROR;
     }
+}
+
+enum kafka_error kafka_error_in(int16_t api_key, int16_t version, enum kafka_error code)
+{
+    bool is_storage = code == KAFKA_KAFKA_STORAGE_ERROR;
+    if (api_key == KAFKA_API_FETCH && version < 6 && is_storage) return KAFKA_NOT_LEADER_OR_FOLLOWER;
+    if (api_key == KAFKA_API_LIST_OFFSETS && version < 4 && (is_storage || code == KAFKA_CORRUPT_MESSAGE))
+        return KAFKA_UNKNOWN_SERVER_ERROR;
+    return code;
 }

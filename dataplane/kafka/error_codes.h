@@ -3,6 +3,8 @@
 #ifndef DATAPLANE_KAFKA_ERROR_CODES_H
 #define DATAPLANE_KAFKA_ERROR_CODES_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 
 #define KAFKA_ERROR_LIST(X)             \
@@ -49,7 +51,10 @@ enum kafka_error {
 const char *kafka_error_name(int code);
 
 /* What a client is told when one of our own operations on a partition's log failed.  This is the one place where
- * `enum err` becomes a wire code; versions that do not know a code are the caller's business (protocol of Fetch). */
+ * `enum err` becomes a wire code. */
 enum kafka_error kafka_error_of(enum err e);
+
+/* The code that a version of Fetch or ListOffsets may be told instead: old clients throw on those that came later. */
+enum kafka_error kafka_error_in(int16_t api_key, int16_t version, enum kafka_error code);
 
 #endif

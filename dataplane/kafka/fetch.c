@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "dataplane/kafka/request.h"
 
-enum { FETCH_VERSION_MIN = 4, VERSION_STORAGE_ERROR = 6 };
+enum { FETCH_VERSION_MIN = 4 };
 
 /* One pass over the request's partitions. */
 struct fetch {
@@ -22,26 +22,12 @@ struct fetch {
     bool     needs_disk;
 };
 
-/* The code a version may be told: old clients throw on those that came after them. */
-static int16_t code_in(int16_t version, enum kafka_error code)
-{
-    if (code == KAFKA_KAFKA_STORAGE_ERROR && version < VERSION_STORAGE_ERROR) return KAFKA_NOT_LEADER_OR_FOLLOWER;
-    return (int16_t)code;
-}
-
 static void partition_init(struct fetch_response_partition *out, int32_t index, int8_t isolation_level)
 {
     *out = (struct fetch_response_partition){
         .partition_index = index, .high_watermark = -1, .last_stable_offset = -1, .log_start_offset = -1,
         FETCH_TAGS_ABSENT, .aborted_transaction_count = isolation_level == 0 ? -1 : 0, .preferred_read_replica = -1,
     };
-}
-
-static void pieces_release(struct request *r)
-{
-    for (uint32_t i = 0; i < r->records->piece_count; i++) log_reader_release(r->reader, &r->records->piece[i]);
-    r->records->piece_count = r->records->run_count = 0;
-    r->records->bytes = r->records->durable_ns = 0;
 }
 
 /* Hands the slice's pieces to the answer as one more run; false (and the slice released): they are too many. */
@@ -55,7 +41,6 @@ static bool slice_keep(struct fetch *f, const struct log_slice *slice)
     memcpy(&records->piece[records->piece_count], slice->piece, slice->piece_count * sizeof *slice->piece);
     records->piece_count += slice->piece_count;
     records->run_end[records->run_count++] = records->piece_count;
-    records->bytes += slice->bytes;
     return true;
 }
 
@@ -141,7 +126,7 @@ static enum handled topics_serve(struct fetch *f, struct fetch_response *out)
             enum kafka_error code = r->header.api_version < FETCH_VERSION_MIN
                 ? KAFKA_UNSUPPORTED_VERSION : partition_serve(f, topic->topic, &topic->partitions[i], p);
             if (code == KAFKA_NONE) continue;
-            p->error_code = code_in(r->header.api_version, code);
+            p->error_code = (int16_t)kafka_error_in(KAFKA_API_FETCH, r->header.api_version, code);
             p->high_watermark = p->last_stable_offset = p->log_start_offset = -1;
             f->has_error = true;
         }
@@ -180,6 +165,6 @@ enum handled kafka_handle_fetch(struct request *r)
     enum handled handled = topics_serve(&f, out);
     if (handled == HANDLED_ANSWER && !is_due(&f)) handled = f.needs_disk ? HANDLED_WAIT_DISK : HANDLED_WAIT_LOGS;
     else if (handled == HANDLED_ANSWER && f.needs_disk && f.bytes == 0 && !f.has_error) handled = HANDLED_WAIT_DISK;
-    if (handled != HANDLED_ANSWER) pieces_release(r);
+    if (handled != HANDLED_ANSWER) record_pieces_release(r->records, r->reader);
     return handled;
 }

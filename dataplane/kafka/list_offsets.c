@@ -71,14 +71,6 @@ static enum kafka_error partition_list(struct listing *l, struct kafka_string to
     return e == ERR_AGAIN ? KAFKA_NONE : kafka_error_of(e);
 }
 
-/* Codes that came later than a version are not told to it. */
-static int16_t code_in(int16_t version, enum kafka_error code)
-{
-    if (code == KAFKA_KAFKA_STORAGE_ERROR || code == KAFKA_CORRUPT_MESSAGE)
-        return version < 4 ? KAFKA_UNKNOWN_SERVER_ERROR : (int16_t)code;
-    return (int16_t)code;
-}
-
 /* Partition 0 is the only one there is; the others are unknown, listed twice or not. */
 static bool has_zero_twice(const struct list_offsets_request_topic *t)
 {
@@ -104,7 +96,7 @@ static bool topic_list(struct listing *l, const struct list_offsets_request_topi
         enum kafka_error code = KAFKA_INVALID_REQUEST;
         if (index != 0 || !is_invalid)
             code = partition_list(l, in->name, &in->partitions[i], &found, &p->leader_epoch);
-        p->error_code = code_in(r->header.api_version, code);
+        p->error_code = (int16_t)kafka_error_in(KAFKA_API_LIST_OFFSETS, r->header.api_version, code);
         p->timestamp = found.timestamp;
         p->offset = found.offset;
         if (r->header.api_version > 0 || found.offset < 0 || in->partitions[i].max_num_offsets <= 0) continue;

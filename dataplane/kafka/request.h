@@ -37,9 +37,19 @@ struct record_pieces {
     uint32_t piece_count;
     uint32_t run_end[REQUEST_PIECES_MAX]; /* of run i: the index behind its last piece */
     uint32_t run_count;
-    uint64_t bytes;
     uint64_t durable_ns; /* when the newest of them became visible; 0: they do not reach the high watermark */
 };
+
+static inline void record_pieces_reset(struct record_pieces *p) /* somebody else has the pins now */
+{
+    p->piece_count = p->run_count = 0;
+    p->durable_ns = 0;
+}
+static inline void record_pieces_release(struct record_pieces *p, struct log_reader *reader)
+{
+    for (uint32_t i = 0; i < p->piece_count; i++) log_reader_release(reader, &p->piece[i]);
+    record_pieces_reset(p);
+}
 
 struct log_set { /* by slot */
     uint64_t bits[LOGS_MAX / 64];

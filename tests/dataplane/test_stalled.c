@@ -1,5 +1,5 @@
-/* Goal: connections that stand still cannot keep the memory that capture needs: their pins count as what they really keep,
- * and when too much is kept those that moved least lately end, and no other. */
+/* Goal: connections that stand still cannot keep the memory that capture needs: their pins count as what they really
+ * keep, and when too much is kept those that moved least lately end, and no other. */
 #include <check.h>
 #include <stdlib.h>
 
