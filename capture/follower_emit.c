@@ -117,11 +117,13 @@ static enum err emit(struct follower *f, const struct change_event *ev, const st
     uint8_t *value;
 
     /* The set is that before this transaction: where its segment begins. */
-    bool wants_set = f->gtids_known && log_appender_wants_gtid_set(a);
+    bool wants_set = false;
+    enum err e = log_appender_record_next(a, &wants_set);
+    wants_set = wants_set && f->gtids_known;
     if (wants_set) TRY(follower_set_text(f));
     if (position != NULL) headers_bytes += SOURCE_POSITION_BYTES_MAX + HEADER_KEYS_BYTES;
     if (wants_set) headers_bytes += f->set_text_bytes + HEADER_KEYS_BYTES;
-    enum err e = log_appender_reserve(a, timestamp_ms, format->size_max(ev), headers_bytes, &value);
+    if (e == ERR_OK) e = log_appender_reserve(a, timestamp_ms, format->size_max(ev), headers_bytes, &value);
     if (e == ERR_TOO_LARGE) return too_large(f, ev, msg);
     if (e != ERR_OK)
         return err_set(msg, e, "the log of channel %s cannot be written: %s", f->config.channel, err_text(e));

@@ -6,6 +6,7 @@
 #include "base/invariant.h"
 
 enum {
+    SEGMENT_BYTES_HARD = 1 << 30,
     BATCH_ROOM_MIN = RECORD_BATCH_HEADER_BYTES + RECORD_OVERHEAD_MAX,
     STARVED_WAIT_MS = 200, /* how often a waiting producer looks at its stop flag unasked */
     FULL_RING_WAIT_MS = 1, /* room in the ring comes without a wake */
@@ -311,13 +312,41 @@ static enum err reserve_large(struct log_appender *a, int64_t timestamp_ms, size
     return ERR_TOO_LARGE;
 }
 
+/* A segment is full in the middle of a transaction only when that fills it by itself: at twice the bytes at which a
+ * transaction's end would do.  So no transaction is too large for Kafka's indexes, whose positions have 31 bits. */
+static uint64_t segment_bytes_hard(const struct log_appender *a)
+{
+    uint64_t twice = 2 * a->config.segment_bytes;
+    return twice < SEGMENT_BYTES_HARD ? twice : SEGMENT_BYTES_HARD;
+}
+
+/* The segment is looked at here and not where a batch is finished: whether a record begins one must be known before its
+ * headers are made. */
+static enum err record_prepare(struct log_appender *a)
+{
+    bool is_part = a->is_open && a->whole.record_count == 0 && a->writer.record_count > 0;
+    uint64_t size = is_part ? record_batch_bytes(&a->writer) : 0;
+    bool is_full = a->segment_position + size >= segment_bytes_hard(a);
+    if (is_part && (a->in_scratch || is_full || size >= a->config.batch_bytes_target)) TRY(batch_finish(a));
+    if (is_full && !a->is_open && log_appender_transaction_is_sent(a)) a->rolls = a->wants_gtid_set = true;
+    return ERR_OK;
+}
+
+enum err log_appender_record_next(struct log_appender *a, bool *wants_gtid_set)
+{
+    TRY(a->failure);
+    TRY(keep(a, record_prepare(a)));
+    *wants_gtid_set = a->wants_gtid_set;
+    return ERR_OK;
+}
+
 static enum err reserve(struct log_appender *a, int64_t timestamp_ms, size_t value_bytes_max, size_t headers_bytes_max,
                         uint8_t **value)
 {
-    if (a->in_scratch && a->writer.record_count > 0) TRY(batch_finish(a));
-    if (a->in_scratch) a->is_open = a->in_scratch = false; /* a large record was reserved and not committed */
-    bool is_part = a->is_open && a->whole.record_count == 0 && a->writer.record_count > 0;
-    if (is_part && record_batch_bytes(&a->writer) >= a->config.batch_bytes_target) TRY(batch_finish(a));
+    if (a->in_scratch) { /* a large record was reserved and not committed */
+        INVARIANT(a->writer.record_count == 0);
+        a->is_open = a->in_scratch = false;
+    }
     size_t needed = value_bytes_max + headers_bytes_max + BATCH_ROOM_MIN;
     if (needed > room_sure(a)) return reserve_large(a, timestamp_ms, value_bytes_max, headers_bytes_max, value);
     for (;;) {

@@ -4,8 +4,10 @@
  * Use: reserve gives room for one record's value, commit makes it a record; transaction_end after the last record of a
  * transaction (and after each DDL and HEARTBEAT).  The appender decides where batches end: each holds several whole
  * transactions, or a part of exactly one.  A batch that fills up in the middle of a transaction that began behind
- * others is cut before that transaction, whose records move to the next batch. Segments roll at transaction ends;
- * log_appender_wants_gtid_set says when the next record must carry the GTID set.
+ * others is cut before that transaction, whose records move to the next batch.
+ *
+ * Segments roll at transaction ends, and in the middle of a transaction that fills one by itself;
+ * log_appender_record_next says when the next record must carry the GTID set.
  *
  * Owner: the capture thread.  reserve may wait for storage to lease a chunk (the source then stalls, which is counted).
  */
@@ -80,6 +82,10 @@ static inline void log_appender_read_at(struct log_appender *a, uint64_t read_ns
     a->transaction_read_ns = read_ns;
 }
 
+/* Before each record, before its reserve: ends the batch that must end here.  *wants_gtid_set: the record will be the
+ * first of its segment, and must carry the GTID set.  Errors as reserve. */
+NODISCARD enum err log_appender_record_next(struct log_appender *a, bool *wants_gtid_set);
+
 /* Room for a value of at most `value_bytes_max` with headers of at most `headers_bytes_max` (keys and values).  The
  * record's offset is a->next_offset, which holds until commit.  Calling it again drops what was reserved.
  * ERR_TOO_LARGE: above record_bytes_max plus what bounds overshoot: see log_appender_commit.  ERR_STOPPED;
@@ -100,10 +106,6 @@ bool log_appender_discard_transaction(struct log_appender *a);
 /* Finishes the batch if it ends with a transaction end: nothing more is to be had from the source for now. */
 NODISCARD enum err log_appender_flush(struct log_appender *a);
 
-static inline bool log_appender_wants_gtid_set(const struct log_appender *a)
-{
-    return a->wants_gtid_set;
-}
 /* Records of the current transaction, and whether some of them have been sent. */
 static inline uint64_t log_appender_transaction_records(const struct log_appender *a)
 {

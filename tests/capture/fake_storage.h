@@ -40,6 +40,7 @@ struct fake_storage {
     uint8_t *segment; /* the active segment's bytes */
     uint64_t segment_bytes, segment_capacity, segment_base_offset;
     uint32_t segments;
+    uint8_t *whole_segment; /* that of the last transaction end when it is not the active one; else NULL */
 
     struct fake_record *record;
     uint64_t record_count, record_capacity;
@@ -47,7 +48,7 @@ struct fake_storage {
     uint64_t batches_of_several; /* with more than one transaction */
     uint64_t batches_of_part;    /* without a transaction's end */
     uint64_t batches_spanning;
-    uint64_t gtid_sets;
+    uint64_t gtid_sets, rolls_in_transaction, segment_bytes_most;
     bool in_transaction; /* the last batch ended in the middle of one */
 };
 

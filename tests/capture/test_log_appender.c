@@ -80,7 +80,9 @@ static void record_add(uint32_t seed, bool ends)
     if (ends)
         header[header_count++] = (struct record_header){RECORD_HEADER_POSITION, sizeof RECORD_HEADER_POSITION - 1,
                                                         position, sizeof position};
-    if (log_appender_wants_gtid_set(&appender)) {
+    bool wants_gtid_set;
+    ck_assert_int_eq(log_appender_record_next(&appender, &wants_gtid_set), ERR_OK);
+    if (wants_gtid_set) {
         header[header_count++] =
             (struct record_header){RECORD_HEADER_GTID_SET, sizeof RECORD_HEADER_GTID_SET - 1, set, sizeof set};
         sets_wanted++;
@@ -159,6 +161,33 @@ START_TEST(random_transactions)
     ck_assert_uint_gt(storage.batches_of_several, 0);
     ck_assert_uint_gt(storage.batches_of_part, 0);
     ck_assert_uint_gt(storage.batches_spanning, 0);
+}
+END_TEST
+
+/* A transaction that would fill several segments by itself: they roll in its middle, and each begins with the set. */
+START_TEST(transaction_of_many_segments)
+{
+    enum { SEGMENT = 64 * 1024, LARGEST = RECORD_MAX + 4 * CHUNK_BYTES };
+    random_init(&dice, (uint64_t)_i + 200);
+    appender_open(SEGMENT);
+    for (int i = 0; i < 20; i++) {
+        transaction();
+        for (int n = 0; n < 2000; n++) record_add((uint32_t)random_u64(&dice), n == 1999);
+        ck_assert_int_eq(log_appender_transaction_end(&appender), ERR_OK);
+    }
+    for (int n = 0; n < 1000; n++) record_add((uint32_t)random_u64(&dice), false); /* never ends */
+    fake_storage_step(&storage);
+    ck_assert_uint_gt(storage.rolls_in_transaction, 20);
+    ck_assert_uint_le(storage.segment_bytes_most, 2 * SEGMENT + LARGEST);
+    ck_assert_uint_eq(storage.gtid_sets, storage.segments);
+    log_appender_close(&appender);
+    fake_storage_reattach(&storage);
+    expected_count = storage.record_count; /* without what never ended, and the segments that it alone filled */
+    appender_open(SEGMENT);
+    for (int i = 0; i < 20; i++) transaction();
+    ck_assert_int_eq(log_appender_flush(&appender), ERR_OK);
+    fake_storage_step(&storage);
+    assert_log();
 }
 END_TEST
 
@@ -267,6 +296,7 @@ int main(void)
     tcase_set_timeout(cases, 60);
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_loop_test(cases, random_transactions, 0, 12);
+    tcase_add_loop_test(cases, transaction_of_many_segments, 0, 3);
     tcase_add_loop_test(cases, taken_up_again, 0, 6);
     tcase_add_test(cases, records_above_the_limit_are_refused);
     tcase_add_test(cases, failure_of_storage_is_told);
