@@ -327,19 +327,32 @@ static enum err check_history(struct capture *c, struct err_msg *msg)
     return ERR_OK;
 }
 
+static enum err wait_for_table(struct capture *c, const char *database, const char *table, struct err_msg *msg)
+{
+    char sql[2 * STATEMENT_NAME_BYTES + 64];
+    if (table[0] == '\0' || strchr(table, '`') != NULL || strchr(database, '`') != NULL) return ERR_OK;
+    snprintf(sql, sizeof sql, "SELECT 1 FROM `%s`.`%s` LIMIT 0", database, table);
+    enum err e = c->stream->ops->query(c->stream, sql, NULL, NULL, NULL);
+    if (is_transient(e) || e == ERR_STOPPED) return err_set(msg, e, "the connection to the source broke");
+    return ERR_OK; /* that it does not exist is fine */
+}
+
 /* A statement's end may be in the binlog before the dictionary shows its work: whoever opens the table waits for that.
  */
 static enum err wait_for_statement(struct capture *c, struct err_msg *msg)
 {
     const struct statement *st = c->follower.statement;
-    char sql[2 * STATEMENT_NAME_BYTES + 64];
-    for (uint32_t i = 0; i < st->name_count; i++) {
-        const struct statement_name *n = &st->name[i];
-        if (n->table[0] == '\0' || strchr(n->table, '`') != NULL || strchr(n->database, '`') != NULL) continue;
-        snprintf(sql, sizeof sql, "SELECT 1 FROM `%s`.`%s` LIMIT 0", n->database, n->table);
-        enum err e = c->stream->ops->query(c->stream, sql, NULL, NULL, NULL);
-        if (is_transient(e) || e == ERR_STOPPED)
-            return err_set(msg, e, "the connection to the source broke"); /* that it does not exist is fine */
+    for (uint32_t i = 0; i < st->name_count; i++) TRY(wait_for_table(c, st->name[i].database, st->name[i].table, msg));
+    return ERR_OK;
+}
+
+/* The same for statements that we have not read yet, and of which nothing is known but that they are in the binlog. */
+static enum err wait_for_tables(struct capture *c, struct err_msg *msg)
+{
+    const struct schema *s = c->follower.schema;
+    for (uint32_t i = 0; i < schema_table_count(s); i++) {
+        const struct change_table *t = &schema_table_at(s, i)->table;
+        TRY(wait_for_table(c, t->database, t->table, msg));
     }
     return ERR_OK;
 }
@@ -363,6 +376,8 @@ static enum err read_definitions(struct capture *c, struct err_msg *msg)
     memcpy(from.file, f->resume.file, sizeof from.file);
     if (c->reads_again) TRY(wait_for_statement(c, msg));
     TRY(source_end(c->stream, &f->facts, &before, NULL, msg));
+    TRY(schema_load_selected(f->schema, f->filter, msg));
+    TRY(wait_for_tables(c, msg));
     TRY(schema_load_selected(f->schema, f->filter, msg));
     TRY(source_end(c->stream, &f->facts, &after, NULL, msg));
     log_info("capture", "channel %s: %u tables, read at %s:%" PRIu64, c->channel, schema_table_count(f->schema),

@@ -616,6 +616,12 @@ uint64_t schema_generation(const struct schema *s)
 {
     return s->generation;
 }
+
+const struct schema_table *schema_table_at(const struct schema *s, uint32_t index)
+{
+    return &s->list.object[index]->t;
+}
+
 uint32_t schema_table_count(const struct schema *s)
 {
     return s->list.count;

@@ -88,6 +88,8 @@ const struct schema_table *schema_find(const struct schema *s, const char *datab
 /* Changes whenever an object has been released: who keeps pointers looks them up again.  Starts at 1. */
 uint64_t schema_generation(const struct schema *s);
 uint32_t schema_table_count(const struct schema *s);
+/* `index` below schema_table_count; sorted by database and table. */
+const struct schema_table *schema_table_at(const struct schema *s, uint32_t index);
 
 /* Does the binlog's own description of a table fit the definition: column count, each column's type and sizes, and,
  * where the source writes them, signedness and names?  ERR_SCHEMA names table, column and both types.

@@ -112,8 +112,9 @@ static enum err stream_query(struct source_stream *stream, const char *sql, sour
                              struct err_msg *msg)
 {
     struct stream_sim *c = of(stream);
-    const struct stream_sim_source *s = c->source;
+    struct stream_sim_source *s = c->source;
     if (!c->is_connected || s->is_down) return err_set(msg, ERR_DISCONNECTED, "not connected");
+    if (begins(sql, "SELECT 1 FROM")) s->columns_hidden = 0;
     if (begins(sql, "SHOW GLOBAL VARIABLES")) return answer_variables(s, row, context);
     if (begins(sql, "SHOW MASTER STATUS")) return answer_logs(s, s->file_count - 1, row, context);
     if (begins(sql, "SHOW BINARY LOGS")) return answer_logs(s, s->purged, row, context);
@@ -126,7 +127,7 @@ static enum err stream_query(struct source_stream *stream, const char *sql, sour
         return answer(row, context, field, 1);
     }
     if (strstr(sql, "information_schema.COLUMNS") != NULL) {
-        for (uint32_t i = 0; i < s->column_count; i++)
+        for (uint32_t i = 0; i + s->columns_hidden < s->column_count; i++)
             TRY(answer(row, context, s->column[i], STREAM_SIM_COLUMN_FIELDS));
         return ERR_OK;
     }

@@ -37,6 +37,8 @@ struct stream_sim_source {
     const char *(*column)[STREAM_SIM_COLUMN_FIELDS];
     const char *(*key)[STREAM_SIM_KEY_FIELDS];
     uint32_t column_count, key_count;
+    uint32_t
+        columns_hidden; /* the last so many are in the binlog but not yet in the dictionary: until a table is opened */
     uint64_t breaks, dumps; /* how often they happened */
 };
 

@@ -321,6 +321,27 @@ START_TEST(statement_in_a_transaction)
 }
 END_TEST
 
+/* A statement is in the binlog before the dictionary shows what it did: definitions are read when it is done. */
+START_TEST(dictionary_behind_the_binlog)
+{
+    struct world w;
+    struct capture_status status;
+    world_init(&w, 7);
+    w.source.columns_hidden = 1;
+    binlog_maker_gtid(&w.maker);
+    binlog_maker_query(&w.maker, "app", "ALTER TABLE other ADD text TEXT");
+    binlog_maker_gtid(&w.maker);
+    binlog_maker_query(&w.maker, "app", "BEGIN");
+    binlog_maker_table_map(&w.maker, 1, "app", "other");
+    binlog_maker_write(&w.maker, 1, 1, 3, 10);
+    binlog_maker_xid(&w.maker);
+    capture_open(&w);
+    ck_assert_msg(run(&w, 1000, &status), "ended: %s", status.error.text);
+    ck_assert_uint_eq(status.row_changes, 3);
+    world_fini(&w);
+}
+END_TEST
+
 /* The process dies at any step: what the log holds is cut to whole transactions, and capture goes on there. */
 START_TEST(taken_up_again_anywhere)
 {
@@ -523,6 +544,7 @@ int main(void)
     tcase_add_loop_test(cases, broken_connections_change_nothing, 0, 12);
     tcase_add_loop_test(cases, heartbeats_stand_between_transactions, 0, 6);
     tcase_add_test(cases, events_without_a_time);
+    tcase_add_test(cases, dictionary_behind_the_binlog);
     tcase_add_test(cases, segments_begin_with_the_set_before);
     tcase_add_test(cases, statement_in_a_transaction);
     tcase_add_loop_test(cases, taken_up_again_anywhere, 0, 6);
