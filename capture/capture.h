@@ -60,7 +60,8 @@ struct capture;
 /* Starts the thread.  `resume` comes from storage_log_open/attach, is copied (gtid_set taken over).
  * ERR_INVALID: config; ERR_NO_MEMORY. */
 NODISCARD enum err capture_start(struct capture **out, const struct capture_config *config, struct log_feed *feed,
-                                 const struct log_resume *resume, const struct clock *clock, struct counters *counters, struct err_msg *msg);
+                                 const struct log_resume *resume, const struct clock *clock,
+                                 struct counters *counters, struct err_msg *msg);
 /* Asks it to end (cuts the connection), joins, frees.  The feed is then without a producer. */
 void capture_stop(struct capture *c);
 void capture_status(struct capture *c, struct capture_status *out); /* any thread */
