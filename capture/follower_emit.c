@@ -220,6 +220,29 @@ enum err follower_emit_commit(struct follower *f, const struct binlog_header *h,
     return transaction_logged(f, msg);
 }
 
+/* The executed set as a DDL record tells it: with the statement's own GTID.  NULL in `out`: not known, or empty.
+ * malloc'd; the caller frees. */
+static enum err set_with_own_gtid(struct follower *f, char **out)
+{
+    const char *own = f->transaction.gtid;
+    struct gtid_set with = {0};
+    *out = NULL;
+    if (!f->gtids_known) return ERR_OK;
+    TRY(follower_set_text(f));
+    enum err e = f->set_text_bytes == 0 ? ERR_OK : gtid_set_parse(&with, f->set_text, f->set_text_bytes);
+    if (e == ERR_OK && own[0] != '\0') e = gtid_set_parse(&with, own, strlen(own));
+    size_t length = e == ERR_OK ? gtid_set_text(&with, NULL, 0) : 0;
+    if (length > 0) {
+        *out = malloc(length + 1);
+        if (*out == NULL)
+            e = ERR_NO_MEMORY;
+        else
+            gtid_set_text(&with, *out, length + 1);
+    }
+    gtid_set_free(&with);
+    return e;
+}
+
 enum err follower_emit_ddl(struct follower *f, const struct binlog_header *h, uint64_t start_position,
                            const struct binlog_query *q, bool ends, struct err_msg *msg)
 {
@@ -233,12 +256,12 @@ enum err follower_emit_ddl(struct follower *f, const struct binlog_header *h, ui
     if (skipped) return ERR_OK;
     char *converted = malloc(2 * q->text_bytes + 1);
     char *database = strndup(q->database, q->database_bytes);
-    enum err e = converted == NULL || database == NULL ? ERR_NO_MEMORY : follower_set_text(f);
+    char *set = NULL;
+    enum err e = converted == NULL || database == NULL ? ERR_NO_MEMORY : set_with_own_gtid(f, &set);
     if (e == ERR_OK) {
         struct change_event ev = event_of(f, h, CHANGE_DDL, start_position, f->at.position);
         ev.thread_id = q->thread_id;
         ev.gtid = t->gtid[0] == '\0' ? NULL : t->gtid;
-        char *set = f->gtids_known && f->set_text_bytes > 0 ? strdup(f->set_text) : NULL;
         ev.gtid_set = set;
         ev.has_query_status = q->has_status;
         ev.flags2 = q->flags2;
@@ -248,8 +271,8 @@ enum err follower_emit_ddl(struct follower *f, const struct binlog_header *h, ui
         ev.ddl_text = statement_text_utf8(q->text, q->text_bytes, converted, &ev.ddl_text_bytes);
         e = emit(f, &ev, ends ? &f->resume : NULL, msg);
         if (e == ERR_OK && ends) e = transaction_logged(f, msg);
-        free(set);
     }
+    free(set);
     free(converted);
     free(database);
     return e;

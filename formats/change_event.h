@@ -97,7 +97,7 @@ struct change_event {
     uint32_t thread_id;         /* connection on the source; 0 unknown */
     const struct change_source *source;
     const char *gtid;           /* BEGIN, COMMIT, DDL: text or NULL */
-    const char *gtid_set;       /* DDL: the executed set, text, or NULL */
+    const char *gtid_set;       /* DDL: the executed set with this statement, text, or NULL */
     bool        has_query_status; /* BEGIN, COMMIT, DDL: the next three were in the Query event */
     uint32_t    flags2, client_charset;
     uint64_t    sql_mode;

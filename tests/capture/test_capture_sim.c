@@ -275,10 +275,11 @@ START_TEST(events_without_a_time)
 END_TEST
 
 /* The set on a segment's first record is that before its transaction, a statement's too; the very first record has it.
- */
+ * A statement's own tag tells the set with the statement. */
 START_TEST(segments_begin_with_the_set_before)
 {
     static const char *const expected[] = {"1-3", "1-3", "1-4", "1-5"}; /* HEARTBEAT, GTIDs 4, 5, 6 */
+    static const char *const tag[] = {NULL, ":1-4", ":1-5", ":1-6"};
     struct world w;
     struct capture_status status;
     world_init(&w, 7);
@@ -296,6 +297,8 @@ START_TEST(segments_begin_with_the_set_before)
         const char *set = w.storage.record[i].gtid_set;
         ck_assert_msg(set != NULL && strchr(set, ':') != NULL && strcmp(strchr(set, ':') + 1, expected[i]) == 0,
                       "record %lu: %s", (unsigned long)i, set);
+        const struct fake_record *k = &w.storage.record[i];
+        if (tag[i] != NULL) ck_assert_ptr_nonnull(memmem(k->value, k->value_bytes, tag[i], strlen(tag[i])));
     }
     world_fini(&w);
 }
