@@ -191,15 +191,17 @@ static enum err connection_open(struct mysql_stream *m, MYSQL **out, int *fd, un
         mysql_close(mysql);
         return e;
     }
-    if (mysql_query(mysql, "SET NAMES utf8mb4") != 0) statement_try(mysql, "SET NAMES utf8"); /* before 5.5.3 */
-    pthread_mutex_lock(&m->lock);
+    pthread_mutex_lock(&m->lock); /* from here on cut can end what waits on this connection */
     *fd = socket_of(mysql);
     bool is_cut = atomic_load_explicit(&m->is_cut, memory_order_relaxed);
     pthread_mutex_unlock(&m->lock);
     *out = mysql;
-    if (!is_cut) return ERR_OK;
-    connection_close(m, out, fd);
-    return ERR_STOPPED;
+    if (is_cut) {
+        connection_close(m, out, fd);
+        return ERR_STOPPED;
+    }
+    if (mysql_query(mysql, "SET NAMES utf8mb4") != 0) statement_try(mysql, "SET NAMES utf8"); /* before 5.5.3 */
+    return ERR_OK;
 }
 
 static enum err stream_connect(struct source_stream *s, struct err_msg *msg)

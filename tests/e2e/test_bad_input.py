@@ -247,7 +247,7 @@ def no_uring(harness):
 
 
 def locked_memory(harness):
-    """8 MiB of locked memory: buffers that may not be registered are used unregistered, and it is said once by each room.
+    """8 MiB of locked memory: buffers that may not be registered are used unregistered, said once by each room.
     None at all: it works (where the kernel does not count the rings), or it ends and says what to raise."""
     source, instance = running(harness)
     check(instance.stop() == 0, "millraced did not stop in order")
