@@ -1,4 +1,4 @@
-"""bench/live.py -- the benchmarks that need a running millraced: capture, commit, idle, memory.
+"""bench/live.py -- the benchmarks that need a running millraced: capture, offset_commit, idle, memory.
 
 Each takes the harness of the end-to-end tests and `quick`, prints JSON lines through `report`, and returns nothing.
 A and B are measured in turns (A B A B) on the same data, so that a busy machine hits both.
@@ -176,7 +176,7 @@ def quantile(values, share):
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
-def bench_commit(harness, quick):
+def bench_offset_commit(harness, quick):
     """OffsetCommit's latency against a bare 4 KiB durable write to the same disk (A B A B)."""
     source = harness.source()
     source.sql("CREATE DATABASE shop; " + TABLE)
@@ -186,13 +186,13 @@ def bench_commit(harness, quick):
     instance.start_channel("events")
     commits, writes = [], []
     commit_us(instance.kafka_port, 50)
-    for _ in range(2 if quick else 4):
-        writes += durable_write_us(harness.folder + "/durable", 250 if quick else 500)
-        commits += commit_us(instance.kafka_port, 250 if quick else 500)
+    for _ in range(10 if quick else 50):
+        writes += durable_write_us(harness.folder + "/durable", 100)
+        commits += commit_us(instance.kafka_port, 100)
     figures = {f"{name}_{label}_us": round(quantile(values, share))
                for name, values in (("commit", commits), ("write", writes))
                for label, share in (("p50", 0.5), ("p99", 0.99))}
-    report("commit", commits=len(commits), **figures,
+    report("offset_commit", commits=len(commits), **figures,
            p99_ratio=round(quantile(commits, 0.99) / quantile(writes, 0.99), 2))
 
 
@@ -242,4 +242,4 @@ def bench_memory(harness, quick):
            read_mb_per_s=round(log["bytes"] / read_s / 1e6))
 
 
-BENCHES = {"capture": bench_capture, "commit": bench_commit, "idle": bench_idle, "memory": bench_memory}
+BENCHES = {"capture": bench_capture, "offset_commit": bench_offset_commit, "idle": bench_idle, "memory": bench_memory}
