@@ -111,6 +111,16 @@ static void start(const struct capture_config *config)
                   "%s", msg.text);
 }
 
+static bool is_mysql_8(void)
+{
+    return strstr(mysql_get_server_info(admin), "MariaDB") == NULL && mysql_get_server_version(admin) >= 80000;
+}
+
+static void binlogs_begin_anew(void)
+{
+    sql(is_mysql_8() ? "RESET BINARY LOGS AND GTIDS" : "RESET MASTER");
+}
+
 static void setup(void)
 {
     admin = mysql_init(NULL);
@@ -121,7 +131,7 @@ static void setup(void)
     ck_assert_int_eq(counters_open(&counters, NULL, 512, &msg), ERR_OK);
     fake_storage_init(&storage, CHUNK_BYTES, CHUNKS, 4, false);
     sql("DROP DATABASE IF EXISTS shop");
-    sql("RESET MASTER");
+    binlogs_begin_anew();
     sql("CREATE DATABASE shop");
     sql("CREATE TABLE shop.item (id INT PRIMARY KEY, name VARCHAR(100), price DECIMAL(8,2))");
     sql("CREATE TABLE shop.stock (item_id INT PRIMARY KEY, amount INT NOT NULL)");
@@ -198,7 +208,8 @@ START_TEST(definition_changes_at_the_tail)
     sql("INSERT INTO shop.stale VALUES (2, 'renamed-word')");
     wait_for("renamed-word", 1);
     ck_assert_uint_eq(records_with("shop.stale"), 2); /* the statement and the row */
-    sql("CREATE USER IF NOT EXISTS secretive IDENTIFIED BY 'swordfish'");
+    sql("CREATE USER secretive IDENTIFIED BY 'swordfish'");
+    sql("DROP USER secretive");
     sql("DROP TABLE shop.stale");
     wait_for("DROP TABLE", 1);
     ck_assert_uint_eq(records_with("swordfish"), 0);
@@ -312,7 +323,6 @@ START_TEST(prechecks)
     ck_assert_int_eq(precheck(&config, &msg), ERR_SOURCE_CONFIG);
     ck_assert_ptr_nonnull(strstr(msg.text, "binlog_format=ROW"));
     sql("SET GLOBAL binlog_format=ROW");
-    sql("DROP USER IF EXISTS feeble");
     sql("CREATE USER feeble IDENTIFIED BY 'x'");
     sql("GRANT SELECT ON *.* TO feeble");
     config.user = "feeble";

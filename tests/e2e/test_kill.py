@@ -6,7 +6,7 @@ A seeded workload (workload.py) runs on a real server while millraced is killed 
 be what the generator counted.
 
 usage: test_kill.py [--kind KIND] [--changes N] [--kills N] [--seed N]
-The full form: --changes 200000 --kills 20, on mariadb-10.11 and mysql-5.7 (./check --long runs both).
+The full form: --changes 200000 --kills 20, on mariadb-10.11, mysql-5.7 and mysql-9.7 (./check --long runs both).
 """
 import argparse
 import sys
