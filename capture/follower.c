@@ -142,7 +142,7 @@ static enum err gtid_enters(struct follower *f)
 {
     const struct follower_transaction *t = &f->transaction;
     if (!t->has_gtid) return ERR_OK;
-    if (t->gtid_is_mysql) return gtid_set_add(&f->gtids, t->gtid_uuid, t->gtid_number, t->gtid_number);
+    if (t->gtid_is_mysql) return gtid_set_add(&f->gtids, t->gtid_uuid, "", t->gtid_number, t->gtid_number);
     return gtid_set_add_domain(&f->gtids, t->gtid_domain, t->gtid_server_id, t->gtid_number);
 }
 
@@ -248,7 +248,7 @@ static enum err on_gtid(struct follower *f, const struct binlog_header *h, uint6
     t->has_gtid = t->gtid_is_mysql = true;
     memcpy(t->gtid_uuid, g.uuid, sizeof t->gtid_uuid);
     t->gtid_number = g.number;
-    gtid_text(g.uuid, g.number, t->gtid);
+    gtid_text(g.uuid, "", g.number, t->gtid);
     return ERR_OK;
 }
 

@@ -33,13 +33,21 @@ static enum err grow(void **elements, uint32_t count, uint32_t *capacity, size_t
     return ERR_OK;
 }
 
-/* The first interval that ends at or behind (uuid, number); interval_count if none. */
-static uint32_t interval_search(const struct gtid_set *s, const uint8_t uuid[static 16], uint64_t number)
+/* Order of (uuid, tag). */
+static int source_order(const struct gtid_interval *v, const uint8_t uuid[static 16], const char *tag)
+{
+    int order = memcmp(v->uuid, uuid, sizeof v->uuid);
+    return order != 0 ? order : strcmp(v->tag, tag);
+}
+
+/* The first interval that ends at or behind (uuid, tag, number); interval_count if none. */
+static uint32_t interval_search(const struct gtid_set *s, const uint8_t uuid[static 16], const char *tag,
+                                uint64_t number)
 {
     uint32_t low = 0, high = s->interval_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        int order = memcmp(s->interval[middle].uuid, uuid, 16);
+        int order = source_order(&s->interval[middle], uuid, tag);
         if (order < 0 || (order == 0 && s->interval[middle].last < number))
             low = middle + 1;
         else
@@ -48,12 +56,21 @@ static uint32_t interval_search(const struct gtid_set *s, const uint8_t uuid[sta
     return low;
 }
 
-enum err gtid_set_add(struct gtid_set *s, const uint8_t uuid[static 16], uint64_t first, uint64_t last)
+/* A tag is a word of a-z, 0-9 and _ that begins with no digit. */
+static bool tag_is_valid(const char *tag)
 {
-    if (first == 0 || last < first || last > INT64_MAX) return ERR_INVALID;
-    uint32_t from = interval_search(s, uuid, first - 1); /* one that ends at first-1 is joined */
+    size_t size = strlen(tag);
+    return size <= GTID_TAG_BYTES_MAX && !(tag[0] >= '0' && tag[0] <= '9') &&
+           strspn(tag, "abcdefghijklmnopqrstuvwxyz0123456789_") == size;
+}
+
+enum err gtid_set_add(struct gtid_set *s, const uint8_t uuid[static 16], const char *tag, uint64_t first, uint64_t last)
+{
+    if (first == 0 || last < first || last > INT64_MAX || !tag_is_valid(tag)) return ERR_INVALID;
+    uint32_t from = interval_search(s, uuid, tag, first - 1); /* one that ends at first-1 is joined */
     uint32_t to = from;
-    while (to < s->interval_count && memcmp(s->interval[to].uuid, uuid, 16) == 0 && s->interval[to].first <= last + 1) {
+    while (to < s->interval_count && source_order(&s->interval[to], uuid, tag) == 0 &&
+           s->interval[to].first <= last + 1) {
         if (s->interval[to].first < first) first = s->interval[to].first;
         if (s->interval[to].last > last) last = s->interval[to].last;
         to++;
@@ -65,9 +82,11 @@ enum err gtid_set_add(struct gtid_set *s, const uint8_t uuid[static 16], uint64_
     }
     memmove(&s->interval[from + 1], &s->interval[to], (s->interval_count - to) * sizeof *s->interval);
     s->interval_count += from + 1 - to;
-    s->interval[from].first = first;
-    s->interval[from].last = last;
-    memcpy(s->interval[from].uuid, uuid, 16);
+    struct gtid_interval *v = &s->interval[from];
+    v->first = first;
+    v->last = last;
+    memcpy(v->uuid, uuid, sizeof v->uuid);
+    memcpy(v->tag, tag, strlen(tag) + 1);
     return ERR_OK;
 }
 
@@ -87,10 +106,105 @@ enum err gtid_set_add_domain(struct gtid_set *s, uint32_t domain, uint32_t serve
     return ERR_OK;
 }
 
-bool gtid_set_contains(const struct gtid_set *s, const uint8_t uuid[static 16], uint64_t number)
+bool gtid_set_contains(const struct gtid_set *s, const uint8_t uuid[static 16], const char *tag, uint64_t number)
 {
-    uint32_t i = interval_search(s, uuid, number);
-    return i < s->interval_count && memcmp(s->interval[i].uuid, uuid, 16) == 0 && s->interval[i].first <= number;
+    uint32_t i = interval_search(s, uuid, tag, number);
+    return i < s->interval_count && source_order(&s->interval[i], uuid, tag) == 0 && s->interval[i].first <= number;
+}
+
+static uint64_t domain_number(const struct gtid_set *s, uint32_t domain)
+{
+    for (uint32_t i = 0; i < s->domain_count; i++) {
+        if (s->domain[i].domain == domain) return s->domain[i].number;
+    }
+    return 0;
+}
+
+bool gtid_set_contains_domain(const struct gtid_set *s, uint32_t domain, uint64_t number)
+{
+    return domain_number(s, domain) >= number;
+}
+
+/* --- whole sets --- */
+
+bool gtid_set_is_empty(const struct gtid_set *s)
+{
+    return s->interval_count == 0 && s->domain_count == 0;
+}
+
+enum err gtid_set_union(struct gtid_set *s, const struct gtid_set *from)
+{
+    for (uint32_t i = 0; i < from->interval_count; i++) {
+        const struct gtid_interval *v = &from->interval[i];
+        TRY(gtid_set_add(s, v->uuid, v->tag, v->first, v->last));
+    }
+    for (uint32_t i = 0; i < from->domain_count; i++) {
+        const struct gtid_domain *d = &from->domain[i];
+        if (d->number > domain_number(s, d->domain)) TRY(gtid_set_add_domain(s, d->domain, d->server_id, d->number));
+    }
+    return ERR_OK;
+}
+
+/* What is left of `v` without `from` goes to `out`. */
+static enum err interval_subtract(struct gtid_set *out, const struct gtid_interval *v, const struct gtid_set *from)
+{
+    uint64_t next = v->first;
+    for (uint32_t i = interval_search(from, v->uuid, v->tag, v->first); i < from->interval_count; i++) {
+        const struct gtid_interval *gone = &from->interval[i];
+        if (source_order(gone, v->uuid, v->tag) != 0 || gone->first > v->last) break;
+        if (gone->first > next) TRY(gtid_set_add(out, v->uuid, v->tag, next, gone->first - 1));
+        next = gone->last + 1;
+    }
+    return next <= v->last ? gtid_set_add(out, v->uuid, v->tag, next, v->last) : ERR_OK;
+}
+
+enum err gtid_set_subtract(struct gtid_set *s, const struct gtid_set *from)
+{
+    struct gtid_set left = {0};
+    enum err e = ERR_OK;
+    for (uint32_t i = 0; e == ERR_OK && i < s->interval_count; i++) e = interval_subtract(&left, &s->interval[i], from);
+    for (uint32_t i = 0; e == ERR_OK && i < s->domain_count; i++) {
+        const struct gtid_domain *d = &s->domain[i];
+        if (d->number > domain_number(from, d->domain))
+            e = gtid_set_add_domain(&left, d->domain, d->server_id, d->number);
+    }
+    if (e != ERR_OK) {
+        gtid_set_free(&left);
+        return e;
+    }
+    gtid_set_free(s);
+    *s = left;
+    return ERR_OK;
+}
+
+bool gtid_set_contains_set(const struct gtid_set *s, const struct gtid_set *part)
+{
+    for (uint32_t i = 0; i < part->interval_count; i++) {
+        const struct gtid_interval *v = &part->interval[i];
+        uint32_t k = interval_search(s, v->uuid, v->tag, v->last);
+        if (k == s->interval_count || source_order(&s->interval[k], v->uuid, v->tag) != 0 ||
+            s->interval[k].first > v->first)
+            return false;
+    }
+    for (uint32_t i = 0; i < part->domain_count; i++) {
+        if (!gtid_set_contains_domain(s, part->domain[i].domain, part->domain[i].number)) return false;
+    }
+    return true;
+}
+
+bool gtid_set_intersects(const struct gtid_set *a, const struct gtid_set *b)
+{
+    for (uint32_t i = 0; i < a->interval_count; i++) {
+        const struct gtid_interval *v = &a->interval[i];
+        uint32_t k = interval_search(b, v->uuid, v->tag, v->first);
+        if (k < b->interval_count && source_order(&b->interval[k], v->uuid, v->tag) == 0 &&
+            b->interval[k].first <= v->last)
+            return true;
+    }
+    for (uint32_t i = 0; i < a->domain_count; i++) {
+        if (domain_number(b, a->domain[i].domain) != 0) return true;
+    }
+    return false;
 }
 
 /* --- text --- */
@@ -151,19 +265,41 @@ static bool take(const char **at, const char *end, char c)
     return true;
 }
 
+/* A tag, if one stands here: it holds for the numbers that follow. */
+static bool tag_parse(const char **at, const char *end, char tag[static GTID_TAG_BYTES_MAX + 1])
+{
+    size_t size = 0;
+    const char *c = *at;
+    skip_space(&c, end);
+    for (; c < end; c++) {
+        char lower = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+        bool is_word = lower == '_' || (lower >= 'a' && lower <= 'z') || (size > 0 && lower >= '0' && lower <= '9');
+        if (!is_word) break;
+        if (size == GTID_TAG_BYTES_MAX) return false;
+        tag[size++] = lower;
+    }
+    if (size == 0) return false;
+    tag[size] = '\0';
+    skip_space(&c, end);
+    *at = c;
+    return true;
+}
+
 static enum err parse_intervals(struct gtid_set *s, const char **at, const char *end)
 {
     uint8_t uuid[16];
+    char tag[GTID_TAG_BYTES_MAX + 1] = "";
     if (!uuid_parse(*at, uuid)) return ERR_INVALID;
     *at += UUID_TEXT_BYTES;
     skip_space(at, end);
     if (!take(at, end, ':')) return ERR_INVALID;
     do {
         uint64_t first, last;
+        if (tag_parse(at, end, tag) && !take(at, end, ':')) return ERR_INVALID;
         if (!number_parse(at, end, &first)) return ERR_INVALID;
         last = first;
         if (take(at, end, '-') && !number_parse(at, end, &last)) return ERR_INVALID;
-        TRY(gtid_set_add(s, uuid, first, last));
+        TRY(gtid_set_add(s, uuid, tag, first, last));
     } while (take(at, end, ':'));
     return ERR_OK;
 }
@@ -215,10 +351,16 @@ static size_t decimal_text(uint64_t value, char *out)
     return count;
 }
 
-size_t gtid_text(const uint8_t uuid[static 16], uint64_t number, char out[static GTID_TEXT_BYTES])
+size_t gtid_text(const uint8_t uuid[static 16], const char *tag, uint64_t number, char out[static GTID_TEXT_BYTES])
 {
     size_t size = uuid_text(uuid, out);
     out[size++] = ':';
+    size_t tag_bytes = strnlen(tag, GTID_TAG_BYTES_MAX);
+    if (tag_bytes > 0) {
+        memcpy(out + size, tag, tag_bytes);
+        size += tag_bytes;
+        out[size++] = ':';
+    }
     size += decimal_text(number, out + size);
     out[size] = '\0';
     return size;
@@ -255,9 +397,15 @@ size_t gtid_set_text(const struct gtid_set *s, char *out, size_t size)
     char word[GTID_TEXT_BYTES];
     for (uint32_t i = 0; i < s->interval_count; i++) {
         const struct gtid_interval *v = &s->interval[i];
-        if (i == 0 || memcmp(v->uuid, s->interval[i - 1].uuid, 16) != 0) {
-            if (i > 0) text_put(&t, ",", 1);
+        const struct gtid_interval *before = i == 0 ? NULL : &s->interval[i - 1];
+        bool is_new = before == NULL || memcmp(v->uuid, before->uuid, sizeof v->uuid) != 0;
+        if (is_new) {
+            if (before != NULL) text_put(&t, ",", 1);
             text_put(&t, word, uuid_text(v->uuid, word));
+        }
+        if (v->tag[0] != '\0' && (is_new || strcmp(v->tag, before->tag) != 0)) {
+            text_put(&t, ":", 1);
+            text_put(&t, v->tag, strlen(v->tag));
         }
         text_put(&t, ":", 1);
         text_put(&t, word, decimal_text(v->first, word));
@@ -276,21 +424,39 @@ size_t gtid_set_text(const struct gtid_set *s, char *out, size_t size)
 
 /* --- events --- */
 
+/* A tag's length as MySQL's serialization writes small numbers (twice the number in one byte), then its bytes. */
+static enum err previous_tag(struct cursor *body, char tag[static GTID_TAG_BYTES_MAX + 1])
+{
+    uint64_t length = cursor_le(body, 1);
+    if (body->failed) return ERR_TRUNCATED;
+    if (length % 2 != 0 || length / 2 > GTID_TAG_BYTES_MAX) return ERR_CORRUPT;
+    const uint8_t *bytes = cursor_take(body, length / 2);
+    if (bytes == NULL) return ERR_TRUNCATED;
+    memcpy(tag, bytes, length / 2);
+    tag[length / 2] = '\0';
+    return strlen(tag) == length / 2 ? ERR_OK : ERR_CORRUPT;
+}
+
 enum err gtid_set_from_previous_gtids(struct gtid_set *s, struct cursor body)
 {
+    enum { FORM_PLAIN = 0, FORM_TAGGED = 1 };
     gtid_set_clear(s);
-    uint64_t uuids = cursor_le(&body, 8);
+    uint64_t sources = cursor_le(&body, 8);
     if (body.failed) return ERR_TRUNCATED;
-    if (uuids >> 56 != 0) return ERR_UNSUPPORTED; /* MySQL 8.3 marks the format with tags here */
-    for (uint64_t i = 0; i < uuids; i++) {
+    uint64_t form = sources >> 56;
+    if (form != FORM_PLAIN && form != FORM_TAGGED) return ERR_UNSUPPORTED;
+    if (form == FORM_TAGGED) sources = (sources >> 8) & 0xffffffffffff; /* the form stands below the count as well */
+    for (uint64_t i = 0; i < sources; i++) {
+        char tag[GTID_TAG_BYTES_MAX + 1] = "";
         const uint8_t *uuid = cursor_take(&body, 16);
+        if (form == FORM_TAGGED) TRY(previous_tag(&body, tag));
         uint64_t intervals = cursor_le(&body, 8);
         for (uint64_t k = 0; k < intervals; k++) {
             uint64_t first = cursor_le(&body, 8);
             uint64_t behind = cursor_le(&body, 8);
             if (body.failed) return ERR_TRUNCATED;
             if (behind <= first) return ERR_CORRUPT;
-            enum err e = gtid_set_add(s, uuid, first, behind - 1);
+            enum err e = gtid_set_add(s, uuid, tag, first, behind - 1);
             if (e != ERR_OK) return e == ERR_INVALID ? ERR_CORRUPT : e;
         }
         if (body.failed) return ERR_TRUNCATED;

@@ -23,7 +23,7 @@ static enum err gtid_settle(struct read_ahead *r, const struct read_ahead_door *
 {
     if (!r->gtid_pending) return ERR_OK;
     r->gtid_pending = false;
-    return gtid_set_add(door->gtids, r->gtid.uuid, r->gtid.number, r->gtid.number);
+    return gtid_set_add(door->gtids, r->gtid.uuid, "", r->gtid.number, r->gtid.number);
 }
 
 static enum err look_gtids(struct read_ahead *r, const struct read_ahead_door *door, const struct binlog_header *h,

@@ -218,11 +218,11 @@ START_TEST(gtid_set_random)
     for (int step = 0; step < 100; step++) {
         uint64_t first = 1 + random_below(&r, NUMBERS), last = first + random_below(&r, 6);
         if (last > NUMBERS) last = NUMBERS;
-        ck_assert_int_eq(gtid_set_add(&s, binlog_maker_uuid, first, last), ERR_OK);
+        ck_assert_int_eq(gtid_set_add(&s, binlog_maker_uuid, "", first, last), ERR_OK);
         for (uint64_t n = first; n <= last; n++) in[n] = true;
         uint32_t intervals = 0;
         for (uint64_t n = 1; n <= NUMBERS; n++) {
-            ck_assert(gtid_set_contains(&s, binlog_maker_uuid, n) == in[n]);
+            ck_assert(gtid_set_contains(&s, binlog_maker_uuid, "", n) == in[n]);
             intervals += in[n] && !in[n - 1];
         }
         ck_assert_uint_eq(s.interval_count, intervals);
@@ -241,8 +241,8 @@ START_TEST(gtid_set_events)
     ck_assert_str_eq(text_of(&s), UUID_A ":1-41");
     for (size_t size = 0; size < cursor_left(&body); size++)
         ck_assert_int_eq(gtid_set_from_previous_gtids(&s, cut_to(body, size)), ERR_TRUNCATED);
-    static const uint8_t tagged[] = {2, 0, 0, 0, 0, 0, 0, 1};
-    ck_assert_int_eq(gtid_set_from_previous_gtids(&s, cursor_of(tagged, sizeof tagged)), ERR_UNSUPPORTED);
+    static const uint8_t other[] = {2, 0, 0, 0, 0, 0, 0, 2};
+    ck_assert_int_eq(gtid_set_from_previous_gtids(&s, cursor_of(other, sizeof other)), ERR_UNSUPPORTED);
     static const uint8_t list[] = {2, 0, 0, 0x10, 0, 0, 0, 0, 1, 0, 0, 0, 5, 0, 0, 0, 0, 0,
                                    0, 0, 7, 0,    0, 0, 2, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0};
     ck_assert_int_eq(gtid_set_from_gtid_list(&s, cursor_of(list, sizeof list)), ERR_OK);
