@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/crc.h"
+#include "capture/inflate.h"
 
 /* "5.7.29-log" as one number that compares: 5, 7, 29. */
 static uint32_t version_number(const char *text)
@@ -146,6 +147,16 @@ enum err binlog_query_decode(struct cursor body, const struct binlog_format *for
     query_status_decode(cursor_of(status, status_bytes), &q);
     *out = q;
     return ERR_OK;
+}
+
+enum err binlog_query_unpack(struct cursor body, const struct binlog_format *format, uint8_t **out, size_t *out_bytes)
+{
+    enum { STATEMENT_BYTES_MAX = 1 << 30 };
+    struct binlog_query q;
+    TRY(binlog_query_decode(body, format, &q));
+    const uint8_t *packed = (const uint8_t *)q.text;
+    return inflate_event(body.at, (size_t)(packed - body.at), packed, q.text_bytes, STATEMENT_BYTES_MAX, out,
+                         out_bytes);
 }
 
 enum err binlog_gtid_decode(struct cursor body, struct binlog_gtid *out)

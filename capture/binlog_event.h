@@ -62,6 +62,11 @@ struct binlog_query {
 };
 NODISCARD enum err binlog_query_decode(struct cursor body, const struct binlog_format *format,
                                        struct binlog_query *out);
+/* MariaDB's QUERY_COMPRESSED: `*out` is the body of the QUERY that it packs, malloc'd; the caller frees it.
+ * ERR_UNSUPPORTED: packed in an unknown way; ERR_TOO_LARGE: a statement beyond 1 GiB, which no server takes;
+ * ERR_NO_MEMORY. */
+NODISCARD enum err binlog_query_unpack(struct cursor body, const struct binlog_format *format, uint8_t **out,
+                                       size_t *out_bytes);
 
 struct binlog_gtid { /* GTID, ANONYMOUS_GTID */
     uint8_t uuid[16];

@@ -105,8 +105,8 @@ enum err column_type_parse(struct change_column *column, struct schema_column *e
         break;
     default: break;
     }
-    /* MariaDB's compressed columns need its own unpacking, which is not here. */
-    return strstr(at, "COMPRESSED") != NULL ? ERR_UNSUPPORTED : ERR_OK;
+    extra->is_compressed = strstr(at, "COMPRESSED") != NULL; /* MariaDB's, inside a comment */
+    return ERR_OK;
 }
 
 /* Reads one quoted label at `*at` (which points to its opening quote) to `out`, unless that is NULL, and returns its

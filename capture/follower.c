@@ -417,6 +417,20 @@ static enum err on_query(struct follower *f, const struct binlog_header *h, uint
     return on_ddl(f, h, start, &q, msg);
 }
 
+static enum err on_query_compressed(struct follower *f, const struct binlog_header *h, uint64_t start,
+                                    struct cursor body, struct err_msg *msg)
+{
+    uint8_t *unpacked;
+    size_t size;
+    enum err e = binlog_query_unpack(body, &f->format, &unpacked, &size);
+    if (e != ERR_OK)
+        return err_set(msg, e, "a QUERY_COMPRESSED event before %s:%" PRIu64 " cannot be unpacked: %s", f->at.file,
+                       f->at.position, err_text(e));
+    e = on_query(f, h, start, cursor_of(unpacked, size), msg);
+    free(unpacked);
+    return e;
+}
+
 /* --- rows --- */
 
 static enum err definition_missing(const struct follower *f, const struct table_entry *entry, uint64_t start,
@@ -466,10 +480,9 @@ static enum err on_rows(struct follower *f, const struct binlog_header *h, struc
     TRY(row_reader_init(&reader, &rows, &table->decoder, &f->arena, msg));
     uint64_t read_ms = clock_realtime_ms(f->config.clock);
     while (row_reader_more(&reader)) {
-        const uint8_t *image = reader.at;
         TRY(row_reader_next(&reader, f->before, f->after, msg));
-        TRY(follower_emit_row(f, h, f->at.position, table, rows.operation, read_ms, image, (size_t)(reader.at - image),
-                              msg));
+        TRY(follower_emit_row(f, h, f->at.position, table, rows.operation, read_ms, reader.row,
+                              (size_t)(reader.at - reader.row), msg));
     }
     return ERR_OK;
 }
@@ -485,13 +498,9 @@ static enum err unsupported(const struct follower *f, const struct binlog_header
     case BINLOG_TRANSACTION_PAYLOAD: mend = "; SET GLOBAL binlog_transaction_compression=OFF on the source"; break;
     case BINLOG_PARTIAL_UPDATE_ROWS: mend = "; SET GLOBAL binlog_row_value_options='' on the source"; break;
     case BINLOG_GTID_TAGGED: mend = "; use GTIDs without tags on the source"; break;
-    case BINLOG_MARIADB_QUERY_COMPRESSED:
-    case BINLOG_MARIADB_WRITE_ROWS_COMPRESSED_V1:
-    case BINLOG_MARIADB_UPDATE_ROWS_COMPRESSED_V1:
-    case BINLOG_MARIADB_DELETE_ROWS_COMPRESSED_V1:
-    case BINLOG_MARIADB_WRITE_ROWS_COMPRESSED:
-    case BINLOG_MARIADB_UPDATE_ROWS_COMPRESSED:
-    case BINLOG_MARIADB_DELETE_ROWS_COMPRESSED: mend = "; SET GLOBAL log_bin_compress=OFF on the source"; break;
+    case BINLOG_PRE_GA_WRITE:
+    case BINLOG_PRE_GA_UPDATE:
+    case BINLOG_PRE_GA_DELETE: mend = ": it was written by a MySQL 5.1 before 5.1.22; upgrade the source"; break;
     case BINLOG_INCIDENT:
         return err_set(msg, ERR_SOURCE_CONFIG,
                        "the source notes at %s:%" PRIu64 " that changes may be missing from its binlog (INCIDENT): "
@@ -540,6 +549,7 @@ static enum err dispatch(struct follower *f, const struct binlog_header *h, uint
     case BINLOG_PREVIOUS_GTIDS:
     case BINLOG_MARIADB_GTID_LIST: return on_gtid_set(f, h, body, msg);
     case BINLOG_QUERY: return on_query(f, h, start, body, msg);
+    case BINLOG_MARIADB_QUERY_COMPRESSED: return on_query_compressed(f, h, start, body, msg);
     case BINLOG_XID: return on_end(f, h, true, msg);
     case BINLOG_TABLE_MAP: return on_table_map(f, h, start, body, msg);
     case BINLOG_WRITE_ROWS_V1:
@@ -547,7 +557,13 @@ static enum err dispatch(struct follower *f, const struct binlog_header *h, uint
     case BINLOG_DELETE_ROWS_V1:
     case BINLOG_WRITE_ROWS:
     case BINLOG_UPDATE_ROWS:
-    case BINLOG_DELETE_ROWS: return on_rows(f, h, body, msg);
+    case BINLOG_DELETE_ROWS:
+    case BINLOG_MARIADB_WRITE_ROWS_COMPRESSED_V1:
+    case BINLOG_MARIADB_UPDATE_ROWS_COMPRESSED_V1:
+    case BINLOG_MARIADB_DELETE_ROWS_COMPRESSED_V1:
+    case BINLOG_MARIADB_WRITE_ROWS_COMPRESSED:
+    case BINLOG_MARIADB_UPDATE_ROWS_COMPRESSED:
+    case BINLOG_MARIADB_DELETE_ROWS_COMPRESSED: return on_rows(f, h, body, msg);
     case BINLOG_ROWS_QUERY:
     case BINLOG_MARIADB_ANNOTATE_ROWS:
     case BINLOG_MARIADB_CHECKPOINT:

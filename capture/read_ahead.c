@@ -1,6 +1,7 @@
 #include "capture/read_ahead.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "capture/binlog_header.h"
@@ -114,6 +115,21 @@ static enum err look_transaction(struct read_ahead *r, const struct read_ahead_d
     }
 }
 
+static enum err look_body(struct read_ahead *r, const struct read_ahead_door *door, const struct binlog_header *h,
+                          struct cursor body)
+{
+    if (source_place_compare(&r->at, &r->from) >= 0) TRY(look_transaction(r, door, h, body));
+    if (h->next_position != 0 && h->type != BINLOG_HEARTBEAT && h->type != BINLOG_HEARTBEAT_V2)
+        r->at.position = binlog_position_after(r->at.position, h->next_position);
+    if (r->wants_gtids) TRY(look_gtids(r, door, h, body));
+    switch (h->type) {
+    case BINLOG_ROTATE: return look_rotate(r, body);
+    case BINLOG_QUERY: return look_query(r, door, body);
+    case BINLOG_FORMAT_DESCRIPTION: r->format_known = true; return binlog_format_decode(body, &r->format);
+    default: return ERR_OK;
+    }
+}
+
 static enum err look_event(struct read_ahead *r, const struct read_ahead_door *door, const uint8_t *event, size_t size)
 {
     struct binlog_header h;
@@ -122,16 +138,15 @@ static enum err look_event(struct read_ahead *r, const struct read_ahead_door *d
     if (h.event_size != size) return ERR_CORRUPT;
     TRY(binlog_checksum_take(r->format_known ? &r->format : NULL, &h, event, &size));
     struct cursor body = cursor_of(in.at, size - BINLOG_HEADER_BYTES);
-    if (source_place_compare(&r->at, &r->from) >= 0) TRY(look_transaction(r, door, &h, body));
-    if (h.next_position != 0 && h.type != BINLOG_HEARTBEAT && h.type != BINLOG_HEARTBEAT_V2)
-        r->at.position = binlog_position_after(r->at.position, h.next_position);
-    if (r->wants_gtids) TRY(look_gtids(r, door, &h, body));
-    switch (h.type) {
-    case BINLOG_ROTATE: return look_rotate(r, body);
-    case BINLOG_QUERY: return look_query(r, door, body);
-    case BINLOG_FORMAT_DESCRIPTION: r->format_known = true; return binlog_format_decode(body, &r->format);
-    default: return ERR_OK;
+    uint8_t *unpacked = NULL;
+    if (h.type == BINLOG_MARIADB_QUERY_COMPRESSED && r->format_known) {
+        TRY(binlog_query_unpack(body, &r->format, &unpacked, &size));
+        h.type = BINLOG_QUERY;
+        body = cursor_of(unpacked, size);
     }
+    enum err e = look_body(r, door, &h, body);
+    free(unpacked);
+    return e;
 }
 
 enum err read_ahead(struct read_ahead *r, const struct read_ahead_door *door, struct err_msg *msg)

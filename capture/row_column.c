@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "capture/decimal.h"
+#include "capture/inflate.h"
 #include "capture/json_binary.h"
 #include "capture/row_bytes.h"
 #include "capture/row_special.h"
@@ -38,6 +39,7 @@ enum row_op {
     OP_BYTES,           /* `size` bytes of length, then the value */
     OP_BINARY,          /* the same; stored without trailing zero bytes, which belong to the value */
     OP_JSON,
+    OP_COMPRESSED, /* MariaDB's COMPRESSED columns */
     OP_ENUM,
     OP_SET,
     OP_INET4,
@@ -159,6 +161,15 @@ enum err row_column_prepare(struct row_column *out, uint8_t type, uint16_t metad
         set_op(out, type == COLUMN_JSON ? OP_JSON : OP_BYTES, metadata);
         out->length = UINT32_MAX;
         return ERR_OK;
+    case COLUMN_VARCHAR_COMPRESSED:
+        set_op(out, OP_COMPRESSED, metadata > 255 ? 2 : 1);
+        out->length = metadata;
+        return ERR_OK;
+    case COLUMN_BLOB_COMPRESSED:
+        if (metadata < 1 || metadata > 4) return ERR_UNSUPPORTED;
+        set_op(out, OP_COMPRESSED, metadata);
+        out->length = UINT32_MAX;
+        return ERR_OK;
     case COLUMN_ENUM:
         if (schema == NULL || metadata < 1 || metadata > 2) return ERR_UNSUPPORTED;
         set_op(out, OP_ENUM, metadata);
@@ -271,6 +282,7 @@ static enum err decode_counted(const struct row_column *c, struct row_scan *s, s
     s->at = bytes + size;
     switch (c->op) {
     case OP_JSON: return decode_json(bytes, size, c, s, v);
+    case OP_COMPRESSED: TRY(inflate_column(&s->text, bytes, size, c->length, &bytes, &full)); break;
     case OP_BINARY:
         full = c->length;
         TRY(decode_padded(bytes, size, full, s, &bytes));
@@ -353,6 +365,7 @@ static inline enum err decode_value(const struct row_column *c, struct row_scan 
     case OP_BYTES:
     case OP_BINARY:
     case OP_JSON:
+    case OP_COMPRESSED:
     case OP_INET4:
     case OP_INET6:
     case OP_UUID: break;

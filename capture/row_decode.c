@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/invariant.h"
+#include "capture/inflate.h"
 #include "capture/row_column.h"
 
 enum { ROWS_DUMMY_TABLE_ID = 0xffffff };
@@ -15,16 +16,24 @@ enum err rows_event_decode(struct rows_event *out, uint8_t type, const uint8_t *
 
     switch (type) {
     case ROWS_WRITE_V1:
-    case ROWS_WRITE_V2: e.operation = CHANGE_INSERT; break;
+    case ROWS_WRITE_V2:
+    case ROWS_WRITE_COMPRESSED_V1:
+    case ROWS_WRITE_COMPRESSED_V2: e.operation = CHANGE_INSERT; break;
     case ROWS_UPDATE_V1:
-    case ROWS_UPDATE_V2: e.operation = CHANGE_UPDATE; break;
+    case ROWS_UPDATE_V2:
+    case ROWS_UPDATE_COMPRESSED_V1:
+    case ROWS_UPDATE_COMPRESSED_V2: e.operation = CHANGE_UPDATE; break;
     case ROWS_DELETE_V1:
-    case ROWS_DELETE_V2: e.operation = CHANGE_DELETE; break;
+    case ROWS_DELETE_V2:
+    case ROWS_DELETE_COMPRESSED_V1:
+    case ROWS_DELETE_COMPRESSED_V2: e.operation = CHANGE_DELETE; break;
     default: return err_set(msg, ERR_UNSUPPORTED, "binlog event type %u is no rows event that is known here", type);
     }
+    e.is_compressed = type >= ROWS_WRITE_COMPRESSED_V1;
+    bool is_v1 = type < ROWS_WRITE_V2 || (e.is_compressed && type < ROWS_WRITE_COMPRESSED_V2);
     e.table_id = cursor_le(&in, 6);
     e.flags = (uint16_t)cursor_le(&in, 2);
-    if (type >= ROWS_WRITE_V2) { /* extra data; its length counts itself */
+    if (!is_v1) { /* extra data: NDB's, the partition; its length counts itself */
         uint64_t extra_bytes = cursor_le(&in, 2);
         if (extra_bytes < 2)
             in.failed = true;
@@ -94,6 +103,7 @@ enum err row_arena_init(struct row_arena *a, size_t size, size_t size_max)
 
 void row_arena_fini(struct row_arena *a)
 {
+    inflate_stream_close(a->inflate);
     free(a->bytes);
     *a = (struct row_arena){0};
 }
@@ -119,6 +129,19 @@ static uint16_t count_present(const uint8_t *bitmap, uint16_t column_count)
     return (uint16_t)count;
 }
 
+static enum err begin_packed(struct row_reader *r, struct err_msg *msg)
+{
+    struct row_arena *a = r->arena;
+    enum err e = a->inflate != NULL ? ERR_OK : inflate_stream_open(&a->inflate, a->size_max);
+    if (e == ERR_OK) e = inflate_stream_begin(a->inflate, r->event->rows, r->event->rows_bytes);
+    if (e != ERR_OK)
+        return err_set(msg, e, "table %s.%s: a compressed rows event cannot be unpacked: %s",
+                       r->decoder->definition->table.database, r->decoder->definition->table.table, err_text(e));
+    r->end = r->at;
+    r->is_packed_left = true;
+    return ERR_OK;
+}
+
 enum err row_reader_init(struct row_reader *r, const struct rows_event *event, const struct row_decoder *decoder,
                          struct row_arena *arena, struct err_msg *msg)
 {
@@ -131,7 +154,7 @@ enum err row_reader_init(struct row_reader *r, const struct rows_event *event, c
         .event = event, .decoder = decoder, .arena = arena, .at = event->rows, .end = event->rows + event->rows_bytes};
     r->present_before_count = count_present(event->present_before, event->column_count);
     r->present_after_count = count_present(event->present_after, event->column_count);
-    return ERR_OK;
+    return event->is_compressed ? begin_packed(r, msg) : ERR_OK;
 }
 
 /* Both images of one row; r->at moves only when both are read. */
@@ -146,8 +169,20 @@ static enum err decode_row(struct row_reader *r, struct change_value *before, st
     if (e->present_after != NULL)
         TRY(row_image_decode(&scan, r->decoder, e->present_after, r->present_after_count, after, bad_column));
     if (scan.at == r->at) return ERR_CORRUPT; /* a row without bytes would never end */
+    r->row = r->at;
     r->at = scan.at;
+    r->rows++;
     return ERR_OK;
+}
+
+/* What a row lacked: room for its text, or bytes that are still packed.  Other errors stay. */
+static enum err give_more(struct row_reader *r, enum err lacked)
+{
+    if (lacked == ERR_NO_SPACE) return grow_arena(r->arena);
+    if (lacked != ERR_CORRUPT || !r->is_packed_left) return lacked;
+    enum err e = inflate_stream_more(r->arena->inflate, &r->at, &r->end);
+    r->is_packed_left = e == ERR_OK && !inflate_stream_is_done(r->arena->inflate);
+    return e;
 }
 
 enum err row_reader_next(struct row_reader *r, struct change_value *before, struct change_value *after,
@@ -157,9 +192,10 @@ enum err row_reader_next(struct row_reader *r, struct change_value *before, stru
     uint16_t bad_column = 0;
 
     enum err e = decode_row(r, before, after, &bad_column);
-    while (e == ERR_NO_SPACE) {
-        e = grow_arena(r->arena);
-        if (e == ERR_OK) e = decode_row(r, before, after, &bad_column);
+    while (__builtin_expect(e != ERR_OK, 0)) {
+        e = give_more(r, e);
+        if (e != ERR_OK) break;
+        e = decode_row(r, before, after, &bad_column);
     }
     if (__builtin_expect(e == ERR_OK, 1)) return ERR_OK;
     const char *name = bad_column < t->column_count ? t->column[bad_column].name : "(hidden)";
@@ -168,8 +204,7 @@ enum err row_reader_next(struct row_reader *r, struct change_value *before, stru
                        t->database, t->table, r->arena->size_max, name);
     if (e == ERR_CORRUPT)
         return err_set(msg, e,
-                       "table %s.%s: a rows event does not hold a valid value for column `%s`, at byte %zu of its %zu "
-                       "bytes of rows",
-                       t->database, t->table, name, (size_t)(r->at - r->event->rows), r->event->rows_bytes);
+                       "table %s.%s: row %llu of a rows event of %zu bytes does not hold a valid value for column `%s`",
+                       t->database, t->table, (unsigned long long)r->rows + 1, r->event->rows_bytes, name);
     return err_set(msg, e, "table %s.%s: no memory to decode a row", t->database, t->table);
 }

@@ -1,4 +1,5 @@
-/* capture/row_decode.h -- WRITE, UPDATE and DELETE_ROWS events (v1: 23-25, v2: 30-32) to arrays of change values.
+/* capture/row_decode.h -- WRITE, UPDATE and DELETE_ROWS events (v1: 23-25, v2: 30-32, MariaDB's compressed ones:
+ * 166-171) to arrays of change values.
  *
  * A table's decoder is prepared once from its TABLE_MAP and its definition; then each column is one switch on a small
  * op code.  Values borrow the event's bytes, the definition's labels, or the arena.  Every read is bounded by the
@@ -22,7 +23,13 @@ enum {
     ROWS_DELETE_V1 = 25,
     ROWS_WRITE_V2 = 30,
     ROWS_UPDATE_V2 = 31,
-    ROWS_DELETE_V2 = 32
+    ROWS_DELETE_V2 = 32,
+    ROWS_WRITE_COMPRESSED_V1 = 166,
+    ROWS_UPDATE_COMPRESSED_V1 = 167,
+    ROWS_DELETE_COMPRESSED_V1 = 168,
+    ROWS_WRITE_COMPRESSED_V2 = 169,
+    ROWS_UPDATE_COMPRESSED_V2 = 170,
+    ROWS_DELETE_COMPRESSED_V2 = 171
 };
 enum { ROWS_FLAG_STATEMENT_END = 1 };
 
@@ -33,8 +40,9 @@ struct rows_event {                  /* a rows event's header; pointers into the
     uint16_t column_count;         /* 0 in the dummy event that only ends a statement */
     const uint8_t *present_before; /* bitmap, bit i of byte i/8; NULL: no such image */
     const uint8_t *present_after;
-    const uint8_t *rows; /* the row images */
+    const uint8_t *rows; /* the row images, or what they are packed in */
     size_t rows_bytes;
+    bool is_compressed;
 };
 
 /* rows_event_decode reads the body (after the 19-byte header, without checksum).  ERR_CORRUPT; ERR_UNSUPPORTED: another
@@ -64,11 +72,12 @@ NODISCARD enum err row_decoder_prepare(struct row_decoder *d, const struct table
                                        const struct schema_table *definition, struct err_msg *msg);
 void row_decoder_release(struct row_decoder *d);
 
-/* Room for text made while decoding one row: DECIMAL, SET, JSON, padded BINARY.  It grows to `size_max` when a row
- * needs it. */
+/* Room for text made while decoding one row: DECIMAL, SET, JSON, padded BINARY, unpacked columns.  It grows to
+ * `size_max` when a row needs it.  A compressed event is unpacked through a window that grows to the same size. */
 struct row_arena {
     uint8_t *bytes;
     size_t size, size_max;
+    struct inflate_stream *inflate; /* made by the first compressed event */
 };
 NODISCARD enum err row_arena_init(struct row_arena *a, size_t size, size_t size_max);
 void row_arena_fini(struct row_arena *a);
@@ -78,16 +87,19 @@ struct row_reader {
     const struct row_decoder *decoder;
     struct row_arena *arena;
     const uint8_t *at, *end;
+    const uint8_t *row;  /* the last row's images, up to `at` */
+    uint64_t rows;       /* read so far */
+    bool is_packed_left; /* a compressed event has more behind `end` */
     uint16_t present_before_count, present_after_count;
 };
 
 /* Starts reading the rows of `event`.  All three are borrowed until the last row.  ERR_CORRUPT: the event has another
- * number of columns than its TABLE_MAP. */
+ * number of columns than its TABLE_MAP, or is packed wrongly; ERR_UNSUPPORTED: packed in an unknown way. */
 NODISCARD enum err row_reader_init(struct row_reader *r, const struct rows_event *event,
                                    const struct row_decoder *decoder, struct row_arena *arena, struct err_msg *msg);
 static inline bool row_reader_more(const struct row_reader *r)
 {
-    return r->at < r->end;
+    return r->at < r->end || r->is_packed_left;
 }
 
 /* Decodes the next row into `before` and `after` (value_count each; the one the operation has not is untouched and may

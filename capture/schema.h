@@ -43,6 +43,7 @@ struct schema_column {                /* what decoding needs beside struct chang
     const struct schema_label *label; /* ENUM, SET: label[0] is index 1 or bit 0 */
     uint16_t label_count;
     uint8_t special;       /* enum schema_special */
+    bool is_compressed;    /* MariaDB's COMPRESSED attribute: a head and a zlib stream instead of the value */
     uint8_t prefix_bytes;  /* TEXT BLOB JSON GEOMETRY: bytes of the length in front of a value, 1 to 4 */
     uint32_t length_bytes; /* CHAR VARCHAR BINARY VARBINARY: bytes at most (CHARACTER_OCTET_LENGTH) */
 };

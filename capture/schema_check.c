@@ -49,6 +49,7 @@ static bool fits_string(const struct change_column *c, const struct schema_colum
         return type == COLUMN_VECTOR || type == COLUMN_VARCHAR;
     if (x->special != SCHEMA_SPECIAL_NONE)
         return type == COLUMN_STRING && metadata == (x->special == SCHEMA_SPECIAL_INET4 ? 4 : 16);
+    if (x->is_compressed) return type == COLUMN_VARCHAR_COMPRESSED && metadata == x->length_bytes + 1; /* a head */
     if (c->type == CHANGE_CHAR || c->type == CHANGE_BINARY) return type == COLUMN_STRING && metadata == x->length_bytes;
     return (type == COLUMN_VARCHAR || type == COLUMN_VAR_STRING) && metadata == x->length_bytes;
 }
@@ -71,14 +72,15 @@ static bool fits(const struct change_column *c, const struct schema_column *x, u
     case CHANGE_DATETIME: return type == COLUMN_DATETIME || (type == COLUMN_DATETIME2 && metadata == c->scale);
     case CHANGE_TIMESTAMP: return type == COLUMN_TIMESTAMP || (type == COLUMN_TIMESTAMP2 && metadata == c->scale);
     case CHANGE_YEAR: return type == COLUMN_YEAR;
-    case CHANGE_TEXT: return type == COLUMN_BLOB && metadata == x->prefix_bytes;
+    case CHANGE_TEXT:
+        return type == (x->is_compressed ? COLUMN_BLOB_COMPRESSED : COLUMN_BLOB) && metadata == x->prefix_bytes;
     case CHANGE_CHAR:
     case CHANGE_VARCHAR:
     case CHANGE_BINARY:
     case CHANGE_VARBINARY: return fits_string(c, x, type, metadata);
     case CHANGE_BLOB:
         if (x->special != SCHEMA_SPECIAL_NONE) return fits_string(c, x, type, metadata);
-        return type == COLUMN_BLOB && metadata == x->prefix_bytes;
+        return type == (x->is_compressed ? COLUMN_BLOB_COMPRESSED : COLUMN_BLOB) && metadata == x->prefix_bytes;
     case CHANGE_ENUM: return type == COLUMN_ENUM && metadata == (x->label_count > 255 ? 2 : 1);
     case CHANGE_SET: return type == COLUMN_SET && metadata == set_bytes(x->label_count);
     case CHANGE_JSON: return type == COLUMN_JSON && metadata == x->prefix_bytes;

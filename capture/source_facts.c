@@ -60,8 +60,7 @@ static enum err variable_row(void *context, const char *const *field, const size
                  {"binlog_format", f->binlog_format, sizeof f->binlog_format},
                  {"binlog_row_image", f->row_image, sizeof f->row_image},
                  {"binlog_row_value_options", f->row_value_options, sizeof f->row_value_options},
-                 {"binlog_transaction_compression", f->payload_compression, sizeof f->payload_compression},
-                 {"log_bin_compress", f->payload_compression, sizeof f->payload_compression}};
+                 {"binlog_transaction_compression", f->payload_compression, sizeof f->payload_compression}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcasecmp(name, words[i].name) == 0) copy_field(words[i].out, words[i].size, field[1], bytes[1]);
     }
@@ -89,7 +88,7 @@ enum err source_facts_read(struct source_stream *s, const struct clock *clock, s
         s,
         "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version','server_uuid','server_id','log_bin',"
         "'binlog_format','binlog_row_image','lower_case_table_names','gtid_mode','binlog_row_value_options',"
-        "'binlog_transaction_compression','log_bin_compress')",
+        "'binlog_transaction_compression')",
         variable_row, &f, msg));
     unsigned major = 0, minor = 0, patch = 0;
     sscanf(f.version, "%3u.%3u.%3u", &major, &minor, &patch);
@@ -129,8 +128,8 @@ enum err source_facts_check(const struct source_facts *f, uint32_t our_server_id
                        "SET GLOBAL binlog_row_value_options=''");
     if (is_on(f->payload_compression))
         return err_set(msg, ERR_SOURCE_CONFIG,
-                       "the source compresses its binlog, which is not supported yet: SET GLOBAL %s=OFF",
-                       f->is_mariadb ? "log_bin_compress" : "binlog_transaction_compression");
+                       "the source compresses its binlog, which is not supported yet: SET GLOBAL "
+                       "binlog_transaction_compression=OFF");
     if (f->server_id == our_server_id)
         return err_set(msg, ERR_SOURCE_CONFIG,
                        "the channel's server id %u is the source's own; give the channel another one", our_server_id);

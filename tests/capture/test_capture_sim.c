@@ -515,7 +515,7 @@ START_TEST(unsupported_events_end_the_channel)
         {39, NULL, "binlog_row_value_options", ERR_UNSUPPORTED},
         {38, NULL, "XA", ERR_UNSUPPORTED},
         {42, NULL, "tags", ERR_UNSUPPORTED},
-        {166, NULL, "log_bin_compress", ERR_UNSUPPORTED},
+        {20, NULL, "5.1.22", ERR_UNSUPPORTED},
         {26, NULL, "INCIDENT", ERR_SOURCE_CONFIG},
         {99, NULL, "type 99", ERR_UNSUPPORTED},
         {0, "XA START 'a'", "XA", ERR_UNSUPPORTED},
