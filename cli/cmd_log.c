@@ -15,6 +15,7 @@
 #include "formats/record_batch.h"
 #include "formats/record_json.h"
 #include "formats/source_position.h"
+#include "storage/log_reader.h"
 
 enum { VALUE_TEXT_BYTES = 128 << 20 }; /* touched only as far as values are long */
 
@@ -121,6 +122,12 @@ static void dump_all(struct dump *d, const uint8_t *bytes, size_t size)
         enum err e = record_batch_view(bytes + at, size - at, &batch);
         if (e != ERR_OK && is_zero(bytes + at, size - at)) {
             if (!d->json) printf("zeroes from %zu to %zu: room prepared for what comes next\n", at, size);
+            return;
+        }
+        /* A segment that is being written may be an old one's file: what stands behind its end is older. */
+        size_t end = (at / LOG_BLOCK_BYTES + 1) * LOG_BLOCK_BYTES;
+        if (e != ERR_OK && is_zero(bytes + at, end < size ? end - at : size - at)) {
+            if (!d->json) printf("older bytes from %zu to %zu: room for what comes next\n", end, size);
             return;
         }
         if (e != ERR_OK) {

@@ -116,7 +116,11 @@ struct writer { /* the storage thread's, while the log is attached */
     struct latency latency[LATENCIES_MAX];
     uint64_t       latency_first, latency_next;
 
-    uint64_t number;         /* of the next prepared file */
+    uint64_t number;         /* of the newest prepared file */
+    uint64_t prepared_number;
+    bool     prepared_is_recycled, is_recycled; /* the prepared, the active file: its blocks hold older batches */
+    uint64_t spare;          /* number of a removed segment's file that can be prepared again; 0: none */
+    uint64_t spare_epoch;    /* not before every reader has passed this: readers_passed */
     struct err_msg prepare_error; /* why there is no prepared file; tried again every second */
     bool     preparing, promoting, sealing, checkpointing;
     bool     look_for_gtid;  /* the next batch may carry a GTID set */
@@ -126,7 +130,7 @@ struct writer { /* the storage thread's, while the log is attached */
 };
 
 struct log_counters {
-    struct counter   *written_bytes, *flushes, *stalls, *high_watermark, *bytes;
+    struct counter   *written_bytes, *flushes, *stalls, *high_watermark, *bytes, *recycled;
     struct histogram *durable_ns;
 };
 
@@ -160,7 +164,7 @@ struct job {
     enum job_kind kind;
     int           file;    /* PREPARE: result; SEAL: to be closed */
     struct log   *log;
-    uint64_t      number;  /* PREPARE, PROMOTE: of the prepared file */
+    uint64_t      number;  /* PREPARE, PROMOTE: of the prepared file; REMOVE: what the last segment becomes, 0: goes */
     uint64_t      segment_base;
     uint64_t      position; /* SEAL: exact length; PREPARE: bytes to reserve */
     struct index_set *set;  /* SEAL; CHECKPOINT, REMOVE: when the point is in the active segment */
@@ -261,6 +265,9 @@ void storage_command(struct storage *s, enum command_kind kind, struct log *l); 
 
 /* ---- logs.c ---- */
 void log_free(struct log *l);
+/* Readers pass when they hold nothing that they found before the mark.  Any thread. */
+uint64_t readers_mark(struct storage *s);
+bool     readers_passed(const struct storage *s, uint64_t mark);
 void log_set_error(struct log *l, enum err e, const char *text);
 
 #endif

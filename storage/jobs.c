@@ -75,9 +75,11 @@ static enum err job_remove(struct storage *s, struct job *j)
     TRY(job_checkpoint(s, j)); /* without it the files would be missed */
     for (uint32_t i = 0; i < j->remove_count; i++) {
         for (enum segment_file which = 0; which < SEGMENT_FILE_COUNT; which++) {
-            char path[LOG_PATH_BYTES];
+            char path[LOG_PATH_BYTES], spare[LOG_PATH_BYTES];
+            bool recycles = which == SEGMENT_LOG && i + 1 == j->remove_count && j->number != 0;
             segment_path(path, j->log->folder, j->remove_base[i], which);
-            int rc = disk_unlink(s->disk, path);
+            prepared_path(spare, j->log->folder, j->number);
+            int rc = recycles ? disk_rename(s->disk, path, spare) : disk_unlink(s->disk, path);
             if (rc != 0 && rc != -ENOENT) return failed(&j->error, rc, "remove", path);
         }
     }

@@ -106,6 +106,7 @@ static enum err log_new(struct storage *s, struct log **out, const struct log_id
         counters_add(s->counters, COUNTER_COUNT, "storage_chunk_stalls", label),
         counters_add(s->counters, COUNTER_GAUGE, "storage_high_watermark", label),
         counters_add(s->counters, COUNTER_GAUGE, "storage_log_bytes", label),
+        counters_add(s->counters, COUNTER_COUNT, "storage_segments_recycled", label),
         counters_add_histogram(s->counters, "storage_encoded_to_durable_ns", label),
     };
     *out = l;
@@ -376,18 +377,34 @@ enum err storage_log_attach(struct storage *s, struct log *l, struct log_feed **
 
 /* ---- closing ---- */
 
+uint64_t readers_mark(struct storage *s)
+{
+    uint64_t mark =
+        atomic_fetch_add_explicit(&s->epoch, 1, memory_order_seq_cst) + 1; /* pairs with log_reader_quiesce */
+    atomic_thread_fence(memory_order_seq_cst); /* pairs with log_reader_quiesce */
+    return mark;
+}
+
+static bool reader_passed(const struct storage *s, uint32_t reader, uint64_t mark)
+{
+    if (s->is_simulated) return true; /* readers run on this very thread, and hold nothing between their turns */
+    return atomic_load_explicit(&s->seat[reader].epoch, memory_order_acquire) >= mark; /* READER_ABSENT, too */
+}
+
+bool readers_passed(const struct storage *s, uint64_t mark)
+{
+    uint32_t i = 0;
+    while (i < s->config.reader_count && reader_passed(s, i, mark)) i++;
+    return i == s->config.reader_count;
+}
+
 /* Waits until every reader has passed through log_reader_quiesce since now. */
 static void readers_wait(struct storage *s)
 {
     const struct timespec pause = {0, 1000000};
-    uint64_t epoch =
-        atomic_fetch_add_explicit(&s->epoch, 1, memory_order_seq_cst) + 1; /* pairs with log_reader_quiesce */
-    atomic_thread_fence(memory_order_seq_cst); /* pairs with log_reader_quiesce */
-    if (s->is_simulated) return; /* readers run on this very thread, and hold nothing between their turns */
+    uint64_t mark = readers_mark(s);
     for (uint32_t i = 0; i < s->config.reader_count; i++) {
-        for (;;) {
-            uint64_t seen = atomic_load_explicit(&s->seat[i].epoch, memory_order_acquire);
-            if (seen >= epoch) break; /* READER_ABSENT, too */
+        while (!reader_passed(s, i, mark)) {
             struct waiter *w = atomic_load_explicit(&s->seat[i].waiter, memory_order_acquire);
             if (w != NULL) waiter_wake(w);
             nanosleep(&pause, NULL);

@@ -95,7 +95,12 @@ enum err log_reader_find_time(struct log_reader *r, struct log *l, int64_t times
     struct cold_place at;
     if (atomic_load_explicit(&l->is_closing, memory_order_acquire)) return ERR_STATE;
     struct time_memo *memo = memo_of(r, l, timestamp_ms);
+    struct segment_info info;
     enum err e = ERR_OK;
+    if (memo != NULL && !segment_get(&l->segments, memo->at.segment_seq, &info)) { /* its file may hold another now */
+        memo->incarnation = 0;
+        memo = NULL;
+    }
     if (memo != NULL) at = memo->at;
     else e = time_locate(r, l, timestamp_ms, &at);
     if (e == ERR_OK) {

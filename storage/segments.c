@@ -19,7 +19,12 @@ void segment_prepare(struct log *l)
 {
     struct writer *w = &l->writer;
     if (w->prepared_file >= 0 || w->preparing || w->prepare_error.code != ERR_OK || w->state == WRITER_FAILED) return;
-    struct job j = {.kind = JOB_PREPARE, .log = l, .file = -1, .number = ++w->number, .position = log_segment_bytes(l)};
+    /* A removed segment's file again: its blocks are allocated and written, so that writing them changes no metadata. */
+    bool recycles = w->spare != 0 && readers_passed(l->storage, w->spare_epoch);
+    uint64_t number = recycles ? w->spare : ++w->number;
+    struct job j = {.kind = JOB_PREPARE, .log = l, .file = -1, .number = number, .position = log_segment_bytes(l)};
+    if (recycles) w->spare = 0;
+    w->prepared_is_recycled = recycles;
     w->preparing = true;
     job_send(l->storage, &j);
 }
@@ -65,7 +70,7 @@ bool segment_roll(struct log *l, uint64_t base_offset)
                     "the log has as many segments as there may be: raise segment_bytes or shorten the retention");
         return false;
     }
-    struct job j = {.kind = JOB_PROMOTE, .log = l, .file = -1, .number = w->number, .segment_base = base_offset};
+    struct job j = {.kind = JOB_PROMOTE, .log = l, .file = -1, .number = w->prepared_number, .segment_base = base_offset};
     w->promoting = true;
     job_send(l->storage, &j); /* first: what becomes durable in the new segment waits for its name */
     seal_active(l);
@@ -74,6 +79,8 @@ bool segment_roll(struct log *l, uint64_t base_offset)
     index_reset(&l->index[l->index_active], base_offset);
     w->file = w->prepared_file;
     w->prepared_file = -1;
+    w->is_recycled = w->prepared_is_recycled;
+    if (w->is_recycled) counter_add(l->counters.recycled, 1);
     w->segment_base = base_offset;
     w->segment_seq = segment_next(&l->segments) - 1;
     w->end_position = w->durable_position = w->submitted = 0;
@@ -139,6 +146,7 @@ static void retention(struct log *l, uint64_t now_ms)
     struct job j = checkpoint_job(l, JOB_REMOVE); /* persists the new start before the files go */
     memcpy(j.remove_base, base, sizeof base);
     j.remove_count = remove_count;
+    j.number = w->spare == 0 ? ++w->number : 0;
     job_send(l->storage, &j);
 }
 
@@ -159,6 +167,7 @@ static void prepared(struct log *l, const struct job *j)
     w->preparing = false;
     if (j->error.code == ERR_OK) {
         w->prepared_file = j->file;
+        w->prepared_number = j->number;
         return;
     }
     w->prepare_error = j->error;
@@ -178,8 +187,16 @@ void job_ended(const struct job *j)
     case JOB_REMOVE:
         w->checkpointing = false;
         if (j->error.code == ERR_OK) w->checkpoint_offset = j->checkpoint.recovery_offset;
+        if (j->error.code == ERR_OK && j->number != 0) {
+            w->spare = j->number;
+            w->spare_epoch = readers_mark(l->storage); /* the table no longer has it */
+        }
         break;
     }
-    if (j->error.code != ERR_OK) writer_fail(l, j->error.code, j->error.text);
-    else if (j->kind == JOB_SEAL) checkpoint_start(l);
+    if (j->error.code != ERR_OK) {
+        writer_fail(l, j->error.code, j->error.text);
+    } else if (j->kind == JOB_SEAL) {
+        if (w->state == WRITER_RUNNING) retention(l, clock_realtime_ms(l->storage->clock)); /* a spare for each roll */
+        checkpoint_start(l);
+    }
 }

@@ -106,14 +106,17 @@ static bool put_partial(struct log *l)
     struct writer *w = &l->writer;
     uint64_t block = block_floor(w->group_end);
     uint32_t size = (uint32_t)(w->group_end - block);
-    if (size == 0) return true;
+    /* A recycled file's older bytes must not follow directly: zeros are what a dump knows the end by. */
+    if (size == 0 && !(w->is_recycled && block < log_segment_bytes(l))) return true;
     if (w->partial_in_flight) return false;
     /* The block's bytes lie in the entry that `submitted` stands in: put_blocks has gone up to there. */
     const struct tail_entry *e = tail_at(&l->tail, w->write_seq);
-    uint64_t start = atomic_load_explicit(&e->file_position, memory_order_relaxed);
-    uint32_t chunk = atomic_load_explicit(&e->chunk, memory_order_relaxed);
     bool is_only = w->written[w->parity] == 0;
-    memcpy(w->scratch, chunk_at(&l->storage->keeper.pool, chunk) + (block - start), size);
+    if (size > 0) {
+        uint64_t start = atomic_load_explicit(&e->file_position, memory_order_relaxed);
+        uint32_t chunk = atomic_load_explicit(&e->chunk, memory_order_relaxed);
+        memcpy(w->scratch, chunk_at(&l->storage->keeper.pool, chunk) + (block - start), size);
+    }
     memset(w->scratch + size, 0, LOG_BLOCK_BYTES - size);
     if (!put_write(l, w->scratch, LOG_BLOCK_BYTES, block, w->parity, is_only)) return false;
     w->partial_in_flight = true;
