@@ -1,7 +1,7 @@
-/* tests/e2e/seams_consumer.h -- the consumer of the seam test: speaks Kafka to a simulated port, hangs up when it
+/* tests/crash/crash_consumer.h -- the consumer of the crash test: speaks Kafka to a simulated port, hangs up when it
  * likes, commits, and holds every record against what the source did. */
-#ifndef TESTS_E2E_SEAMS_CONSUMER_H
-#define TESTS_E2E_SEAMS_CONSUMER_H
+#ifndef TESTS_CRASH_CRASH_CONSUMER_H
+#define TESTS_CRASH_CRASH_CONSUMER_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -9,13 +9,14 @@
 #include "base/random.h"
 #include "dataplane/port_sim.h"
 #include "tests/dataplane/kafka_client.h"
-#include "tests/e2e/seams_source.h"
+#include "tests/crash/crash_source.h"
 #include "tests/e2e/stream_record.h"
 
-enum { CONSUMER_RECORDS_MAX = 1 << 20, CONSUMER_FRAME_BYTES = 4 << 20, CONSUMER_ARENA_BYTES = 1 << 20 };
+enum { CONSUMER_RECORDS_MAX = 1 << 20, CONSUMER_FRAME_BYTES = 4 << 20, CONSUMER_ARENA_BYTES = 1 << 20,
+       CONSUMER_COMMITS_MAX = 256 };
 
-struct seams_consumer {
-    const struct seams_source *source;
+struct crash_consumer {
+    const struct crash_source *source;
     struct random random;
     struct port_sim_peer *peer;   /* NULL: not connected */
     int16_t  asked;               /* key of the request under way; -1: none */
@@ -31,16 +32,18 @@ struct seams_consumer {
     uint64_t watermark;           /* the highest seen: the records below it must all come */
     bool     in_transaction;
     uint64_t row_count, transaction_count, ddl_count, read_again, connections;
-    int64_t  commit_asked, committed; /* -1: none; committed: the server said that it is kept */
+    int64_t  committed;           /* the newest that the server answered or showed; -1: none */
+    int64_t  asked_commit[CONSUMER_COMMITS_MAX]; /* asked since, unanswered or refused: may be kept or not, in order */
+    uint32_t asked_commit_count;
     uint64_t commits_found;
 };
 
-void seams_consumer_init(struct seams_consumer *c, const struct seams_source *source, uint64_t seed);
-void seams_consumer_fini(struct seams_consumer *c);
+void crash_consumer_init(struct crash_consumer *c, const struct crash_source *source, uint64_t seed);
+void crash_consumer_fini(struct crash_consumer *c);
 /* One step: connects, asks, or takes what came.  Fails the test when the channel breaks a promise. */
-void seams_consumer_step(struct seams_consumer *c, struct port *port);
-void seams_consumer_hang_up(struct seams_consumer *c);
+void crash_consumer_step(struct crash_consumer *c, struct port *port);
+void crash_consumer_hang_up(struct crash_consumer *c);
 /* Everything that the source did has come, and no transaction is open. */
-bool seams_consumer_has_all(const struct seams_consumer *c);
+bool crash_consumer_has_all(const struct crash_consumer *c);
 
 #endif

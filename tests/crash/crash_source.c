@@ -1,5 +1,5 @@
-/* tests/e2e/seams_source.c -- see seams_source.h */
-#include "tests/e2e/seams_source.h"
+/* tests/crash/crash_source.c -- see crash_source.h */
+#include "tests/crash/crash_source.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -12,13 +12,13 @@ static const char *keys[][STREAM_SIM_KEY_FIELDS] = {
     {"app", "kept", "PRIMARY", "id", "BTREE"},
     {"app", "other", "PRIMARY", "id", "BTREE"},
 };
-const char *const seams_tables[3] = {"kept", "other", "filtered"};
-const char *const seams_include[] = {"app.kept", "app.other", NULL};
+const char *const crash_tables[3] = {"kept", "other", "filtered"};
+const char *const crash_include[] = {"app.kept", "app.other", NULL};
 
-void seams_source_init(struct seams_source *s, const struct clock *clock, uint64_t seed)
+void crash_source_init(struct crash_source *s, const struct clock *clock, uint64_t seed)
 {
-    *s = (struct seams_source){.row = calloc(SEAMS_ROWS_MAX, sizeof *s->row),
-                               .transaction_end = calloc(SEAMS_ENDS_MAX, sizeof *s->transaction_end)};
+    *s = (struct crash_source){.row = calloc(CRASH_ROWS_MAX, sizeof *s->row),
+                               .transaction_end = calloc(CRASH_ENDS_MAX, sizeof *s->transaction_end)};
     ck_assert(s->row != NULL && s->transaction_end != NULL);
     random_init(&s->random, seed);
     stream_sim_source_init(&s->stream, clock, seed);
@@ -31,37 +31,37 @@ void seams_source_init(struct seams_source *s, const struct clock *clock, uint64
     binlog_maker_init(&s->maker, &s->stream);
 }
 
-void seams_source_fini(struct seams_source *s)
+void crash_source_fini(struct crash_source *s)
 {
     stream_sim_source_fini(&s->stream);
     free(s->row);
     free(s->transaction_end);
 }
 
-char seams_text_at(const struct expected_row *r, uint32_t index) { return (char)('a' + (r->id + index) % 26); }
+char crash_text_at(const struct expected_row *r, uint32_t index) { return (char)('a' + (r->id + index) % 26); }
 
-static void expect(struct seams_source *s, uint32_t table, uint32_t first_id, uint32_t count, uint32_t text_bytes)
+static void expect(struct crash_source *s, uint32_t table, uint32_t first_id, uint32_t count, uint32_t text_bytes)
 {
-    ck_assert_uint_lt(s->row_count + count, SEAMS_ROWS_MAX);
+    ck_assert_uint_lt(s->row_count + count, CRASH_ROWS_MAX);
     for (uint32_t i = 0; i < count; i++)
         s->row[s->row_count++] = (struct expected_row){table, first_id + i, text_bytes};
 }
 
-static void statement(struct seams_source *s, uint32_t table, bool is_large)
+static void statement(struct crash_source *s, uint32_t table, bool is_large)
 {
     struct random *r = &s->random;
     uint32_t id = (uint32_t)random_below(r, 1000000);
     uint32_t rows = 1 + (uint32_t)random_below(r, 5), text_bytes = (uint32_t)random_below(r, 200);
     if (is_large) rows = 60, text_bytes = 500;
     if (random_below(r, 80) == 0) rows = 1, text_bytes = 40000; /* larger than a chunk */
-    binlog_maker_table_map(&s->maker, 100 + table, "app", seams_tables[table]);
+    binlog_maker_table_map(&s->maker, 100 + table, "app", crash_tables[table]);
     binlog_maker_write(&s->maker, 100 + table, id, rows, text_bytes);
     if (table != 2) expect(s, table, id, rows, text_bytes);
 }
 
 enum ending { COMMITTED, ROLLED_BACK, UNFINISHED };
 
-static void transaction(struct seams_source *s, enum ending ending)
+static void transaction(struct crash_source *s, enum ending ending)
 {
     struct random *r = &s->random;
     bool     only_filtered = random_below(r, 4) == 0, is_large = random_below(r, 25) == 0;
@@ -77,12 +77,12 @@ static void transaction(struct seams_source *s, enum ending ending)
     }
     binlog_maker_xid(&s->maker);
     if (s->row_count > before) {
-        ck_assert_uint_lt(s->transaction_count, SEAMS_ENDS_MAX);
+        ck_assert_uint_lt(s->transaction_count, CRASH_ENDS_MAX);
         s->transaction_end[s->transaction_count++] = s->row_count;
     }
 }
 
-void seams_source_step(struct seams_source *s)
+void crash_source_step(struct crash_source *s)
 {
     if (s->is_crashing) { /* the source comes back: what was begun never happened, its GTID is used again */
         s->is_crashing = false;

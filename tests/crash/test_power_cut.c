@@ -10,7 +10,7 @@
 #include "base/random.h"
 #include "tests/storage/rig.h"
 
-static unsigned long first_history = 1, history_count = 300;
+static unsigned long first_history = 1, history_count = 500;
 
 /* What the history has shown to readers, and where its transactions end. */
 struct witness {
@@ -157,7 +157,7 @@ int main(int argc, char **argv)
         history_count = strtoul(argv[2], NULL, 10);
     }
     log_set_level(LOG_LEVEL_COUNT); /* errors are what is tested */
-    Suite *s = suite_create("storage");
+    Suite *s = suite_create("crash");
     TCase *c = tcase_create("power cuts");
     tcase_set_timeout(c, 0);
     tcase_add_test(c, what_was_visible_is_kept);
