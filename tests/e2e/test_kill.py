@@ -6,7 +6,7 @@ A seeded workload (workload.py) runs on a real server while millraced is killed 
 be what the generator counted.
 
 usage: test_kill.py [--kind KIND] [--changes N] [--kills N] [--seed N]
-The full form: --changes 200000 --kills 20, on mariadb-10.11, mysql-5.7 and mysql-9.7 (./check --long runs both).
+The long form: --changes 400000 --kills 200, on mariadb-10.11, mysql-5.7 and mysql-9.7 (./check --long runs all).
 """
 import argparse
 import sys
@@ -65,5 +65,5 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int)
     options = parser.parse_args()
     if IS_LONG:
-        options.changes, options.kills = 200000, 20
+        options.changes, options.kills = 400000, 200
     sys.exit(main(test_kill, options.seed, kind=options.kind, changes=options.changes, kills=options.kills))
