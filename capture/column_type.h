@@ -9,8 +9,8 @@
 #include "capture/schema.h"
 #include "formats/change_event.h"
 
-/* column_type_parse fills type, is_unsigned, precision and scale of `column`, and special, is_compressed and prefix_bytes of
- * `extra`, from `extra->type_text`.  ERR_UNSUPPORTED: not a type we know.  Any thread. */
+/* column_type_parse fills type, is_unsigned, precision and scale of `column`, and special, is_compressed and
+ * prefix_bytes of `extra`, from `extra->type_text`.  ERR_UNSUPPORTED: not a type we know.  Any thread. */
 NODISCARD enum err column_type_parse(struct change_column *column, struct schema_column *extra);
 
 /* How many labels an ENUM or SET lists, and how many bytes their texts take with a NUL each; 0 for other types. */

@@ -2,8 +2,8 @@
  * catalog_apply's part (capture/catalog.h).
  *
  * Grammar: the MySQL Reference Manual 5.1 to 9.x and the MariaDB Knowledge Base, "Data Definition Statements".  What
- * follows the grammar without changing a definition (defaults, comments, expressions, partitions, options) is read over.
- * A word that is in neither is an error that names the place: nothing is guessed. */
+ * follows the grammar without changing a definition (defaults, comments, expressions, partitions, options) is read
+ * over.  A word that is in neither is an error that names the place: nothing is guessed. */
 #ifndef CAPTURE_DDL_H
 #define CAPTURE_DDL_H
 

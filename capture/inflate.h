@@ -25,14 +25,15 @@ void inflate_stream_close(struct inflate_stream *s); /* NULL: nothing */
  * another algorithm; ERR_NO_MEMORY. */
 NODISCARD enum err inflate_stream_begin(struct inflate_stream *s, const uint8_t *in, size_t size);
 
-/* More bytes behind those from *at to *end, which move (what lay before *at is lost); none at first.  ERR_CORRUPT: the stream is broken or done; ERR_TOO_LARGE: the window is full; ERR_NO_MEMORY. */
+/* More bytes behind those from *at to *end, which move (what lay before *at is lost); none at first.  ERR_CORRUPT: the
+ * stream is broken or done; ERR_TOO_LARGE: the window is full; ERR_NO_MEMORY. */
 NODISCARD enum err inflate_stream_more(struct inflate_stream *s, const uint8_t **at, const uint8_t **end);
 
 /* Is everything unpacked? */
 bool inflate_stream_is_done(const struct inflate_stream *s);
 
-/* An event's packed part at once, behind a copy of the bytes that stand before it.  `*out` is malloc'd, the caller frees
- * it.  ERR_TOO_LARGE: the part has more than `size_max`; ERR_CORRUPT, ERR_UNSUPPORTED, ERR_NO_MEMORY. */
+/* An event's packed part at once, behind a copy of the bytes that stand before it.  `*out` is malloc'd, the caller
+ * frees it.  ERR_TOO_LARGE: the part has more than `size_max`; ERR_CORRUPT, ERR_UNSUPPORTED, ERR_NO_MEMORY. */
 NODISCARD enum err inflate_event(const uint8_t *before, size_t before_bytes, const uint8_t *in, size_t size,
                                  size_t size_max, uint8_t **out, size_t *out_bytes);
 

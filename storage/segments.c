@@ -19,7 +19,7 @@ void segment_prepare(struct log *l)
 {
     struct writer *w = &l->writer;
     if (w->prepared_file >= 0 || w->preparing || w->prepare_error.code != ERR_OK || w->state == WRITER_FAILED) return;
-    /* A removed segment's file again: its blocks are allocated and written, so that writing them changes no metadata. */
+    /* A removed segment's file again: its blocks are allocated and written, so that writing changes no metadata. */
     bool recycles = w->spare != 0 && readers_passed(l->storage, w->spare_epoch);
     uint64_t number = recycles ? w->spare : ++w->number;
     struct job j = {.kind = JOB_PREPARE, .log = l, .file = -1, .number = number, .position = log_segment_bytes(l)};
@@ -70,7 +70,8 @@ bool segment_roll(struct log *l, uint64_t base_offset)
                     "the log has as many segments as there may be: raise segment_bytes or shorten the retention");
         return false;
     }
-    struct job j = {.kind = JOB_PROMOTE, .log = l, .file = -1, .number = w->prepared_number, .segment_base = base_offset};
+    struct job j = {
+        .kind = JOB_PROMOTE, .log = l, .file = -1, .number = w->prepared_number, .segment_base = base_offset};
     w->promoting = true;
     job_send(l->storage, &j); /* first: what becomes durable in the new segment waits for its name */
     seal_active(l);

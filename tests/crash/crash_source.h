@@ -1,5 +1,5 @@
-/* tests/crash/crash_source.h -- the source of the crash test: a simulated binlog that grows, and what a channel must make
- * of it. */
+/* tests/crash/crash_source.h -- the source of the crash test: a simulated binlog that grows, and what a channel must
+ * make of it. */
 #ifndef TESTS_CRASH_CRASH_SOURCE_H
 #define TESTS_CRASH_CRASH_SOURCE_H
 

@@ -1,5 +1,5 @@
 /* Goal: the file of a removed segment is written again, and nobody is ever shown what it held: not a recovery after a
- * loss of power whose tail is followed by old, valid batches, not a reader that was in the middle of the old segment. */
+ * loss of power whose tail is followed by old, valid batches, not a reader that was inside the old segment. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
