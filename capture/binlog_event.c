@@ -42,6 +42,7 @@ enum err binlog_format_decode(struct cursor body, struct binlog_format *out)
         if (f.checksum > BINLOG_CHECKSUM_CRC32) return ERR_UNSUPPORTED;
     }
     if (types > BINLOG_EVENT_TYPES_MAX) return ERR_CORRUPT;
+    f.version_number = number;
     f.type_count = (uint8_t)types;
     memcpy(f.post_header, body.at, types);
     *out = f;
@@ -127,11 +128,11 @@ static void query_status_decode(struct cursor vars, struct binlog_query *q)
     q->has_status = flags2 && sql_mode;
 }
 
-enum err binlog_query_decode(struct cursor body, const struct binlog_format *format, struct binlog_query *out)
+enum { QUERY_FIXED_BYTES = 13, LOAD_QUERY_FIXED_BYTES = QUERY_FIXED_BYTES + 4 + 4 + 4 + 1 };
+
+static enum err query_decode(struct cursor body, uint8_t fixed, struct binlog_query *out)
 {
-    enum { QUERY_FIXED_BYTES = 13, QUERY_FIXED_BYTES_V3 = 11 };
     struct binlog_query q = {0};
-    uint8_t fixed = binlog_post_header(format, BINLOG_QUERY, QUERY_FIXED_BYTES);
     q.thread_id = (uint32_t)cursor_le(&body, 4);
     cursor_le(&body, 4); /* execution time */
     q.database_bytes = (size_t)cursor_le(&body, 1);
@@ -149,6 +150,11 @@ enum err binlog_query_decode(struct cursor body, const struct binlog_format *for
     return ERR_OK;
 }
 
+enum err binlog_query_decode(struct cursor body, const struct binlog_format *format, struct binlog_query *out)
+{
+    return query_decode(body, binlog_post_header(format, BINLOG_QUERY, QUERY_FIXED_BYTES), out);
+}
+
 enum err binlog_query_unpack(struct cursor body, const struct binlog_format *format, uint8_t **out, size_t *out_bytes)
 {
     enum { STATEMENT_BYTES_MAX = 1 << 30 };
@@ -157,6 +163,12 @@ enum err binlog_query_unpack(struct cursor body, const struct binlog_format *for
     const uint8_t *packed = (const uint8_t *)q.text;
     return inflate_event(body.at, (size_t)(packed - body.at), packed, q.text_bytes, STATEMENT_BYTES_MAX, out,
                          out_bytes);
+}
+
+enum err binlog_load_query_decode(struct cursor body, const struct binlog_format *format, struct binlog_query *out)
+{
+    uint8_t fixed = binlog_post_header(format, BINLOG_EXECUTE_LOAD_QUERY, LOAD_QUERY_FIXED_BYTES);
+    return fixed < LOAD_QUERY_FIXED_BYTES ? ERR_CORRUPT : query_decode(body, fixed, out);
 }
 
 enum err binlog_gtid_decode(struct cursor body, struct binlog_gtid *out)
@@ -174,6 +186,85 @@ enum err binlog_gtid_decode(struct cursor body, struct binlog_gtid *out)
         g.commit_us = cursor_le(&body, COMMIT_TIME_BYTES) & ~has_original_time;
     }
     *out = g;
+    return ERR_OK;
+}
+
+/* MySQL's variable-length number: as many further bytes as the first has trailing ones, the value above them. */
+static uint64_t cursor_prefix_varint(struct cursor *c)
+{
+    uint8_t first = (uint8_t)cursor_le(c, 1);
+    unsigned more = 0;
+    while (more < 8 && (first >> more & 1) != 0) more++;
+    uint64_t low = more < 7 ? (uint64_t)first >> (more + 1) : 0;
+    uint64_t high = more > 0 ? cursor_le(c, more) : 0;
+    return more < 8 ? high << (7 - more) | low : high;
+}
+
+enum gtid_field {
+    GTID_FIELD_FLAGS,
+    GTID_FIELD_UUID,
+    GTID_FIELD_NUMBER,
+    GTID_FIELD_TAG,
+    GTID_FIELD_LAST_COMMITTED,
+    GTID_FIELD_SEQUENCE,
+    GTID_FIELD_COMMIT_TIME,
+    GTID_FIELD_LAST_KNOWN = 11, /* the ticket of a group commit */
+};
+
+static void gtid_tag_take(struct cursor *body, struct binlog_gtid *g)
+{
+    uint64_t size = cursor_prefix_varint(body);
+    const uint8_t *tag = size < sizeof g->tag ? cursor_take(body, size) : NULL;
+    if (tag == NULL || memchr(tag, 0, size) != NULL) {
+        body->failed = true;
+        return;
+    }
+    memcpy(g->tag, tag, size);
+    g->tag[size] = '\0';
+}
+
+enum err binlog_gtid_tagged_decode(struct cursor body, struct binlog_gtid *out)
+{
+    struct binlog_gtid g = {0};
+    uint64_t version = cursor_prefix_varint(&body);
+    cursor_prefix_varint(&body); /* size of the whole */
+    uint64_t last_needed = cursor_prefix_varint(&body);
+    if (body.failed) return ERR_TRUNCATED;
+    if (version != 1 || last_needed > GTID_FIELD_LAST_KNOWN) return ERR_UNSUPPORTED;
+    uint64_t seen = 0;
+    while (cursor_left(&body) > 0 && !body.failed) {
+        uint64_t field = cursor_prefix_varint(&body);
+        if (field > GTID_FIELD_COMMIT_TIME) break; /* fields come in the order of their numbers */
+        seen |= (uint64_t)1 << field;
+        switch (field) {
+        case GTID_FIELD_UUID:
+            for (unsigned i = 0; i < sizeof g.uuid; i++) g.uuid[i] = (uint8_t)cursor_prefix_varint(&body);
+            break;
+        case GTID_FIELD_NUMBER: {
+            uint64_t zigzag = cursor_prefix_varint(&body);
+            g.number = zigzag >> 1;
+            if ((zigzag & 1) != 0) return ERR_CORRUPT; /* below zero */
+            break;
+        }
+        case GTID_FIELD_TAG: gtid_tag_take(&body, &g); break;
+        case GTID_FIELD_COMMIT_TIME: g.commit_us = cursor_prefix_varint(&body); break;
+        default: cursor_prefix_varint(&body);
+        }
+    }
+    if (body.failed) return ERR_TRUNCATED;
+    const uint64_t needed = 1 << GTID_FIELD_UUID | 1 << GTID_FIELD_NUMBER | 1 << GTID_FIELD_TAG;
+    if ((seen & needed) != needed) return ERR_TRUNCATED;
+    *out = g;
+    return ERR_OK;
+}
+
+enum err binlog_incident_decode(struct cursor body, struct binlog_incident *out)
+{
+    struct binlog_incident i = {.kind = (uint16_t)cursor_le(&body, 2)};
+    i.text_bytes = (size_t)cursor_le(&body, 1);
+    i.text = (const char *)cursor_take(&body, i.text_bytes);
+    if (body.failed) return ERR_TRUNCATED;
+    *out = i;
     return ERR_OK;
 }
 

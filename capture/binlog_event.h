@@ -14,13 +14,15 @@
 #include "base/cursor.h"
 #include "base/err.h"
 #include "capture/binlog_header.h"
+#include "capture/gtid_set.h"
 
-enum { BINLOG_EVENT_TYPES_MAX = 255, BINLOG_SERVER_VERSION_BYTES = 50 };
+enum { BINLOG_EVENT_TYPES_MAX = 255, BINLOG_SERVER_VERSION_BYTES = 50, BINLOG_VERSION_5_1 = 0x050100 };
 enum binlog_checksum { BINLOG_CHECKSUM_NONE = 0, BINLOG_CHECKSUM_CRC32 = 1 };
 
 struct binlog_format { /* FORMAT_DESCRIPTION: how the file's events are to be read */
     uint16_t binlog_version;
     char server_version[BINLOG_SERVER_VERSION_BYTES + 1];
+    uint32_t version_number; /* major << 16 | minor << 8 | patch */
     bool is_mariadb;
     uint8_t checksum; /* enum binlog_checksum */
     uint8_t type_count;
@@ -67,16 +69,24 @@ NODISCARD enum err binlog_query_decode(struct cursor body, const struct binlog_f
  * ERR_NO_MEMORY. */
 NODISCARD enum err binlog_query_unpack(struct cursor body, const struct binlog_format *format, uint8_t **out,
                                        size_t *out_bytes);
+/* EXECUTE_LOAD_QUERY: a QUERY of LOAD DATA, with more in its fixed part. */
+NODISCARD enum err binlog_load_query_decode(struct cursor body, const struct binlog_format *format,
+                                            struct binlog_query *out);
 
-struct binlog_gtid { /* GTID, ANONYMOUS_GTID */
+struct binlog_gtid { /* GTID, ANONYMOUS_GTID, GTID_TAGGED */
     uint8_t uuid[16];
     uint64_t number;
     uint64_t commit_us; /* when the server that we read from committed it; 0: not said (before 8.0.1) */
+    char tag[GTID_TAG_BYTES_MAX + 1]; /* "": none */
 };
 NODISCARD enum err binlog_gtid_decode(struct cursor body, struct binlog_gtid *out);
+/* MySQL 8.3 and later write a GTID with a tag in their own serialization format (mysql/serialization: numbers with
+ * their length in the low bits, fields by number).  ERR_UNSUPPORTED: it has a field that must be known and is not. */
+NODISCARD enum err binlog_gtid_tagged_decode(struct cursor body, struct binlog_gtid *out);
 
 enum binlog_mariadb_gtid_flags {
     MARIADB_GTID_STANDALONE = 1, /* one statement without a COMMIT */
+    MARIADB_GTID_GROUP_COMMIT = 2,
     MARIADB_GTID_DDL = 32,
     MARIADB_GTID_PREPARED_XA = 64,
     MARIADB_GTID_COMPLETED_XA = 128,
@@ -88,6 +98,12 @@ struct binlog_mariadb_gtid {
 };
 NODISCARD enum err binlog_mariadb_gtid_decode(struct cursor body, struct binlog_mariadb_gtid *out);
 
+struct binlog_incident { /* the source itself knows that its binlog lacks something */
+    uint16_t kind;
+    const char *text;
+    size_t text_bytes;
+};
+NODISCARD enum err binlog_incident_decode(struct cursor body, struct binlog_incident *out);
 
 /* "TRANSACTION_PAYLOAD", ...; "type 99" for what has no name.  The text is static or in a buffer per thread. */
 const char *binlog_event_name(uint8_t type);

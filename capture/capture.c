@@ -361,7 +361,8 @@ static enum err wait_for_tables(struct capture *c, struct err_msg *msg)
 static enum err look_ahead(struct capture *c, struct err_msg *msg)
 {
     struct follower *f = &c->follower;
-    struct read_ahead_door door = {c->stream, f->filter, &c->stop, f->statement, &f->horizon, &f->gtids};
+    struct read_ahead_door door = {c->stream, f->filter, &c->stop, f->statement,
+                                   &f->payload, c->config.packet_bytes_max, &f->horizon, &f->gtids};
     TRY(read_ahead(&c->ahead, &door, msg));
     if (c->ahead.wants_gtids) f->gtids_known = true;
     f->horizon.is_known = true;
@@ -546,6 +547,7 @@ static void counters_make(struct capture *c, struct counters *counters, struct f
     f->row_changes = counters_add(counters, COUNTER_COUNT, "capture_row_changes", label);
     f->transactions = counters_add(counters, COUNTER_COUNT, "capture_transactions", label);
     f->records = counters_add(counters, COUNTER_COUNT, "capture_records", label);
+    f->statement_events = counters_add(counters, COUNTER_COUNT, "capture_statement_events", label);
     f->commit_to_read_us = counters_add_histogram(counters, "stage_commit_to_read_us", label);
     a->read_to_encoded_us = counters_add_histogram(counters, "stage_read_to_encoded_us", label);
     a->stalls = counters_add(counters, COUNTER_COUNT, "capture_lease_stalls", label);
@@ -598,7 +600,9 @@ enum err capture_open_simulated(struct capture **out, const struct capture_confi
                                            .ddl_instance = config->ddl_instance,
                                            .format = record_format_find(config->format),
                                            .clock = clock,
+                                           .statements_are_errors = !config->statements_warn,
                                            .record_bytes_max = config->record_bytes_max,
+                                           .event_bytes_max = config->packet_bytes_max,
                                            .refresh = refresh_definitions,
                                            .refresh_context = c};
         struct log_appender_config appender = {.feed = feed,
@@ -658,5 +662,6 @@ uint64_t capture_memory_bytes(const struct capture_config *config)
 {
     uint64_t values = 2 * (uint64_t)SCHEMA_COLUMNS_MAX * sizeof(struct change_value);
     uint64_t arena = 2 * (uint64_t)config->record_bytes_max, scratch = 2 * (uint64_t)config->record_bytes_max;
-    return sizeof(struct capture) + values + arena + scratch + config->packet_bytes_max;
+    uint64_t payload = PAYLOAD_BUFFER_BYTES + PAYLOAD_WINDOW_BYTES;
+    return sizeof(struct capture) + values + arena + scratch + payload + config->packet_bytes_max;
 }

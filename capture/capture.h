@@ -21,6 +21,8 @@ struct capture_config { /* all strings are copied */
     const char *const *include;      /* patterns "db.table" with '*', NULL-terminated; at least one */
     const char *const *exclude;      /* NULL-terminated, may be NULL */
     bool        ddl_instance;        /* true: all DDL but account statements; false: of selected tables only */
+    bool        statements_warn;     /* row changes of a selected table logged as a statement (binlog_format=STATEMENT
+                                      * in a session) are a warning and lost; else an error */
     const char *format;              /* "dts-avro" */
     enum capture_start start;
     uint32_t    heartbeat_ms;        /* HEARTBEAT records, and the period asked from the source: 1000 */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+
 enum { ARENA_BYTES = 64 * 1024 };
 
 /* --- open and close --- */
@@ -35,6 +37,7 @@ void follower_close(struct follower *f)
     if (f->filter != NULL) filter_close(f->filter);
     row_arena_fini(&f->arena);
     log_appender_close(&f->appender);
+    payload_reader_free(&f->payload);
     horizon_free(&f->horizon);
     gtid_set_free(&f->gtids);
     free(f->before);
@@ -142,7 +145,7 @@ static enum err gtid_enters(struct follower *f)
 {
     const struct follower_transaction *t = &f->transaction;
     if (!t->has_gtid) return ERR_OK;
-    if (t->gtid_is_mysql) return gtid_set_add(&f->gtids, t->gtid_uuid, "", t->gtid_number, t->gtid_number);
+    if (t->gtid_is_mysql) return gtid_set_add(&f->gtids, t->gtid_uuid, t->gtid_tag, t->gtid_number, t->gtid_number);
     return gtid_set_add_domain(&f->gtids, t->gtid_domain, t->gtid_server_id, t->gtid_number);
 }
 
@@ -202,6 +205,10 @@ static enum err on_format(struct follower *f, const struct binlog_header *h, str
     if (e != ERR_OK)
         return err_set(msg, e, "%s begins with a FORMAT_DESCRIPTION event that cannot be read: %s", f->at.file,
                        err_text(e));
+    if (format.version_number < BINLOG_VERSION_5_1)
+        return err_set(msg, ERR_UNSUPPORTED,
+                       "%s was written by MySQL %s: there are no row changes in a binlog before 5.1", f->at.file,
+                       format.server_version);
     if (f->expect_format_time_s != 0 && f->expect_format_time_s != h->timestamp_s)
         return err_set(msg, ERR_SOURCE_HISTORY,
                        "%s on the source was begun at another time (%u) than the one capture read (%u): the "
@@ -239,7 +246,10 @@ static enum err on_gtid(struct follower *f, const struct binlog_header *h, uint6
                         struct err_msg *msg)
 {
     struct binlog_gtid g;
-    if (binlog_gtid_decode(body, &g) != ERR_OK) return wrong_place(f, h, msg);
+    enum err e = h->type == BINLOG_GTID_TAGGED ? binlog_gtid_tagged_decode(body, &g) : binlog_gtid_decode(body, &g);
+    if (e != ERR_OK)
+        return err_set(msg, e, "a %s event before %s:%" PRIu64 " cannot be read: %s", binlog_event_name(h->type),
+                       f->at.file, f->at.position, err_text(e));
     if (transaction_step(&f->machine, TRANSACTION_ON_GTID) == TRANSACTION_WRONG) return wrong_place(f, h, msg);
     transaction_starts(f, start);
     struct follower_transaction *t = &f->transaction;
@@ -248,7 +258,8 @@ static enum err on_gtid(struct follower *f, const struct binlog_header *h, uint6
     t->has_gtid = t->gtid_is_mysql = true;
     memcpy(t->gtid_uuid, g.uuid, sizeof t->gtid_uuid);
     t->gtid_number = g.number;
-    gtid_text(g.uuid, "", g.number, t->gtid);
+    memcpy(t->gtid_tag, g.tag, sizeof t->gtid_tag);
+    gtid_text(g.uuid, g.tag, g.number, t->gtid);
     return ERR_OK;
 }
 
@@ -285,10 +296,6 @@ static enum err on_gtid_set(struct follower *f, const struct binlog_header *h, s
     enum err e = h->type == BINLOG_PREVIOUS_GTIDS ? gtid_set_from_previous_gtids(&f->gtids, body)
                                                   : gtid_set_from_gtid_list(&f->gtids, body);
     f->gtids_known = e == ERR_OK;
-    if (e == ERR_UNSUPPORTED) { /* tags: such a set is not written to the log */
-        gtid_set_clear(&f->gtids);
-        return ERR_OK;
-    }
     return e == ERR_OK ? ERR_OK
                        : err_set(msg, e, "a %s event in %s cannot be read", binlog_event_name(h->type), f->at.file);
 }
@@ -313,7 +320,7 @@ static bool ddl_is_selected(const struct follower *f, const struct binlog_query 
 }
 
 /* Rows that were written as a statement cannot be followed: for a selected table that is a lost change. */
-static enum err statement_change(const struct follower *f, const struct binlog_query *q, struct err_msg *msg)
+static enum err statement_change(struct follower *f, const struct binlog_query *q, struct err_msg *msg)
 {
     const struct statement *st = f->statement;
     bool concerns =
@@ -323,10 +330,14 @@ static enum err statement_change(const struct follower *f, const struct binlog_q
         concerns |= filter_selects(f->filter, n->database, strlen(n->database), n->table, strlen(n->table));
     }
     if (!concerns) return ERR_OK;
-    return err_set(msg, ERR_SOURCE_CONFIG,
-                   "at %s:%" PRIu64 " the source wrote a statement instead of row changes (\"%.*s\"): set "
-                   "binlog_format=ROW for all its sessions",
-                   f->at.file, f->at.position, q->text_bytes > 100 ? 100 : (int)q->text_bytes, q->text);
+    enum err e = err_set(msg, ERR_SOURCE_CONFIG,
+                         "at %s:%" PRIu64 " the source wrote a statement instead of row changes (\"%.*s\"): set "
+                         "binlog_format=ROW for all its sessions",
+                         f->at.file, f->at.position, q->text_bytes > 100 ? 100 : (int)q->text_bytes, q->text);
+    if (f->config.statements_are_errors) return e;
+    counter_add(f->config.statement_events, 1);
+    log_warn("capture", "channel %s: changes are LOST: %s", f->config.channel, msg->text);
+    return ERR_OK;
 }
 
 /* Definitions that a statement changes are those behind it: are the ones we hold?  ERR_AGAIN: no. */
@@ -431,6 +442,18 @@ static enum err on_query_compressed(struct follower *f, const struct binlog_head
     return e;
 }
 
+/* LOAD DATA as a statement: the file's bytes came before it, and are of no use without it. */
+static enum err on_load_query(struct follower *f, struct cursor body, struct err_msg *msg)
+{
+    struct binlog_query q;
+    if (transaction_step(&f->machine, TRANSACTION_ON_CHANGE) != TRANSACTION_CHANGES ||
+        binlog_load_query_decode(body, &f->format, &q) != ERR_OK)
+        return err_set(msg, ERR_CORRUPT, "an EXECUTE_LOAD_QUERY event before %s:%" PRIu64 " cannot be read",
+                       f->at.file, f->at.position);
+    statement_classify(f->statement, q.text, q.text_bytes, q.database, q.database_bytes);
+    return statement_change(f, &q, msg);
+}
+
 /* --- rows --- */
 
 static enum err definition_missing(const struct follower *f, const struct table_entry *entry, uint64_t start,
@@ -495,34 +518,52 @@ static enum err unsupported(const struct follower *f, const struct binlog_header
     const char *mend = "";
     switch (h->type) {
     case BINLOG_XA_PREPARE: return xa_unsupported(f, msg);
-    case BINLOG_TRANSACTION_PAYLOAD: mend = "; SET GLOBAL binlog_transaction_compression=OFF on the source"; break;
     case BINLOG_PARTIAL_UPDATE_ROWS: mend = "; SET GLOBAL binlog_row_value_options='' on the source"; break;
-    case BINLOG_GTID_TAGGED: mend = "; use GTIDs without tags on the source"; break;
     case BINLOG_PRE_GA_WRITE:
     case BINLOG_PRE_GA_UPDATE:
     case BINLOG_PRE_GA_DELETE: mend = ": it was written by a MySQL 5.1 before 5.1.22; upgrade the source"; break;
-    case BINLOG_INCIDENT:
-        return err_set(msg, ERR_SOURCE_CONFIG,
-                       "the source notes at %s:%" PRIu64 " that changes may be missing from its binlog (INCIDENT): "
-                       "delete the channel and create it anew",
-                       f->at.file, f->at.position);
-    case BINLOG_LOAD:
-    case BINLOG_NEW_LOAD:
-    case BINLOG_CREATE_FILE:
-    case BINLOG_EXEC_LOAD:
-    case BINLOG_BEGIN_LOAD_QUERY:
-    case BINLOG_EXECUTE_LOAD_QUERY:
-    case BINLOG_APPEND_BLOCK:
-    case BINLOG_DELETE_FILE:
-        return err_set(msg, ERR_SOURCE_CONFIG,
-                       "at %s:%" PRIu64 " the source wrote a LOAD DATA statement instead of row changes: set "
-                       "binlog_format=ROW for all its sessions",
-                       f->at.file, f->at.position);
     default: break;
     }
     return err_set(msg, ERR_UNSUPPORTED,
-                   "the source's binlog has a %s event at %s:%" PRIu64 ", which is not supported yet%s", name,
-                   f->at.file, f->at.position, mend);
+                   "the source's binlog has a %s event at %s:%" PRIu64 ", which is not supported%s", name, f->at.file,
+                   f->at.position, mend);
+}
+
+static enum err on_incident(const struct follower *f, struct cursor body, struct err_msg *msg)
+{
+    struct binlog_incident i;
+    if (binlog_incident_decode(body, &i) != ERR_OK) i = (struct binlog_incident){0};
+    return err_set(msg, ERR_SOURCE_CONFIG,
+                   "the source notes at %s:%" PRIu64 " that changes may be missing from its binlog (INCIDENT %u: "
+                   "\"%.*s\"): delete the channel and create it anew",
+                   f->at.file, f->at.position, i.kind, (int)i.text_bytes, i.text_bytes > 0 ? i.text : "");
+}
+
+static enum err dispatch(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body,
+                         struct err_msg *msg);
+
+struct payload_place { /* of the compressed transaction that an event stands in */
+    struct follower *follower;
+    uint64_t start;
+    bool event_failed;
+};
+
+static enum err on_payload_event(void *context, const struct binlog_header *h, struct cursor body, struct err_msg *msg)
+{
+    struct payload_place *p = context;
+    enum err e = dispatch(p->follower, h, p->start, body, msg);
+    p->event_failed = e != ERR_OK;
+    return e;
+}
+
+static enum err on_payload(struct follower *f, uint64_t start, struct cursor body, struct err_msg *msg)
+{
+    struct payload_place place = {.follower = f, .start = start};
+    struct err_msg why = {0};
+    enum err e = payload_events(&f->payload, body, f->config.event_bytes_max, on_payload_event, &place, &why);
+    if (e == ERR_OK) return ERR_OK;
+    return err_set(msg, e, place.event_failed ? "%s" : "%s (the TRANSACTION_PAYLOAD event before %s:%" PRIu64 ")",
+                   why.text, f->at.file, f->at.position);
 }
 
 static enum err dispatch(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body,
@@ -544,6 +585,7 @@ static enum err dispatch(struct follower *f, const struct binlog_header *h, uint
             f->at.file);
     switch (h->type) {
     case BINLOG_GTID:
+    case BINLOG_GTID_TAGGED:
     case BINLOG_ANONYMOUS_GTID: return on_gtid(f, h, start, body, msg);
     case BINLOG_MARIADB_GTID: return on_mariadb_gtid(f, h, start, body, msg);
     case BINLOG_PREVIOUS_GTIDS:
@@ -564,6 +606,12 @@ static enum err dispatch(struct follower *f, const struct binlog_header *h, uint
     case BINLOG_MARIADB_WRITE_ROWS_COMPRESSED:
     case BINLOG_MARIADB_UPDATE_ROWS_COMPRESSED:
     case BINLOG_MARIADB_DELETE_ROWS_COMPRESSED: return on_rows(f, h, body, msg);
+    case BINLOG_TRANSACTION_PAYLOAD: return on_payload(f, start, body, msg);
+    case BINLOG_EXECUTE_LOAD_QUERY: return on_load_query(f, body, msg);
+    case BINLOG_INCIDENT: return on_incident(f, body, msg);
+    case BINLOG_BEGIN_LOAD_QUERY:
+    case BINLOG_APPEND_BLOCK:
+    case BINLOG_DELETE_FILE: /* what a LOAD DATA statement reads */
     case BINLOG_ROWS_QUERY:
     case BINLOG_MARIADB_ANNOTATE_ROWS:
     case BINLOG_MARIADB_CHECKPOINT:

@@ -19,6 +19,7 @@
 #include "capture/gtid_set.h"
 #include "capture/horizon.h"
 #include "capture/log_appender.h"
+#include "capture/payload.h"
 #include "capture/row_decode.h"
 #include "capture/schema.h"
 #include "capture/source_facts.h"
@@ -32,14 +33,16 @@ struct follower_config { /* borrowed */
     const char *channel;
     const char *const *include, *const *exclude;
     bool ddl_instance;
+    bool statements_are_errors; /* row changes logged as a statement: an error, else a warning */
     const struct record_format *format;
     const struct clock *clock;
     uint32_t record_bytes_max;
+    uint64_t event_bytes_max; /* of an event within a compressed transaction */
     /* A selected table's definition changes at f->at, between transactions: reads the definitions if the source stands
      * still there and sets f->horizon.  ERR_AGAIN: it has moved on. */
     enum err (*refresh)(void *context, struct err_msg *msg);
     void *refresh_context;
-    struct counter *row_changes, *transactions, *records;
+    struct counter *row_changes, *transactions, *records, *statement_events;
     struct histogram *commit_to_read_us;
 };
 
@@ -48,6 +51,7 @@ struct follower_transaction { /* the one under way */
     bool is_dead;            /* it is known to end without its changes: nothing of it is sent */
     bool has_gtid, gtid_is_mysql;
     uint8_t gtid_uuid[16];
+    char gtid_tag[GTID_TAG_BYTES_MAX + 1];
     uint64_t gtid_number;
     uint32_t gtid_domain, gtid_server_id;
     char gtid[GTID_TEXT_BYTES]; /* "" if none */
@@ -68,6 +72,7 @@ struct follower {
     struct row_arena arena;
     struct change_value *before, *after; /* SCHEMA_COLUMNS_MAX each */
     struct statement *statement;
+    struct payload_reader payload;
     struct source_facts facts;
     struct change_source source;
     struct horizon horizon;

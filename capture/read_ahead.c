@@ -24,27 +24,25 @@ static enum err gtid_settle(struct read_ahead *r, const struct read_ahead_door *
 {
     if (!r->gtid_pending) return ERR_OK;
     r->gtid_pending = false;
-    return gtid_set_add(door->gtids, r->gtid.uuid, "", r->gtid.number, r->gtid.number);
+    return gtid_set_add(door->gtids, r->gtid.uuid, r->gtid.tag, r->gtid.number, r->gtid.number);
 }
 
 static enum err look_gtids(struct read_ahead *r, const struct read_ahead_door *door, const struct binlog_header *h,
                            struct cursor body)
 {
     switch (h->type) {
-    case BINLOG_PREVIOUS_GTIDS: {
-        if (strcmp(r->at.file, r->from.file) != 0) return ERR_OK;
-        enum err e = gtid_set_from_previous_gtids(door->gtids, body);
-        return e == ERR_UNSUPPORTED ? ERR_OK : e;
-    }
+    case BINLOG_PREVIOUS_GTIDS:
+        return strcmp(r->at.file, r->from.file) == 0 ? gtid_set_from_previous_gtids(door->gtids, body) : ERR_OK;
     case BINLOG_FORMAT_DESCRIPTION:
     case BINLOG_ROTATE:
     case BINLOG_STOP:
         if (h->next_position != 0) r->gtid_pending = false; /* the source crashed: it never happened */
         return ERR_OK;
     case BINLOG_GTID:
+    case BINLOG_GTID_TAGGED:
         TRY(gtid_settle(r, door));
         if (is_behind_from(r)) return ERR_OK; /* its own transaction begins at or behind `from` */
-        TRY(binlog_gtid_decode(body, &r->gtid));
+        TRY(h->type == BINLOG_GTID ? binlog_gtid_decode(body, &r->gtid) : binlog_gtid_tagged_decode(body, &r->gtid));
         r->gtid_pending = r->gtid.number != 0;
         return ERR_OK;
     default: return ERR_OK;
@@ -100,7 +98,7 @@ static enum err look_transaction(struct read_ahead *r, const struct read_ahead_d
 {
     struct binlog_mariadb_gtid gtid;
     switch (h->type) {
-    case BINLOG_GTID: case BINLOG_ANONYMOUS_GTID: case BINLOG_MARIADB_GTID:
+    case BINLOG_GTID: case BINLOG_GTID_TAGGED: case BINLOG_ANONYMOUS_GTID: case BINLOG_MARIADB_GTID:
         r->transaction = r->at;
         r->is_announced = true;
         r->is_open = h->type == BINLOG_MARIADB_GTID && binlog_mariadb_gtid_decode(body, &gtid) == ERR_OK &&
@@ -115,6 +113,20 @@ static enum err look_transaction(struct read_ahead *r, const struct read_ahead_d
     }
 }
 
+struct payload_look {
+    struct read_ahead *ahead;
+    const struct read_ahead_door *door;
+};
+
+/* An event within a compressed transaction: r->at is already behind it. */
+static enum err look_within(void *context, const struct binlog_header *h, struct cursor body, struct err_msg *msg)
+{
+    struct payload_look *look = context;
+    (void)msg;
+    TRY(look_transaction(look->ahead, look->door, h, body));
+    return h->type == BINLOG_QUERY ? look_query(look->ahead, look->door, body) : ERR_OK;
+}
+
 static enum err look_body(struct read_ahead *r, const struct read_ahead_door *door, const struct binlog_header *h,
                           struct cursor body)
 {
@@ -125,6 +137,11 @@ static enum err look_body(struct read_ahead *r, const struct read_ahead_door *do
     switch (h->type) {
     case BINLOG_ROTATE: return look_rotate(r, body);
     case BINLOG_QUERY: return look_query(r, door, body);
+    case BINLOG_TRANSACTION_PAYLOAD: {
+        struct payload_look look = {r, door};
+        return is_behind_from(r) ? payload_events(door->payload, body, door->event_bytes_max, look_within, &look, NULL)
+                                 : ERR_OK;
+    }
     case BINLOG_FORMAT_DESCRIPTION: r->format_known = true; return binlog_format_decode(body, &r->format);
     default: return ERR_OK;
     }

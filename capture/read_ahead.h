@@ -10,6 +10,7 @@
 #include "capture/filter.h"
 #include "capture/gtid_set.h"
 #include "capture/horizon.h"
+#include "capture/payload.h"
 #include "capture/source_stream.h"
 
 struct read_ahead { /* one look; survives a connection that breaks */
@@ -36,6 +37,8 @@ struct read_ahead_door { /* whom it works with, all borrowed */
     const struct filter *filter;
     const _Atomic bool *stop;
     struct statement *statement; /* scratch */
+    struct payload_reader *payload; /* scratch */
+    uint64_t event_bytes_max;
     struct horizon *horizon;
     struct gtid_set *gtids; /* becomes the set at `from` when that is wanted */
 };

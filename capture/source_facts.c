@@ -59,8 +59,7 @@ static enum err variable_row(void *context, const char *const *field, const size
                  {"server_uuid", f->server_uuid, sizeof f->server_uuid},
                  {"binlog_format", f->binlog_format, sizeof f->binlog_format},
                  {"binlog_row_image", f->row_image, sizeof f->row_image},
-                 {"binlog_row_value_options", f->row_value_options, sizeof f->row_value_options},
-                 {"binlog_transaction_compression", f->payload_compression, sizeof f->payload_compression}};
+                 {"binlog_row_value_options", f->row_value_options, sizeof f->row_value_options}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcasecmp(name, words[i].name) == 0) copy_field(words[i].out, words[i].size, field[1], bytes[1]);
     }
@@ -87,8 +86,7 @@ enum err source_facts_read(struct source_stream *s, const struct clock *clock, s
     TRY(s->ops->query(
         s,
         "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version','server_uuid','server_id','log_bin',"
-        "'binlog_format','binlog_row_image','lower_case_table_names','gtid_mode','binlog_row_value_options',"
-        "'binlog_transaction_compression')",
+        "'binlog_format','binlog_row_image','lower_case_table_names','gtid_mode','binlog_row_value_options')",
         variable_row, &f, msg));
     unsigned major = 0, minor = 0, patch = 0;
     sscanf(f.version, "%3u.%3u.%3u", &major, &minor, &patch);
@@ -126,10 +124,6 @@ enum err source_facts_check(const struct source_facts *f, uint32_t our_server_id
         return err_set(msg, ERR_SOURCE_CONFIG,
                        "binlog_row_value_options is PARTIAL_JSON on the source, which is not supported: "
                        "SET GLOBAL binlog_row_value_options=''");
-    if (is_on(f->payload_compression))
-        return err_set(msg, ERR_SOURCE_CONFIG,
-                       "the source compresses its binlog, which is not supported yet: SET GLOBAL "
-                       "binlog_transaction_compression=OFF");
     if (f->server_id == our_server_id)
         return err_set(msg, ERR_SOURCE_CONFIG,
                        "the channel's server id %u is the source's own; give the channel another one", our_server_id);

@@ -25,8 +25,7 @@ struct source_facts {
     char binlog_format[SOURCE_WORD_BYTES];
     char row_image[SOURCE_WORD_BYTES]; /* "" where the version has no such variable: images are full */
     char row_value_options[SOURCE_WORD_BYTES];
-    char payload_compression[SOURCE_WORD_BYTES]; /* MySQL's binlog_transaction_compression */
-    int64_t clock_ahead_ms;                     /* the source's clock less ours */
+    int64_t clock_ahead_ms; /* the source's clock less ours */
 };
 
 struct source_place { /* in the source's binlog */

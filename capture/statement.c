@@ -310,6 +310,27 @@ static void change_of(struct scan *s, struct statement *st, const struct context
     if (!take_word(s, "SET")) unknown(st); /* joins and aliases */
 }
 
+/* LOAD DATA [LOCAL] INFILE 'name' [REPLACE | IGNORE] INTO TABLE name ...; LOAD XML too. */
+static void load_of(struct scan *s, struct statement *st, const struct context *c)
+{
+    st->kind = STATEMENT_CHANGE;
+    while (take_any_word(s)) continue;
+    char quote = s->at < s->end ? *s->at : '\0';
+    bool has_name = quote == '\'' || quote == '"';
+    if (has_name) {
+        for (s->at++; s->at < s->end && *s->at != quote; s->at++) {
+            if (*s->at == '\\' && s->at + 1 < s->end) s->at++;
+        }
+        has_name = s->at < s->end;
+        s->at += has_name;
+    }
+    if (!take_word(s, "REPLACE")) take_word(s, "IGNORE");
+    if (has_name && take_word(s, "INTO") && take_word(s, "TABLE"))
+        tables(s, st, c, false);
+    else
+        unknown(st);
+}
+
 static bool transaction_word(struct scan *s, struct statement *st)
 {
     if (take_word(s, "BEGIN") || take_word(s, "START"))
@@ -380,7 +401,9 @@ void statement_classify(struct statement *out, const char *text, size_t text_byt
             out->kind = STATEMENT_TABLE;
             rename_tables(&s, out, &c);
         }
-    } else if (take_word(&s, "LOAD") || take_word(&s, "WITH") || take_word(&s, "CALL") || take_word(&s, "DO")) {
+    } else if (take_word(&s, "LOAD")) {
+        load_of(&s, out, &c);
+    } else if (take_word(&s, "WITH") || take_word(&s, "CALL") || take_word(&s, "DO")) {
         out->kind = STATEMENT_CHANGE;
         unknown(out);
     } else {

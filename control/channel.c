@@ -23,6 +23,7 @@ void channel_capture_config(const struct config *config, const struct channel_sp
         .include = (const char *const *)spec->include,
         .exclude = (const char *const *)spec->exclude,
         .ddl_instance = spec->ddl_instance,
+        .statements_warn = spec->statements_warn,
         .format = spec->format,
         .start = spec->start,
         .heartbeat_ms = HEARTBEAT_MS,

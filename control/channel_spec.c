@@ -145,6 +145,12 @@ static enum err take_choices(const json_t *body, struct channel_spec *spec, stru
             msg, ERR_INVALID,
             "ddl must be \"instance\" (all but account statements) or \"selected\" (of the selected tables)");
     spec->ddl_instance = strcmp(word, "instance") == 0;
+    TRY(take_text(body, "statement_events", "statement_events", 1, CHANNEL_FORMAT_MAX, "error", word, msg));
+    if (strcmp(word, "error") != 0 && strcmp(word, "warn") != 0)
+        return err_set(msg, ERR_INVALID,
+                       "statement_events must be \"error\" (changes logged as a statement stop the channel) or "
+                       "\"warn\" (they are lost, and counted)");
+    spec->statements_warn = strcmp(word, "warn") == 0;
     TRY(take_text(body, "format", "format", 1, CHANNEL_FORMAT_MAX, "dts-avro", spec->format, msg));
     if (record_format_find(spec->format) == NULL)
         return err_set(msg, ERR_INVALID, "format '%s' is not known: \"dts-avro\" is", spec->format);
@@ -186,7 +192,8 @@ static enum err take_spec(const json_t *body, const char *const *keys, struct ch
 
 enum err channel_spec_parse(const json_t *body, struct channel_spec *spec, struct err_msg *msg)
 {
-    static const char *const keys[] = {"name", "source", "tables", "start_at", "ddl", "format", NULL};
+    static const char *const keys[] = {"name", "source", "tables", "start_at", "ddl", "statement_events",
+                                       "format", NULL};
     return take_spec(body, keys, spec, msg);
 }
 
@@ -210,10 +217,11 @@ json_t *channel_spec_json(const struct channel_spec *spec, bool with_password)
     json_t *source = json_pack("{s:s, s:i, s:s, s:I}", "host", spec->host, "port", (int)spec->port, "user", spec->user,
                                "server_id", (json_int_t)spec->server_id);
     if (with_password) json_object_set_new(source, "password", json_string(spec->password));
-    return json_pack("{s:s, s:o, s:{s:o, s:o}, s:s, s:s, s:s}", "name", spec->name, "source", source, "tables",
+    return json_pack("{s:s, s:o, s:{s:o, s:o}, s:s, s:s, s:s, s:s}", "name", spec->name, "source", source, "tables",
                      "include", patterns_json(spec->include), "exclude", patterns_json(spec->exclude), "start_at",
                      spec->start == CAPTURE_START_NOW ? "now" : "earliest", "ddl",
-                     spec->ddl_instance ? "instance" : "selected", "format", spec->format);
+                     spec->ddl_instance ? "instance" : "selected", "statement_events",
+                     spec->statements_warn ? "warn" : "error", "format", spec->format);
 }
 
 static void hex_of(const uint8_t *bytes, size_t size, char *out)
@@ -261,7 +269,7 @@ static enum err take_life(const json_t *file, struct channel_life *life, struct 
 enum err channel_file_parse(const json_t *file, struct channel_spec *spec, struct channel_life *life,
                             struct err_msg *msg)
 {
-    static const char *const keys[] = {"name",       "source",  "tables",   "start_at",   "ddl",
+    static const char *const keys[] = {"name",       "source",  "tables",   "start_at",   "ddl", "statement_events",
                                        "format",     "version", "topic_id", "cluster_id", "is_checked",
                                        "is_started", "has_log", NULL};
     const json_t *version = json_object_get(file, "version");

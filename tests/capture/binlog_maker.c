@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zstd.h>
 
 #include "base/crc.h"
 #include "base/invariant.h"
@@ -17,8 +18,85 @@ void binlog_maker_init(struct binlog_maker *m, struct stream_sim_source *source)
     binlog_maker_file(m, true);
 }
 
+/* Within a payload: no checksum, and a position that means nothing. */
+static void payload_event_make(struct binlog_maker *m, uint8_t type, const void *body, size_t body_bytes)
+{
+    size_t size = BINLOG_HEADER_BYTES + body_bytes;
+    if (m->payload_bytes + size > m->payload_capacity) {
+        m->payload_capacity = 2 * (m->payload_bytes + size);
+        m->payload = realloc(m->payload, m->payload_capacity);
+        INVARIANT(m->payload != NULL);
+    }
+    struct sink out = sink_of(m->payload + m->payload_bytes, size);
+    sink_le(&out, m->now_s, 4);
+    sink_le(&out, type, 1);
+    sink_le(&out, 1, 4);
+    sink_le(&out, size, 4);
+    sink_le(&out, 77, 4);
+    sink_le(&out, 0, 2);
+    sink_bytes(&out, body, body_bytes);
+    INVARIANT(!out.failed);
+    m->payload_bytes += size;
+}
+
+void binlog_maker_payload_begin(struct binlog_maker *m)
+{
+    m->payload_capacity = 1024;
+    m->payload = malloc(m->payload_capacity);
+    INVARIANT(m->payload != NULL);
+    m->payload_bytes = 0;
+}
+
+static void lenenc(struct sink *out, uint64_t value)
+{
+    sink_le(out, 0xfe, 1);
+    sink_le(out, value, 8);
+}
+
+void binlog_maker_payload_end(struct binlog_maker *m, bool is_packed, size_t frame_bytes)
+{
+    size_t room = ZSTD_compressBound(m->payload_bytes) + m->payload_bytes + 64, packed = 0;
+    uint8_t *body = malloc(room), *bytes = m->payload, fields[64];
+    INVARIANT(body != NULL);
+    if (frame_bytes == 0) frame_bytes = m->payload_bytes;
+    uint8_t *at = body + sizeof fields;
+    room -= sizeof fields;
+    for (size_t from = 0; is_packed && from < m->payload_bytes; from += frame_bytes) {
+        size_t piece = m->payload_bytes - from < frame_bytes ? m->payload_bytes - from : frame_bytes;
+        packed += ZSTD_compress(at + packed, room - packed, bytes + from, piece, 3);
+    }
+    if (!is_packed) {
+        memcpy(at, bytes, m->payload_bytes);
+        packed = m->payload_bytes;
+    }
+    struct sink out = sink_of(fields, sizeof fields);
+    sink_le(&out, 2, 1);
+    sink_le(&out, is_packed ? 1 : 3, 1); /* bytes of the method's number: 255 needs a prefix */
+    if (is_packed)
+        sink_le(&out, 0, 1);
+    else
+        sink_le(&out, 0x00fffc, 3);
+    sink_le(&out, 3, 1);
+    sink_le(&out, 9, 1);
+    lenenc(&out, m->payload_bytes);
+    sink_le(&out, 1, 1);
+    sink_le(&out, 9, 1);
+    lenenc(&out, packed);
+    sink_le(&out, 0, 1);
+    size_t head = (size_t)(out.at - fields);
+    memcpy(at - head, fields, head);
+    m->payload = NULL;
+    binlog_maker_event(m, BINLOG_TRANSACTION_PAYLOAD, at - head, head + packed);
+    free(bytes);
+    free(body);
+}
+
 void binlog_maker_event(struct binlog_maker *m, uint8_t type, const void *body, size_t body_bytes)
 {
+    if (m->payload != NULL) {
+        payload_event_make(m, type, body, body_bytes);
+        return;
+    }
     size_t size = BINLOG_HEADER_BYTES + body_bytes + BINLOG_CHECKSUM_BYTES;
     uint8_t *event = malloc(size);
     INVARIANT(event != NULL);
@@ -27,8 +105,10 @@ void binlog_maker_event(struct binlog_maker *m, uint8_t type, const void *body, 
     sink_le(&out, type, 1);
     sink_le(&out, 1, 4);
     sink_le(&out, size, 4);
-    sink_le(&out, m->source->file[m->source->file_count - 1].size + size, 4);
-    sink_le(&out, 0, 2);
+    m->position += size + m->jump_bytes;
+    m->jump_bytes = 0;
+    sink_le(&out, m->position, 4);
+    sink_le(&out, m->flags, 2);
     sink_bytes(&out, body, body_bytes);
     sink_le(&out, crc32_zlib(0, event, size - BINLOG_CHECKSUM_BYTES), 4);
     INVARIANT(!out.failed);
@@ -58,6 +138,7 @@ void binlog_maker_file(struct binlog_maker *m, bool orderly)
         binlog_maker_event(m, BINLOG_ROTATE, body, 8 + strlen(name));
     }
     INVARIANT(stream_sim_file_begin(m->source, name) == ERR_OK);
+    m->position = BINLOG_FIRST_POSITION;
     format_description(m);
     uint8_t body[8 + 16 + 8 + 8 + 8];
     struct sink out = sink_of(body, sizeof body);
@@ -83,6 +164,47 @@ void binlog_maker_gtid(struct binlog_maker *m)
     sink_le(&out, 1, 8);
     if (m->commit_us != 0) sink_le(&out, m->commit_us, 7);
     binlog_maker_event(m, BINLOG_GTID, body, (size_t)(out.at - body));
+}
+
+/* MySQL's variable-length number of at most 8 bytes. */
+static void prefix_varint(struct sink *out, uint64_t value)
+{
+    unsigned more = 0;
+    while (more < 8 && value >> (7 * (more + 1)) != 0) more++;
+    if (more == 8) {
+        sink_le(out, 0xff, 1);
+        sink_le(out, value, 8);
+    } else {
+        sink_le(out, value << (more + 1) | ((1u << more) - 1), more + 1);
+    }
+}
+
+void binlog_maker_gtid_tagged(struct binlog_maker *m, const char *tag, uint64_t number)
+{
+    uint8_t body[160];
+    struct sink out = sink_of(body, sizeof body);
+    prefix_varint(&out, 1);
+    prefix_varint(&out, 100);
+    prefix_varint(&out, 0);
+    prefix_varint(&out, 0); /* flags */
+    prefix_varint(&out, 1);
+    prefix_varint(&out, 1);
+    for (unsigned i = 0; i < 16; i++) prefix_varint(&out, binlog_maker_uuid[i]);
+    prefix_varint(&out, 2);
+    prefix_varint(&out, 2 * number);
+    prefix_varint(&out, 3);
+    prefix_varint(&out, strlen(tag));
+    sink_bytes(&out, tag, strlen(tag));
+    prefix_varint(&out, 4); /* last committed */
+    prefix_varint(&out, 38);
+    prefix_varint(&out, 5); /* sequence number */
+    prefix_varint(&out, 40);
+    prefix_varint(&out, 6);
+    prefix_varint(&out, m->commit_us);
+    prefix_varint(&out, 8); /* bytes of the transaction */
+    prefix_varint(&out, 358);
+    INVARIANT(!out.failed);
+    binlog_maker_event(m, BINLOG_GTID_TAGGED, body, (size_t)(out.at - body));
 }
 
 void binlog_maker_query(struct binlog_maker *m, const char *database, const char *text)

@@ -3,6 +3,8 @@
 #ifndef TESTS_CAPTURE_BINLOG_MAKER_H
 #define TESTS_CAPTURE_BINLOG_MAKER_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/sink.h"
@@ -15,6 +17,11 @@ struct binlog_maker {
     uint64_t xid;
     uint32_t file_number;
     uint64_t commit_us; /* != 0: GTIDs carry it, as 8.0's do */
+    uint64_t position;   /* behind the newest event of the file */
+    uint16_t flags;      /* of the next events */
+    uint64_t jump_bytes; /* added to the position behind the next event: what the source left out */
+    uint8_t *payload; /* of the compressed transaction being made; NULL: none is */
+    size_t payload_bytes, payload_capacity;
 };
 
 enum { MAKER_TABLE_BYTES_MAX = 64 };
@@ -27,6 +34,12 @@ void binlog_maker_event(struct binlog_maker *m, uint8_t type, const void *body, 
 void binlog_maker_gtid(struct binlog_maker *m);
 void binlog_maker_query(struct binlog_maker *m, const char *database, const char *text);
 void binlog_maker_xid(struct binlog_maker *m);
+/* The events in between become one TRANSACTION_PAYLOAD, packed by zstd in pieces of `frame_bytes` (0: one frame), or as
+ * they are. */
+void binlog_maker_payload_begin(struct binlog_maker *m);
+void binlog_maker_payload_end(struct binlog_maker *m, bool is_packed, size_t frame_bytes);
+/* A GTID with a tag, as 8.3 writes it. */
+void binlog_maker_gtid_tagged(struct binlog_maker *m, const char *tag, uint64_t number);
 /* TABLE_MAP of (id INT NOT NULL, text TEXT). */
 void binlog_maker_table_map(struct binlog_maker *m, uint64_t table_id, const char *database, const char *table);
 /* One WRITE_ROWS event: rows `first_id` .. first_id + count - 1, each with a text of `text_bytes` made from its id. */
