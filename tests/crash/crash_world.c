@@ -140,6 +140,25 @@ static void power_on(struct crash_world *w)
     ck_abort_msg("the power never stays");
 }
 
+void crash_world_restart(struct crash_world *w)
+{
+    struct err_msg msg = {0};
+    capture_end(w);
+    dataplane_end(w);
+    if (storage_log_detach(w->storage, w->log, &msg) != ERR_OK) msg.code = ERR_OK; /* its disk failed: a crash's work */
+    if (storage_log_detach(w->storage, w->offsets_log, &msg) != ERR_OK) msg.code = ERR_OK;
+    storage_log_close(w->storage, w->log);
+    storage_log_close(w->storage, w->offsets_log);
+    storage_stop(w->storage);
+    counters_close(w->counters);
+    forget_resume(&w->offsets_resume);
+    w->storage = NULL;
+    w->restarts++;
+    crash_world_heal_disk(w);
+    if (disk_sim_is_dead(w->disk)) disk_sim_power_cycle(w->disk);
+    power_on(w);
+}
+
 /* --- what control does when a log stops --- */
 
 static enum err reattach(struct crash_world *w, struct err_msg *msg)

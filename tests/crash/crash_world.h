@@ -31,7 +31,7 @@ struct crash_world {
     struct dataplane *dataplane;
     struct port     *port; /* the dataplane's */
     /* What happened: */
-    uint64_t power_cuts, cuts_in_recovery, ailments, reattached;
+    uint64_t power_cuts, cuts_in_recovery, ailments, reattached, restarts;
 };
 
 /* A new disk, and the power on for the first time. */
@@ -40,10 +40,11 @@ void crash_world_fini(struct crash_world *w);
 /* One step of somebody, and what follows when the disk failed or its power is gone.  `source_lives`: the source may do
  * something new. */
 void crash_world_turn(struct crash_world *w, bool source_lives);
-/* Chances for the turns to come: the power goes after a few more changes of the disk; writes or syncs begin to fail,
- * and, with `heals`, end to do so. */
+/* The power goes after a few more changes of the disk; writes or syncs begin to fail; they do so no longer. */
 void crash_world_cut_power_soon(struct crash_world *w);
 void crash_world_ail_disk(struct crash_world *w);
 void crash_world_heal_disk(struct crash_world *w);
+/* A clean stop, as upon SIGTERM, and a start; the power may go meanwhile. */
+void crash_world_restart(struct crash_world *w);
 
 #endif

@@ -1,6 +1,6 @@
 /* Goal: the whole way, from the source's binlog to a consumer's answer, keeps its promises through anything that can
  * happen to it: power cuts at any change of the disk (also during recovery), a disk that is full or fails for a while,
- * lost connections on both sides, crashes of the source.
+ * clean restarts, lost connections on both sides, crashes of the source.
  * Method: seeded histories in a world of one thread (crash_world.h).  The consumer outlives the server: what it has
  * seen must never change, offsets are dense, transactions whole, answered commits kept, and in the end it has all that
  * the source did, once and in order.
@@ -36,18 +36,20 @@ START_TEST(the_consumer_sees_what_the_source_did)
     for (unsigned i = 0; i < TURNS; i++) {
         if (random_below(&w.random, 800) == 0) crash_world_cut_power_soon(&w);
         if (random_below(&w.random, 2500) == 0) crash_world_ail_disk(&w);
+        if (random_below(&w.random, 2500) == 0) crash_world_restart(&w);
         if (w.disk_ails && random_below(&w.random, 100) == 0) crash_world_heal_disk(&w);
         crash_world_turn(&w, true);
     }
     settle(&w);
     if (getenv("VERBOSE") != NULL)
-        printf("history %d: %llu rows, %llu records, %llu power cuts, %llu in recovery, %llu ailments, "
+        printf("history %d: %llu rows, %llu records, %llu power cuts, %llu in recovery, %llu ailments, %llu restarts, "
                "%llu source breaks, %llu reattached, %llu connections, %llu records again, %llu commits found\n", _i,
                (unsigned long long)w.consumer.row_count, (unsigned long long)w.consumer.next_offset,
                (unsigned long long)w.power_cuts, (unsigned long long)w.cuts_in_recovery,
-               (unsigned long long)w.ailments, (unsigned long long)w.source.stream.breaks,
-               (unsigned long long)w.reattached, (unsigned long long)w.consumer.connections,
-               (unsigned long long)w.consumer.read_again, (unsigned long long)w.consumer.commits_found);
+               (unsigned long long)w.ailments, (unsigned long long)w.restarts,
+               (unsigned long long)w.source.stream.breaks, (unsigned long long)w.reattached,
+               (unsigned long long)w.consumer.connections, (unsigned long long)w.consumer.read_again,
+               (unsigned long long)w.consumer.commits_found);
     crash_world_fini(&w);
 }
 END_TEST
