@@ -53,6 +53,8 @@ enum {
     NUMBER(uring_depth, 8, 4096, 128, "disk transfers in flight; bounds memory and the device's queue")                \
     NUMBER(reader_cache_bytes, CONFIG_MIB(1), CONFIG_GIB(1), CONFIG_MIB(16),                                           \
            "buffer of each serving thread for records that have left the hot tail")                                    \
+    NUMBER(cold_read_inflight_bytes_max, CONFIG_KIB(512), CONFIG_GIB(1), CONFIG_MIB(4),                                \
+           "reads of the past under way at once, all serving threads together: what a write may have to wait behind")  \
     NUMBER(batch_bytes_target, CONFIG_KIB(4), CONFIG_MIB(16), CONFIG_KIB(256),                                         \
            "under load a batch is finished at the first transaction end above this")                                   \
     NUMBER(record_bytes_max, CONFIG_KIB(64), 100000000, CONFIG_MIB(64),                                                \

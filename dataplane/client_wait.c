@@ -7,10 +7,11 @@ static void list_add(struct client_list *list, struct client *c)
 {
     INVARIANT(c->list == NULL);
     c->list = list;
-    c->list_previous = NULL;
-    c->list_next = list->first;
-    if (list->first != NULL) list->first->list_previous = c;
-    list->first = c;
+    c->list_previous = list->last;
+    c->list_next = NULL;
+    if (list->last != NULL) list->last->list_next = c;
+    else list->first = c;
+    list->last = c;
 }
 
 static void list_remove(struct client *c)
@@ -18,7 +19,8 @@ static void list_remove(struct client *c)
     if (c->list == NULL) return;
     if (c->list_previous == NULL) c->list->first = c->list_next;
     else c->list_previous->list_next = c->list_next;
-    if (c->list_next != NULL) c->list_next->list_previous = c->list_previous;
+    if (c->list_next == NULL) c->list->last = c->list_previous;
+    else c->list_next->list_previous = c->list_previous;
     c->list = NULL;
 }
 
@@ -89,10 +91,10 @@ void client_unwait(struct serve_lcore *s, struct client *c)
 
 unsigned client_list_wake(struct serve_lcore *s, struct client_list *list, uint32_t slot)
 {
-    /* The whole list is taken off first: a client that must wait again goes to the front of the list it came from. */
+    /* The whole list is taken off first: a client that must wait again goes to the end of the list it came from. */
     struct client_list taken = *list;
     unsigned count = 0;
-    list->first = NULL;
+    *list = (struct client_list){NULL, NULL};
     for (struct client *c = taken.first; c != NULL; c = c->list_next) c->list = &taken;
     while (taken.first != NULL) {
         struct client *c = taken.first;

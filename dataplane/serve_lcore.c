@@ -228,6 +228,7 @@ static void housekeeping(struct serve_lcore *s)
         if (may_idle && s->now_ns - c->active_ns > idle_ns) client_close(s, c, CLOSE_IDLE);
     }
     stalled_close(s);
+    log_reader_tidy(s->reader);
     counter_set(s->counters.refused, s->port->stats.refused);
     counter_set(s->counters.received_bytes, s->port->stats.received_bytes);
     counter_set(s->counters.copied_bytes, s->port->stats.copied_bytes);

@@ -63,7 +63,7 @@ enum close_cause {
     CLOSE_CAUSE_COUNT
 };
 
-struct client_list { struct client *first; };
+struct client_list { struct client *first, *last; }; /* the one that waits longest first: none is passed over */
 
 struct client { /* one connection */
     uint32_t slot;

@@ -103,9 +103,13 @@ uint64_t log_reader_excess_bytes(const struct log_reader *r);
 NODISCARD enum err log_reader_find_time(struct log_reader *r, struct log *l, int64_t timestamp_ms, uint64_t *offset,
                                         int64_t *found_ms);
 
-/* Finishes disk reads; not 0: a read that got ERR_AGAIN should be tried again.  A log_reader_release can be the cause:
- * ask once more between the last one and going to sleep. */
+/* Finishes disk reads; not 0: all reads that got ERR_AGAIN should be tried again, the one that waits longest first, for
+ * a few may use up what may be under way at once.  A log_reader_release can be the cause: ask once more between the
+ * last one and going to sleep. */
 unsigned log_reader_poll(struct log_reader *r);
+/* Closes files of segments and logs that were removed, whose space the disk keeps until then.  Now and then, between
+ * log_reader_quiesce and log_reader_rest. */
+void     log_reader_tidy(struct log_reader *r);
 /* Becomes readable when disk reads have ended; -1: never (simulated disk: poll each turn). */
 int      log_reader_fd(const struct log_reader *r);
 

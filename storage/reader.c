@@ -21,8 +21,9 @@ enum err log_reader_open(struct log_reader **out, struct storage *s, uint32_t re
     r->room_bytes = s->config.record_bytes_max + (64u << 10);
     r->room = malloc(r->room_bytes);
     enum err e = r->room == NULL ? err_set(msg, ERR_NO_MEMORY, "no memory for a log reader") : ERR_OK;
-    if (e == ERR_OK)
-        e = cache_init(&r->cache, s->disk, reader_cache_memory_bytes(&s->config) - s->config.record_bytes_max, msg);
+    const struct cache_config cache = {reader_cache_memory_bytes(&s->config) - s->config.record_bytes_max,
+                                       s->config.reader_inflight_bytes_max, reader_index};
+    if (e == ERR_OK) e = cache_init(&r->cache, s->disk, &cache, s->counters, msg);
     if (e != ERR_OK) {
         free(r->room);
         free(r);
@@ -81,6 +82,8 @@ enum err log_reader_read(struct log_reader *r, struct log *l, uint64_t offset, u
     *out = (struct log_slice){.next_offset = offset};
     if (atomic_load_explicit(&l->is_closing, memory_order_acquire)) return ERR_STATE;
     uint64_t high_watermark = log_high_watermark(l);
+    /* Retention moves the log start before it removes files or uses them again, and blocks are filled by
+     * log_reader_poll, before this: so no block of what is in range now holds another segment's bytes. */
     if (offset > high_watermark || offset < log_start_offset(l)) return ERR_OUT_OF_RANGE;
     if (offset == high_watermark) return ERR_OK;
     enum err e = hot_read(r, l, offset, high_watermark, bytes_max, first_batch_whole, cursor, out);
@@ -100,6 +103,17 @@ uint64_t log_reader_excess_bytes(const struct log_reader *r)
     uint32_t retired = atomic_load_explicit(&k->retired_shown, memory_order_relaxed), spare = k->pool.chunk_count / 2;
     return retired > spare ? (uint64_t)(retired - spare) * k->pool.chunk_bytes : 0;
 }
+
+static bool file_is_needed(void *storage, const struct cache_file *f)
+{
+    for (uint32_t i = 0; i < LOGS_MAX; i++) {
+        const struct log *l = log_at(storage, i);
+        if (l != NULL && log_incarnation(l) == f->incarnation) return !segment_is_gone(l, f->segment_base);
+    }
+    return false;
+}
+
+void log_reader_tidy(struct log_reader *r) { cache_tidy(&r->cache, file_is_needed, r->storage); }
 
 unsigned log_reader_poll(struct log_reader *r) { return cache_poll(&r->cache); }
 int      log_reader_fd(const struct log_reader *r) { return disk_queue_fd(r->cache.queue); }

@@ -6,7 +6,7 @@
 #include "storage/internal.h"
 #include "storage/reader_cache.h"
 
-enum { TIME_MEMOS = 16 };
+enum { TIME_MEMOS = 16, AHEAD_BLOCKS = 4 };
 #define PIN_IS_BLOCK 0x80000000u /* log_piece.pin: a block of the cache, else a chunk */
 
 /* A place in a segment file at which a batch begins. */
@@ -61,6 +61,12 @@ NODISCARD enum err cold_copy(struct log_reader *r, struct log *l, const struct c
 static inline uint64_t log_incarnation(const struct log *l)
 {
     return atomic_load_explicit(&l->incarnation, memory_order_acquire); /* pairs with recover */
+}
+
+/* Retention took the segment: its files are removed, or used again under other names. */
+static inline bool segment_is_gone(const struct log *l, uint64_t segment_base)
+{
+    return segment_base < log_start_offset(l);
 }
 
 /* cursors */

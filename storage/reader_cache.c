@@ -1,5 +1,6 @@
 #include "storage/reader_cache.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,11 +20,30 @@ uint64_t reader_cache_memory_bytes(const struct storage_config *config)
     return cache_bytes(config) + config->record_bytes_max;
 }
 
-enum err cache_init(struct reader_cache *c, struct disk *disk, uint64_t bytes, struct err_msg *msg)
+static void counters_init(struct cache_counters *c, struct counters *counters, uint32_t reader_index)
 {
-    *c = (struct reader_cache){.disk = disk};
+    char label[COUNTERS_LABEL_BYTES];
+    snprintf(label, sizeof label, "reader=%u", reader_index);
+    c->reads = counters_add(counters, COUNTER_COUNT, "storage_cold_reads", label);
+    c->read_bytes = counters_add(counters, COUNTER_COUNT, "storage_cold_read_bytes", label);
+    c->hits = counters_add(counters, COUNTER_COUNT, "storage_cold_hits", label);
+    c->waits = counters_add(counters, COUNTER_COUNT, "storage_cold_cap_waits", label);
+}
+
+static uint32_t reading_max(uint64_t inflight_bytes_max)
+{
+    uint64_t blocks = inflight_bytes_max / READER_BLOCK_BYTES;
+    if (inflight_bytes_max == 0 || blocks > READER_DEPTH) return READER_DEPTH;
+    return blocks < 1 ? 1 : (uint32_t)blocks;
+}
+
+enum err cache_init(struct reader_cache *c, struct disk *disk, const struct cache_config *config,
+                    struct counters *counters, struct err_msg *msg)
+{
+    *c = (struct reader_cache){.disk = disk, .reading_max = reading_max(config->inflight_bytes_max)};
     for (int i = 0; i < READER_FILES_MAX; i++) c->file[i].file = -1;
-    c->block_count = (uint32_t)(bytes / READER_BLOCK_BYTES);
+    counters_init(&c->counters, counters, config->reader_index);
+    c->block_count = (uint32_t)(config->bytes / READER_BLOCK_BYTES);
     c->mapped_bytes = (uint64_t)c->block_count * READER_BLOCK_BYTES;
     c->block = calloc(c->block_count, sizeof *c->block);
     void *at = mmap(NULL, c->mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -61,6 +81,11 @@ unsigned cache_poll(struct reader_cache *c)
     struct disk_done done[READER_DEPTH];
     unsigned count = disk_queue_poll(c->queue, done, READER_DEPTH), freed = c->has_freed ? 1 : 0;
     c->has_freed = false;
+    if (count > 0) { /* whoever waits asks again now */
+        c->was_capped = c->is_capped;
+        c->is_capped = false;
+        c->round = c->tick;
+    }
     for (unsigned i = 0; i < count; i++) {
         struct cache_block *b = &c->block[done[i].tag];
         struct cache_file *f = file_of(c, (uint32_t)(b->key >> 32));
@@ -93,15 +118,38 @@ static void file_drop(struct reader_cache *c, struct cache_file *f)
     f->file = -1;
 }
 
+void cache_tidy(struct reader_cache *c, bool (*is_needed)(void *context, const struct cache_file *f), void *context)
+{
+    for (int i = 0; i < READER_FILES_MAX; i++) {
+        struct cache_file *f = &c->file[i];
+        if (f->file >= 0 && f->reading == 0 && !is_needed(context, f)) file_drop(c, f);
+    }
+}
+
+static bool file_is(const struct cache_file *f, uint64_t incarnation, uint64_t segment_base, enum segment_file which)
+{
+    return f->file >= 0 && f->incarnation == incarnation && f->segment_base == segment_base && f->which == which;
+}
+
+static struct cache_file *file_use(struct reader_cache *c, struct cache_file *f)
+{
+    f->used = ++c->tick;
+    c->last_file = (uint32_t)(f - c->file);
+    return f;
+}
+
 enum err cache_open(struct reader_cache *c, uint64_t incarnation, const char *folder, uint64_t segment_base,
                     enum segment_file which, struct cache_file **out)
 {
-    struct cache_file *oldest = NULL;
+    struct cache_file *oldest = NULL, *last = &c->file[c->last_file];
+    if (file_is(last, incarnation, segment_base, which)) {
+        *out = file_use(c, last);
+        return ERR_OK;
+    }
     for (int i = 0; i < READER_FILES_MAX; i++) {
         struct cache_file *f = &c->file[i];
-        if (f->file >= 0 && f->incarnation == incarnation && f->segment_base == segment_base && f->which == which) {
-            f->used = ++c->tick;
-            *out = f;
+        if (file_is(f, incarnation, segment_base, which)) {
+            *out = file_use(c, f);
             return ERR_OK;
         }
         if (f->file >= 0 && f->reading > 0) continue;
@@ -119,8 +167,8 @@ enum err cache_open(struct reader_cache *c, uint64_t incarnation, const char *fo
         return disk_error(rc) == ERR_NOT_FOUND ? ERR_NOT_FOUND : ERR_IO;
     }
     if (oldest->file >= 0) file_drop(c, oldest);
-    *oldest = (struct cache_file){incarnation, segment_base, st.bytes, ++c->tick, which, ++c->file_keys, 0, file};
-    *out = oldest;
+    *oldest = (struct cache_file){incarnation, segment_base, st.bytes, 0, which, ++c->file_keys, 0, file};
+    *out = file_use(c, oldest);
     return ERR_OK;
 }
 
@@ -133,27 +181,43 @@ static uint64_t block_key(const struct cache_file *f, uint64_t position)
 
 static struct cache_block *block_find(struct reader_cache *c, uint64_t key)
 {
+    struct cache_block *last = &c->block[c->last_block];
+    if (last->key == key && last->state != BLOCK_FREE) return last;
     for (uint32_t i = 0; i < c->block_count; i++)
         if (c->block[i].key == key && c->block[i].state != BLOCK_FREE) return &c->block[i];
     return NULL;
 }
 
-static struct cache_block *block_victim(struct reader_cache *c)
+/* A free block, else the one whose last use is longest ago.  What nobody has had yet goes last.  What was used since
+ * reads last ended stays while others are under way, for more of those who waited may want it: else what is read for
+ * many is read for each. */
+static struct cache_block *block_victim(struct reader_cache *c, bool is_awaited)
 {
     struct cache_block *victim = NULL;
+    uint32_t new_count = 0;
     for (uint32_t i = 0; i < c->block_count; i++) {
         struct cache_block *b = &c->block[i];
-        if (b->state == BLOCK_FREE && b->pins == 0) return b;
+        if (b->state == BLOCK_FREE && b->pins == 0) {
+            victim = b;
+            break;
+        }
+        new_count += b->is_new;
         if (b->pins > 0 || b->state == BLOCK_READING) continue;
-        if (victim == NULL || b->used < victim->used) victim = b;
+        if (!is_awaited && (b->is_new || b->used > c->round)) continue;
+        if (victim == NULL || (victim->is_new && !b->is_new) ||
+            (victim->is_new == b->is_new && b->used < victim->used))
+            victim = b;
     }
-    return victim;
+    if (!is_awaited) return new_count < c->block_count / 2 ? victim : NULL;
+    bool is_wanted = victim != NULL && victim->state != BLOCK_FREE && (victim->is_new || victim->used > c->round);
+    return is_wanted && c->reading > 0 ? NULL : victim;
 }
 
 /* Starts to read a block; false: there is no place, or the queue is full. */
-static bool block_read(struct reader_cache *c, struct cache_file *f, uint64_t position, uint64_t limit)
+static bool block_read(struct reader_cache *c, struct cache_file *f, uint64_t position, uint64_t limit,
+                       bool is_awaited)
 {
-    struct cache_block *b = c->reading < READER_DEPTH ? block_victim(c) : NULL;
+    struct cache_block *b = block_victim(c, is_awaited);
     if (b == NULL) return false;
     uint64_t start = position / READER_BLOCK_BYTES * READER_BLOCK_BYTES;
     uint32_t valid = limit - start < READER_BLOCK_BYTES ? (uint32_t)(limit - start) : READER_BLOCK_BYTES;
@@ -162,10 +226,11 @@ static bool block_read(struct reader_cache *c, struct cache_file *f, uint64_t po
                          index,     false};
     if (!disk_queue_put(c->queue, &io)) return false;
     disk_queue_submit(c->queue);
-    *b = (struct cache_block){block_key(f, position), ++c->tick, BLOCK_READING, 0, false, valid};
+    *b = (struct cache_block){block_key(f, position), ++c->tick, BLOCK_READING, 0, false, true, valid};
     f->reading++;
     c->reading++;
-    c->disk_reads++;
+    counter_add(c->counters.reads, 1);
+    counter_add(c->counters.read_bytes, size);
     return true;
 }
 
@@ -184,7 +249,10 @@ enum err cache_get(struct reader_cache *c, struct cache_file *f, uint64_t positi
     }
     if (b != NULL && b->valid > in_block) {
         b->used = ++c->tick;
+        b->is_new = false;
         *block = (uint32_t)(b - c->block);
+        if (c->last_block != *block) counter_add(c->counters.hits, 1); /* of each run of batches in it the first */
+        c->last_block = *block;
         *bytes = c->bytes + (uint64_t)*block * READER_BLOCK_BYTES + in_block;
         *available = (b->valid < wanted ? b->valid : wanted) - in_block;
         return ERR_OK;
@@ -195,14 +263,19 @@ enum err cache_get(struct reader_cache *c, struct cache_file *f, uint64_t positi
         else b->key = UINT64_MAX;
         if (is_short) return ERR_CORRUPT;
     }
-    if (!block_read(c, f, position, limit)) c->is_starved = c->reading == 0;
+    if (c->reading >= c->reading_max) {
+        if (!c->is_capped) counter_add(c->counters.waits, 1);
+        c->is_capped = true;
+    } else if (!block_read(c, f, position, limit, true)) {
+        c->is_starved = c->reading == 0;
+    }
     return ERR_AGAIN;
 }
 
 void cache_ahead(struct reader_cache *c, struct cache_file *f, uint64_t position, uint64_t limit)
 {
-    if (position >= limit || c->reading >= READER_DEPTH / 2 || c->block_count < 8) return;
-    if (block_find(c, block_key(f, position)) == NULL) (void)block_read(c, f, position, limit);
+    if (position >= limit || c->reading * 2 >= c->reading_max || c->is_capped || c->was_capped) return;
+    if (block_find(c, block_key(f, position)) == NULL) (void)block_read(c, f, position, limit, false);
 }
 
 void cache_unpin(struct reader_cache *c, uint32_t block)

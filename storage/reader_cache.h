@@ -12,8 +12,8 @@
 
 enum {
     READER_BLOCK_BYTES = 512 << 10,
-    READER_FILES_MAX   = 64,
-    READER_DEPTH       = 32, /* reads under way */
+    READER_FILES_MAX   = 128,
+    READER_DEPTH       = 64, /* reads under way, whatever the settings allow */
 };
 
 enum block_state { BLOCK_FREE, BLOCK_READING, BLOCK_READY, BLOCK_FAILED };
@@ -23,6 +23,7 @@ struct cache_block {
     uint64_t used;  /* tick of the last use: the smallest goes first */
     uint32_t state, pins;
     bool     is_short; /* the file ended before it should */
+    bool     is_new;   /* nobody has had it yet: who it was read for, or ahead of, will come */
     uint32_t valid; /* bytes from the block's start that may be read; while reading: that will be */
 };
 
@@ -34,40 +35,60 @@ struct cache_file {
     int      file; /* -1: this place is free */
 };
 
+struct cache_counters { /* of one reader */
+    struct counter *reads, *read_bytes, *hits, *waits; /* hits: blocks found here; waits: for the cap */
+};
+
 struct reader_cache {
     struct disk        *disk;
     struct disk_queue  *queue;
     uint8_t            *bytes;
     struct cache_block *block;
-    uint32_t            block_count, reading;
+    uint32_t            block_count, reading, reading_max;
+    uint32_t            last_block, last_file; /* used last: looked at first */
     struct cache_file   file[READER_FILES_MAX];
     uint32_t            file_keys;
-    uint64_t            tick, disk_reads;
+    uint64_t            tick, round; /* round: the tick when the last reads ended: who waited asks again since */
     uint64_t            mapped_bytes;
+    bool                is_capped, was_capped; /* a read that somebody waits for met the cap, since the last poll; before */
     bool                is_starved; /* a read found every block pinned, */
     bool                has_freed;  /* and one was let go since: to be told by cache_poll */
+    struct cache_counters counters;
+};
+
+struct cache_config {
+    uint64_t bytes;              /* of blocks */
+    uint64_t inflight_bytes_max; /* of reads under way; one block at least, 0: no limit of its own */
+    uint32_t reader_index;       /* names the counters */
 };
 
 /* Bytes a reader reserves: its cache (at least what one record of record_bytes_max needs) and a record's room beside
  * it. */
 uint64_t reader_cache_memory_bytes(const struct storage_config *config);
 
-NODISCARD enum err cache_init(struct reader_cache *c, struct disk *disk, uint64_t bytes, struct err_msg *msg);
+NODISCARD enum err cache_init(struct reader_cache *c, struct disk *disk, const struct cache_config *config,
+                              struct counters *counters, struct err_msg *msg);
 void               cache_fini(struct reader_cache *c);
-/* Ends reads; returns how many, and one more when a block was let go that a read had wanted. */
+/* Ends reads; returns how many, and one more when a block was let go that a read had wanted.  Then whoever got ERR_AGAIN
+ * asks again, in the order in which they first did, and so all get their turn under the cap. */
 unsigned           cache_poll(struct reader_cache *c);
 
 /* The open file of a segment.  ERR_NOT_FOUND: removed.  ERR_IO.  Valid until the next call. */
 NODISCARD enum err cache_open(struct reader_cache *c, uint64_t incarnation, const char *folder, uint64_t segment_base,
                               enum segment_file which, struct cache_file **out);
 /* Bytes of the file from `position` on, of which `limit` (its readable length) are there: as many as lie in one block.
- * ERR_AGAIN: a read was started, or all blocks are pinned.  ERR_IO; ERR_CORRUPT: the file is shorter than `limit`. */
+ * ERR_AGAIN: a read was started or is under way for others, the cap is reached, or all blocks are pinned.  ERR_IO;
+ * ERR_CORRUPT: the file is shorter than `limit`. */
 NODISCARD enum err cache_get(struct reader_cache *c, struct cache_file *f, uint64_t position, uint64_t limit,
                              const uint8_t **bytes, uint32_t *available, uint32_t *block);
-/* Starts reading the block of `position` if that costs nobody anything. */
+/* Starts reading the block of `position` if that costs nobody anything: neither a place under the cap that a reader
+ * waits for, nor a block that nobody has had yet. */
 void cache_ahead(struct reader_cache *c, struct cache_file *f, uint64_t position, uint64_t limit);
 
 static inline void cache_pin(struct reader_cache *c, uint32_t block) { c->block[block].pins++; }
 void               cache_unpin(struct reader_cache *c, uint32_t block);
+
+/* Closes the files for which `is_needed` answers false: a removed file that is held open keeps its space. */
+void cache_tidy(struct reader_cache *c, bool (*is_needed)(void *context, const struct cache_file *f), void *context);
 
 #endif

@@ -19,7 +19,7 @@ static enum err open_file(struct log_reader *r, struct log *l, uint64_t segment_
 {
     enum err e = cache_open(&r->cache, log_incarnation(l), l->folder, segment_base, which, f);
     if (e != ERR_NOT_FOUND || which != SEGMENT_LOG) return e;
-    if (segment_base < log_start_offset(l)) return ERR_OUT_OF_RANGE;
+    if (segment_is_gone(l, segment_base)) return ERR_OUT_OF_RANGE;
     log_error("storage", "%s/%020" PRIu64 ".log is missing: restore the file from a copy", l->folder, segment_base);
     return ERR_CORRUPT;
 }
@@ -226,7 +226,8 @@ static void read_ahead(struct log_reader *r, struct log *l, const struct cold_pl
 {
     struct cache_file *f;
     if (open_file(r, l, at->segment_base, SEGMENT_LOG, &f) != ERR_OK) return;
-    for (uint64_t i = 0; i < 2; i++) cache_ahead(&r->cache, f, at->position + i * READER_BLOCK_BYTES, at->limit);
+    for (uint64_t i = 0; i < AHEAD_BLOCKS; i++)
+        cache_ahead(&r->cache, f, at->position + i * READER_BLOCK_BYTES, at->limit);
 }
 
 enum err cold_read(struct log_reader *r, struct log *l, uint64_t offset, uint64_t high_watermark, uint32_t bytes_max,

@@ -89,11 +89,10 @@ static enum err search(struct log_reader *r, struct log *l, struct cold_place *a
     }
 }
 
-enum err log_reader_find_time(struct log_reader *r, struct log *l, int64_t timestamp_ms, uint64_t *offset,
-                              int64_t *found_ms)
+static enum err find_once(struct log_reader *r, struct log *l, int64_t timestamp_ms, uint64_t *offset,
+                          int64_t *found_ms)
 {
     struct cold_place at;
-    if (atomic_load_explicit(&l->is_closing, memory_order_acquire)) return ERR_STATE;
     struct time_memo *memo = memo_of(r, l, timestamp_ms);
     struct segment_info info;
     enum err e = ERR_OK;
@@ -113,4 +112,17 @@ enum err log_reader_find_time(struct log_reader *r, struct log *l, int64_t times
     }
     if (memo != NULL) memo->incarnation = 0;
     return e;
+}
+
+enum err log_reader_find_time(struct log_reader *r, struct log *l, int64_t timestamp_ms, uint64_t *offset,
+                              int64_t *found_ms)
+{
+    if (atomic_load_explicit(&l->is_closing, memory_order_acquire)) return ERR_STATE;
+    for (;;) {
+        uint64_t start = log_start_offset(l);
+        enum err e = find_once(r, l, timestamp_ms, offset, found_ms);
+        if (e == ERR_AGAIN) return e;
+        /* What retention took while it was looked at tells nothing: the answer lies in what is left. */
+        if (log_start_offset(l) == start) return e == ERR_OUT_OF_RANGE ? ERR_CORRUPT : e;
+    }
 }

@@ -314,7 +314,7 @@ enum file_step {
     STORE_VISIBLE,    /* storage_publish */
     FIND,             /* log_reader_read: the offset is in range; the file is open, or opened */
     LOAD_DISK,        /* the transfer ends: log_reader_poll saw it */
-    CHECK_START,      /* log_reader_read, its end: still in range? */
+    CHECK_START,      /* log_reader_read, behind that poll: still in range? */
     JUDGE_READ,
     LOAD_VISIBLE,     /* log_reader_read: the high watermark */
     LOAD_NUMBER,      /* cache_open: kept under the log's incarnation? */

@@ -88,9 +88,12 @@ static void every_block_is_pinned(struct disk *d, const char *folder)
 {
     struct reader_cache c;
     struct err_msg msg;
+    struct counters *counters;
+    const struct cache_config config = {.bytes = BLOCKS * (uint64_t)READER_BLOCK_BYTES};
     uint32_t block[BLOCKS], other;
     segment_make(d, folder);
-    ck_assert_msg(cache_init(&c, d, BLOCKS * (uint64_t)READER_BLOCK_BYTES, &msg) == ERR_OK, "%s", msg.text);
+    ck_assert_int_eq(counters_open(&counters, NULL, 20, &msg), ERR_OK);
+    ck_assert_msg(cache_init(&c, d, &config, counters, &msg) == ERR_OK, "%s", msg.text);
     for (uint32_t i = 0; i < BLOCKS; i++) {
         block[i] = block_wait(&c, folder, i);
         cache_pin(&c, block[i]);
@@ -111,6 +114,7 @@ static void every_block_is_pinned(struct disk *d, const char *folder)
     cache_unpin(&c, block[2]);
     ck_assert_uint_eq(cache_poll(&c), 0); /* nobody waits */
     cache_fini(&c);
+    counters_close(counters);
 }
 
 START_TEST(a_pin_that_goes_is_told_to_who_waits_simulated)
