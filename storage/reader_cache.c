@@ -84,7 +84,6 @@ unsigned cache_poll(struct reader_cache *c)
     if (count > 0) { /* whoever waits asks again now */
         c->was_capped = c->is_capped;
         c->is_capped = false;
-        c->round = c->tick;
     }
     for (unsigned i = 0; i < count; i++) {
         struct cache_block *b = &c->block[done[i].tag];
@@ -188,9 +187,8 @@ static struct cache_block *block_find(struct reader_cache *c, uint64_t key)
     return NULL;
 }
 
-/* A free block, else the one whose last use is longest ago.  What nobody has had yet goes last.  What was used since
- * reads last ended stays while others are under way, for more of those who waited may want it: else what is read for
- * many is read for each. */
+/* A free block, else the one whose last use is longest ago.  What nobody has had yet goes last, and reading ahead
+ * leaves half of all to what is in use: else what is read for many is read for each. */
 static struct cache_block *block_victim(struct reader_cache *c, bool is_awaited)
 {
     struct cache_block *victim = NULL;
@@ -203,14 +201,12 @@ static struct cache_block *block_victim(struct reader_cache *c, bool is_awaited)
         }
         new_count += b->is_new;
         if (b->pins > 0 || b->state == BLOCK_READING) continue;
-        if (!is_awaited && (b->is_new || b->used > c->round)) continue;
+        if (b->is_new && !is_awaited) continue;
         if (victim == NULL || (victim->is_new && !b->is_new) ||
             (victim->is_new == b->is_new && b->used < victim->used))
             victim = b;
     }
-    if (!is_awaited) return new_count < c->block_count / 2 ? victim : NULL;
-    bool is_wanted = victim != NULL && victim->state != BLOCK_FREE && (victim->is_new || victim->used > c->round);
-    return is_wanted && c->reading > 0 ? NULL : victim;
+    return is_awaited || new_count < c->block_count / 2 ? victim : NULL;
 }
 
 /* Starts to read a block; false: there is no place, or the queue is full. */

@@ -48,9 +48,9 @@ struct reader_cache {
     uint32_t            last_block, last_file; /* used last: looked at first */
     struct cache_file   file[READER_FILES_MAX];
     uint32_t            file_keys;
-    uint64_t            tick, round; /* round: the tick when the last reads ended: who waited asks again since */
+    uint64_t            tick;
     uint64_t            mapped_bytes;
-    bool                is_capped, was_capped; /* a read that somebody waits for met the cap, since the last poll; before */
+    bool                is_capped, was_capped; /* somebody's read met the cap: since reads last ended; before */
     bool                is_starved; /* a read found every block pinned, */
     bool                has_freed;  /* and one was let go since: to be told by cache_poll */
     struct cache_counters counters;
@@ -69,8 +69,8 @@ uint64_t reader_cache_memory_bytes(const struct storage_config *config);
 NODISCARD enum err cache_init(struct reader_cache *c, struct disk *disk, const struct cache_config *config,
                               struct counters *counters, struct err_msg *msg);
 void               cache_fini(struct reader_cache *c);
-/* Ends reads; returns how many, and one more when a block was let go that a read had wanted.  Then whoever got ERR_AGAIN
- * asks again, in the order in which they first did, and so all get their turn under the cap. */
+/* Ends reads; returns how many, and one more when a block was let go that a read had wanted.  Then whoever got
+ * ERR_AGAIN asks again, in the order in which they first did, and so all get their turn under the cap. */
 unsigned           cache_poll(struct reader_cache *c);
 
 /* The open file of a segment.  ERR_NOT_FOUND: removed.  ERR_IO.  Valid until the next call. */
@@ -81,8 +81,8 @@ NODISCARD enum err cache_open(struct reader_cache *c, uint64_t incarnation, cons
  * ERR_CORRUPT: the file is shorter than `limit`. */
 NODISCARD enum err cache_get(struct reader_cache *c, struct cache_file *f, uint64_t position, uint64_t limit,
                              const uint8_t **bytes, uint32_t *available, uint32_t *block);
-/* Starts reading the block of `position` if that costs nobody anything: neither a place under the cap that a reader
- * waits for, nor a block that nobody has had yet. */
+/* Starts reading the block of `position` if that costs nobody anything: neither a place under the cap that somebody
+ * waits for, nor a block that nobody has had yet, nor more than half of all blocks. */
 void cache_ahead(struct reader_cache *c, struct cache_file *f, uint64_t position, uint64_t limit);
 
 static inline void cache_pin(struct reader_cache *c, uint32_t block) { c->block[block].pins++; }

@@ -251,6 +251,6 @@ enum err cold_read(struct log_reader *r, struct log *l, uint64_t offset, uint64_
     if (out->bytes == 0) return e;
     /* What is here is given; what could not be read shows at the next call. */
     cursor_set(cursor, l, out->next_offset, CURSOR_COLD, at.segment_base, at.position);
-    if (is_sequential && e == ERR_OK) read_ahead(r, l, &at);
+    if (is_sequential && (e == ERR_OK || e == ERR_AGAIN)) read_ahead(r, l, &at);
     return ERR_OK;
 }
