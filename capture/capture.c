@@ -21,12 +21,12 @@
 #include "capture/capture_sim.h"
 #include "capture/follower.h"
 #include "capture/read_ahead.h"
+#include "capture/start_place.h"
 
 enum {
     EVENTS_BURST = 256,
     STATUS_PERIOD_MS = 100,
     AT_TAIL_MS = 2000, /* so long after the last look that found nothing more, the state is still "at the tail" */
-    CONNECT_TIMEOUT_S = 10,
     NS_PER_MS = 1000000,
 };
 
@@ -34,7 +34,9 @@ enum phase { PHASE_CONNECTING, PHASE_PAUSED, PHASE_STREAMING, PHASE_ENDED };
 
 struct capture {
     struct capture_config config; /* its strings are ours */
-    char *channel, *host, *user, *password;
+    char *channel, *user, *password, *ca, *certificate, *key, *start_gtid_set, *start_file;
+    struct source_host *host; /* where the source may be; names are ours */
+    uint32_t host_count, host_at;
     char **include, **exclude;
     struct source_stream_config stream_config;
     struct source_stream *stream;
@@ -96,28 +98,61 @@ static enum err config_check(const struct capture_config *c, struct err_msg *msg
     return ERR_OK;
 }
 
+static char *text_copy(const char *text)
+{
+    return strdup(text == NULL ? "" : text);
+}
+
+static enum err hosts_copy(struct capture *c, const struct capture_config *from)
+{
+    c->host = calloc((size_t)from->standby_count + 1, sizeof *c->host);
+    if (c->host == NULL) return ERR_NO_MEMORY;
+    for (uint32_t i = 0; i <= from->standby_count; i++) {
+        struct source_host h = i == 0 ? (struct source_host){from->host, from->port} : from->standby[i - 1];
+        char *name = strdup(h.name);
+        if (name == NULL) return ERR_NO_MEMORY;
+        c->host[c->host_count++] = (struct source_host){name, h.port};
+    }
+    return ERR_OK;
+}
+
+static uint32_t or_default(uint32_t value, uint32_t fallback)
+{
+    return value == 0 ? fallback : value;
+}
+
 static enum err config_copy(struct capture *c, const struct capture_config *from)
 {
     c->config = *from;
     c->channel = strdup(from->channel);
-    c->host = strdup(from->host);
     c->user = strdup(from->user);
     c->password = strdup(from->password == NULL ? "" : from->password);
     c->include = list_copy(from->include);
     c->exclude = list_copy(from->exclude);
-    if (c->channel == NULL || c->host == NULL || c->user == NULL || c->password == NULL || c->include == NULL ||
-        c->exclude == NULL)
+    c->ca = text_copy(from->tls.ca);
+    c->certificate = text_copy(from->tls.certificate);
+    c->key = text_copy(from->tls.key);
+    c->config.start_gtid_set = c->start_gtid_set = text_copy(from->start_gtid_set);
+    c->config.start_file = c->start_file = text_copy(from->start_file);
+    if (c->channel == NULL || c->user == NULL || c->password == NULL || c->include == NULL || c->exclude == NULL ||
+        c->ca == NULL || c->certificate == NULL || c->key == NULL || c->start_gtid_set == NULL ||
+        c->start_file == NULL)
         return ERR_NO_MEMORY;
+    TRY(hosts_copy(c, from));
     c->config.channel = c->channel;
     c->config.format = record_format_find(from->format)->name;
-    c->stream_config = (struct source_stream_config){.host = c->host,
-                                                     .port = from->port,
+    c->stream_config = (struct source_stream_config){.host = c->host[0].name,
+                                                     .port = c->host[0].port,
                                                      .user = c->user,
                                                      .password = c->password,
                                                      .server_id = from->server_id,
                                                      .packet_bytes_max = from->packet_bytes_max,
+                                                     .tls = {from->tls.mode, c->ca, c->certificate, c->key},
                                                      .heartbeat_ms = from->heartbeat_ms,
-                                                     .connect_timeout_s = CONNECT_TIMEOUT_S};
+                                                     .connect_timeout_s = or_default(from->connect_timeout_s,
+                                                                                     SOURCE_CONNECT_TIMEOUT_S),
+                                                     .read_timeout_s = or_default(from->read_timeout_s,
+                                                                                  SOURCE_READ_TIMEOUT_S)};
     return ERR_OK;
 }
 
@@ -127,7 +162,13 @@ static void capture_free(struct capture *c)
     if (c->stream != NULL) c->stream->ops->close(c->stream);
     pthread_mutex_destroy(&c->lock);
     free(c->channel);
+    for (uint32_t i = 0; i < c->host_count; i++) free((void *)(uintptr_t)c->host[i].name);
     free(c->host);
+    free(c->ca);
+    free(c->certificate);
+    free(c->key);
+    free(c->start_gtid_set);
+    free(c->start_file);
     free(c->user);
     if (c->password != NULL) explicit_bzero(c->password, strlen(c->password));
     free(c->password);
@@ -218,15 +259,25 @@ static void end_with(struct capture *c, enum err e, const struct err_msg *msg)
     log_error("capture", "channel %s: %s", c->channel, c->error.text);
 }
 
+/* The host that cannot be used makes way for the next.  True: all have been tried. */
+static bool host_moves(struct capture *c)
+{
+    c->host_at = (c->host_at + 1) % c->host_count;
+    c->stream_config.host = c->host[c->host_at].name;
+    c->stream_config.port = c->host[c->host_at].port;
+    return c->host_at == 0;
+}
+
 static void pause_with(struct capture *c, enum err e, const struct err_msg *msg)
 {
     const struct capture_config *cfg = &c->config;
-    c->pause_ms = c->pause_ms == 0 ? cfg->reconnect_pause_ms_min : c->pause_ms * 2;
+    bool waits = e != ERR_CONNECT || host_moves(c);
+    if (waits) c->pause_ms = c->pause_ms == 0 ? cfg->reconnect_pause_ms_min : c->pause_ms * 2;
     if (c->pause_ms > cfg->reconnect_pause_ms_max) c->pause_ms = cfg->reconnect_pause_ms_max;
     if (c->pause_ms == 0) c->pause_ms = 1;
     uint64_t jitter_ms =
         random_below(&c->random, c->pause_ms / 4 + 1); /* many channels of one source do not come back at once */
-    c->due_ns = clock_monotonic_ns(c->clock) + (c->pause_ms + jitter_ms) * NS_PER_MS;
+    c->due_ns = clock_monotonic_ns(c->clock) + (waits ? c->pause_ms + jitter_ms : 0) * NS_PER_MS;
     c->phase = PHASE_PAUSED;
     bool is_new = c->error.code != e || !c->error_is_transient;
     c->error = *msg;
@@ -290,40 +341,19 @@ static enum err choose_start(struct capture *c, struct err_msg *msg)
 {
     struct follower *f = &c->follower;
     struct source_position start = {0};
-    struct source_place place;
-    if (c->config.start == CAPTURE_START_EARLIEST) {
-        TRY(source_start(c->stream, &place, msg));
-    } else {
-        TRY(source_end(c->stream, &f->facts, &place, &f->gtids, msg));
-        if (!f->facts.is_mariadb) f->gtids_known = true;
+    struct start_place chosen;
+    enum err e = start_place_choose(c->stream, &f->facts, &c->config, &c->stop, &chosen, msg);
+    if (e != ERR_OK) {
+        gtid_set_free(&chosen.gtids);
+        return e;
     }
-    memcpy(start.file, place.file, sizeof start.file);
-    start.position = place.position;
+    gtid_set_free(&f->gtids);
+    f->gtids = chosen.gtids;
+    f->gtids_known = chosen.gtids_known;
+    memcpy(start.file, chosen.place.file, sizeof start.file);
+    start.position = chosen.place.position;
     follower_resume_at(f, &start);
-    return ERR_OK;
-}
-
-/* Is the source's binlog still the one that we read? */
-static enum err check_history(struct capture *c, struct err_msg *msg)
-{
-    struct follower *f = &c->follower;
-    struct source_position r = f->resume;
-    if (r.server_uuid[0] != '\0' && f->facts.server_uuid[0] != '\0' && strcmp(r.server_uuid, f->facts.server_uuid) != 0)
-        return err_set(
-            msg, ERR_SOURCE_HISTORY,
-            "the source is server %s now and was %s: it is another server, whose binlog has other positions; "
-            "connect to the old one, or delete the channel and create it anew",
-            f->facts.server_uuid, r.server_uuid);
-    struct source_place place = {.position = r.position};
-    memcpy(place.file, r.file, sizeof place.file);
-    TRY(source_place_check(c->stream, &place, msg));
-    if (strcmp(place.file, r.file) != 0) {
-        memcpy(r.file, place.file, sizeof r.file);
-        r.position = place.position;
-        r.format_description_s = 0;
-    }
-    memcpy(r.server_uuid, f->facts.server_uuid, sizeof r.server_uuid);
-    follower_resume_at(f, &r);
+    if (chosen.by_gtids) follower_resume_by_gtids(f, &chosen.place);
     return ERR_OK;
 }
 
@@ -426,7 +456,7 @@ static enum err connect_source(struct capture *c, struct err_msg *msg)
     struct follower *f = &c->follower;
     if (!c->is_reached) TRY(reach_source(c, msg));
     if (!f->has_resume) TRY(choose_start(c, msg));
-    TRY(check_history(c, msg));
+    TRY(start_place_resume(c->stream, f, c->host_count > 1, msg));
     if (!f->horizon.is_known && !c->ahead.is_under_way) TRY(read_definitions(c, msg));
     if (c->ahead.is_under_way) TRY(look_ahead(c, msg));
     TRY(c->stream->ops->dump(c->stream, f->resume.file, (uint32_t)f->resume.position, msg));
@@ -568,6 +598,13 @@ static enum err resume_take(struct capture *c, const struct log_resume *resume, 
     if (resume->gtid_set_bytes > 0 &&
         gtid_set_parse(&f->gtids, (const char *)resume->gtid_set, resume->gtid_set_bytes) != ERR_OK)
         return err_set(msg, ERR_CORRUPT, "the log of channel %s has a GTID set that cannot be read", c->channel);
+    /* A record that says "from this file's start, without these": the set is that before its own transaction. */
+    if (resume->gtid_set_bytes == 0 || f->resume.position != BINLOG_FIRST_POSITION || resume->next_offset == 0 ||
+        resume->gtid_set_offset != resume->next_offset - 1)
+        return ERR_OK;
+    if (gtid_set_parse(&f->gtids, f->resume.gtid, strlen(f->resume.gtid)) != ERR_OK)
+        return err_set(msg, ERR_CORRUPT, "the log of channel %s ends with a GTID that cannot be read", c->channel);
+    f->gtids_known = f->passes_known = true;
     return ERR_OK;
 }
 

@@ -8,15 +8,27 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/err.h"
+#include "capture/source_options.h"
 #include "ring/log_feed.h"
 
-enum capture_start { CAPTURE_START_NOW, CAPTURE_START_EARLIEST }; /* when the log holds no position yet */
+enum capture_start { /* when the log holds no position yet */
+    CAPTURE_START_NOW,
+    CAPTURE_START_EARLIEST, /* the oldest binlog file that the source still has */
+    CAPTURE_START_GTID_SET, /* all transactions that start_gtid_set lacks */
+    CAPTURE_START_POSITION, /* start_file, start_position: where a transaction begins */
+    CAPTURE_START_TIME,     /* the first transaction at or after start_time_s */
+};
 
 struct capture_config { /* all strings are copied */
     const char *channel;             /* name, for logs and counters */
     const char *host;                /* or a unix socket path when it begins with '/' */
     uint16_t    port;
+    const struct source_host *standby; /* tried in turn when the source cannot be reached: servers with the same
+                                        * transactions, told by their GTIDs */
+    uint32_t    standby_count;
     const char *user, *password;
+    struct source_tls tls;
+    uint32_t    connect_timeout_s, read_timeout_s; /* 0: the defaults */
     uint32_t    server_id;           /* ours, as a replica; unique among the source's replicas */
     const char *const *include;      /* patterns "db.table" with '*', NULL-terminated; at least one */
     const char *const *exclude;      /* NULL-terminated, may be NULL */
@@ -25,6 +37,9 @@ struct capture_config { /* all strings are copied */
                                       * in a session) are a warning and lost; else an error */
     const char *format;              /* "dts-avro" */
     enum capture_start start;
+    const char *start_gtid_set, *start_file;
+    uint64_t    start_position;
+    uint32_t    start_time_s;
     uint32_t    heartbeat_ms;        /* HEARTBEAT records, and the period asked from the source: 1000 */
     uint64_t    segment_bytes;       /* roll at transaction ends above this */
     uint32_t    batch_bytes_target;  /* finish a batch at the first transaction end above this */

@@ -40,6 +40,7 @@ void follower_close(struct follower *f)
     payload_reader_free(&f->payload);
     horizon_free(&f->horizon);
     gtid_set_free(&f->gtids);
+    gtid_set_free(&f->passed);
     free(f->before);
     free(f->after);
     free(f->statement);
@@ -66,6 +67,17 @@ void follower_resume_at(struct follower *f, const struct source_position *resume
     f->has_resume = true;
 }
 
+void follower_resume_by_gtids(struct follower *f, const struct source_place *place)
+{
+    struct source_position r = f->resume;
+    memcpy(r.file, place->file, sizeof r.file);
+    r.position = place->position;
+    r.format_description_s = 0;
+    memcpy(r.server_uuid, f->facts.server_uuid, sizeof r.server_uuid);
+    follower_resume_at(f, &r);
+    f->passes_known = true;
+}
+
 static void file_begins(struct follower *f, const char *file, uint64_t position)
 {
     snprintf(f->at.file, sizeof f->at.file, "%s", file);
@@ -81,6 +93,7 @@ void follower_dump_begins(struct follower *f)
     f->awaits_gtids = f->facts.has_gtids && !f->gtids_known && f->resume.position == BINLOG_FIRST_POSITION;
     f->needs_definitions = false;
     f->in_statement = false;
+    gtid_set_clear(&f->passed);
     transaction_init(&f->machine);
     f->transaction = (struct follower_transaction){0};
     table_cache_reset(f->cache);
@@ -141,17 +154,13 @@ static void transaction_begins(struct follower *f, const struct binlog_header *h
     t->begin.client_charset = q->client_charset;
 }
 
-static enum err gtid_enters(struct follower *f)
-{
-    const struct follower_transaction *t = &f->transaction;
-    if (!t->has_gtid) return ERR_OK;
-    if (t->gtid_is_mysql) return gtid_set_add(&f->gtids, t->gtid_uuid, t->gtid_tag, t->gtid_number, t->gtid_number);
-    return gtid_set_add_domain(&f->gtids, t->gtid_domain, t->gtid_server_id, t->gtid_number);
-}
-
 /* The place behind the transaction becomes the one at which capture resumes. */
 static void resume_moves(struct follower *f, bool with_gtid)
 {
+    if (f->passes_known) {
+        if (with_gtid) memcpy(f->resume.gtid, f->transaction.gtid, sizeof f->transaction.gtid);
+        return;
+    }
     if (strcmp(f->resume.file, f->at.file) != 0) memcpy(f->resume.file, f->at.file, sizeof f->resume.file);
     f->resume.position = f->at.position;
     f->resume.format_description_s = f->format_time_s;
@@ -161,10 +170,47 @@ static void resume_moves(struct follower *f, bool with_gtid)
         f->resume.gtid[0] = '\0';
 }
 
+static enum err gtid_add(struct gtid_set *set, const struct follower_transaction *t)
+{
+    if (t->gtid_is_mysql) return gtid_set_add(set, t->gtid_uuid, t->gtid_tag, t->gtid_number, t->gtid_number);
+    return gtid_set_add_domain(set, t->gtid_domain, t->gtid_server_id, t->gtid_number);
+}
+
+/* The transaction under way is one of `gtids`. */
+static bool gtid_is_known(const struct follower *f)
+{
+    const struct follower_transaction *t = &f->transaction;
+    if (!f->passes_known || !t->has_gtid) return false;
+    if (t->gtid_is_mysql) return gtid_set_contains(&f->gtids, t->gtid_uuid, t->gtid_tag, t->gtid_number);
+    return gtid_set_contains_domain(&f->gtids, t->gtid_domain, t->gtid_number);
+}
+
+/* When all that is logged has come by, this server's positions say everything again. */
+static void passed_moves(struct follower *f)
+{
+    if (!gtid_set_contains_set(&f->passed, &f->gtids)) return;
+    f->passes_known = false;
+    resume_moves(f, true);
+    log_info("capture", "channel %s: goes on at %s:%" PRIu64 " of server %s", f->config.channel, f->resume.file,
+             f->resume.position, f->facts.server_uuid[0] == '\0' ? f->facts.version : f->facts.server_uuid);
+}
+
+static enum err gtid_enters(struct follower *f)
+{
+    const struct follower_transaction *t = &f->transaction;
+    if (!t->has_gtid) return ERR_OK;
+    if (!t->is_known) TRY(gtid_add(&f->gtids, t));
+    if (!f->passes_known) return ERR_OK;
+    TRY(gtid_add(&f->passed, t));
+    passed_moves(f);
+    return ERR_OK;
+}
+
 static enum err transaction_ended(struct follower *f, const struct binlog_header *h, bool committed,
                                   struct err_msg *msg)
 {
     struct follower_transaction *t = &f->transaction;
+    if (t->is_known) return gtid_enters(f);
     if (!committed && log_appender_transaction_records(&f->appender) > 0 &&
         !log_appender_discard_transaction(&f->appender))
         return follower_reattach(f, "the source rolled it back", msg);
@@ -189,6 +235,7 @@ static enum err transaction_ended(struct follower *f, const struct binlog_header
 static enum err binlog_breaks(struct follower *f, struct err_msg *msg)
 {
     if (transaction_step(&f->machine, TRANSACTION_ON_BREAK) != TRANSACTION_LOST) return ERR_OK;
+    if (f->transaction.is_known) return ERR_OK;
     if (log_appender_transaction_records(&f->appender) > 0 && !log_appender_discard_transaction(&f->appender))
         return follower_reattach(f, "the source crashed before it was committed", msg);
     f->skip_records = 0;
@@ -260,6 +307,7 @@ static enum err on_gtid(struct follower *f, const struct binlog_header *h, uint6
     t->gtid_number = g.number;
     memcpy(t->gtid_tag, g.tag, sizeof t->gtid_tag);
     gtid_text(g.uuid, g.tag, g.number, t->gtid);
+    t->is_known = gtid_is_known(f);
     return ERR_OK;
 }
 
@@ -287,14 +335,25 @@ static enum err on_mariadb_gtid(struct follower *f, const struct binlog_header *
     t->gtid_server_id = h->server_id;
     t->gtid_number = g.number;
     gtid_text_domain(g.domain, h->server_id, g.number, t->gtid);
+    t->is_known = gtid_is_known(f);
+    if (t->is_known && !gtid_set_agrees(&f->gtids, g.domain, h->server_id, g.number))
+        return err_set(msg, ERR_SOURCE_HISTORY,
+                       "the source has transaction %s at %s:%" PRIu64 ", where the channel has one of another server: "
+                       "their histories differ; delete the channel and create it anew",
+                       t->gtid, f->at.file, f->at.position);
     if (!standalone) transaction_begins(f, h, NULL);
     return ERR_OK;
 }
 
 static enum err on_gtid_set(struct follower *f, const struct binlog_header *h, struct cursor body, struct err_msg *msg)
 {
-    enum err e = h->type == BINLOG_PREVIOUS_GTIDS ? gtid_set_from_previous_gtids(&f->gtids, body)
-                                                  : gtid_set_from_gtid_list(&f->gtids, body);
+    struct gtid_set *set = f->passes_known ? &f->passed : &f->gtids;
+    enum err e = h->type == BINLOG_PREVIOUS_GTIDS ? gtid_set_from_previous_gtids(set, body)
+                                                  : gtid_set_from_gtid_list(set, body);
+    if (f->passes_known && e == ERR_OK) {
+        passed_moves(f);
+        return ERR_OK;
+    }
     f->gtids_known = e == ERR_OK;
     return e == ERR_OK ? ERR_OK
                        : err_set(msg, e, "a %s event in %s cannot be read", binlog_event_name(h->type), f->at.file);
@@ -353,11 +412,23 @@ static enum err ddl_definitions(struct follower *f, struct err_msg *msg)
     return e;
 }
 
+/* A statement whose record is logged already. */
+static enum err known_ddl(struct follower *f, const struct binlog_header *h, bool is_ddl, struct err_msg *msg)
+{
+    enum transaction_input input =
+        is_ddl && f->statement->starts_transaction ? TRANSACTION_ON_DDL_BEGIN : TRANSACTION_ON_DDL;
+    if (is_ddl && horizon_concerns(f->filter, f->statement)) horizon_pass(&f->horizon, &f->at);
+    enum transaction_action action = transaction_step(&f->machine, input);
+    if (action == TRANSACTION_WRONG) return wrong_place(f, h, msg);
+    return action == TRANSACTION_IS_DDL ? gtid_enters(f) : ERR_OK;
+}
+
 static enum err on_ddl(struct follower *f, const struct binlog_header *h, uint64_t start, const struct binlog_query *q,
                        struct err_msg *msg)
 {
     const struct statement *st = f->statement;
     bool is_ddl = st->kind == STATEMENT_TABLE || st->kind == STATEMENT_TRUNCATE || st->kind == STATEMENT_OTHER_DDL;
+    if (f->transaction.is_known && f->machine.state != TRANSACTION_NONE) return known_ddl(f, h, is_ddl, msg);
     if (is_ddl) TRY(ddl_definitions(f, msg));
     if (f->machine.state == TRANSACTION_NONE) transaction_starts(f, start);
     enum transaction_input input = is_ddl && st->starts_transaction ? TRANSACTION_ON_DDL_BEGIN : TRANSACTION_ON_DDL;
@@ -422,7 +493,9 @@ static enum err on_query(struct follower *f, const struct binlog_header *h, uint
                        "(tables of a non-transactional engine are mixed in), which is not supported",
                        f->at.file, f->at.position);
     case STATEMENT_XA: return xa_unsupported(f, msg);
-    case STATEMENT_CHANGE: TRY(statement_change(f, &q, msg)); break;
+    case STATEMENT_CHANGE:
+        if (!f->transaction.is_known || f->machine.state == TRANSACTION_NONE) TRY(statement_change(f, &q, msg));
+        break;
     default: break;
     }
     return on_ddl(f, h, start, &q, msg);
@@ -470,6 +543,7 @@ static enum err on_table_map(struct follower *f, const struct binlog_header *h, 
                              struct err_msg *msg)
 {
     if (transaction_step(&f->machine, TRANSACTION_ON_CHANGE) != TRANSACTION_CHANGES) return wrong_place(f, h, msg);
+    if (f->transaction.is_known) return ERR_OK;
     if (!f->in_statement) {
         f->in_statement = true;
         f->statement_position = start;
@@ -493,6 +567,7 @@ static enum err on_table_map(struct follower *f, const struct binlog_header *h, 
 static enum err on_rows(struct follower *f, const struct binlog_header *h, struct cursor body, struct err_msg *msg)
 {
     if (transaction_step(&f->machine, TRANSACTION_ON_CHANGE) != TRANSACTION_CHANGES) return wrong_place(f, h, msg);
+    if (f->transaction.is_known) return ERR_OK;
     struct rows_event rows;
     struct table_entry *table;
     TRY(table_cache_rows(f->cache, h->type, body.at, cursor_left(&body), &rows, &table, msg));

@@ -49,6 +49,7 @@ struct follower_config { /* borrowed */
 struct follower_transaction { /* the one under way */
     uint64_t start_position;  /* of its first event */
     bool is_dead;            /* it is known to end without its changes: nothing of it is sent */
+    bool is_known;           /* another server sends again what is logged already */
     bool has_gtid, gtid_is_mysql;
     uint8_t gtid_uuid[16];
     char gtid_tag[GTID_TAG_BYTES_MAX + 1];
@@ -79,6 +80,11 @@ struct follower {
     struct gtid_set gtids;
     bool gtids_known;
     bool awaits_gtids; /* the set is not known, and the file\'s next event says it */
+    /* Resumed by GTIDs, from the start of a file of this server: transactions of `gtids` are passed over.  Until this
+     * server's own set has all of `gtids`, the resume point stays at that file's start, and each record that carries it
+     * carries `gtids` too: together they say what is logged. */
+    bool passes_known;
+    struct gtid_set passed; /* what lies before `at` on this server */
     char *set_text;    /* the GTID set as text, made anew where it is needed */
     size_t set_text_bytes, set_text_capacity;
 
@@ -115,6 +121,8 @@ NODISCARD enum err follower_source(struct follower *f, const struct source_facts
 
 /* Where capture goes on; follower_dump_begins must follow before events. */
 void follower_resume_at(struct follower *f, const struct source_position *resume);
+/* Capture goes on at the start of `place`'s file, and passes over what f->gtids has. */
+void follower_resume_by_gtids(struct follower *f, const struct source_place *place);
 /* A dump from f->resume begins. */
 void follower_dump_begins(struct follower *f);
 

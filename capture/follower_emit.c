@@ -119,7 +119,7 @@ static enum err emit(struct follower *f, const struct change_event *ev, const st
     /* The set is that before this transaction: where its segment begins. */
     bool wants_set = false;
     enum err e = log_appender_record_next(a, &wants_set);
-    wants_set = wants_set && f->gtids_known;
+    wants_set = (wants_set && f->gtids_known) || (f->passes_known && position != NULL);
     if (wants_set) TRY(follower_set_text(f));
     if (position != NULL) headers_bytes += SOURCE_POSITION_BYTES_MAX + HEADER_KEYS_BYTES;
     if (wants_set) headers_bytes += f->set_text_bytes + HEADER_KEYS_BYTES;

@@ -125,6 +125,15 @@ bool gtid_set_contains_domain(const struct gtid_set *s, uint32_t domain, uint64_
     return domain_number(s, domain) >= number;
 }
 
+bool gtid_set_agrees(const struct gtid_set *s, uint32_t domain, uint32_t server_id, uint64_t number)
+{
+    for (uint32_t i = 0; i < s->domain_count; i++) {
+        const struct gtid_domain *d = &s->domain[i];
+        if (d->domain == domain && d->number == number) return d->server_id == server_id;
+    }
+    return true;
+}
+
 /* --- whole sets --- */
 
 bool gtid_set_is_empty(const struct gtid_set *s)

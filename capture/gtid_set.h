@@ -47,6 +47,8 @@ NODISCARD enum err gtid_set_add_domain(struct gtid_set *s, uint32_t domain, uint
 
 bool gtid_set_contains(const struct gtid_set *s, const uint8_t uuid[static 16], const char *tag, uint64_t number);
 bool gtid_set_contains_domain(const struct gtid_set *s, uint32_t domain, uint64_t number);
+/* False when the set's last transaction of the domain has this number and comes from another server. */
+bool gtid_set_agrees(const struct gtid_set *s, uint32_t domain, uint32_t server_id, uint64_t number);
 
 /* --- whole sets --- */
 /* Adds what `from` has; of a domain the higher number.  ERR_NO_MEMORY, ERR_TOO_LARGE: `s` may hold a part of it. */

@@ -17,13 +17,13 @@
 
 #include "base/clock.h"
 #include "base/invariant.h"
+#include "capture/mysql_connect.h"
 #include "capture/source_stream.h"
 
 #define IDLE_NS 5000000000u /* a connection unused for so long is tried before it is used */
 
 enum {
     QUERY_TIMEOUT_S = 60,         /* the slowest question: definitions of very many tables */
-    DUMP_TIMEOUT_S_MIN = 30,      /* no event and no heartbeat for so long: the connection is dead */
     DUMP_WRITE_TIMEOUT_S = 86400, /* the source waits so long for us to read before it gives the dump up */
     FIELDS_MAX = 64,
     SQL_BYTES = 512,
@@ -34,6 +34,7 @@ struct mysql_stream {
     const struct source_stream_config *config;
     MYSQL *questions, *dump; /* NULL: not connected */
     uint64_t asked_ns;       /* when the last question was */
+    struct mysql_gate gate;  /* of connects under way */
     pthread_mutex_t lock;    /* of the two file descriptors: cut may come while they open and close */
     int questions_fd, dump_fd;
     _Atomic bool is_cut;
@@ -50,64 +51,7 @@ static struct mysql_stream *of(struct source_stream *s)
 
 /* --- errors --- */
 
-enum server_error { /* numbers of the server and of the library */
-                    SERVER_TOO_MANY_CONNECTIONS = 1040,
-                    SERVER_DB_ACCESS_DENIED = 1044,
-                    SERVER_ACCESS_DENIED = 1045,
-                    SERVER_SHUTDOWN = 1053,
-                    SERVER_HOST_BLOCKED = 1129,
-                    SERVER_HOST_NOT_PRIVILEGED = 1130,
-                    SERVER_TABLE_ACCESS_DENIED = 1142,
-                    SERVER_NO_BINLOG = 1220,
-                    SERVER_SPECIFIC_ACCESS_DENIED = 1227,
-                    SERVER_MASTER_FATAL = 1236,
-                    SERVER_INTERRUPTED = 1317,
-                    SERVER_ACCESS_DENIED_NO_PASSWORD = 1698,
-                    SERVER_KILLED = 1927,
-                    CLIENT_FIRST = 2000,
-                    CLIENT_LOST = 2013,
-                    CLIENT_GONE = 2006,
-                    CLIENT_LAST = 2099,
-                    CLIENT_AUTH_PLUGIN = 2059,
-                    CLIENT_PACKET_TOO_LARGE = 2020,
-};
-
-static enum err code_of(unsigned number, bool connecting)
-{
-    switch (number) {
-    case SERVER_DB_ACCESS_DENIED:
-    case SERVER_ACCESS_DENIED:
-    case SERVER_HOST_NOT_PRIVILEGED:
-    case SERVER_TABLE_ACCESS_DENIED:
-    case SERVER_SPECIFIC_ACCESS_DENIED:
-    case SERVER_ACCESS_DENIED_NO_PASSWORD:
-    case CLIENT_AUTH_PLUGIN: return ERR_ACCESS_DENIED;
-    case SERVER_TOO_MANY_CONNECTIONS:
-    case SERVER_HOST_BLOCKED: return ERR_CONNECT;
-    case SERVER_SHUTDOWN:
-    case SERVER_INTERRUPTED:
-    case SERVER_KILLED: return ERR_DISCONNECTED;
-    case CLIENT_PACKET_TOO_LARGE: return ERR_TOO_LARGE;
-    default: break;
-    }
-    if (number >= CLIENT_FIRST && number <= CLIENT_LAST) return connecting ? ERR_CONNECT : ERR_DISCONNECTED;
-    return ERR_INVALID;
-}
-
-static enum err connect_failed(struct mysql_stream *m, MYSQL *mysql, struct err_msg *msg)
-{
-    const struct source_stream_config *c = m->config;
-    unsigned number = mysql_errno(mysql);
-    enum err code = code_of(number, true);
-    if (code == ERR_INVALID) code = ERR_CONNECT;
-    if (code == ERR_ACCESS_DENIED)
-        return err_set(msg, code,
-                       "the source refused user '%s' at %s:%u: %s (error %u); check user and password and from which "
-                       "hosts the account may connect",
-                       c->user, c->host, c->port, mysql_error(mysql), number);
-    return err_set(msg, code, "cannot connect to the source at %s:%u: %s (error %u)", c->host, c->port,
-                   mysql_error(mysql), number);
-}
+enum { SERVER_NO_BINLOG = 1220, SERVER_MASTER_FATAL = 1236 };
 
 /* What the server says instead of the next event. */
 static enum err dump_failed(struct mysql_stream *m, struct err_msg *msg)
@@ -122,7 +66,8 @@ static enum err dump_failed(struct mysql_stream *m, struct err_msg *msg)
         if (strstr(text, "impossible position") != NULL || strstr(text, "position > file size") != NULL)
             return err_set(msg, ERR_SOURCE_HISTORY,
                            "the source's binlog is shorter than what was already read from it: %s", text);
-        if (strstr(text, "same server") != NULL)
+        if (strstr(text, "same server") != NULL || strstr(text, "same replica") != NULL ||
+            strstr(text, "same slave") != NULL)
             return err_set(msg, ERR_SOURCE_CONFIG,
                            "another replica of the source uses our server id %u; give the channel another one: %s",
                            m->config->server_id, text);
@@ -131,7 +76,7 @@ static enum err dump_failed(struct mysql_stream *m, struct err_msg *msg)
                            "an event is larger than the source's max_allowed_packet; raise it there: %s", text);
         return err_set(msg, ERR_DISCONNECTED, "the source ended the binlog dump: %s", text);
     }
-    enum err code = code_of(number, false);
+    enum err code = mysql_error_code(number, false);
     if (code == ERR_ACCESS_DENIED)
         return err_set(msg, code, "user '%s' may not read the binlog: %s; GRANT REPLICATION SLAVE ON *.*",
                        m->config->user, text);
@@ -170,27 +115,9 @@ static void statement_try(MYSQL *mysql, const char *sql)
 static enum err connection_open(struct mysql_stream *m, MYSQL **out, int *fd, unsigned read_timeout_s,
                                 struct err_msg *msg)
 {
-    const struct source_stream_config *c = m->config;
     if (atomic_load_explicit(&m->is_cut, memory_order_acquire)) return ERR_STOPPED; /* pairs with cut */
-    MYSQL *mysql = mysql_init(NULL);
-    if (mysql == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for a connection to the source");
-    unsigned timeout_s = c->connect_timeout_s;
-    unsigned long packet_max = (unsigned long)c->packet_bytes_max;
-    mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_s);
-    mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &read_timeout_s);
-    mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &timeout_s);
-    mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_max);
-#ifndef MARIADB_PACKAGE_VERSION
-    bool get_key = true;
-    mysql_options(mysql, MYSQL_OPT_GET_SERVER_PUBLIC_KEY, &get_key);
-#endif
-    bool is_path = c->host[0] == '/';
-    if (mysql_real_connect(mysql, is_path ? NULL : c->host, c->user, c->password, NULL, is_path ? 0 : c->port,
-                           is_path ? c->host : NULL, 0) == NULL) {
-        enum err e = connect_failed(m, mysql, msg);
-        mysql_close(mysql);
-        return e;
-    }
+    MYSQL *mysql;
+    TRY(mysql_connect_open(&mysql, &m->gate, m->config, read_timeout_s, msg));
     pthread_mutex_lock(&m->lock); /* from here on cut can end what waits on this connection */
     *fd = socket_of(mysql);
     bool is_cut = atomic_load_explicit(&m->is_cut, memory_order_relaxed);
@@ -219,7 +146,7 @@ static enum err query_failed(struct mysql_stream *m, const char *sql, struct err
 {
     if (atomic_load_explicit(&m->is_cut, memory_order_acquire)) return ERR_STOPPED; /* pairs with cut */
     unsigned number = mysql_errno(m->questions);
-    return err_set(msg, code_of(number, false), "the source answered to \"%.120s\": %s (error %u)", sql,
+    return err_set(msg, mysql_error_code(number, false), "the source answered to \"%.120s\": %s (error %u)", sql,
                    mysql_error(m->questions), number);
 }
 
@@ -255,7 +182,7 @@ static enum err stream_query(struct source_stream *s, const char *sql, source_ro
     bool was_idle = now_ns - m->asked_ns >= IDLE_NS;
     m->asked_ns = now_ns;
     if (was_idle && mysql_query(m->questions, "DO 0") != 0) { /* it may be gone: then nothing of it is lost */
-        if (code_of(mysql_errno(m->questions), false) == ERR_DISCONNECTED) TRY(stream_connect(s, msg));
+        if (mysql_error_code(mysql_errno(m->questions), false) == ERR_DISCONNECTED) TRY(stream_connect(s, msg));
     }
     return query_once(m, sql, row, context, msg);
 }
@@ -356,9 +283,7 @@ static enum err stream_dump(struct source_stream *s, const char *file, uint32_t 
     if (strlen(file) > FILE_NAME_BYTES_MAX)
         return err_set(msg, ERR_TOO_LARGE, "the source's binlog has a file name of %zu bytes", strlen(file));
     connection_close(m, &m->dump, &m->dump_fd);
-    unsigned timeout_s = m->config->heartbeat_ms / 1000 * 10;
-    if (timeout_s < DUMP_TIMEOUT_S_MIN) timeout_s = DUMP_TIMEOUT_S_MIN;
-    TRY(connection_open(m, &m->dump, &m->dump_fd, timeout_s, msg));
+    TRY(connection_open(m, &m->dump, &m->dump_fd, m->config->read_timeout_s, msg));
 
     char sql[SQL_BYTES];
     unsigned long long heartbeat_ns = (unsigned long long)m->config->heartbeat_ms * 1000000;
@@ -414,6 +339,7 @@ static void stream_cut(struct source_stream *s)
 {
     struct mysql_stream *m = of(s);
     atomic_store_explicit(&m->is_cut, true, memory_order_release); /* pairs with connection_open, stream_next */
+    mysql_gate_cut(&m->gate);
     pthread_mutex_lock(&m->lock);
     if (m->dump_fd >= 0) shutdown(m->dump_fd, SHUT_RDWR);
     if (m->questions_fd >= 0) shutdown(m->questions_fd, SHUT_RDWR);
@@ -424,6 +350,7 @@ static void stream_close(struct source_stream *s)
 {
     struct mysql_stream *m = of(s);
     stream_disconnect(s);
+    mysql_gate_fini(&m->gate);
     pthread_mutex_destroy(&m->lock);
     free(m);
 }
@@ -447,6 +374,7 @@ enum err source_stream_mysql_open(struct source_stream **out, const struct sourc
         free(m);
         return err_set(msg, ERR_NO_MEMORY, "no memory for a connection to the source");
     }
+    mysql_gate_init(&m->gate);
     m->stream.ops = &mysql_ops;
     m->config = config;
     m->questions_fd = m->dump_fd = -1;

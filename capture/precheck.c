@@ -60,7 +60,9 @@ enum err capture_precheck(const struct capture_config *config, uint32_t timeout_
                                                  .password = config->password == NULL ? "" : config->password,
                                                  .server_id = config->server_id,
                                                  .packet_bytes_max = config->packet_bytes_max,
+                                                 .tls = config->tls,
                                                  .heartbeat_ms = config->heartbeat_ms,
+                                                 .read_timeout_s = timeout_s,
                                                  .connect_timeout_s = timeout_s};
     struct precheck p = {.config = config};
     TRY(source_stream_mysql_open(&p.stream, &stream_config, msg));

@@ -245,6 +245,15 @@ static enum err gtids_row(void *context, const char *const *field, const size_t 
     return gtid_set_parse(set, field[0], bytes[0]);
 }
 
+enum err source_executed(struct source_stream *s, const struct source_facts *f, struct gtid_set *out,
+                         struct err_msg *msg)
+{
+    const char *sql = f->is_mariadb ? "SELECT @@GLOBAL.gtid_binlog_pos" : "SELECT @@GLOBAL.gtid_executed";
+    gtid_set_clear(out);
+    enum err e = s->ops->query(s, sql, gtids_row, out, msg);
+    return e == ERR_INVALID ? err_set(msg, e, "the source answers to \"%s\" with no GTID set", sql) : e;
+}
+
 enum err source_mariadb_gtids(struct source_stream *s, const struct source_place *place, struct gtid_set *out,
                               struct err_msg *msg)
 {

@@ -52,6 +52,9 @@ NODISCARD enum err source_start(struct source_stream *s, struct source_place *ou
 /* Is this place still on the source?  A place at the very end of a file larger than 4 GiB moves to the next file's
  * start (the dump command has 32 bits).  ERR_SOURCE_PURGED, ERR_SOURCE_HISTORY, ERR_TOO_LARGE. */
 NODISCARD enum err source_place_check(struct source_stream *s, struct source_place *place, struct err_msg *msg);
+/* All transactions that the source's binlog has and had.  ERR_INVALID: it says something that is no GTID set. */
+NODISCARD enum err source_executed(struct source_stream *s, const struct source_facts *f, struct gtid_set *out,
+                                   struct err_msg *msg);
 /* MariaDB: the GTID set of a place. */
 NODISCARD enum err source_mariadb_gtids(struct source_stream *s, const struct source_place *place, struct gtid_set *out,
                                         struct err_msg *msg);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "capture/source_options.h"
 
 struct source_stream;
 
@@ -54,8 +55,10 @@ struct source_stream_config { /* borrowed until close */
     const char *user, *password;
     uint32_t server_id;
     uint64_t packet_bytes_max;
+    struct source_tls tls;
     uint32_t heartbeat_ms; /* asked from the source */
     uint32_t connect_timeout_s;
+    uint32_t read_timeout_s; /* neither an event nor a heartbeat for so long: the connection is dead */
 };
 
 /* The real side.  Nothing is connected yet.  ERR_NO_MEMORY. */

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "base/crc.h"
+#include "base/invariant.h"
 #include "base/sink.h"
+#include "capture/binlog_event.h"
 #include "capture/binlog_header.h"
 
 enum { MADE_EVENT_BYTES = 1024, FIELDS_MAX = 8 };
@@ -40,6 +42,7 @@ void stream_sim_source_fini(struct stream_sim_source *s)
 {
     for (uint32_t i = 0; i < s->file_count; i++) free(s->file[i].bytes);
     s->file_count = 0;
+    gtid_set_free(&s->executed);
 }
 
 enum err stream_sim_file_begin(struct stream_sim_source *s, const char *name)
@@ -103,6 +106,38 @@ static enum err answer_logs(const struct stream_sim_source *s, uint32_t from, so
     return ERR_OK;
 }
 
+/* The GTIDs in the files from where the last question ended.  What crashed transactions had counts as well. */
+static void executed_update(struct stream_sim_source *s)
+{
+    for (; s->executed_file < s->file_count; s->executed_file++, s->executed_size = 0) {
+        const struct stream_sim_file *f = &s->file[s->executed_file];
+        if (s->executed_size == 0) s->executed_size = BINLOG_FIRST_POSITION;
+        struct cursor in;
+        struct binlog_header h;
+        while (in = cursor_of(f->bytes + s->executed_size, f->size - s->executed_size),
+               binlog_header_decode(&in, &h) == ERR_OK && h.event_size <= f->size - s->executed_size) {
+            struct gtid_set before = {0};
+            struct binlog_gtid g;
+            if (h.type == BINLOG_PREVIOUS_GTIDS && gtid_set_from_previous_gtids(&before, in) == ERR_OK)
+                INVARIANT(gtid_set_union(&s->executed, &before) == ERR_OK);
+            if (h.type == BINLOG_GTID && binlog_gtid_decode(in, &g) == ERR_OK && g.number != 0)
+                INVARIANT(gtid_set_add(&s->executed, g.uuid, "", g.number, g.number) == ERR_OK);
+            gtid_set_free(&before);
+            s->executed_size += h.event_size;
+        }
+        if (s->executed_file + 1 == s->file_count) return;
+    }
+}
+
+static enum err answer_executed(struct stream_sim_source *s, source_row *row, void *context)
+{
+    char text[4096];
+    const char *const field[] = {text};
+    executed_update(s);
+    return gtid_set_text(&s->executed, text, sizeof text) < sizeof text ? answer(row, context, field, 1)
+                                                                        : ERR_TOO_LARGE;
+}
+
 static bool begins(const char *text, const char *with)
 {
     return strncmp(text, with, strlen(with)) == 0;
@@ -118,6 +153,7 @@ static enum err stream_query(struct source_stream *stream, const char *sql, sour
     if (begins(sql, "SHOW GLOBAL VARIABLES")) return answer_variables(s, row, context);
     if (begins(sql, "SHOW MASTER STATUS")) return answer_logs(s, s->file_count - 1, row, context);
     if (begins(sql, "SHOW BINARY LOGS")) return answer_logs(s, s->purged, row, context);
+    if (begins(sql, "SELECT @@GLOBAL.gtid_executed")) return answer_executed(s, row, context);
     if (begins(sql, "SELECT VERSION()")) return answer(row, context, &s->version, 1);
     if (begins(sql, "SELECT UNIX_TIMESTAMP")) {
         char text[32];

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "capture/gtid_set.h"
 #include "capture/source_stream.h"
 
 enum { STREAM_SIM_FILES_MAX = 64, STREAM_SIM_NAME_BYTES = 64, STREAM_SIM_COLUMN_FIELDS = 6, STREAM_SIM_KEY_FIELDS = 5 };
@@ -40,6 +41,9 @@ struct stream_sim_source {
     uint32_t
         columns_hidden; /* the last so many are in the binlog but not yet in the dictionary: until a table is opened */
     uint64_t breaks, dumps; /* how often they happened */
+    struct gtid_set executed; /* of the events looked through so far, up to: */
+    uint32_t executed_file;
+    size_t executed_size;
 };
 
 void stream_sim_source_init(struct stream_sim_source *s, const struct clock *clock, uint64_t seed);

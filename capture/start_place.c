@@ -1,0 +1,175 @@
+#include "capture/start_place.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "capture/source_search.h"
+
+enum { MISSING_TEXT_BYTES = 200 };
+
+/* What `ours` has and `theirs` lacks, as text for a message.  False: nothing. */
+static bool missing_text(const struct gtid_set *ours, const struct gtid_set *theirs, char *out, size_t size)
+{
+    struct gtid_set missing = {0};
+    if (gtid_set_contains_set(theirs, ours)) return false;
+    snprintf(out, size, "transactions");
+    if (gtid_set_union(&missing, ours) == ERR_OK && gtid_set_subtract(&missing, theirs) == ERR_OK)
+        gtid_set_text(&missing, out, size);
+    gtid_set_free(&missing);
+    return true;
+}
+
+/* --- a new channel --- */
+
+static enum err choose_by_gtids(struct source_stream *s, const struct source_facts *facts, const char *text,
+                                struct start_place *out, struct err_msg *msg)
+{
+    char missing[MISSING_TEXT_BYTES];
+    struct gtid_set executed = {0};
+    if (!facts->has_gtids)
+        return err_set(msg, ERR_SOURCE_CONFIG,
+                       "the source has no GTIDs (gtid_mode), so a channel cannot begin at a set of them");
+    if (gtid_set_parse(&out->gtids, text, strlen(text)) != ERR_OK)
+        return err_set(msg, ERR_INVALID, "'%.100s' is not a GTID set", text);
+    enum err e = source_executed(s, facts, &executed, msg);
+    if (e == ERR_OK && missing_text(&out->gtids, &executed, missing, sizeof missing))
+        e = err_set(msg, ERR_INVALID, "the start's GTID set has transactions that the source does not have: %s",
+                    missing);
+    gtid_set_free(&executed);
+    TRY(e);
+    out->gtids_known = out->by_gtids = true;
+    return source_find_set(s, &out->gtids, &out->place, msg);
+}
+
+static enum err choose_place(struct source_stream *s, const struct capture_config *config, const _Atomic bool *stop,
+                             struct source_place *out, struct err_msg *msg)
+{
+    struct source_place checked;
+    snprintf(out->file, sizeof out->file, "%s", config->start_file);
+    out->position = config->start_position;
+    if (out->position < BINLOG_FIRST_POSITION) out->position = BINLOG_FIRST_POSITION;
+    checked = *out;
+    TRY(source_place_check(s, &checked, msg));
+    if (strcmp(checked.file, out->file) == 0) TRY(source_check_boundary(s, out, stop, msg));
+    *out = checked;
+    return ERR_OK;
+}
+
+enum err start_place_choose(struct source_stream *s, const struct source_facts *facts,
+                            const struct capture_config *config, const _Atomic bool *stop, struct start_place *out,
+                            struct err_msg *msg)
+{
+    *out = (struct start_place){.by_gtids = false};
+    switch (config->start) {
+    case CAPTURE_START_NOW:
+        TRY(source_end(s, facts, &out->place, &out->gtids, msg));
+        out->gtids_known = !facts->is_mariadb;
+        return ERR_OK;
+    case CAPTURE_START_EARLIEST: return source_start(s, &out->place, msg);
+    case CAPTURE_START_GTID_SET: return choose_by_gtids(s, facts, config->start_gtid_set, out, msg);
+    case CAPTURE_START_POSITION: return choose_place(s, config, stop, &out->place, msg);
+    case CAPTURE_START_TIME: return source_find_time(s, facts, config->start_time_s, stop, &out->place, msg);
+    }
+    return err_set(msg, ERR_INVALID, "a start of kind %d is not known", (int)config->start);
+}
+
+/* --- going on --- */
+
+/* Is the server that was reached the one that was read last?  MariaDB has no uuid: the file tells. */
+static enum err is_same_server(struct source_stream *s, const struct follower *f, bool *same, struct err_msg *msg)
+{
+    const struct source_position *r = &f->resume;
+    *same = true;
+    if (r->server_uuid[0] != '\0' || f->facts.server_uuid[0] != '\0') {
+        *same = r->server_uuid[0] == '\0' || strcmp(r->server_uuid, f->facts.server_uuid) == 0;
+        return ERR_OK;
+    }
+    if (!f->gtids_known || r->format_description_s == 0) return ERR_OK; /* what is wrong will show in the dump */
+    struct source_place place = {.position = r->position};
+    struct source_head head;
+    struct err_msg why = {0};
+    memcpy(place.file, r->file, sizeof place.file);
+    enum err e = source_place_check(s, &place, &why);
+    if (e == ERR_SOURCE_PURGED || e == ERR_SOURCE_HISTORY) {
+        *same = false;
+        return ERR_OK;
+    }
+    if (e != ERR_OK) return err_set(msg, e, "%s", why.text);
+    e = source_head_read(s, r->file, &head, msg);
+    gtid_set_free(&head.before);
+    *same = e == ERR_OK && head.time_s == r->format_description_s;
+    return e;
+}
+
+static enum err resume_same(struct source_stream *s, struct follower *f, struct err_msg *msg)
+{
+    struct source_position r = f->resume;
+    struct source_place place = {.position = r.position};
+    memcpy(place.file, r.file, sizeof place.file);
+    TRY(source_place_check(s, &place, msg));
+    if (strcmp(place.file, r.file) != 0) {
+        memcpy(r.file, place.file, sizeof r.file);
+        r.position = place.position;
+        r.format_description_s = 0;
+    }
+    memcpy(r.server_uuid, f->facts.server_uuid, sizeof r.server_uuid);
+    follower_resume_at(f, &r);
+    return ERR_OK;
+}
+
+static enum err resume_by_gtids(struct source_stream *s, struct follower *f, bool is_same, struct err_msg *msg)
+{
+    struct source_place place;
+    char before[sizeof f->resume.server_uuid];
+    memcpy(before, f->resume.server_uuid, sizeof before);
+    TRY(source_find_set(s, &f->gtids, &place, msg));
+    follower_resume_by_gtids(f, &place);
+    if (!is_same)
+        log_warn("capture", "channel %s: fail-over from server %s to server %s: reads on from %s by GTIDs",
+                 f->config.channel, before[0] == '\0' ? "(without uuid)" : before,
+                 f->facts.server_uuid[0] == '\0' ? "(without uuid)" : f->facts.server_uuid, place.file);
+    return ERR_OK;
+}
+
+/* The source has every transaction that we have. */
+static enum err check_executed(struct source_stream *s, const struct follower *f, bool is_same, struct err_msg *msg)
+{
+    char missing[MISSING_TEXT_BYTES];
+    struct gtid_set executed = {0};
+    if (!f->gtids_known || !f->facts.has_gtids) return ERR_OK;
+    enum err e = source_executed(s, &f->facts, &executed, msg);
+    if (e == ERR_OK && missing_text(&f->gtids, &executed, missing, sizeof missing))
+        e = err_set(msg, ERR_SOURCE_HISTORY,
+                    is_same ? "the source no longer has transactions that were read from it (%s): its binlog was "
+                              "reset, or it was restored from a backup; delete the channel and create it anew"
+                            : "the source is another server now and lacks transactions that the channel has (%s): it "
+                              "is behind, or of another history",
+                    missing);
+    gtid_set_free(&executed);
+    return e;
+}
+
+static enum err resume_anywhere(struct source_stream *s, struct follower *f, struct err_msg *msg)
+{
+    bool is_same;
+    TRY(is_same_server(s, f, &is_same, msg));
+    TRY(check_executed(s, f, is_same, msg));
+    if (is_same && !f->passes_known) return resume_same(s, f, msg);
+    if (f->facts.has_gtids && f->gtids_known) return resume_by_gtids(s, f, is_same, msg);
+    const char *why = f->facts.has_gtids ? "and which transactions the channel has is not known before the former "
+                                           "server was reached once more"
+                                         : "whose binlog has other positions, and it has no GTIDs to go by";
+    return err_set(msg, ERR_SOURCE_HISTORY,
+                   "the source is server %s now and was %s: it is another server, %s; "
+                   "connect to the old one, or delete the channel and create it anew",
+                   f->facts.server_uuid, f->resume.server_uuid, why);
+}
+
+enum err start_place_resume(struct source_stream *s, struct follower *f, bool has_others, struct err_msg *msg)
+{
+    enum err e = resume_anywhere(s, f, msg);
+    bool does_not_fit = e == ERR_SOURCE_HISTORY || e == ERR_SOURCE_PURGED;
+    return does_not_fit && has_others ? err_set(msg, ERR_CONNECT, "%s", msg->text) : e;
+}
