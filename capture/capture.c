@@ -330,7 +330,7 @@ static enum err reach_source(struct capture *c, struct err_msg *msg)
     struct source_facts facts;
     TRY(c->stream->ops->connect(c->stream, msg));
     TRY(source_facts_read(c->stream, c->clock, &facts, msg));
-    TRY(source_facts_check(&facts, c->config.server_id, msg));
+    TRY(source_facts_check(&facts, c->config.server_id, c->config.partial_images_none, msg));
     TRY(follower_source(&c->follower, &facts, &c->query, msg));
     c->is_reached = true;
     return ERR_OK;
@@ -635,6 +635,7 @@ enum err capture_open_simulated(struct capture **out, const struct capture_confi
                                            .include = (const char *const *)c->include,
                                            .exclude = (const char *const *)c->exclude,
                                            .ddl_instance = config->ddl_instance,
+                                           .partial_images_none = config->partial_images_none,
                                            .format = record_format_find(config->format),
                                            .clock = clock,
                                            .statements_are_errors = !config->statements_warn,

@@ -35,6 +35,8 @@ struct capture_config { /* all strings are copied */
     bool        ddl_instance;        /* true: all DDL but account statements; false: of selected tables only */
     bool        statements_warn;     /* row changes of a selected table logged as a statement (binlog_format=STATEMENT
                                       * in a session) are a warning and lost; else an error */
+    bool        partial_images_none; /* row images that lack columns (binlog_row_image is not FULL) are delivered with
+                                      * those marked as missing, where they cannot be told; else an error */
     const char *format;              /* "dts-avro" */
     enum capture_start start;
     const char *start_gtid_set, *start_file;

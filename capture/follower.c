@@ -564,6 +564,19 @@ static enum err on_table_map(struct follower *f, const struct binlog_header *h, 
     return e;
 }
 
+/* A row whose images lack columns. */
+static enum err complete_images(struct follower *f, const struct row_reader *reader, struct err_msg *msg)
+{
+    const struct change_table *t = &reader->decoder->definition->table;
+    uint16_t missing = row_reader_fill(reader, f->before, f->after);
+    if (missing == t->column_count || f->config.partial_images_none) return ERR_OK;
+    return err_set(msg, ERR_SOURCE_CONFIG,
+                   "a row of %s.%s before %s:%" PRIu64 " came without its column `%s`: a session on the source changed "
+                   "it with another binlog_row_image than FULL; make the channel anew behind it, or with "
+                   "partial_images none, which marks what is missing",
+                   t->database, t->table, f->at.file, f->at.position, t->column[missing].name);
+}
+
 static enum err on_rows(struct follower *f, const struct binlog_header *h, struct cursor body, struct err_msg *msg)
 {
     if (transaction_step(&f->machine, TRANSACTION_ON_CHANGE) != TRANSACTION_CHANGES) return wrong_place(f, h, msg);
@@ -579,6 +592,7 @@ static enum err on_rows(struct follower *f, const struct binlog_header *h, struc
     uint64_t read_ms = clock_realtime_ms(f->config.clock);
     while (row_reader_more(&reader)) {
         TRY(row_reader_next(&reader, f->before, f->after, msg));
+        if (reader.is_partial) TRY(complete_images(f, &reader, msg));
         TRY(follower_emit_row(f, h, f->at.position, table, rows.operation, read_ms, reader.row,
                               (size_t)(reader.at - reader.row), msg));
     }
@@ -593,7 +607,6 @@ static enum err unsupported(const struct follower *f, const struct binlog_header
     const char *mend = "";
     switch (h->type) {
     case BINLOG_XA_PREPARE: return xa_unsupported(f, msg);
-    case BINLOG_PARTIAL_UPDATE_ROWS: mend = "; SET GLOBAL binlog_row_value_options='' on the source"; break;
     case BINLOG_PRE_GA_WRITE:
     case BINLOG_PRE_GA_UPDATE:
     case BINLOG_PRE_GA_DELETE: mend = ": it was written by a MySQL 5.1 before 5.1.22; upgrade the source"; break;
@@ -675,6 +688,7 @@ static enum err dispatch(struct follower *f, const struct binlog_header *h, uint
     case BINLOG_WRITE_ROWS:
     case BINLOG_UPDATE_ROWS:
     case BINLOG_DELETE_ROWS:
+    case BINLOG_PARTIAL_UPDATE_ROWS:
     case BINLOG_MARIADB_WRITE_ROWS_COMPRESSED_V1:
     case BINLOG_MARIADB_UPDATE_ROWS_COMPRESSED_V1:
     case BINLOG_MARIADB_DELETE_ROWS_COMPRESSED_V1:

@@ -32,7 +32,7 @@
 struct follower_config { /* borrowed */
     const char *channel;
     const char *const *include, *const *exclude;
-    bool ddl_instance;
+    bool ddl_instance, partial_images_none; /* as in struct capture_config */
     bool statements_are_errors; /* row changes logged as a statement: an error, else a warning */
     const struct record_format *format;
     const struct clock *clock;

@@ -14,8 +14,8 @@ enum {
     COLUMN_IS_RAW = 8,
 };
 
-struct inflate_stream {
-    z_stream zlib;
+struct inflater {
+    z_stream rows, column;
     uint8_t *window;
     size_t window_bytes, window_bytes_max;
     uint64_t left; /* bytes that the event says are still to come */
@@ -37,61 +37,58 @@ static enum err read_head(struct cursor *in, uint64_t *length)
 }
 
 /* All of `in`, which must give exactly `length` bytes. */
-static enum err inflate_whole(uint8_t *out, size_t length, struct cursor in, int window_bits)
+static enum err inflate_whole(z_stream *z, uint8_t *out, size_t length, struct cursor in)
 {
-    z_stream z = {.next_in = (uint8_t *)(uintptr_t)in.at,
-                  .avail_in = (unsigned)cursor_left(&in),
-                  .next_out = out,
-                  .avail_out = (unsigned)length};
-    if (inflateInit2(&z, window_bits) != Z_OK) return ERR_NO_MEMORY;
-    int result = inflate(&z, Z_FINISH);
-    inflateEnd(&z);
-    return result == Z_STREAM_END && z.total_out == length ? ERR_OK : ERR_CORRUPT;
+    z->next_in = (uint8_t *)(uintptr_t)in.at;
+    z->avail_in = (unsigned)cursor_left(&in);
+    z->next_out = out;
+    z->avail_out = (unsigned)length;
+    return inflate(z, Z_FINISH) == Z_STREAM_END && z->total_out == length ? ERR_OK : ERR_CORRUPT;
 }
 
-enum err inflate_stream_open(struct inflate_stream **out, size_t window_bytes_max)
+enum err inflater_open(struct inflater **out, size_t window_bytes_max)
 {
-    struct inflate_stream *s = calloc(1, sizeof *s);
+    struct inflater *s = calloc(1, sizeof *s);
     if (s == NULL) return ERR_NO_MEMORY;
     s->window_bytes = window_bytes_max < WINDOW_BYTES_MIN ? window_bytes_max : WINDOW_BYTES_MIN;
     s->window_bytes_max = window_bytes_max;
     s->window = malloc(s->window_bytes);
-    if (s->window == NULL || inflateInit(&s->zlib) != Z_OK) {
-        free(s->window);
-        free(s);
+    if (s->window == NULL || inflateInit(&s->rows) != Z_OK || inflateInit(&s->column) != Z_OK) {
+        inflater_close(s);
         return ERR_NO_MEMORY;
     }
     *out = s;
     return ERR_OK;
 }
 
-void inflate_stream_close(struct inflate_stream *s)
+void inflater_close(struct inflater *s)
 {
     if (s == NULL) return;
-    inflateEnd(&s->zlib);
+    inflateEnd(&s->rows); /* one that was not begun is nothing */
+    inflateEnd(&s->column);
     free(s->window);
     free(s);
 }
 
-enum err inflate_stream_begin(struct inflate_stream *s, const uint8_t *in, size_t size)
+enum err inflater_rows_begin(struct inflater *s, const uint8_t *in, size_t size)
 {
     struct cursor at = cursor_of(in, size);
     s->left = 0;
     if (size > UINT32_MAX) return ERR_CORRUPT; /* an event has 32 bits of size */
     TRY(read_head(&at, &s->left));
-    if (inflateReset(&s->zlib) != Z_OK) return ERR_CORRUPT;
-    s->zlib.next_in = (uint8_t *)(uintptr_t)at.at;
-    s->zlib.avail_in = (unsigned)cursor_left(&at);
+    if (inflateReset(&s->rows) != Z_OK) return ERR_CORRUPT;
+    s->rows.next_in = (uint8_t *)(uintptr_t)at.at;
+    s->rows.avail_in = (unsigned)cursor_left(&at);
     return ERR_OK;
 }
 
-bool inflate_stream_is_done(const struct inflate_stream *s)
+bool inflater_rows_done(const struct inflater *s)
 {
     return s->left == 0;
 }
 
 /* Doubles the window; what is in use stands at its start. */
-static enum err grow(struct inflate_stream *s)
+static enum err grow(struct inflater *s)
 {
     if (s->window_bytes == s->window_bytes_max) return ERR_TOO_LARGE;
     size_t size = s->window_bytes > s->window_bytes_max / 2 ? s->window_bytes_max : s->window_bytes * 2;
@@ -102,7 +99,7 @@ static enum err grow(struct inflate_stream *s)
     return ERR_OK;
 }
 
-enum err inflate_stream_more(struct inflate_stream *s, const uint8_t **at, const uint8_t **end)
+enum err inflater_rows_more(struct inflater *s, const uint8_t **at, const uint8_t **end)
 {
     size_t kept = (size_t)(*end - *at);
     if (s->left == 0) return ERR_CORRUPT;
@@ -115,13 +112,13 @@ enum err inflate_stream_more(struct inflate_stream *s, const uint8_t **at, const
     if (room > s->left) room = (size_t)s->left;
     if (room > UINT32_MAX) room = UINT32_MAX;
     *end = *at + kept;
-    s->zlib.next_out = s->window + kept;
-    s->zlib.avail_out = (unsigned)room;
-    int result = inflate(&s->zlib, Z_NO_FLUSH);
-    size_t made = room - s->zlib.avail_out;
+    s->rows.next_out = s->window + kept;
+    s->rows.avail_out = (unsigned)room;
+    int result = inflate(&s->rows, Z_NO_FLUSH);
+    size_t made = room - s->rows.avail_out;
     s->left -= made;
     /* The last bytes are out: the stream's own check sum must follow and hold. */
-    if (s->left == 0 && result == Z_OK) result = inflate(&s->zlib, Z_FINISH);
+    if (s->left == 0 && result == Z_OK) result = inflate(&s->rows, Z_FINISH);
     if (s->left == 0 ? result != Z_STREAM_END : result != Z_OK || made == 0) {
         s->left = 0;
         return ERR_CORRUPT;
@@ -141,7 +138,9 @@ enum err inflate_event(const uint8_t *before, size_t before_bytes, const uint8_t
     uint8_t *whole = malloc(before_bytes + (size_t)length);
     if (whole == NULL) return ERR_NO_MEMORY;
     memcpy(whole, before, before_bytes);
-    enum err e = inflate_whole(whole + before_bytes, (size_t)length, at, MAX_WBITS);
+    z_stream z = {0};
+    enum err e = inflateInit(&z) == Z_OK ? inflate_whole(&z, whole + before_bytes, (size_t)length, at) : ERR_NO_MEMORY;
+    inflateEnd(&z);
     if (e != ERR_OK) {
         free(whole);
         return e;
@@ -151,8 +150,8 @@ enum err inflate_event(const uint8_t *before, size_t before_bytes, const uint8_t
     return ERR_OK;
 }
 
-enum err inflate_column(struct sink *room, const uint8_t *in, size_t size, size_t size_max, const uint8_t **value,
-                        size_t *value_bytes)
+enum err inflater_column(struct inflater *s, struct sink *room, const uint8_t *in, size_t size, size_t size_max,
+                         const uint8_t **value, size_t *value_bytes)
 {
     struct cursor at = cursor_of(in, size);
     uint8_t head = size == 0 ? 0 : (uint8_t)cursor_le(&at, 1); /* an empty value has no head */
@@ -162,7 +161,9 @@ enum err inflate_column(struct sink *room, const uint8_t *in, size_t size, size_
             length > UINT32_MAX || !is_plausible(length, cursor_left(&at)))
             return ERR_CORRUPT;
         if (sink_left(room) < length) return ERR_NO_SPACE;
-        TRY(inflate_whole(room->at, (size_t)length, at, (head & COLUMN_IS_RAW) != 0 ? -MAX_WBITS : MAX_WBITS));
+        if (inflateReset2(&s->column, (head & COLUMN_IS_RAW) != 0 ? -MAX_WBITS : MAX_WBITS) != Z_OK)
+            return ERR_NO_MEMORY;
+        TRY(inflate_whole(&s->column, room->at, (size_t)length, at));
         *value = room->at;
         *value_bytes = (size_t)length;
         room->at += length;

@@ -15,22 +15,22 @@
 #include "base/err.h"
 #include "base/sink.h"
 
-struct inflate_stream; /* the rows of one compressed event after the other, through a window of memory */
+struct inflater; /* for the rows of one compressed event after the other, through a window, and for columns beside */
 
 /* `window_bytes_max` bounds the window: no row may be longer as it is stored. */
-NODISCARD enum err inflate_stream_open(struct inflate_stream **out, size_t window_bytes_max);
-void inflate_stream_close(struct inflate_stream *s); /* NULL: nothing */
+NODISCARD enum err inflater_open(struct inflater **out, size_t window_bytes_max);
+void inflater_close(struct inflater *s); /* NULL: nothing */
 
 /* Begins with what follows an event's columns.  Borrows `in` until the stream is done.  ERR_CORRUPT; ERR_UNSUPPORTED:
  * another algorithm; ERR_NO_MEMORY. */
-NODISCARD enum err inflate_stream_begin(struct inflate_stream *s, const uint8_t *in, size_t size);
+NODISCARD enum err inflater_rows_begin(struct inflater *s, const uint8_t *in, size_t size);
 
 /* More bytes behind those from *at to *end, which move (what lay before *at is lost); none at first.  ERR_CORRUPT: the
  * stream is broken or done; ERR_TOO_LARGE: the window is full; ERR_NO_MEMORY. */
-NODISCARD enum err inflate_stream_more(struct inflate_stream *s, const uint8_t **at, const uint8_t **end);
+NODISCARD enum err inflater_rows_more(struct inflater *s, const uint8_t **at, const uint8_t **end);
 
 /* Is everything unpacked? */
-bool inflate_stream_is_done(const struct inflate_stream *s);
+bool inflater_rows_done(const struct inflater *s);
 
 /* An event's packed part at once, behind a copy of the bytes that stand before it.  `*out` is malloc'd, the caller
  * frees it.  ERR_TOO_LARGE: the part has more than `size_max`; ERR_CORRUPT, ERR_UNSUPPORTED, ERR_NO_MEMORY. */
@@ -39,7 +39,7 @@ NODISCARD enum err inflate_event(const uint8_t *before, size_t before_bytes, con
 
 /* A compressed column's value: `*value` is in `in` (stored as it is) or was written to `room`.  `size_max`: of the
  * column.  ERR_NO_SPACE: `room` does not hold it; ERR_CORRUPT. */
-NODISCARD enum err inflate_column(struct sink *room, const uint8_t *in, size_t size, size_t size_max,
-                                  const uint8_t **value, size_t *value_bytes);
+NODISCARD enum err inflater_column(struct inflater *s, struct sink *room, const uint8_t *in, size_t size,
+                                   size_t size_max, const uint8_t **value, size_t *value_bytes);
 
 #endif

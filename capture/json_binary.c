@@ -27,22 +27,17 @@ enum {
     JSON_OPAQUE = 15,
 };
 
-struct printer {
-    struct sink sink;
-    bool double_keeps_point;
-};
-
-static void put_bytes(struct printer *out, const void *bytes, size_t size)
+static void put_bytes(struct json_printer *out, const void *bytes, size_t size)
 {
     sink_bytes(&out->sink, bytes, size);
 }
 
-static void put_text(struct printer *out, const char *text)
+static void put_text(struct json_printer *out, const char *text)
 {
     put_bytes(out, text, strlen(text));
 }
 
-static void put_unsigned(struct printer *out, uint64_t value)
+static void put_unsigned(struct json_printer *out, uint64_t value)
 {
     char text[24], *at = text + sizeof text;
     do *--at = (char)('0' + value % 10);
@@ -50,14 +45,14 @@ static void put_unsigned(struct printer *out, uint64_t value)
     put_bytes(out, at, (size_t)(text + sizeof text - at));
 }
 
-static void put_signed(struct printer *out, int64_t value)
+static void put_signed(struct json_printer *out, int64_t value)
 {
     if (value < 0) put_bytes(out, "-", 1);
     put_unsigned(out, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
 /* A JSON string: quote, backslash and control characters are escaped, all else stands as it is. */
-static void put_string(struct printer *out, const uint8_t *bytes, size_t size)
+void json_print_string(struct json_printer *out, const uint8_t *bytes, size_t size)
 {
     static const char letter[32] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
     size_t plain = 0; /* start of the stretch that needs no escape */
@@ -115,7 +110,7 @@ static uint64_t shortest_digits(double value, int *exponent)
 
 /* As the server's my_gcvt prints: shortest digits, an exponent only below 1e-15 or from 1e15 on unless digits remain
  * behind the point. */
-static void put_double(struct printer *out, double value)
+static void put_double(struct json_printer *out, double value)
 {
     static const char zeros[] = "000000000000000";
     char digits[24], text[16];
@@ -152,7 +147,7 @@ static void put_double(struct printer *out, double value)
 }
 
 /* DATE, TIME, DATETIME, TIMESTAMP: a packed number, parts in its bit fields, the sign is TIME's. */
-static enum err put_temporal(struct printer *out, uint8_t type, const uint8_t *bytes, size_t size)
+static enum err put_temporal(struct json_printer *out, uint8_t type, const uint8_t *bytes, size_t size)
 {
     struct cursor in = cursor_of(bytes, size);
     int64_t packed = (int64_t)cursor_le(&in, 8);
@@ -179,7 +174,7 @@ static enum err put_temporal(struct printer *out, uint8_t type, const uint8_t *b
 
 /* Any other type: its number and base64, with the line breaks that the server's encoder puts after 76 characters. (They
  * are not escaped, so the server's own text is then no strict JSON; it is told as it is.) */
-static void put_base64(struct printer *out, uint8_t type, const uint8_t *bytes, size_t size)
+static void put_base64(struct json_printer *out, uint8_t type, const uint8_t *bytes, size_t size)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char head[32];
@@ -197,7 +192,7 @@ static void put_base64(struct printer *out, uint8_t type, const uint8_t *bytes, 
     put_bytes(out, "\"", 1);
 }
 
-static enum err put_opaque(struct printer *out, uint8_t type, const uint8_t *bytes, size_t size)
+static enum err put_opaque(struct json_printer *out, uint8_t type, const uint8_t *bytes, size_t size)
 {
     char text[DECIMAL_TEXT_MAX];
 
@@ -236,7 +231,7 @@ static const uint8_t *take_counted(struct cursor *in, size_t *size)
     return NULL;
 }
 
-static enum err put_literal(struct printer *out, uint64_t value)
+static enum err put_literal(struct json_printer *out, uint64_t value)
 {
     static const char *const word[] = {"null", "true", "false"};
     if (value > 2) return ERR_CORRUPT;
@@ -244,77 +239,92 @@ static enum err put_literal(struct printer *out, uint64_t value)
     return ERR_OK;
 }
 
-static enum err put_value(struct printer *out, uint8_t type, const uint8_t *bytes, size_t size, unsigned depth);
-
-/* The value of entry `at` of a container: small ones stand in the entry itself. */
-static enum err put_entry(struct printer *out, const uint8_t *bytes, size_t size, size_t at, bool is_large,
-                          unsigned depth)
+enum err json_container_open(struct json_container *out, const struct json_value *v)
 {
-    struct cursor in = cursor_of(bytes + at, size - at);
+    struct cursor in = cursor_of(v->bytes, v->size);
+    bool is_large = v->type == JSON_LARGE_OBJECT || v->type == JSON_LARGE_ARRAY;
     unsigned width = is_large ? 4 : 2;
-    uint8_t type = (uint8_t)cursor_le(&in, 1);
-    uint64_t value = cursor_le(&in, width);
+    struct json_container c = {.bytes = v->bytes,
+                               .width = (uint8_t)width,
+                               .is_object = v->type == JSON_SMALL_OBJECT || v->type == JSON_LARGE_OBJECT};
 
-    switch (type) {
-    case JSON_LITERAL: return put_literal(out, value & 0xff);
-    case JSON_INT16: put_signed(out, (int16_t)value); return ERR_OK;
-    case JSON_UINT16: put_unsigned(out, (uint16_t)value); return ERR_OK;
-    case JSON_INT32:
-        if (!is_large) break;
-        put_signed(out, (int32_t)value);
-        return ERR_OK;
-    case JSON_UINT32:
-        if (!is_large) break;
-        put_unsigned(out, (uint32_t)value);
-        return ERR_OK;
-    default: break;
-    }
-    if (value >= size) return ERR_CORRUPT;
-    return put_value(out, type, bytes + value, size - value, depth);
-}
-
-/* Object or array: count, size, [key entries], value entries, [keys], values.  Offsets count from the container's
- * start. */
-static enum err put_container(struct printer *out, const uint8_t *bytes, size_t size, bool is_object, bool is_large,
-                              unsigned depth)
-{
-    struct cursor in = cursor_of(bytes, size);
-    unsigned width = is_large ? 4 : 2, key_width = width + 2, value_width = width + 1;
-    uint64_t count = cursor_le(&in, width);
-    uint64_t total = cursor_le(&in, width);
-
-    if (depth > JSON_DEPTH_MAX || in.failed || total > size) return ERR_CORRUPT;
-    size_t values_at = 2 * width + (is_object ? count * key_width : 0);
-    if (values_at + count * value_width > total) return ERR_CORRUPT;
-    put_bytes(out, is_object ? "{" : "[", 1);
-    for (uint64_t i = 0; i < count; i++) {
-        if (i != 0) put_bytes(out, ", ", 2);
-        if (is_object) {
-            uint64_t key_at = cursor_le(&in, width);
-            uint64_t key_bytes = cursor_le(&in, 2);
-            if (key_at > total || key_bytes > total - key_at) return ERR_CORRUPT;
-            put_string(out, bytes + key_at, key_bytes);
-            put_bytes(out, ": ", 2);
-        }
-        TRY(put_entry(out, bytes, total, values_at + i * value_width, is_large, depth));
-        if (out->sink.failed) return ERR_NO_SPACE; /* early: what follows cannot be seen any more */
-    }
-    put_bytes(out, is_object ? "}" : "]", 1);
+    c.count = (uint32_t)cursor_le(&in, width);
+    c.size = (size_t)cursor_le(&in, width);
+    if (in.failed || c.size > v->size) return ERR_CORRUPT;
+    c.values_at = 2 * width + (c.is_object ? (size_t)c.count * (width + 2) : 0);
+    if (c.values_at + (size_t)c.count * (width + 1) > c.size) return ERR_CORRUPT;
+    *out = c;
     return ERR_OK;
 }
 
-static enum err put_value(struct printer *out, uint8_t type, const uint8_t *bytes, size_t size, unsigned depth)
+enum err json_container_key(const struct json_container *c, uint32_t i, const uint8_t **key, uint16_t *key_bytes)
 {
-    struct cursor in = cursor_of(bytes, size);
+    struct cursor in = cursor_of(c->bytes + 2 * c->width + (size_t)i * (c->width + 2u), c->width + 2u);
+    uint64_t at = cursor_le(&in, c->width), size = cursor_le(&in, 2);
+
+    if (at > c->size || size > c->size - at) return ERR_CORRUPT;
+    *key = c->bytes + at;
+    *key_bytes = (uint16_t)size;
+    return ERR_OK;
+}
+
+enum err json_container_value(const struct json_container *c, uint32_t i, struct json_value *out)
+{
+    const uint8_t *entry = c->bytes + c->values_at + (size_t)i * (c->width + 1u);
+    struct cursor in = cursor_of(entry, c->width + 1u);
+    uint8_t type = (uint8_t)cursor_le(&in, 1);
+    bool is_here = type == JSON_LITERAL || type == JSON_INT16 || type == JSON_UINT16 ||
+                   ((type == JSON_INT32 || type == JSON_UINT32) && c->width == 4); /* small ones stand in the entry */
+    uint64_t at = cursor_le(&in, c->width);
+
+    if (!is_here && at >= c->size) return ERR_CORRUPT;
+    *out = is_here ? (struct json_value){type, entry + 1, c->width}
+                   : (struct json_value){type, c->bytes + at, c->size - at};
+    return ERR_OK;
+}
+
+bool json_value_is_container(const struct json_value *v)
+{
+    return v->type <= JSON_LARGE_ARRAY;
+}
+
+static enum err put_container(struct json_printer *out, const struct json_value *v, unsigned depth)
+{
+    struct json_container c;
+    struct json_value value;
+    const uint8_t *key;
+    uint16_t key_bytes;
+
+    if (depth > JSON_DEPTH_MAX) return ERR_CORRUPT;
+    TRY(json_container_open(&c, v));
+    put_bytes(out, c.is_object ? "{" : "[", 1);
+    for (uint32_t i = 0; i < c.count; i++) {
+        if (i != 0) put_bytes(out, ", ", 2);
+        if (c.is_object) {
+            TRY(json_container_key(&c, i, &key, &key_bytes));
+            json_print_string(out, key, key_bytes);
+            put_bytes(out, ": ", 2);
+        }
+        TRY(json_container_value(&c, i, &value));
+        TRY(json_print_value(out, &value, depth));
+        if (out->sink.failed) return ERR_NO_SPACE; /* early: what follows cannot be seen any more */
+    }
+    put_bytes(out, c.is_object ? "}" : "]", 1);
+    return ERR_OK;
+}
+
+enum err json_print_value(struct json_printer *out, const struct json_value *v, unsigned depth)
+{
+    struct cursor in = cursor_of(v->bytes, v->size);
     uint64_t bits;
     double number;
     size_t counted = 0;
 
-    switch (type) {
-    case JSON_SMALL_OBJECT: return put_container(out, bytes, size, true, false, depth + 1);
-    case JSON_LARGE_OBJECT: return put_container(out, bytes, size, true, true, depth + 1);
-    case JSON_SMALL_ARRAY: return put_container(out, bytes, size, false, false, depth + 1);
-    case JSON_LARGE_ARRAY: return put_container(out, bytes, size, false, true, depth + 1);
+    switch (v->type) {
+    case JSON_SMALL_OBJECT:
+    case JSON_LARGE_OBJECT:
+    case JSON_SMALL_ARRAY:
+    case JSON_LARGE_ARRAY: return put_container(out, v, depth + 1);
     case JSON_LITERAL: bits = cursor_le(&in, 1); return in.failed ? ERR_CORRUPT : put_literal(out, bits);
     case JSON_INT16: put_signed(out, (int16_t)cursor_le(&in, 2)); break;
     case JSON_UINT16: put_unsigned(out, cursor_le(&in, 2)); break;
@@ -331,7 +341,7 @@ static enum err put_value(struct printer *out, uint8_t type, const uint8_t *byte
     case JSON_STRING: {
         const uint8_t *text = take_counted(&in, &counted);
         if (text == NULL) return ERR_CORRUPT;
-        put_string(out, text, counted);
+        json_print_string(out, text, counted);
         break;
     }
     case JSON_OPAQUE: {
@@ -346,14 +356,14 @@ static enum err put_value(struct printer *out, uint8_t type, const uint8_t *byte
 
 enum err json_binary_print(struct sink *out, const uint8_t *bytes, size_t size, bool double_keeps_point)
 {
-    struct printer p = {*out, double_keeps_point};
+    struct json_printer p = {*out, double_keeps_point};
     enum err e = ERR_OK;
 
     /* An empty value is what an update that ignores errors leaves in a NOT NULL column; the server reads it as null. */
     if (size == 0)
         put_text(&p, "null");
     else
-        e = put_value(&p, bytes[0], bytes + 1, size - 1, 0);
+        e = json_print_value(&p, &(struct json_value){bytes[0], bytes + 1, size - 1}, 0);
     *out = p.sink;
     return e == ERR_OK && out->failed ? ERR_NO_SPACE : e;
 }

@@ -68,7 +68,7 @@ enum err capture_precheck(const struct capture_config *config, uint32_t timeout_
     TRY(source_stream_mysql_open(&p.stream, &stream_config, msg));
     enum err e = p.stream->ops->connect(p.stream, msg);
     if (e == ERR_OK) e = source_facts_read(p.stream, clock_real(), &p.facts, msg);
-    if (e == ERR_OK) e = source_facts_check(&p.facts, config->server_id, msg);
+    if (e == ERR_OK) e = source_facts_check(&p.facts, config->server_id, config->partial_images_none, msg);
     if (e == ERR_OK) e = check_tables(&p, msg);
     if (e == ERR_OK) e = check_dump(&p, msg);
     p.stream->ops->close(p.stream);

@@ -2,9 +2,11 @@
 
 #include <string.h>
 
+#include "base/cursor.h"
 #include "capture/decimal.h"
 #include "capture/inflate.h"
 #include "capture/json_binary.h"
+#include "capture/json_diff.h"
 #include "capture/row_bytes.h"
 #include "capture/row_special.h"
 #include "capture/row_temporal.h"
@@ -246,9 +248,28 @@ static enum err decode_set(const uint8_t *p, const struct row_column *c, struct 
     return ERR_OK;
 }
 
+/* A JSON column that is told as changes: applied to the document of the before image. */
+static enum err decode_json_diff(const uint8_t *bytes, size_t size, const struct row_column *c, struct row_scan *s,
+                                 struct change_value *v)
+{
+    const struct row_json *before = &s->json[c->json_index];
+    const uint8_t *text;
+    size_t text_bytes;
+
+    if (!before->is_present) return ERR_SOURCE_CONFIG;
+    TRY(json_diff_print(&s->text, before->bytes, before->size, bytes, size, c->json_keeps_point, &text, &text_bytes));
+    set_text(v, text, text_bytes);
+    return ERR_OK;
+}
+
 static enum err decode_json(const uint8_t *bytes, size_t size, const struct row_column *c, struct row_scan *s,
                             struct change_value *v)
 {
+    if (__builtin_expect(s->json != NULL, 0)) {
+        bool is_diff = s->diffs != NULL && (s->diffs[c->json_index / 8] >> (c->json_index % 8) & 1) != 0;
+        if (is_diff) return decode_json_diff(bytes, size, c, s, v);
+        if (!s->is_after) s->json[c->json_index] = (struct row_json){bytes, size, true};
+    }
     struct sink out = s->text;
     TRY(json_binary_print(&out, bytes, size, c->json_keeps_point));
     set_text(v, s->text.at, (size_t)(out.at - s->text.at));
@@ -282,7 +303,7 @@ static enum err decode_counted(const struct row_column *c, struct row_scan *s, s
     s->at = bytes + size;
     switch (c->op) {
     case OP_JSON: return decode_json(bytes, size, c, s, v);
-    case OP_COMPRESSED: TRY(inflate_column(&s->text, bytes, size, c->length, &bytes, &full)); break;
+    case OP_COMPRESSED: TRY(inflater_column(s->inflater, &s->text, bytes, size, c->length, &bytes, &full)); break;
     case OP_BINARY:
         full = c->length;
         TRY(decode_padded(bytes, size, full, s, &bytes));
@@ -404,4 +425,17 @@ enum err row_image_decode(struct row_scan *scan, const struct row_decoder *d, co
     }
     *scan = s;
     return ERR_OK;
+}
+
+enum err row_json_options(struct row_scan *scan, const struct row_decoder *d)
+{
+    enum { PARTIAL_JSON = 1 };
+    struct cursor in = {scan->at, scan->end, false};
+    uint64_t options = cursor_lenenc(&in);
+
+    scan->is_after = true;
+    if (options > PARTIAL_JSON) return ERR_CORRUPT;
+    if ((options & PARTIAL_JSON) != 0) scan->diffs = cursor_take(&in, (d->json_count + 7u) / 8);
+    scan->at = in.at;
+    return in.failed ? ERR_CORRUPT : ERR_OK;
 }

@@ -21,6 +21,7 @@ enum err rows_event_decode(struct rows_event *out, uint8_t type, const uint8_t *
     case ROWS_WRITE_COMPRESSED_V2: e.operation = CHANGE_INSERT; break;
     case ROWS_UPDATE_V1:
     case ROWS_UPDATE_V2:
+    case ROWS_PARTIAL_UPDATE:
     case ROWS_UPDATE_COMPRESSED_V1:
     case ROWS_UPDATE_COMPRESSED_V2: e.operation = CHANGE_UPDATE; break;
     case ROWS_DELETE_V1:
@@ -29,6 +30,7 @@ enum err rows_event_decode(struct rows_event *out, uint8_t type, const uint8_t *
     case ROWS_DELETE_COMPRESSED_V2: e.operation = CHANGE_DELETE; break;
     default: return err_set(msg, ERR_UNSUPPORTED, "binlog event type %u is no rows event that is known here", type);
     }
+    e.is_partial_json = type == ROWS_PARTIAL_UPDATE;
     e.is_compressed = type >= ROWS_WRITE_COMPRESSED_V1;
     bool is_v1 = type < ROWS_WRITE_V2 || (e.is_compressed && type < ROWS_WRITE_COMPRESSED_V2);
     e.table_id = cursor_le(&in, 6);
@@ -78,6 +80,9 @@ enum err row_decoder_prepare(struct row_decoder *d, const struct table_map *map,
                                         is_hidden ? NULL : &definition->table.column[i],
                                         is_hidden ? NULL : &definition->column[i]);
         d->column[i].json_keeps_point = definition->json_keeps_point;
+        d->has_compressed |=
+            map->type[i] == COLUMN_VARCHAR_COMPRESSED || map->type[i] == COLUMN_BLOB_COMPRESSED;
+        if (map->type[i] == COLUMN_JSON) d->column[i].json_index = d->json_count++;
         if (e == ERR_OK) continue;
         row_decoder_release(d);
         return err_set(
@@ -86,12 +91,17 @@ enum err row_decoder_prepare(struct row_decoder *d, const struct table_map *map,
             definition->table.database, definition->table.table, i + 1u, column_type_name(map->type[i]), map->type[i],
             map->metadata[i]);
     }
-    return ERR_OK;
+    if (d->json_count == 0) return ERR_OK;
+    d->json = calloc(d->json_count, sizeof *d->json);
+    if (d->json != NULL) return ERR_OK;
+    row_decoder_release(d);
+    return err_set(msg, ERR_NO_MEMORY, "no memory for a table of %u columns", map->column_count);
 }
 
 void row_decoder_release(struct row_decoder *d)
 {
     free(d->column);
+    free(d->json);
     *d = (struct row_decoder){0};
 }
 
@@ -103,7 +113,7 @@ enum err row_arena_init(struct row_arena *a, size_t size, size_t size_max)
 
 void row_arena_fini(struct row_arena *a)
 {
-    inflate_stream_close(a->inflate);
+    inflater_close(a->inflater);
     free(a->bytes);
     *a = (struct row_arena){0};
 }
@@ -131,9 +141,7 @@ static uint16_t count_present(const uint8_t *bitmap, uint16_t column_count)
 
 static enum err begin_packed(struct row_reader *r, struct err_msg *msg)
 {
-    struct row_arena *a = r->arena;
-    enum err e = a->inflate != NULL ? ERR_OK : inflate_stream_open(&a->inflate, a->size_max);
-    if (e == ERR_OK) e = inflate_stream_begin(a->inflate, r->event->rows, r->event->rows_bytes);
+    enum err e = inflater_rows_begin(r->arena->inflater, r->event->rows, r->event->rows_bytes);
     if (e != ERR_OK)
         return err_set(msg, e, "table %s.%s: a compressed rows event cannot be unpacked: %s",
                        r->decoder->definition->table.database, r->decoder->definition->table.table, err_text(e));
@@ -154,6 +162,11 @@ enum err row_reader_init(struct row_reader *r, const struct rows_event *event, c
         .event = event, .decoder = decoder, .arena = arena, .at = event->rows, .end = event->rows + event->rows_bytes};
     r->present_before_count = count_present(event->present_before, event->column_count);
     r->present_after_count = count_present(event->present_after, event->column_count);
+    r->is_partial = (event->present_before != NULL && r->present_before_count != event->column_count) ||
+                    (event->present_after != NULL && r->present_after_count != event->column_count);
+    if ((event->is_compressed || decoder->has_compressed) && arena->inflater == NULL &&
+        inflater_open(&arena->inflater, arena->size_max) != ERR_OK)
+        return err_set(msg, ERR_NO_MEMORY, "no memory to unpack rows");
     return event->is_compressed ? begin_packed(r, msg) : ERR_OK;
 }
 
@@ -161,11 +174,19 @@ enum err row_reader_init(struct row_reader *r, const struct rows_event *event, c
 static enum err decode_row(struct row_reader *r, struct change_value *before, struct change_value *after,
                            uint16_t *bad_column)
 {
-    struct row_scan scan = {r->at, r->end, sink_of(r->arena->bytes, r->arena->size)};
+    struct row_scan scan = {.at = r->at,
+                            .end = r->end,
+                            .text = sink_of(r->arena->bytes, r->arena->size),
+                            .inflater = r->arena->inflater};
     const struct rows_event *e = r->event;
 
+    if (e->is_partial_json) {
+        scan.json = r->decoder->json;
+        if (scan.json != NULL) memset(scan.json, 0, r->decoder->json_count * sizeof *scan.json);
+    }
     if (e->present_before != NULL)
         TRY(row_image_decode(&scan, r->decoder, e->present_before, r->present_before_count, before, bad_column));
+    if (e->is_partial_json) TRY(row_json_options(&scan, r->decoder));
     if (e->present_after != NULL)
         TRY(row_image_decode(&scan, r->decoder, e->present_after, r->present_after_count, after, bad_column));
     if (scan.at == r->at) return ERR_CORRUPT; /* a row without bytes would never end */
@@ -180,8 +201,8 @@ static enum err give_more(struct row_reader *r, enum err lacked)
 {
     if (lacked == ERR_NO_SPACE) return grow_arena(r->arena);
     if (lacked != ERR_CORRUPT || !r->is_packed_left) return lacked;
-    enum err e = inflate_stream_more(r->arena->inflate, &r->at, &r->end);
-    r->is_packed_left = e == ERR_OK && !inflate_stream_is_done(r->arena->inflate);
+    enum err e = inflater_rows_more(r->arena->inflater, &r->at, &r->end);
+    r->is_packed_left = e == ERR_OK && !inflater_rows_done(r->arena->inflater);
     return e;
 }
 
@@ -206,5 +227,26 @@ enum err row_reader_next(struct row_reader *r, struct change_value *before, stru
         return err_set(msg, e,
                        "table %s.%s: row %llu of a rows event of %zu bytes does not hold a valid value for column `%s`",
                        t->database, t->table, (unsigned long long)r->rows + 1, r->event->rows_bytes, name);
+    if (e == ERR_SOURCE_CONFIG)
+        return err_set(msg, e,
+                       "table %s.%s: JSON column `%s` was updated in part and the row's image before lacks the whole: "
+                       "SET GLOBAL binlog_row_image=FULL on the source, or binlog_row_value_options=''",
+                       t->database, t->table, name);
     return err_set(msg, e, "table %s.%s: no memory to decode a row", t->database, t->table);
+}
+
+uint16_t row_reader_fill(const struct row_reader *r, const struct change_value *before, struct change_value *after)
+{
+    const struct rows_event *e = r->event;
+    uint16_t count = r->decoder->value_count, missing = count;
+
+    for (uint16_t i = 0; i < count; i++) {
+        bool lacks = e->present_before != NULL && before[i].kind == CHANGE_VALUE_ABSENT;
+        if (e->present_after != NULL && after[i].kind == CHANGE_VALUE_ABSENT) {
+            lacks |= e->present_before == NULL;
+            if (!lacks) after[i] = before[i];
+        }
+        if (lacks && missing == count) missing = i;
+    }
+    return missing;
 }

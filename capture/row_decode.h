@@ -1,5 +1,5 @@
-/* capture/row_decode.h -- WRITE, UPDATE and DELETE_ROWS events (v1: 23-25, v2: 30-32, MariaDB's compressed ones:
- * 166-171) to arrays of change values.
+/* capture/row_decode.h -- WRITE, UPDATE and DELETE_ROWS events (v1: 23-25, v2: 30-32, PARTIAL_UPDATE_ROWS: 39,
+ * MariaDB's compressed ones: 166-171) to arrays of change values.
  *
  * A table's decoder is prepared once from its TABLE_MAP and its definition; then each column is one switch on a small
  * op code.  Values borrow the event's bytes, the definition's labels, or the arena.  Every read is bounded by the
@@ -24,6 +24,7 @@ enum {
     ROWS_WRITE_V2 = 30,
     ROWS_UPDATE_V2 = 31,
     ROWS_DELETE_V2 = 32,
+    ROWS_PARTIAL_UPDATE = 39,
     ROWS_WRITE_COMPRESSED_V1 = 166,
     ROWS_UPDATE_COMPRESSED_V1 = 167,
     ROWS_DELETE_COMPRESSED_V1 = 168,
@@ -43,6 +44,7 @@ struct rows_event {                  /* a rows event's header; pointers into the
     const uint8_t *rows; /* the row images, or what they are packed in */
     size_t rows_bytes;
     bool is_compressed;
+    bool is_partial_json; /* JSON columns of after images may be told as changes */
 };
 
 /* rows_event_decode reads the body (after the 19-byte header, without checksum).  ERR_CORRUPT; ERR_UNSUPPORTED: another
@@ -55,6 +57,7 @@ struct row_column { /* one column's op and what it needs, prepared */
     uint8_t size; /* bytes of a fixed value, or of the length prefix: what must be there at least */
     uint8_t precision, scale;
     bool json_keeps_point; /* see struct schema_table */
+    uint16_t json_index;   /* among the table's JSON columns */
     uint32_t length;       /* bytes at most; BINARY(n): n */
     const struct schema_column *schema;
 };
@@ -63,6 +66,9 @@ struct row_decoder {
     struct row_column *column; /* event_columns */
     uint16_t event_columns;
     uint16_t value_count; /* columns of the definition: event_columns less the hidden ones */
+    bool has_compressed; /* columns */
+    uint16_t json_count;
+    struct row_json *json; /* json_count: scratch of one row's decoding */
     const struct schema_table *definition;
 };
 
@@ -77,7 +83,7 @@ void row_decoder_release(struct row_decoder *d);
 struct row_arena {
     uint8_t *bytes;
     size_t size, size_max;
-    struct inflate_stream *inflate; /* made by the first compressed event */
+    struct inflater *inflater; /* made by the first compressed event or column */
 };
 NODISCARD enum err row_arena_init(struct row_arena *a, size_t size, size_t size_max);
 void row_arena_fini(struct row_arena *a);
@@ -90,6 +96,7 @@ struct row_reader {
     const uint8_t *row;  /* the last row's images, up to `at` */
     uint64_t rows;       /* read so far */
     bool is_packed_left; /* a compressed event has more behind `end` */
+    bool is_partial;     /* an image lacks columns: see row_reader_fill */
     uint16_t present_before_count, present_after_count;
 };
 
@@ -104,8 +111,13 @@ static inline bool row_reader_more(const struct row_reader *r)
 
 /* Decodes the next row into `before` and `after` (value_count each; the one the operation has not is untouched and may
  * be NULL).  Columns that are not in the row image become CHANGE_VALUE_ABSENT.  The values are valid until the next
- * call. ERR_CORRUPT; ERR_TOO_LARGE: the row's text does not fit in arena->size_max; ERR_NO_MEMORY. */
+ * call. ERR_CORRUPT; ERR_TOO_LARGE: the row's text does not fit in arena->size_max; ERR_SOURCE_CONFIG: a JSON column is
+ * told as changes of a document that is not in the event; ERR_NO_MEMORY. */
 NODISCARD enum err row_reader_next(struct row_reader *r, struct change_value *before, struct change_value *after,
                                    struct err_msg *msg);
+
+/* Completes a row of a reader that is_partial: what an UPDATE's after image lacks did not change, so it is taken from
+ * the before image.  Returns the first column that an image still lacks; the decoder's value_count: none. */
+uint16_t row_reader_fill(const struct row_reader *r, const struct change_value *before, struct change_value *after);
 
 #endif

@@ -58,8 +58,7 @@ static enum err variable_row(void *context, const char *const *field, const size
     } words[] = {{"version", f->version, sizeof f->version},
                  {"server_uuid", f->server_uuid, sizeof f->server_uuid},
                  {"binlog_format", f->binlog_format, sizeof f->binlog_format},
-                 {"binlog_row_image", f->row_image, sizeof f->row_image},
-                 {"binlog_row_value_options", f->row_value_options, sizeof f->row_value_options}};
+                 {"binlog_row_image", f->row_image, sizeof f->row_image}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcasecmp(name, words[i].name) == 0) copy_field(words[i].out, words[i].size, field[1], bytes[1]);
     }
@@ -86,7 +85,7 @@ enum err source_facts_read(struct source_stream *s, const struct clock *clock, s
     TRY(s->ops->query(
         s,
         "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version','server_uuid','server_id','log_bin',"
-        "'binlog_format','binlog_row_image','lower_case_table_names','gtid_mode','binlog_row_value_options')",
+        "'binlog_format','binlog_row_image','lower_case_table_names','gtid_mode')",
         variable_row, &f, msg));
     unsigned major = 0, minor = 0, patch = 0;
     sscanf(f.version, "%3u.%3u.%3u", &major, &minor, &patch);
@@ -105,7 +104,15 @@ enum err source_facts_read(struct source_stream *s, const struct clock *clock, s
     return ERR_OK;
 }
 
-enum err source_facts_check(const struct source_facts *f, uint32_t our_server_id, struct err_msg *msg)
+/* Are rows whole by this setting?  FULL_NODUP (MariaDB 11.4) leaves out of an after image what did not change. */
+static bool images_are_whole(const struct source_facts *f)
+{
+    return f->row_image[0] == '\0' || strcasecmp(f->row_image, "FULL") == 0 ||
+           strcasecmp(f->row_image, "FULL_NODUP") == 0;
+}
+
+enum err source_facts_check(const struct source_facts *f, uint32_t our_server_id, bool partial_images_none,
+                            struct err_msg *msg)
 {
     if (!f->log_bin)
         return err_set(msg, ERR_SOURCE_CONFIG,
@@ -115,15 +122,12 @@ enum err source_facts_check(const struct source_facts *f, uint32_t our_server_id
                        "binlog_format is %s on the source and must be ROW: SET GLOBAL binlog_format=ROW, then "
                        "reconnect the source's clients",
                        f->binlog_format);
-    if (f->row_image[0] != '\0' && strcasecmp(f->row_image, "FULL") != 0)
+    if (!partial_images_none && !images_are_whole(f))
         return err_set(msg, ERR_SOURCE_CONFIG,
                        "binlog_row_image is %s on the source and must be FULL: SET GLOBAL "
-                       "binlog_row_image=FULL, then reconnect the source's clients",
+                       "binlog_row_image=FULL, then reconnect the source's clients; or make the channel with "
+                       "partial_images none, which marks what is missing",
                        f->row_image);
-    if (strcasestr(f->row_value_options, "PARTIAL_JSON") != NULL)
-        return err_set(msg, ERR_SOURCE_CONFIG,
-                       "binlog_row_value_options is PARTIAL_JSON on the source, which is not supported: "
-                       "SET GLOBAL binlog_row_value_options=''");
     if (f->server_id == our_server_id)
         return err_set(msg, ERR_SOURCE_CONFIG,
                        "the channel's server id %u is the source's own; give the channel another one", our_server_id);

@@ -24,7 +24,6 @@ struct source_facts {
     bool log_bin;
     char binlog_format[SOURCE_WORD_BYTES];
     char row_image[SOURCE_WORD_BYTES]; /* "" where the version has no such variable: images are full */
-    char row_value_options[SOURCE_WORD_BYTES];
     int64_t clock_ahead_ms; /* the source's clock less ours */
 };
 
@@ -41,8 +40,10 @@ int source_place_compare(const struct source_place *a, const struct source_place
 NODISCARD enum err source_facts_read(struct source_stream *s, const struct clock *clock, struct source_facts *out,
                                      struct err_msg *msg);
 
-/* ERR_SOURCE_CONFIG with words that say what to set, when the source's settings do not allow a channel. */
-NODISCARD enum err source_facts_check(const struct source_facts *f, uint32_t our_server_id, struct err_msg *msg);
+/* ERR_SOURCE_CONFIG with words that say what to set, when the source's settings do not allow a channel.
+ * `partial_images_none`: as in struct capture_config. */
+NODISCARD enum err source_facts_check(const struct source_facts *f, uint32_t our_server_id, bool partial_images_none,
+                                      struct err_msg *msg);
 
 /* Where the binlog ends now.  `executed` (may be NULL) gets the GTID set of that place where the source tells it. */
 NODISCARD enum err source_end(struct source_stream *s, const struct source_facts *f, struct source_place *out,

@@ -24,6 +24,7 @@ void channel_capture_config(const struct config *config, const struct channel_sp
         .exclude = (const char *const *)spec->exclude,
         .ddl_instance = spec->ddl_instance,
         .statements_warn = spec->statements_warn,
+        .partial_images_none = spec->partial_images_none,
         .format = spec->format,
         .start = spec->start,
         .heartbeat_ms = HEARTBEAT_MS,

@@ -33,6 +33,7 @@ struct channel_spec {
     char **include, **exclude; /* owned, NULL-terminated; exclude may be empty, never NULL */
     bool ddl_instance;
     bool statements_warn; /* see struct capture_config */
+    bool partial_images_none; /* as in struct capture_config */
     enum capture_start start;
     char format[CHANNEL_FORMAT_MAX + 1];
 };

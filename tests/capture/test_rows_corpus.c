@@ -38,7 +38,7 @@ struct replay {
     struct row_arena arena;
     struct binlog_file prepared; /* rows of an XA transaction that waits for its end: the events again */
     struct binlog_file_event pending[PENDING_MAX];
-    size_t pending_count, refused_maps, row_events;
+    size_t pending_count, refused_maps, row_events, lost_documents;
     bool in_xa;
 };
 
@@ -171,7 +171,13 @@ static void replay_rows(struct replay *r, const struct binlog_file_event *e)
     struct replay_table *t = table_of(r, entry->definition);
     ck_assert_msg(row_reader_init(&reader, &event, &entry->decoder, &r->arena, &msg) == ERR_OK, "%s", msg.text);
     while (row_reader_more(&reader)) {
-        ck_assert_msg(row_reader_next(&reader, before, after, &msg) == ERR_OK, "%s", msg.text);
+        err = row_reader_next(&reader, before, after, &msg);
+        if (err == ERR_SOURCE_CONFIG) { /* a part of a document whose whole is not in the event */
+            ck_assert_msg(strstr(msg.text, "cdc.pj: JSON column `d`") != NULL, "%s", msg.text);
+            r->lost_documents++;
+            return;
+        }
+        ck_assert_msg(err == ERR_OK, "%s", msg.text);
         ck_assert_msg(row_list_apply(&t->rows, &entry->definition->table, event.operation, before, after),
                       "%s.%s: change %llu finds no row", entry->database, entry->table, (unsigned long long)t->changes);
         t->changes++;
@@ -180,7 +186,7 @@ static void replay_rows(struct replay *r, const struct binlog_file_event *e)
 
 static bool is_rows_event(uint8_t type)
 {
-    return (type >= 23 && type <= 25) || (type >= 30 && type <= 32) || (type >= 166 && type <= 171);
+    return (type >= 23 && type <= 25) || (type >= 30 && type <= 32) || type == 39 || (type >= 166 && type <= 171);
 }
 
 static void replay_event(struct replay *r, const struct binlog_file_event *e)
@@ -322,6 +328,17 @@ static bool equals_expected(const struct change_column *c, const struct cell *ce
     return same;
 }
 
+/* The recorded session made its last partial update with binlog_row_image=MINIMAL: what it changed cannot be known. */
+static void take_back_lost_document(struct replay_table *pj)
+{
+    json_t *row = json_array_get(pj->expected, 0);
+    char text[200];
+    const char *last = json_string_value(json_array_get(row, 2)), *at = strstr(last, "\"k3\": 99");
+    ck_assert_ptr_nonnull(at);
+    snprintf(text, sizeof text, "%.*s\"k3\": 2%s", (int)(at - last), last, at + strlen("\"k3\": 99"));
+    json_array_set_new(row, 2, json_string(text));
+}
+
 static void compare(struct replay *r, struct replay_table *t)
 {
     const struct change_table *table = &t->definition->table;
@@ -375,9 +392,11 @@ static void check_folder(const char *name, const char *refused, const char *skip
 
     replay_files(&r);
     ck_assert_uint_ge(r.row_events, row_events_min);
+    ck_assert_uint_eq(r.lost_documents, strcmp(r.version, "9.7.4") == 0);
     for (size_t i = 0; i < r.table_count; i++) {
         char word[80];
         snprintf(word, sizeof word, " %s ", r.table[i].definition->table.table);
+        if (strcmp(word, " pj ") == 0) take_back_lost_document(&r.table[i]);
         if (strstr(refused, word) == NULL && strstr(skipped, word) == NULL) compare(&r, &r.table[i]);
         row_list_free(&r.table[i].rows, r.table[i].definition->table.column_count);
         json_decref(r.table[i].header);
@@ -414,7 +433,7 @@ START_TEST(mysql_56_v1)
 END_TEST
 START_TEST(mysql_97)
 {
-    check_folder("mysql-9.7.4", REFUSED, SKIPPED " pj inv zc ", 80);
+    check_folder("mysql-9.7.4", REFUSED, SKIPPED " inv zc ", 80);
 }
 END_TEST
 START_TEST(mariadb_1011)
