@@ -224,9 +224,9 @@ json_t *channel_spec_json(const struct channel_spec *spec, bool with_password)
     json_t *source = json_pack("{s:s, s:i, s:s, s:I}", "host", spec->host, "port", (int)spec->port, "user", spec->user,
                                "server_id", (json_int_t)spec->server_id);
     if (with_password) json_object_set_new(source, "password", json_string(spec->password));
-    return json_pack("{s:s, s:o, s:{s:o, s:o}, s:s, s:s, s:s, s:s, s:s}", "name", spec->name, "source", source, "tables",
-                     "include", patterns_json(spec->include), "exclude", patterns_json(spec->exclude), "start_at",
-                     spec->start == CAPTURE_START_NOW ? "now" : "earliest", "ddl",
+    return json_pack("{s:s, s:o, s:{s:o, s:o}, s:s, s:s, s:s, s:s, s:s}", "name", spec->name, "source", source,
+                     "tables", "include", patterns_json(spec->include), "exclude", patterns_json(spec->exclude),
+                     "start_at", spec->start == CAPTURE_START_NOW ? "now" : "earliest", "ddl",
                      spec->ddl_instance ? "instance" : "selected", "statement_events",
                      spec->statements_warn ? "warn" : "error", "partial_images",
                      spec->partial_images_none ? "none" : "error", "format", spec->format);
