@@ -125,6 +125,7 @@ struct writer { /* the storage thread's, while the log is attached */
     bool     preparing, promoting, sealing, checkpointing;
     bool     look_for_gtid;  /* the next batch may carry a GTID set */
     uint64_t gtid_segment, gtid_position;
+    struct log_checkpoint recovered; /* as recovery left it */
     uint64_t checkpoint_offset, checkpoint_bytes, checkpoint_ms; /* the last one; bytes durable since */
     uint32_t jobs;           /* under way */
 };
@@ -169,6 +170,7 @@ struct job {
     uint64_t      position; /* SEAL: exact length; PREPARE: bytes to reserve */
     struct index_set *set;  /* SEAL; CHECKPOINT, REMOVE: when the point is in the active segment */
     struct index_mark mark;
+    struct index_end  end;  /* SEAL: of the segment */
     struct log_checkpoint checkpoint;
     uint64_t      remove_base[REMOVE_MAX]; /* REMOVE: segments whose files go */
     uint32_t      remove_count;

@@ -55,7 +55,7 @@ static enum err job_seal(struct storage *s, struct job *j)
     if (rc == 0) rc = disk_sync(s->disk, j->file);
     disk_close(s->disk, j->file);
     if (rc != 0) return failed(&j->error, rc, "seal", path);
-    TRY(index_write(s->disk, j->log->folder, j->set, j->segment_base, &j->mark, &j->error));
+    TRY(index_write(s->disk, j->log->folder, j->set, j->segment_base, &j->mark, &j->end, NULL, &j->error));
     rc = disk_sync_folder(s->disk, j->log->folder);
     return rc == 0 ? ERR_OK : failed(&j->error, rc, "sync the folder", j->log->folder);
 }
@@ -63,7 +63,8 @@ static enum err job_seal(struct storage *s, struct job *j)
 static enum err job_checkpoint(struct storage *s, struct job *j)
 {
     if (j->set != NULL) {
-        TRY(index_write(s->disk, j->log->folder, j->set, j->segment_base, &j->mark, &j->error));
+        TRY(index_write(s->disk, j->log->folder, j->set, j->segment_base, &j->mark, NULL, &j->checkpoint.index,
+                        &j->error));
         int rc = disk_sync_folder(s->disk, j->log->folder); /* the indexes' names */
         if (rc != 0) return failed(&j->error, rc, "sync the folder", j->log->folder);
     }

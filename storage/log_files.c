@@ -101,14 +101,16 @@ static enum err text_read(struct disk *d, const char *folder, const char *name, 
     uint32_t crc;
     if (last == NULL || strlen(t->bytes) != t->size || sscanf(last, "\ncrc32c %8" SCNx32 "\n", &crc) != 1 ||
         crc32c(0, t->bytes, (size_t)(last + 1 - t->bytes)) != crc)
-        return err_set(msg, ERR_CORRUPT, "%s is damaged (its checksum does not hold): restore it from a copy", path);
+        return err_set(msg, ERR_CORRUPT,
+                       "%s is damaged (its checksum does not hold): restore it from a copy, or see millrace log check",
+                       path);
     last[1] = 0;
     t->size = (size_t)(last + 1 - t->bytes);
 
     char found[64];
     unsigned version;
     if (sscanf(t->bytes, "%63s %u\n", found, &version) != 2 || strcmp(found, kind) != 0)
-        return err_set(msg, ERR_CORRUPT, "%s is not a %s file", path, kind);
+        return err_set(msg, ERR_CORRUPT, "%s is not a %s file: restore it from a copy", path, kind);
     if (version > LOG_FORMAT_VERSION)
         return err_set(msg, ERR_NEWER_FORMAT,
                        "%s was written by a newer millrace (format %u, this one knows %d): start that one", path,
@@ -140,6 +142,24 @@ static bool text_number(const struct text *t, const char *key, uint64_t *out)
     return errno == 0 && *end == 0;
 }
 
+static bool text_signed(const struct text *t, const char *key, int64_t *out)
+{
+    char value[32], *end;
+    if (!text_value(t, key, value, sizeof value)) return false;
+    if (value[0] != '-' && (value[0] < '0' || value[0] > '9')) return false;
+    errno = 0;
+    *out = strtoll(value, &end, 10);
+    return errno == 0 && *end == 0;
+}
+
+static bool text_print(const struct text *t, const char *key, struct index_print *out)
+{
+    char value[64];
+    return text_value(t, key, value, sizeof value) &&
+           sscanf(value, "%" SCNu32 " %" SCNu32 " %" SCNu32 " %8" SCNx32, &out->offset_count, &out->time_count,
+                  &out->end_count, &out->crc) == 4;
+}
+
 /* ---- checkpoint ---- */
 
 enum err checkpoint_read(struct disk *d, const char *folder, struct log_checkpoint *out, struct err_msg *msg)
@@ -152,9 +172,13 @@ enum err checkpoint_read(struct disk *d, const char *folder, struct log_checkpoi
         !text_number(&t, "segment_base_offset", &c.segment_base_offset) ||
         !text_number(&t, "recovery_offset", &c.recovery_offset) ||
         !text_number(&t, "recovery_position", &c.recovery_position) ||
-        !text_number(&t, "gtid_segment", &c.gtid_segment) || !text_number(&t, "gtid_position", &c.gtid_position) ||
-        !text_number(&t, "clean", &clean) || c.segment_base_offset > c.recovery_offset ||
-        c.start_offset > c.recovery_offset)
+        !text_number(&t, "end_segment", &c.end_segment) || !text_number(&t, "end_position", &c.end_position) ||
+        !text_signed(&t, "max_timestamp_ms", &c.max_timestamp_ms) ||
+        !text_number(&t, "max_timestamp_offset", &c.max_timestamp_offset) ||
+        !text_print(&t, "index", &c.index) || !text_number(&t, "gtid_segment", &c.gtid_segment) ||
+        !text_number(&t, "gtid_position", &c.gtid_position) || !text_number(&t, "clean", &clean) ||
+        c.segment_base_offset > c.recovery_offset || c.start_offset > c.recovery_offset || clean > 1 ||
+        (c.end_segment != UINT64_MAX && c.end_segment > c.segment_base_offset))
         return err_set(msg, ERR_CORRUPT, "%s/checkpoint lacks a field or contradicts itself: restore it from a copy",
                        folder);
     c.is_clean = clean == 1;
@@ -170,6 +194,11 @@ enum err checkpoint_write(struct disk *d, const char *folder, const struct log_c
              c->segment_base_offset);
     text_add(&t, "recovery_offset %" PRIu64 "\nrecovery_position %" PRIu64 "\n", c->recovery_offset,
              c->recovery_position);
+    text_add(&t, "end_segment %" PRIu64 "\nend_position %" PRIu64 "\n", c->end_segment, c->end_position);
+    text_add(&t, "max_timestamp_ms %" PRId64 "\nmax_timestamp_offset %" PRIu64 "\n", c->max_timestamp_ms,
+             c->max_timestamp_offset);
+    text_add(&t, "index %" PRIu32 " %" PRIu32 " %" PRIu32 " %08" PRIx32 "\n", c->index.offset_count,
+             c->index.time_count, c->index.end_count, c->index.crc);
     text_add(&t, "gtid_segment %" PRIu64 "\ngtid_position %" PRIu64 "\n", c->gtid_segment, c->gtid_position);
     text_add(&t, "clean %d\n", c->is_clean ? 1 : 0);
     return text_write(d, folder, "checkpoint", &t, msg);
@@ -212,11 +241,29 @@ enum err meta_write(struct disk *d, const char *folder, const struct log_identit
 
 /* ---- the data folder ---- */
 
+struct log_search {
+    struct disk *disk;
+    const char  *data_folder;
+};
+
+static int is_log(void *context, const char *name)
+{
+    const struct log_search *x = context;
+    struct disk_stat st;
+    char path[LOG_PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%s/channel.meta", x->data_folder, name);
+    return disk_stat(x->disk, path, &st) == 0;
+}
+
 enum err format_check(struct disk *d, const char *data_folder, struct err_msg *msg)
 {
     struct text t = {.size = 0};
+    struct log_search x = {d, data_folder};
     enum err e = text_read(d, data_folder, "format", "millrace-data", &t, msg);
     if (e != ERR_NOT_FOUND) return e;
+    if (disk_list(d, data_folder, is_log, &x) > 0)
+        return err_set(msg, ERR_CORRUPT, "%s/format is missing, but there are logs: restore it from a copy",
+                       data_folder);
     t.size = 0;
     text_add(&t, "millrace-data %d\n", LOG_FORMAT_VERSION);
     return text_write(d, data_folder, "format", &t, msg);

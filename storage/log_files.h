@@ -31,16 +31,38 @@ enum {
 
 enum segment_file { SEGMENT_LOG, SEGMENT_INDEX, SEGMENT_TIME_INDEX, SEGMENT_POSITIONS, SEGMENT_FILE_COUNT };
 
+/* Of the entries of a segment's index files: how many each file has, and the CRC-32C of .index, .timeindex and .pos
+ * behind each other. */
+struct index_print {
+    uint32_t offset_count, time_count, end_count;
+    uint32_t crc;
+};
+#define INDEX_PRINT_SEAL UINT32_MAX /* as offset_count, in a checkpoint: the segment is sealed, its seal says it */
+
 /* Below this point everything is durable and verified, and it is the end of a transaction. */
 struct log_checkpoint {
     uint64_t start_offset;        /* log start */
     uint64_t segment_base_offset; /* the segment the point lies in */
     uint64_t recovery_offset;     /* of the record behind the point */
     uint64_t recovery_position;   /* bytes, in that segment's file */
+    /* The batch that ends the transaction before the point: its segment and position.  UINT64_MAX: an empty log. */
+    uint64_t end_segment, end_position;
+    /* Of the records of that segment below the point: the largest timestamp (-1: none there) and the last offset of the
+     * batch that brought it.  So the indexes hold even where their files are newer than this checkpoint. */
+    int64_t  max_timestamp_ms;
+    uint64_t max_timestamp_offset;
+    struct index_print index; /* of the entries below the point; the files may have more behind */
     uint64_t gtid_segment; /* base offset of the segment with the newest logged GTID set; UINT64_MAX: none is logged */
     uint64_t gtid_position;       /* bytes: the batch whose first record carries it */
     bool     is_clean;            /* nothing was written behind the point */
 };
+
+/* Of a log that begins at `offset` and has no record yet. */
+static inline struct log_checkpoint checkpoint_empty(uint64_t offset)
+{
+    return (struct log_checkpoint){.start_offset = offset, .segment_base_offset = offset, .recovery_offset = offset,
+                                   .end_segment = UINT64_MAX, .max_timestamp_ms = -1, .gtid_segment = UINT64_MAX};
+}
 
 /* Path of a segment's file, made ahead or in use.  `out` has LOG_PATH_BYTES. */
 void segment_path(char *out, const char *folder, uint64_t base_offset, enum segment_file which);

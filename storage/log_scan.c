@@ -1,5 +1,7 @@
 #include "storage/log_scan.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,4 +106,51 @@ bool batch_first_header(const struct record_batch_view *view, const char *key, s
     struct cursor records = cursor_of(view->records, view->records_bytes);
     struct record_view first;
     return record_next(&records, view, &first) == ERR_OK && record_header_find(&first, key, out);
+}
+
+/* ---- the walk ---- */
+
+enum err log_walk_open(struct log_walk *w, struct disk *d, const char *path, uint64_t position, uint64_t expected,
+                       struct err_msg *msg)
+{
+    w->expected = expected;
+    w->position = position;
+    return log_scan_open(&w->scan, d, path, position, msg);
+}
+
+void log_walk_close(struct log_walk *w) { log_scan_close(&w->scan); }
+
+static enum err walk_fault(struct log_walk *w, const char *why)
+{
+    snprintf(w->why, sizeof w->why, "%s", why);
+    return ERR_CORRUPT;
+}
+
+enum err log_walk_next(struct log_walk *w, struct record_batch_view *view)
+{
+    const uint8_t *bytes;
+    struct record_header ignored;
+    int64_t ignored_ms;
+    w->position = w->scan.position;
+    enum err e = log_scan_next(&w->scan, false, view, &bytes);
+    if (e == ERR_TRUNCATED) return walk_fault(w, "the file ends within a batch");
+    if (e == ERR_CORRUPT) return walk_fault(w, "no record batch begins here");
+    TRY(e);
+    e = ERR_CORRUPT;
+    if (w->verify && !record_batch_crc_holds(bytes, view))
+        (void)walk_fault(w, "the batch's checksum does not hold");
+    else if (view->base_offset != w->expected)
+        snprintf(w->why, sizeof w->why, "offset %" PRIu64 " instead of %" PRIu64, view->base_offset, w->expected);
+    else if (view->leader_epoch > w->leader_epoch)
+        snprintf(w->why, sizeof w->why, "leader epoch %" PRIu32 " of a log in epoch %" PRIu32, view->leader_epoch,
+                 w->leader_epoch);
+    else
+        e = ERR_OK;
+    if (e != ERR_OK) {
+        w->scan.position = w->position;
+        return e;
+    }
+    w->expected = view->last_offset + 1;
+    w->ends_transaction = w->is_internal || batch_last_header(view, RECORD_HEADER_POSITION, &ignored, &ignored_ms);
+    return ERR_OK;
 }

@@ -1,4 +1,5 @@
-/* storage/log_scan.h -- reads the batches of one segment file in order; for recovery and for making indexes anew. */
+/* storage/log_scan.h -- reads the batches of one segment file in order; for recovery, for making indexes anew, and for
+ * `millrace log check`. */
 #ifndef STORAGE_LOG_SCAN_H
 #define STORAGE_LOG_SCAN_H
 
@@ -26,6 +27,23 @@ void               log_scan_close(struct log_scan *s);
 NODISCARD enum err log_scan_next(struct log_scan *s, bool verify, struct record_batch_view *view,
                                  const uint8_t **bytes);
 
+/* A scan that knows what must come: batches at dense offsets, no younger than the log's leader epoch. */
+struct log_walk {
+    struct log_scan scan;
+    uint64_t expected;      /* offset of the next batch */
+    uint32_t leader_epoch;
+    bool     is_internal;   /* every batch ends a transaction */
+    bool     verify;        /* checksums */
+    uint64_t position;      /* of the batch last looked at */
+    bool     ends_transaction; /* it does */
+    char     why[80];       /* after ERR_CORRUPT: what does not hold */
+};
+NODISCARD enum err log_walk_open(struct log_walk *w, struct disk *d, const char *path, uint64_t position,
+                                 uint64_t expected, struct err_msg *msg);
+void               log_walk_close(struct log_walk *w);
+/* ERR_OK: moved behind a batch.  ERR_NOT_FOUND: the file ends here, or zeros begin.  ERR_CORRUPT: what is here cannot
+ * be the next batch (why).  ERR_IO, ERR_NO_MEMORY. */
+NODISCARD enum err log_walk_next(struct log_walk *w, struct record_batch_view *view);
 /* The header `key` of the last, or first, record of an uncompressed batch. */
 bool batch_last_header(const struct record_batch_view *view, const char *key, struct record_header *out,
                        int64_t *timestamp_ms);

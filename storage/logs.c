@@ -155,7 +155,8 @@ static enum err log_create(struct storage *s, const struct log_identity *identit
     rc = disk_sync(s->disk, file);
     disk_close(s->disk, file);
     if (rc != 0) return folder_failed(msg, rc, path);
-    const struct log_checkpoint start = {.gtid_segment = UINT64_MAX, .is_clean = true};
+    struct log_checkpoint start = checkpoint_empty(0);
+    start.is_clean = true;
     TRY(checkpoint_write(s->disk, inner, &start, msg));
     snprintf(path, sizeof path, "%s/%s", s->data_folder, identity->name);
     rc = disk_rename(s->disk, outer, path);
@@ -178,9 +179,13 @@ static enum err log_identify(struct storage *s, struct log_identity *identity, b
     if (rc == -ENOENT) return log_create(s, identity, msg);
     if (rc != 0) return err_set(msg, disk_error(rc), "cannot read %s: %s", folder, disk_error_text(rc));
     if (create) return err_set(msg, ERR_EXISTS, "there is a log of %s in %s already", identity->name, s->data_folder);
-    TRY(meta_read(s->disk, folder, &found, msg));
+    enum err e = meta_read(s->disk, folder, &found, msg);
+    if (e == ERR_NOT_FOUND)
+        return err_set(msg, ERR_CORRUPT, "%s/channel.meta is missing: restore it from a copy", folder);
+    TRY(e);
     if (strcmp(found.name, identity->name) != 0)
-        return err_set(msg, ERR_CORRUPT, "%s/channel.meta belongs to the log of %s: the folder was renamed or mixed up",
+        return err_set(msg, ERR_CORRUPT,
+                       "%s/channel.meta belongs to the log of %s: move it away, or restore the folder from a copy",
                        folder, found.name);
     *identity = found;
     return ERR_OK;
@@ -295,6 +300,7 @@ static enum err writer_prepare(struct log *l, const struct recovered *r, struct 
     w->lease_has_prefix = w->look_for_gtid = true;
     w->gtid_segment = r->checkpoint.gtid_segment;
     w->gtid_position = r->checkpoint.gtid_position;
+    w->recovered = r->checkpoint;
     w->visible = (struct log_mark){resume->next_offset, w->segment_base,  w->end_position,
                                    w->gtid_segment,     w->gtid_position, l->index[l->index_active].at};
     w->end_mark = w->group_mark = w->visible;

@@ -2,17 +2,46 @@
  * segment the time index says how far every record is older; from there batch by batch. */
 #include "storage/reader.h"
 
+/* An index file is only a hint: does the batch that ends with `offset` hold this time?  Then the entry is one that was
+ * written, and whatever the others hold, every record before it is no younger. */
+static enum err time_entry_check(struct log_reader *r, struct log *l, uint64_t segment_base, uint64_t offset,
+                                 int64_t entry_ms, bool *holds)
+{
+    struct cold_place at;
+    *holds = false;
+    enum err e = cold_locate(r, l, offset, &at);
+    if (e == ERR_OUT_OF_RANGE) return ERR_OK;
+    TRY(e);
+    while (at.segment_base == segment_base) {
+        struct record_batch_view view;
+        e = cold_header(r, l, &at, &view);
+        if (e == ERR_OUT_OF_RANGE) return ERR_OK;
+        TRY(e);
+        if (view.last_offset >= offset) {
+            *holds = view.last_offset == offset && view.max_timestamp_ms == entry_ms;
+            return ERR_OK;
+        }
+        at.position += view.bytes;
+        at.offset = view.last_offset + 1;
+    }
+    return ERR_OK;
+}
+
 /* How far every record of a sealed segment is older, by its time index file. */
 static enum err time_file_find(struct log_reader *r, struct log *l, uint64_t segment_base, int64_t timestamp_ms,
                                uint64_t *offset)
 {
     uint8_t entry[TIME_INDEX_ENTRY_BYTES];
     uint64_t below = timestamp_ms < 0 ? 0 : (uint64_t)timestamp_ms;
+    bool holds;
     *offset = segment_base;
     enum err e = index_file_find(r, l, segment_base, SEGMENT_TIME_INDEX, below, entry);
     if (e != ERR_OK) return e == ERR_NOT_FOUND ? ERR_OK : e;
-    struct cursor c = cursor_of(entry + 8, 4);
-    *offset = segment_base + cursor_be(&c, 4);
+    struct cursor c = cursor_of(entry, sizeof entry);
+    int64_t entry_ms = (int64_t)cursor_be(&c, 8);
+    uint64_t found = segment_base + cursor_be(&c, 4);
+    TRY(time_entry_check(r, l, segment_base, found, entry_ms, &holds));
+    if (holds) *offset = found;
     return ERR_OK;
 }
 

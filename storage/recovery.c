@@ -7,13 +7,17 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "storage/log_scan.h"
+#include "storage/log_folder.h"
 
-enum { GTID_SEGMENTS_BACK = 4 };
+enum {
+    GTID_SEGMENTS_BACK = 4,
+    INDEX_VERIFY_BYTES_MAX = 16 << 20, /* of index files read through at an opening, the newest first */
+};
 
 struct place { /* a batch end */
     uint32_t segment; /* index */
     uint64_t position, next_offset;
+    uint64_t batch_position; /* of that batch */
 };
 
 struct recovery {
@@ -21,79 +25,16 @@ struct recovery {
     struct recovered *out;
     struct index_set *set;
     struct err_msg   *msg;
+    struct log_folder folder;
     struct log_checkpoint checkpoint; /* as found */
     uint32_t start;    /* index of the segment with the recovery point */
-    uint32_t room;     /* of out->segment */
     struct place end;  /* the last transaction end found */
+    uint32_t chained;  /* segments up to this one go on from each other */
+    uint64_t scanned;  /* offset behind the last batch in them that holds */
     bool     has_scanned_end; /* one lies behind the recovery point: resume is filled from it */
-    uint32_t indexed;  /* segment the set holds now */
 };
 
-/* ---- the folder ---- */
-
-static int note_name(void *context, const char *name)
-{
-    struct recovery *r = context;
-    struct recovered *out = r->out;
-    uint64_t base;
-    enum segment_file which;
-    size_t size = strlen(name);
-    if ((size > 4 && strcmp(name + size - 4, ".tmp") == 0) || (size > 9 && strcmp(name + size - 9, ".prepared") == 0)) {
-        char path[LOG_PATH_BYTES];
-        snprintf(path, sizeof path, "%s/%s", r->in->folder, name);
-        return disk_unlink(r->in->disk, path);
-    }
-    if (!segment_name_parse(name, &base, &which) || which != SEGMENT_LOG) return 0;
-    if (out->segment_count == r->room) {
-        r->room = r->room == 0 ? 64 : r->room * 2;
-        struct segment_info *grown = realloc(out->segment, r->room * sizeof *grown);
-        if (grown == NULL) return -ENOMEM;
-        out->segment = grown;
-    }
-    out->segment[out->segment_count++] = (struct segment_info){.base_offset = base, .max_timestamp_ms = -1};
-    return 0;
-}
-
-static int by_base(const void *a, const void *b)
-{
-    const struct segment_info *x = a, *y = b;
-    return x->base_offset < y->base_offset ? -1 : x->base_offset > y->base_offset;
-}
-
-static enum err remove_segment(const struct recovery *r, uint64_t base)
-{
-    for (enum segment_file which = 0; which < SEGMENT_FILE_COUNT; which++) {
-        char path[LOG_PATH_BYTES];
-        segment_path(path, r->in->folder, base, which);
-        int rc = disk_unlink(r->in->disk, path);
-        if (rc != 0 && rc != -ENOENT)
-            return err_set(r->msg, disk_error(rc), "cannot remove %s: %s", path, disk_error_text(rc));
-    }
-    return ERR_OK;
-}
-
-static enum err list_segments(struct recovery *r)
-{
-    struct recovered *out = r->out;
-    int rc = disk_list(r->in->disk, r->in->folder, note_name, r);
-    if (rc != 0)
-        return err_set(r->msg, disk_error(rc), "cannot read the folder %s: %s", r->in->folder, disk_error_text(rc));
-    if (out->segment_count == 0)
-        return err_set(r->msg, ERR_CORRUPT,
-                       "%s holds no segment (*.log): restore the folder from a copy, or delete the channel",
-                       r->in->folder);
-    qsort(out->segment, out->segment_count, sizeof *out->segment, by_base);
-    for (uint32_t i = 0; i < out->segment_count; i++) {
-        char path[LOG_PATH_BYTES];
-        struct disk_stat st;
-        segment_path(path, r->in->folder, out->segment[i].base_offset, SEGMENT_LOG);
-        rc = disk_stat(r->in->disk, path, &st);
-        if (rc != 0) return err_set(r->msg, disk_error(rc), "cannot read %s: %s", path, disk_error_text(rc));
-        out->segment[i].bytes = st.bytes;
-        out->segment[i].appended_ms = st.modified_ms;
-    }
-    return ERR_OK;
-}
+/* ---- the recovery point ---- */
 
 /* A removal of segments whose checkpoint could not be written: what readers were told is gone stays gone.  The
  * checkpoint comes first here too, or after a crash the files would be missed. */
@@ -101,77 +42,74 @@ static enum err raise_start(struct recovery *r)
 {
     struct log_checkpoint *c = &r->checkpoint;
     if (c->start_offset >= r->in->start_offset) return ERR_OK;
+    if (c->segment_base_offset < r->in->start_offset) /* the point goes too; all before the start was durable */
+        *c = checkpoint_empty(r->in->start_offset);
     c->start_offset = r->in->start_offset;
     c->is_clean = false;
-    if (c->segment_base_offset < c->start_offset) { /* the point goes too; all before the start was durable */
-        c->segment_base_offset = c->recovery_offset = c->start_offset;
-        c->recovery_position = 0;
-    }
     return checkpoint_write(r->in->disk, r->in->folder, c, r->msg);
 }
 
-/* Finds the recovery point, and ends a removal of old segments that was interrupted. */
-static enum err find_start(struct recovery *r)
+/* Ends a removal of old segments that was interrupted. */
+static enum err end_removal(struct recovery *r)
 {
-    struct recovered *out = r->out;
-    struct log_checkpoint *c = &r->checkpoint;
-    enum err e = checkpoint_read(r->in->disk, r->in->folder, c, r->msg);
-    if (e == ERR_NOT_FOUND) {
-        uint64_t first = out->segment[0].base_offset;
-        log_warn("storage", "%s has no checkpoint: verifying the whole log", r->in->folder);
-        *c = (struct log_checkpoint){first, first, first, 0, UINT64_MAX, 0, false};
-    } else if (e != ERR_OK) {
-        return e;
-    }
-    TRY(raise_start(r));
+    struct log_folder *f = &r->folder;
+    const struct log_checkpoint *c = &r->checkpoint;
     uint32_t gone = 0;
-    while (gone + 1 < out->segment_count && out->segment[gone + 1].base_offset <= c->start_offset &&
-           out->segment[gone].base_offset < c->segment_base_offset)
-        TRY(remove_segment(r, out->segment[gone++].base_offset));
-    out->segment_count -= gone;
-    memmove(out->segment, out->segment + gone, out->segment_count * sizeof *out->segment);
-
-    if (out->segment[0].base_offset > c->start_offset)
-        return err_set(r->msg, ERR_CORRUPT,
-                       "%s: the segment with offset %" PRIu64 " is missing: restore it from a copy", r->in->folder,
-                       c->start_offset);
-    r->start = 0;
-    while (r->start < out->segment_count && out->segment[r->start].base_offset != c->segment_base_offset) r->start++;
-    if (r->start == out->segment_count)
-        return err_set(r->msg, ERR_CORRUPT, "%s/%020" PRIu64 ".log is missing: restore it from a copy", r->in->folder,
-                       c->segment_base_offset);
-    if (out->segment[r->start].bytes < c->recovery_position)
-        return err_set(r->msg, ERR_CORRUPT,
-                       "%s/%020" PRIu64 ".log has %" PRIu64 " bytes, but %" PRIu64
-                       " were durable: restore it from a copy",
-                       r->in->folder, c->segment_base_offset, out->segment[r->start].bytes, c->recovery_position);
-    r->end = (struct place){r->start, c->recovery_position, c->recovery_offset};
+    while (gone + 1 < f->count && f->segment[gone + 1].base_offset <= c->start_offset &&
+           f->segment[gone].base_offset < c->segment_base_offset)
+        TRY(log_folder_remove(f, f->segment[gone++].base_offset, r->msg));
+    f->count -= gone;
+    memmove(f->segment, f->segment + gone, f->count * sizeof *f->segment);
     return ERR_OK;
 }
 
-/* ---- reading ---- */
-
-static enum err open_scan(const struct recovery *r, uint32_t segment, uint64_t position, struct log_scan *s)
+/* After a clean stop nothing was written behind the point: what is there now came from elsewhere. */
+static enum err check_clean(const struct recovery *r)
 {
-    char path[LOG_PATH_BYTES];
-    segment_path(path, r->in->folder, r->out->segment[segment].base_offset, SEGMENT_LOG);
-    return log_scan_open(s, r->in->disk, path, position, r->msg);
-}
-
-static enum err damaged(const struct recovery *r, uint32_t segment, uint64_t position)
-{
+    const struct log_folder *f = &r->folder;
+    const struct segment_info *info = &f->segment[r->start];
+    if (!r->checkpoint.is_clean) return ERR_OK;
+    if (r->start + 1 < f->count) TRY(log_folder_check_name(f, r->start + 1, r->checkpoint.start_offset, r->msg));
+    if (r->start + 1 == f->count && info->bytes == r->checkpoint.recovery_position) return ERR_OK;
     return err_set(r->msg, ERR_CORRUPT,
-                   "%s/%020" PRIu64 ".log is damaged at byte %" PRIu64
-                   ", in data that was durable: restore the file from a copy",
-                   r->in->folder, r->out->segment[segment].base_offset, position);
+                   "%s was ended cleanly at byte %" PRIu64 " of %020" PRIu64 ".log, but now ends at byte %" PRIu64
+                   " of %020" PRIu64 ".log: move away what was put there, or restore the folder from a copy",
+                   f->path, r->checkpoint.recovery_position, info->base_offset, f->segment[f->count - 1].bytes,
+                   f->segment[f->count - 1].base_offset);
 }
 
-static bool ends_transaction(const struct recovery *r, const struct record_batch_view *view)
+static enum err find_start(struct recovery *r)
 {
-    struct record_header h;
-    int64_t ignored;
-    return r->in->is_internal || batch_last_header(view, RECORD_HEADER_POSITION, &h, &ignored);
+    struct log_folder *f = &r->folder;
+    struct log_checkpoint *c = &r->checkpoint;
+    enum err e = checkpoint_read(r->in->disk, r->in->folder, c, r->msg);
+    if (e == ERR_NOT_FOUND)
+        return err_set(r->msg, ERR_CORRUPT,
+                       "%s/checkpoint is missing: restore it from a copy, or see millrace log repair", r->in->folder);
+    TRY(e);
+    TRY(raise_start(r));
+    TRY(end_removal(r));
+    if (f->segment[0].base_offset > c->start_offset)
+        return err_set(r->msg, ERR_CORRUPT,
+                       "%s: the segment with offset %" PRIu64 " is missing, the first there is %020" PRIu64
+                       ".log: restore it from a copy, or see millrace log check",
+                       f->path, c->start_offset, f->segment[0].base_offset);
+    r->start = 0;
+    while (r->start < f->count && f->segment[r->start].base_offset != c->segment_base_offset) r->start++;
+    if (r->start == f->count)
+        return err_set(r->msg, ERR_CORRUPT,
+                       "%s/%020" PRIu64 ".log is missing: restore it from a copy, or see millrace log check", f->path,
+                       c->segment_base_offset);
+    if (f->segment[r->start].bytes < c->recovery_position)
+        return err_set(r->msg, ERR_CORRUPT,
+                       "%s/%020" PRIu64 ".log ends at byte %" PRIu64 ", but %" PRIu64
+                       " bytes were durable: restore it from a copy, or see millrace log check",
+                       f->path, c->segment_base_offset, f->segment[r->start].bytes, c->recovery_position);
+    r->end = (struct place){r->start, c->recovery_position, c->recovery_offset, c->end_position};
+    return check_clean(r);
 }
+
+/* ---- reading ---- */
 
 /* Takes what the producer needs from the batch that ends a transaction.  False: no source position in it. */
 static bool take_position(struct recovery *r, const struct record_batch_view *view)
@@ -226,27 +164,37 @@ static enum err look_for_gtid_set(struct recovery *r, const struct record_batch_
 /* Accepts batches from the recovery point on, through as many segments as hold the expected offsets. */
 static enum err scan_behind_point(struct recovery *r)
 {
-    uint64_t expected = r->checkpoint.recovery_offset, position = r->checkpoint.recovery_position;
-    for (uint32_t i = r->start; i < r->out->segment_count; i++, position = 0) {
-        struct log_scan s;
+    const struct log_folder *f = &r->folder;
+    uint64_t position = r->checkpoint.recovery_position;
+    r->scanned = r->checkpoint.recovery_offset;
+    for (uint32_t i = r->start; i < f->count; i++, position = 0) {
+        struct log_walk w;
         struct record_batch_view view;
-        const uint8_t *bytes;
-        if (i > r->start && r->out->segment[i].base_offset != expected) break;
-        TRY(open_scan(r, i, position, &s));
+        if (i > r->start && f->segment[i].base_offset != r->scanned) break;
+        TRY(log_folder_walk(f, i, position, r->scanned, true, &w, r->msg));
         enum err e;
-        while ((e = log_scan_next(&s, true, &view, &bytes)) == ERR_OK) {
-            if (view.base_offset != expected || view.leader_epoch > r->in->leader_epoch) break;
-            expected = view.last_offset + 1;
-            if (ends_transaction(r, &view) && take_position(r, &view)) {
-                r->end = (struct place){i, s.position, expected};
-                r->has_scanned_end = true;
-            }
+        while ((e = log_walk_next(&w, &view)) == ERR_OK) {
+            if (!w.ends_transaction || !take_position(r, &view)) continue;
+            r->end = (struct place){i, w.scan.position, w.expected, w.position};
+            r->has_scanned_end = true;
         }
-        bool failed = e == ERR_IO || e == ERR_NO_MEMORY;
-        log_scan_close(&s);
-        if (failed)
-            return err_set(r->msg, e, "cannot read %s/%020" PRIu64 ".log: %s", r->in->folder,
-                           r->out->segment[i].base_offset, err_text(e));
+        r->scanned = w.expected;
+        r->chained = i + 1;
+        log_walk_close(&w);
+        if (e == ERR_IO || e == ERR_NO_MEMORY)
+            return err_set(r->msg, e, "cannot read %s/%020" PRIu64 ".log: %s", f->path, f->segment[i].base_offset,
+                           err_text(e));
+    }
+    return ERR_OK;
+}
+
+/* What lies behind the last batch that holds is torn and goes, unless it never was this log's. */
+static enum err check_behind(const struct recovery *r)
+{
+    const struct log_folder *f = &r->folder;
+    for (uint32_t i = r->chained; i < f->count; i++) {
+        TRY(log_folder_check_name(f, i, r->checkpoint.start_offset, r->msg));
+        if (f->segment[i].base_offset < r->scanned) return log_folder_gap(f, i - 1, r->scanned, r->msg);
     }
     return ERR_OK;
 }
@@ -257,51 +205,46 @@ static enum err scan_behind_point(struct recovery *r)
 static enum err index_from_log(struct recovery *r, uint32_t segment, uint64_t from, uint64_t to, uint64_t expected,
                                bool verify)
 {
-    struct log_scan s;
+    struct log_walk w;
     struct record_batch_view view;
-    const uint8_t *bytes;
-    uint64_t base = r->out->segment[segment].base_offset;
-    TRY(open_scan(r, segment, from, &s));
     enum err e = ERR_OK;
-    while (e == ERR_OK && s.position < to) {
-        uint64_t position = s.position;
-        e = log_scan_next(&s, verify, &view, &bytes);
-        if (e == ERR_OK && (view.base_offset != expected || s.position > to || view.leader_epoch > r->in->leader_epoch))
-            e = ERR_CORRUPT;
-        if (e == ERR_CORRUPT || e == ERR_TRUNCATED || e == ERR_NOT_FOUND) e = damaged(r, segment, position);
+    TRY(log_folder_walk(&r->folder, segment, from, expected, verify, &w, r->msg));
+    while (e == ERR_OK && w.scan.position < to) {
+        e = log_walk_next(&w, &view);
+        if (e == ERR_NOT_FOUND) e = log_folder_damaged(&r->folder, segment, w.position, "no batch", r->msg);
+        else if (e == ERR_CORRUPT) e = log_folder_damaged(&r->folder, segment, w.position, w.why, r->msg);
+        else if (e == ERR_OK && w.scan.position > to)
+            e = log_folder_damaged(&r->folder, segment, w.position, "a batch across the recovery point", r->msg);
         if (e != ERR_OK) break;
-        expected = view.last_offset + 1;
-        index_add(r->set, view.last_offset, position, view.bytes, view.max_timestamp_ms, ends_transaction(r, &view),
+        index_add(r->set, view.last_offset, w.position, view.bytes, view.max_timestamp_ms, w.ends_transaction,
                   r->in->index_interval_bytes);
-        e = look_for_gtid_set(r, &view, base, position);
+        e = look_for_gtid_set(r, &view, r->folder.segment[segment].base_offset, w.position);
     }
-    log_scan_close(&s);
+    log_walk_close(&w);
     return e;
 }
 
-static enum err index_rebuild(struct recovery *r, uint32_t segment)
-{
-    const struct segment_info *info = &r->out->segment[segment];
-    log_warn("storage", "%s/%020" PRIu64 ": making the indexes anew", r->in->folder, info->base_offset);
-    index_reset(r->set, info->base_offset);
-    TRY(index_from_log(r, segment, 0, info->bytes, info->base_offset, true));
-    return index_write(r->in->disk, r->in->folder, r->set, info->base_offset, &r->set->at, r->msg);
-}
-
-/* Segments before the recovery point: their indexes give what the table wants to know. */
+/* Segments before the recovery point, the newest first: their seals tell what the table wants to know.  Index files are
+ * read through as far as that takes no time to speak of; readers look at each entry that they use. */
 static enum err summarize_sealed(struct recovery *r)
 {
-    for (uint32_t i = 0; i < r->start; i++) {
-        struct segment_info *info = &r->out->segment[i];
-        struct index_summary summary;
-        if (info->bytes == 0) return damaged(r, i, 0);
-        if (!index_summary_read(r->in->disk, r->in->folder, info->base_offset, info->bytes, &summary)) {
-            TRY(index_rebuild(r, i));
-            if (!index_summary_read(r->in->disk, r->in->folder, info->base_offset, info->bytes, &summary))
-                return damaged(r, i, 0);
+    struct log_folder *f = &r->folder;
+    uint64_t reads = 0;
+    for (uint32_t i = r->start; i-- > 0;) {
+        struct segment_info *info = &f->segment[i];
+        struct index_seal seal;
+        bool holds = index_seal_read(f->disk, f->path, info->base_offset, &seal);
+        if (holds) {
+            TRY(log_folder_check_seal(f, i, &seal, r->msg));
+            reads += index_seal_reads(&seal);
+            if (reads <= INDEX_VERIFY_BYTES_MAX) holds = index_seal_verify(f->disk, f->path, &seal);
         }
-        info->max_timestamp_ms = summary.max_timestamp_ms;
-        info->ends_transaction = summary.last_end_offset + 1 == r->out->segment[i + 1].base_offset;
+        if (!holds) {
+            log_warn("storage", "%s/%020" PRIu64 ": making the indexes anew", f->path, info->base_offset);
+            TRY(log_folder_seal(f, i, r->set, r->in->index_interval_bytes, &seal, r->msg));
+        }
+        info->max_timestamp_ms = seal.max_timestamp_ms;
+        info->ends_transaction = seal.last_end_offset + 1 == seal.next_offset;
     }
     return ERR_OK;
 }
@@ -309,125 +252,96 @@ static enum err summarize_sealed(struct recovery *r)
 /* Segments from the recovery point to the end: extend their indexes over what was found behind the point. */
 static enum err index_found(struct recovery *r)
 {
+    struct log_folder *f = &r->folder;
     for (uint32_t i = r->start; i <= r->end.segment; i++) {
-        struct segment_info *info = &r->out->segment[i];
+        struct segment_info *info = &f->segment[i];
+        bool is_sealed = i < r->end.segment;
         uint64_t from = i == r->start ? r->checkpoint.recovery_position : 0;
         uint64_t offset = i == r->start ? r->checkpoint.recovery_offset : info->base_offset;
-        uint64_t to = i == r->end.segment ? r->end.position : info->bytes;
         index_reset(r->set, info->base_offset);
-        if (from > 0 && !index_load(r->in->disk, r->in->folder, r->set, info->base_offset, from, offset,
-                                    r->in->index_interval_bytes)) {
-            log_warn("storage", "%s/%020" PRIu64 ": making the indexes anew", r->in->folder, info->base_offset);
+        if (from > 0 && !index_load(f->disk, f->path, r->set, &r->checkpoint, r->in->index_interval_bytes)) {
+            log_warn("storage", "%s/%020" PRIu64 ": making the indexes anew", f->path, info->base_offset);
             TRY(index_from_log(r, i, 0, from, info->base_offset, true));
         }
-        TRY(index_from_log(r, i, from, to, offset, false));
+        TRY(index_from_log(r, i, from, is_sealed ? info->bytes : r->end.position, offset, false));
+        const struct index_end end = {is_sealed ? f->segment[i + 1].base_offset : 0, info->bytes};
         info->max_timestamp_ms = r->set->at.max_timestamp_ms;
-        info->ends_transaction =
-            i < r->end.segment && r->set->at.has_end &&
-            r->set->at.last_end.relative_offset + 1 == r->out->segment[i + 1].base_offset - info->base_offset;
-        TRY(index_write(r->in->disk, r->in->folder, r->set, info->base_offset, &r->set->at, r->msg));
+        info->ends_transaction = is_sealed && r->set->at.has_end &&
+                                 r->set->at.last_end.relative_offset + 1 == end.next_offset - info->base_offset;
+        TRY(index_write(f->disk, f->path, r->set, info->base_offset, &r->set->at, is_sealed ? &end : NULL,
+                        &r->out->checkpoint.index, r->msg));
     }
     return ERR_OK;
 }
 
 /* ---- the cut ---- */
 
-/* Also where the length is right already: whoever gave the file this length may have failed to sync it. */
-static enum err cut_file(struct recovery *r, uint32_t segment, uint64_t bytes)
-{
-    char path[LOG_PATH_BYTES];
-    struct segment_info *info = &r->out->segment[segment];
-    segment_path(path, r->in->folder, info->base_offset, SEGMENT_LOG);
-    int file = disk_open(r->in->disk, path, DISK_WRITE);
-    int rc = file;
-    if (rc >= 0) {
-        rc = disk_truncate(r->in->disk, file, bytes); /* what grows there later reads as zeros */
-        if (rc == 0) rc = disk_sync(r->in->disk, file);
-        disk_close(r->in->disk, file);
-    }
-    if (rc < 0)
-        return err_set(r->msg, disk_error(rc), "cannot cut %s to %" PRIu64 " bytes: %s", path, bytes,
-                       disk_error_text(rc));
-    info->bytes = bytes;
-    return ERR_OK;
-}
-
 /* Where the batches of a segment that has a successor end: the successor's base says which offset comes last. */
 static enum err cut_sealed(struct recovery *r, uint32_t segment)
 {
-    struct log_scan s;
+    struct log_walk w;
     struct record_batch_view view;
-    const uint8_t *bytes;
     bool is_start = segment == r->start;
-    uint64_t expected = is_start ? r->checkpoint.recovery_offset : r->out->segment[segment].base_offset;
-    uint64_t next_base = r->out->segment[segment + 1].base_offset;
-    TRY(open_scan(r, segment, is_start ? r->checkpoint.recovery_position : 0, &s));
+    uint64_t next_base = r->folder.segment[segment + 1].base_offset;
+    TRY(log_folder_walk(&r->folder, segment, is_start ? r->checkpoint.recovery_position : 0,
+                        is_start ? r->checkpoint.recovery_offset : r->folder.segment[segment].base_offset, false, &w,
+                        r->msg));
     enum err e = ERR_OK;
-    while (e == ERR_OK && expected < next_base) {
-        e = log_scan_next(&s, false, &view, &bytes);
-        if (e == ERR_OK) expected = view.last_offset + 1;
-    }
-    uint64_t position = s.position;
-    log_scan_close(&s);
-    if (e != ERR_OK || expected != next_base) return damaged(r, segment, position);
-    return cut_file(r, segment, position);
+    while (e == ERR_OK && w.expected < next_base) e = log_walk_next(&w, &view);
+    uint64_t position = w.scan.position;
+    log_walk_close(&w);
+    if (e != ERR_OK || w.expected != next_base)
+        return log_folder_damaged(&r->folder, segment, position, "it does not reach the next segment", r->msg);
+    return log_folder_cut(&r->folder, segment, position, r->msg);
 }
 
+/* In an order that leaves a shorter log, not one with a hole, when it is interrupted. */
 static enum err cut(struct recovery *r)
 {
-    struct recovered *out = r->out;
-    while (out->segment_count > r->end.segment + 1)
-        TRY(remove_segment(r, out->segment[--out->segment_count].base_offset));
+    struct log_folder *f = &r->folder;
+    while (f->count > r->end.segment + 1) TRY(log_folder_remove(f, f->segment[--f->count].base_offset, r->msg));
+    TRY(log_folder_sync(f, r->msg));
     for (uint32_t i = r->start; i < r->end.segment; i++) TRY(cut_sealed(r, i));
-    TRY(cut_file(r, r->end.segment, r->end.position));
-    int rc = disk_sync_folder(r->in->disk, r->in->folder);
-    if (rc != 0)
-        return err_set(r->msg, disk_error(rc), "cannot sync the folder %s: %s", r->in->folder, disk_error_text(rc));
-    return ERR_OK;
+    return log_folder_cut(f, r->end.segment, r->end.position, r->msg);
 }
 
 /* ---- what the producer needs ---- */
 
-/* The transaction end at the recovery point itself, when nothing whole was found behind it. */
-static enum err resume_from_point(struct recovery *r)
+/* The batch that ends the transaction before the recovery point: it must be there, and has the position at which the
+ * producer goes on when nothing whole was found behind it. */
+static enum err read_end(struct recovery *r)
 {
-    struct log_scan s;
+    const struct log_checkpoint *c = &r->checkpoint;
+    const struct log_folder *f = &r->folder;
+    struct log_walk w;
     struct record_batch_view view;
     const uint8_t *bytes;
-    uint32_t segment = r->end.segment;
-    struct index_entry last = r->set->at.last_end;
-    r->out->resume.last_timestamp_ms = -1;
-    if (r->end.position == 0 && segment == 0) return ERR_OK; /* an empty log */
-    if (r->end.position == 0) {
-        segment--;
-        const struct segment_info *info = &r->out->segment[segment];
-        if (!index_load(r->in->disk, r->in->folder, r->set, info->base_offset, info->bytes, r->end.next_offset,
-                        r->in->index_interval_bytes)) {
-            index_reset(r->set, info->base_offset);
-            TRY(index_from_log(r, segment, 0, info->bytes, info->base_offset, true));
-        }
-        last = r->set->at.last_end;
-        index_reset(r->set, r->out->segment[r->end.segment].base_offset);
-    }
-    TRY(open_scan(r, segment, last.position, &s));
-    enum err e = log_scan_next(&s, true, &view, &bytes);
-    if (e == ERR_OK && (view.last_offset + 1 != r->end.next_offset || !take_position(r, &view))) e = ERR_CORRUPT;
-    log_scan_close(&s);
-    if (e == ERR_CORRUPT || e == ERR_TRUNCATED || e == ERR_NOT_FOUND) return damaged(r, segment, last.position);
+    uint32_t i = r->start;
+    if (c->end_segment == UINT64_MAX) return ERR_OK; /* an empty log */
+    while (i > 0 && f->segment[i].base_offset > c->end_segment) i--;
+    if (f->segment[i].base_offset != c->end_segment) return ERR_OK; /* retention took it */
+    TRY(log_folder_walk(f, i, c->end_position, 0, true, &w, r->msg));
+    enum err e = log_scan_next(&w.scan, true, &view, &bytes);
+    if (e == ERR_OK && (view.last_offset + 1 != c->recovery_offset || !take_position(r, &view))) e = ERR_CORRUPT;
+    log_walk_close(&w);
+    if (e == ERR_CORRUPT || e == ERR_TRUNCATED || e == ERR_NOT_FOUND)
+        return log_folder_damaged(f, i, c->end_position, "not the batch that the checkpoint names", r->msg);
     return e;
 }
 
 static enum err gtid_set_at(struct recovery *r, uint32_t segment, uint64_t position)
 {
-    struct log_scan s;
+    const struct log_folder *f = &r->folder;
+    struct log_walk w;
     struct record_batch_view view;
     const uint8_t *bytes;
-    if (r->out->segment[segment].bytes == 0) return ERR_OK;
-    TRY(open_scan(r, segment, position, &s));
-    enum err e = log_scan_next(&s, true, &view, &bytes);
-    if (e == ERR_OK) e = look_for_gtid_set(r, &view, r->out->segment[segment].base_offset, position);
-    log_scan_close(&s);
-    if (e == ERR_CORRUPT || e == ERR_TRUNCATED || e == ERR_NOT_FOUND) return damaged(r, segment, position);
+    if (f->segment[segment].bytes == 0) return ERR_OK;
+    TRY(log_folder_walk(f, segment, position, 0, true, &w, r->msg));
+    enum err e = log_scan_next(&w.scan, true, &view, &bytes);
+    if (e == ERR_OK) e = look_for_gtid_set(r, &view, f->segment[segment].base_offset, position);
+    log_walk_close(&w);
+    if (e == ERR_CORRUPT || e == ERR_TRUNCATED || e == ERR_NOT_FOUND)
+        return log_folder_damaged(f, segment, position, "no batch with a checksum that holds", r->msg);
     return e;
 }
 
@@ -445,9 +359,10 @@ static enum err gtid_set_from_checkpoint(struct recovery *r)
     free(resume->gtid_set);
     resume->gtid_set = NULL;
     resume->gtid_set_bytes = 0;
-    uint32_t segment = r->out->segment_count - 1;
-    while (segment > 0 && r->out->segment[segment].base_offset > known->gtid_segment) segment--;
-    if (r->out->segment[segment].base_offset == known->gtid_segment) TRY(gtid_set_at(r, segment, known->gtid_position));
+    const struct log_folder *f = &r->folder;
+    uint32_t segment = f->count - 1;
+    while (segment > 0 && f->segment[segment].base_offset > known->gtid_segment) segment--;
+    if (f->segment[segment].base_offset == known->gtid_segment) TRY(gtid_set_at(r, segment, known->gtid_position));
     for (uint32_t back = 0; resume->gtid_set == NULL && back < GTID_SEGMENTS_BACK; back++, segment--) {
         TRY(gtid_set_at(r, segment, 0));
         if (segment == 0) break;
@@ -458,8 +373,7 @@ static enum err gtid_set_from_checkpoint(struct recovery *r)
 static enum err fill_resume(struct recovery *r)
 {
     struct recovered *out = r->out;
-    const struct segment_info *active = &out->segment[r->end.segment];
-    if (!r->has_scanned_end) TRY(resume_from_point(r));
+    const struct segment_info *active = &r->folder.segment[r->end.segment];
     TRY(gtid_set_from_checkpoint(r));
     out->resume.next_offset = r->end.next_offset;
     out->resume.segment_base_offset = active->base_offset;
@@ -476,17 +390,38 @@ static enum err fill_resume(struct recovery *r)
         disk_close(r->in->disk, file);
     }
     if (rc < 0) return err_set(r->msg, disk_error(rc), "cannot read %s: %s", path, disk_error_text(rc));
-    return rc == (int64_t)(r->end.position - block) ? ERR_OK : damaged(r, r->end.segment, r->end.position);
+    if (rc == (int64_t)(r->end.position - block)) return ERR_OK;
+    return log_folder_damaged(&r->folder, r->end.segment, block, "it became shorter meanwhile", r->msg);
+}
+
+/* The point is now the log's end. */
+static enum err write_checkpoint(struct recovery *r)
+{
+    struct log_checkpoint *c = &r->out->checkpoint;
+    const struct index_mark *at = &r->set->at;
+    c->segment_base_offset = r->folder.segment[r->end.segment].base_offset;
+    c->recovery_position = r->end.position;
+    c->recovery_offset = r->end.next_offset;
+    if (r->has_scanned_end) {
+        c->end_segment = c->segment_base_offset;
+        c->end_position = r->end.batch_position;
+    }
+    c->max_timestamp_ms = at->max_timestamp_ms;
+    c->max_timestamp_offset = c->segment_base_offset + at->max_timestamp_relative_offset;
+    c->is_clean = r->in->leave_clean;
+    return checkpoint_write(r->in->disk, r->in->folder, c, r->msg);
 }
 
 static enum err recover(struct recovery *r)
 {
-    TRY(list_segments(r));
+    TRY(log_folder_list(&r->folder, true, r->msg));
     TRY(find_start(r));
     r->out->checkpoint = r->checkpoint;
     r->out->checkpoint.gtid_segment = UINT64_MAX;
     TRY(summarize_sealed(r));
+    TRY(read_end(r));
     TRY(scan_behind_point(r));
+    TRY(check_behind(r));
     if (r->end.next_offset < r->in->visible_offset)
         return err_set(r->msg, ERR_CORRUPT,
                        "%s ends at offset %" PRIu64 ", but %" PRIu64
@@ -495,20 +430,19 @@ static enum err recover(struct recovery *r)
     TRY(cut(r));
     TRY(index_found(r));
     TRY(fill_resume(r));
-    struct log_checkpoint *c = &r->out->checkpoint;
-    c->segment_base_offset = r->out->segment[r->end.segment].base_offset;
-    c->recovery_position = r->end.position;
-    c->recovery_offset = r->end.next_offset;
-    c->is_clean = r->in->leave_clean;
-    return checkpoint_write(r->in->disk, r->in->folder, c, r->msg);
+    return write_checkpoint(r);
 }
 
 enum err log_recover(const struct recovery_input *in, struct index_set *set, struct recovered *out, struct err_msg *msg)
 {
     struct recovery r = {.in = in, .out = out, .set = set, .msg = msg};
+    r.folder = (struct log_folder){
+        .disk = in->disk, .path = in->folder, .is_internal = in->is_internal, .leader_epoch = in->leader_epoch};
     memset(out, 0, sizeof *out);
     out->resume.last_timestamp_ms = -1;
     enum err e = recover(&r);
+    out->segment = r.folder.segment;
+    out->segment_count = r.folder.count;
     if (e != ERR_OK) recovered_fini(out);
     return e;
 }

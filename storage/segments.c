@@ -45,7 +45,8 @@ static void seal_active(struct log *l)
                     .segment_base = w->segment_base,
                     .position = w->end_position,
                     .set = set,
-                    .mark = set->at};
+                    .mark = set->at,
+                    .end = {w->next_offset, w->end_position}};
     w->sealing = true;
     job_send(l->storage, &j);
 }
@@ -98,8 +99,17 @@ static struct job checkpoint_job(struct log *l, enum job_kind kind)
     struct job j = {.kind = kind, .log = l, .file = -1, .segment_base = m->segment_base, .mark = m->index};
     if (m->segment_base == w->segment_base && m->position > 0)
         j.set = &l->index[l->index_active]; /* else sealed: its indexes are written */
-    j.checkpoint = (struct log_checkpoint){log_start_offset(l), m->segment_base,  m->offset, m->position,
-                                           m->gtid_segment,     m->gtid_position, false};
+    j.checkpoint = (struct log_checkpoint){
+        .start_offset = log_start_offset(l), .segment_base_offset = m->segment_base, .recovery_offset = m->offset,
+        .recovery_position = m->position, .end_segment = m->segment_base, .end_position = m->index.last_end.position,
+        .max_timestamp_ms = m->index.max_timestamp_ms,
+        .max_timestamp_offset = m->segment_base + m->index.max_timestamp_relative_offset,
+        .gtid_segment = m->gtid_segment, .gtid_position = m->gtid_position};
+    if (j.set == NULL) j.checkpoint.index.offset_count = INDEX_PRINT_SEAL;
+    if (m->position == 0) { /* nothing became visible since recovery ended here */
+        j.checkpoint.end_segment = w->recovered.end_segment;
+        j.checkpoint.end_position = w->recovered.end_position;
+    }
     w->checkpointing = true;
     w->checkpoint_bytes = 0;
     w->checkpoint_ms = clock_realtime_ms(l->storage->clock);

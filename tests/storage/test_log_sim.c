@@ -416,6 +416,7 @@ static int check_segment(void *context, const char *name)
         ck_assert_int_ge(file, 0);
         int64_t bytes = disk_read(g->disk, file, index, sizeof index, 0);
         disk_close(g->disk, file);
+        if (kind == 2 && bytes >= 72 && memcmp(index + bytes - 72, "mill\xff\xff\xff\xff", 8) == 0) bytes -= 72;
         ck_assert_int_eq(bytes % entry, 0);
         if (size > 0 && kind > 0) ck_assert_int_gt(bytes, 0);
         int64_t before = -1;
