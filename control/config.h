@@ -43,6 +43,8 @@ enum {
     NUMBER(chunk_bytes, CONFIG_KIB(64), CONFIG_MIB(64), CONFIG_MIB(1),                                                 \
            "size of a chunk, the unit in which memory goes to captures and to the hot tail; a multiple of 4096")       \
     NUMBER(chunk_count, 16, 1 << 20, 192, "chunks in the pool that all channels share")                                \
+    NUMBER(retired_bytes_max, CONFIG_MIB(1), CONFIG_GIB(1024), CONFIG_MIB(128),                                        \
+           "chunks that slow connections alone may keep, at most half of all; above it the oldest such one is closed") \
     NUMBER(tail_chunks_per_log, 1, 1 << 20, 32, "chunks of a channel's newest data kept in memory, at most")           \
     NUMBER(segment_bytes, CONFIG_MIB(1), CONFIG_GIB(1), CONFIG_MIB(64),                                                \
            "a log's segment file is closed at the first transaction end above this")                                   \

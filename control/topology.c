@@ -51,6 +51,7 @@ static struct storage_config storage_config_of(const struct config *c)
         .reader_count = (uint32_t)c->serve_thread_count + 1,
         .reader_cache_bytes = (uint32_t)c->reader_cache_bytes,
         .reader_inflight_bytes_max = (uint64_t)c->cold_read_inflight_bytes_max / (uint64_t)c->serve_thread_count,
+        .retired_bytes_max = (uint64_t)c->retired_bytes_max,
         .record_bytes_max = (uint32_t)c->record_bytes_max,
         .core = (int)c->storage_core,
     };

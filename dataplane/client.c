@@ -8,14 +8,6 @@
 
 enum { FRAME_SIZE_BYTES = 4, INPUT_BYTES_MIN = 512, INPUT_SLACK_BYTES = 2 << 20 };
 
-/* An answer under way: one buffer of the arena holds it, its pieces, its pins and its encoded bytes, in this order. */
-struct answer {
-    struct port_message message; /* first: a message of the port is an answer */
-    uint64_t sent_ns, durable_ns, held_bytes; /* held: whole chunks, not only the records in them */
-    uint32_t pin_count, chunk_count;
-    struct log_piece *pin;
-};
-
 static void client_run(struct serve_lcore *s, struct client *c);
 
 /* --- input --- */
@@ -107,7 +99,7 @@ static void answer_send(struct serve_lcore *s, struct client *c, const uint8_t *
         return;
     }
     uint8_t *at = (uint8_t *)(a + 1);
-    *a = (struct answer){.durable_ns = records->durable_ns, .pin_count = records->piece_count};
+    *a = (struct answer){.put_ns = s->now_ns, .durable_ns = records->durable_ns, .pin_count = records->piece_count};
     for (uint32_t i = 0; i < records->piece_count; i++) {
         a->held_bytes += records->piece[i].held_bytes;
         a->chunk_count += records->piece[i].is_chunk;
@@ -128,10 +120,12 @@ static void answer_send(struct serve_lcore *s, struct client *c, const uint8_t *
     }
     piece_add(&a->message, bytes + from, frame_bytes - from, false);
     /* Late notifications keep chunks from storage: copies end that, until they have come. */
-    a->message.may_copy_only = c->pinned_bytes > s->config.send_pinned_bytes_max / 2;
+    a->message.may_copy_only = c->is_slow || c->pinned_bytes > s->config.send_pinned_bytes_max / 2;
     c->pinned_bytes += a->held_bytes;
     c->pinned_chunks += a->chunk_count;
     record_pieces_reset(s->records);
+    answer_add(c, a);
+    if (c->is_slow) answer_copy(s, c, a, 0);
     c->state = CLIENT_SENDING;
     port_send(s->port, c->slot, &a->message);
 }
@@ -173,12 +167,11 @@ void client_sent(struct serve_lcore *s, struct client *c, struct port_message *m
 void client_released(struct serve_lcore *s, struct client *c, struct port_message *m)
 {
     struct answer *a = (struct answer *)m;
-    for (uint32_t i = 0; i < a->pin_count; i++) log_reader_release(s->reader, &a->pin[i]);
     if (m->zero_copy_bytes > 0 && !m->was_dropped)
         histogram_record(s->counters.sent_to_acknowledged_ns, clock_monotonic_ns(s->clock) - a->sent_ns);
-    INVARIANT(c->pinned_bytes >= a->held_bytes && c->pinned_chunks >= a->chunk_count);
-    c->pinned_bytes -= a->held_bytes;
-    c->pinned_chunks -= a->chunk_count;
+    client_judge(c, s->now_ns - a->put_ns);
+    answer_unpin(s, c, a);
+    answer_remove(c, a);
     buffer_give(&s->arena, a);
     if (c->state != CLIENT_PINNED || c->pinned_bytes >= s->config.send_pinned_bytes_max) return;
     c->active_ns = s->now_ns;
@@ -270,11 +263,12 @@ static void request_handle(struct serve_lcore *s, struct client *c, const uint8_
     bool is_first_try = c->arrived_ns == 0;
     if (is_first_try) c->arrived_ns = s->now_ns;
     s->scratch.used = 0;
+    uint64_t room = s->config.send_pinned_bytes_max - c->pinned_bytes;
     struct request r = {
         .node = &s->node, .reader = s->reader, .arena = &s->scratch, .body = cursor_of(frame, size),
         .arrived_ns = c->arrived_ns, .now_ns = s->now_ns, .records = s->records, .log_cursor = &c->log_cursor,
         .lookups = c->lookups, .complained_ns = &s->complained_ns,
-        .records_bytes_max = s->config.send_pinned_bytes_max - c->pinned_bytes,
+        .records_bytes_max = c->is_slow && room > SLOW_ANSWER_BYTES ? SLOW_ANSWER_BYTES : room,
     };
     enum err e = kafka_request_header_decode(&r.body, &r.header);
     r.response_version = r.header.api_version;
@@ -363,7 +357,7 @@ void client_closed(struct serve_lcore *s, struct client *c)
         counter_add(s->counters.closed[CLOSE_PEER], 1);
         client_let_go(s, c);
     }
-    INVARIANT(c->pinned_bytes == 0);
+    INVARIANT(c->pinned_bytes == 0 && c->first_answer == NULL);
     c->state = CLIENT_FREE;
     s->client_count--;
 }

@@ -69,6 +69,7 @@ struct port_operations {
     void (*send)(struct port *p, uint32_t connection, struct port_message *m);
     void (*pause)(struct port *p, uint32_t connection);
     void (*resume)(struct port *p, uint32_t connection);
+    uint32_t (*handed)(const struct port *p, uint32_t connection, const struct port_message *m);
     void (*close)(struct port *p, uint32_t connection);
     void (*peer)(const struct port *p, uint32_t connection, char out[PORT_PEER_BYTES]);
     unsigned (*watch)(struct port *p, int fd);
@@ -92,6 +93,12 @@ static inline void port_wait(struct port *p, uint64_t timeout_ns) { p->operation
 static inline void port_send(struct port *p, uint32_t connection, struct port_message *m)
 {
     p->operations->send(p, connection, m);
+}
+/* Pieces, from the first one on, of a message that the network may hold the bytes of.  Those behind are only looked at
+ * when their turn comes: until then their owner may put other memory in their place, with equal bytes. */
+static inline uint32_t port_handed(const struct port *p, uint32_t connection, const struct port_message *m)
+{
+    return p->operations->handed(p, connection, m);
 }
 /* pause: read no more from this connection (a little that is on its way may still come); resume: go on. */
 static inline void port_pause(struct port *p, uint32_t connection) { p->operations->pause(p, connection); }

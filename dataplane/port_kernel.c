@@ -32,6 +32,7 @@ enum {
     RECEIVE_BYTES    = 4096,
     RECEIVE_GROUP    = 0,
     SEND_VECTORS     = 16,
+    SEND_GATHER_BYTES = 512 << 10, /* a copied send: what it has begun with cannot be moved any more */
     REGISTERED_BYTES_MAX = 1 << 30, /* the kernel's limit of one registered buffer */
     ACCEPT_RETRY_MS  = 100,
 };
@@ -51,6 +52,7 @@ struct connection {
     bool     is_paused, is_receiving, is_sending, is_reported, is_copy_only;
     uint32_t messages;      /* lent to us and not yet reported as released */
     uint32_t notifications; /* of zero-copy sends, still to come */
+    uint32_t sending_pieces; /* of the first message, by the operation in flight */
     struct port_message *first, *last; /* to send */
     struct connection *next; /* free, or to report as closed */
     struct msghdr header;
@@ -235,22 +237,28 @@ static void send_zero_copy(struct port_kernel *k, struct connection *c, struct p
                                 MSG_WAITALL | MSG_NOSIGNAL | (is_last ? 0 : MSG_MORE), 0,
                                 (unsigned)(at / k->stride_bytes));
     tag(sqe, ON_SEND_ZERO_COPY, m);
+    c->sending_pieces = 1;
     m->notifications++;
     c->notifications++;
 }
 
 static void send_gathered(struct port_kernel *k, struct connection *c, struct port_message *m)
 {
-    uint32_t index = m->piece_index, count = 0;
-    for (; index < m->piece_count && count < SEND_VECTORS; index++, count++) {
+    bool is_whole = true;
+    uint32_t index = m->piece_index, count = 0, left = SEND_GATHER_BYTES;
+    for (; index < m->piece_count && count < SEND_VECTORS && left > 0; index++, count++) {
         if (piece_goes_zero_copy(k, c, m, index)) break;
-        uint32_t skip = count == 0 ? m->piece_position : 0;
+        uint32_t skip = count == 0 ? m->piece_position : 0, size = m->piece[index].size - skip;
         c->vector[count].iov_base = (void *)(uintptr_t)(m->piece[index].bytes + skip);
-        c->vector[count].iov_len = m->piece[index].size - skip;
+        c->vector[count].iov_len = size < left ? size : left;
+        is_whole = size <= left;
+        left -= is_whole ? size : left;
     }
     c->header = (struct msghdr){.msg_iov = c->vector, .msg_iovlen = count};
+    c->sending_pieces = count;
+    bool is_end = index == m->piece_count && is_whole;
     struct io_uring_sqe *sqe = submission(k);
-    io_uring_prep_sendmsg(sqe, c->fd, &c->header, MSG_WAITALL | MSG_NOSIGNAL | (index < m->piece_count ? MSG_MORE : 0));
+    io_uring_prep_sendmsg(sqe, c->fd, &c->header, MSG_WAITALL | MSG_NOSIGNAL | (is_end ? 0 : MSG_MORE));
     tag(sqe, ON_SEND, c);
 }
 
@@ -500,6 +508,13 @@ static void kernel_resume(struct port *p, uint32_t slot)
     receive_arm(k, c); /* or, if the cancelled receive has not ended yet, when it ends */
 }
 
+static uint32_t kernel_handed(const struct port *p, uint32_t slot, const struct port_message *m)
+{
+    const struct connection *c = &((const struct port_kernel *)p)->connections[slot];
+    if (m->is_sent || c->state != CONNECTION_OPEN) return m->piece_count;
+    return c->first == m && c->is_sending ? m->piece_index + c->sending_pieces : m->piece_index;
+}
+
 static void kernel_close(struct port *p, uint32_t slot)
 {
     struct port_kernel *k = kernel_of(p);
@@ -553,8 +568,8 @@ static void kernel_fini(struct port *p)
 }
 
 static const struct port_operations kernel_operations = {
-    kernel_poll, kernel_wait, kernel_send, kernel_pause, kernel_resume, kernel_close, kernel_peer, kernel_watch,
-    kernel_watch_take, kernel_stop, kernel_fini,
+    kernel_poll, kernel_wait, kernel_send, kernel_pause, kernel_resume, kernel_handed, kernel_close, kernel_peer,
+    kernel_watch, kernel_watch_take, kernel_stop, kernel_fini,
 };
 
 /* --- opening --- */

@@ -202,6 +202,13 @@ static void sim_send(struct port *port, uint32_t slot, struct port_message *m)
     p->last = m;
 }
 
+static uint32_t sim_handed(const struct port *port, uint32_t slot, const struct port_message *m)
+{
+    (void)port;
+    (void)slot;
+    return m->piece_index + (m->piece_position > 0);
+}
+
 static void sim_pause(struct port *port, uint32_t slot) { peer_at(port, slot)->is_paused = true; }
 static void sim_resume(struct port *port, uint32_t slot) { peer_at(port, slot)->is_paused = false; }
 static void sim_close(struct port *port, uint32_t slot) { peer_at(port, slot)->server_closed = true; }
@@ -250,8 +257,8 @@ static void sim_fini(struct port *port)
 }
 
 static const struct port_operations sim_operations = {
-    sim_poll, sim_wait, sim_send, sim_pause, sim_resume, sim_close, sim_peer, sim_watch, sim_watch_take, sim_stop,
-    sim_fini,
+    sim_poll, sim_wait, sim_send, sim_pause, sim_resume, sim_handed, sim_close, sim_peer, sim_watch, sim_watch_take,
+    sim_stop, sim_fini,
 };
 
 enum err port_sim_open(struct port **out, uint32_t connections_max, struct random *random)

@@ -7,7 +7,11 @@
 
 #include "base/invariant.h"
 
-enum { SCRATCH_BYTES_MAX = 32 << 20, ARENA_BYTES_PER_CONNECTION = 2048, ARENA_BYTES_SHARED = 16 << 20 };
+enum {
+    SCRATCH_BYTES_MAX = 32 << 20,
+    ARENA_BYTES_PER_CONNECTION = 2048,
+    ARENA_BYTES_SHARED = (16 << 20) + COPIED_BYTES_MAX,
+};
 
 static size_t arena_bytes(const struct serve_config *config)
 {
@@ -44,6 +48,8 @@ static void counters_init(struct serve_lcore *s, struct counters *counters)
     snprintf(lcore, sizeof lcore, "lcore=%u", s->config.index);
     c->connections = counters_add(counters, COUNTER_GAUGE, "connections", lcore);
     c->parked = counters_add(counters, COUNTER_GAUGE, "fetches_parked", lcore);
+    c->slow = counters_add(counters, COUNTER_GAUGE, "connections_slow", lcore);
+    c->relieved_bytes = counters_add(counters, COUNTER_COUNT, "copied_out_bytes", lcore);
     c->refused = counters_add(counters, COUNTER_COUNT, "connections_refused", lcore);
     c->received_bytes = counters_add(counters, COUNTER_COUNT, "received_bytes", lcore);
     c->copied_bytes = counters_add(counters, COUNTER_COUNT, "sent_copied_bytes", lcore);
@@ -201,33 +207,17 @@ static unsigned poll_timers(struct serve_lcore *s)
     return count;
 }
 
-/* Bytes handed to the network are the connection's until it took them or ends: when connections that stand still have
- * taken more chunks from capture than there are to spare, those that moved least lately end. */
-static void stalled_close(struct serve_lcore *s)
-{
-    uint64_t excess = log_reader_excess_bytes(s->reader);
-    while (excess > 0) {
-        struct client *oldest = NULL;
-        for (uint32_t i = 0; i < s->config.connections_max; i++) {
-            struct client *c = &s->clients[i];
-            bool may_end = c->pinned_chunks > 0 && (c->state == CLIENT_SENDING || c->state == CLIENT_PINNED);
-            if (may_end && (oldest == NULL || c->active_ns < oldest->active_ns)) oldest = c;
-        }
-        if (oldest == NULL || s->now_ns - oldest->active_ns < (uint64_t)STALLED_MS * 1000000) return;
-        excess -= oldest->pinned_bytes < excess ? oldest->pinned_bytes : excess;
-        client_close(s, oldest, CLOSE_STALLED);
-    }
-}
-
 static void housekeeping(struct serve_lcore *s)
 {
     const uint64_t idle_ns = (uint64_t)CONNECTION_IDLE_MS * 1000000;
+    uint32_t slow = 0;
     for (uint32_t i = 0; i < s->config.connections_max; i++) {
         struct client *c = &s->clients[i];
         bool may_idle = c->state == CLIENT_READY || c->state == CLIENT_SENDING || c->state == CLIENT_PINNED;
         if (may_idle && s->now_ns - c->active_ns > idle_ns) client_close(s, c, CLOSE_IDLE);
+        slow += c->state != CLIENT_FREE && c->is_slow;
     }
-    stalled_close(s);
+    relieve(s);
     log_reader_tidy(s->reader);
     counter_set(s->counters.refused, s->port->stats.refused);
     counter_set(s->counters.received_bytes, s->port->stats.received_bytes);
@@ -235,6 +225,7 @@ static void housekeeping(struct serve_lcore *s)
     counter_set(s->counters.zero_copy_bytes, s->port->stats.zero_copy_bytes);
     counter_set(s->counters.buffer_bytes, s->arena.used_bytes);
     counter_set(s->counters.connections, s->client_count);
+    counter_set(s->counters.slow, slow);
     counter_set(s->counters.parked, s->parked_count);
     s->housekeeping_ns = s->now_ns + (uint64_t)HOUSEKEEPING_MS * 1000000;
 }
@@ -245,6 +236,7 @@ unsigned serve_step(struct serve_lcore *s)
     counter_add(s->counters.idle_ns, s->now_ns - s->turn_end_ns);
     log_reader_quiesce(s->reader);
     if (s->now_ns >= s->housekeeping_ns) housekeeping(s);
+    else if (s->now_ns >= s->relief_ns && log_reader_is_pressed(s->reader)) relieve(s);
     unsigned work = poll_port(s);
     work += poll_hints(s);
     work += poll_coordinator(s);
@@ -259,6 +251,7 @@ unsigned serve_step(struct serve_lcore *s)
 uint64_t serve_next_ns(const struct serve_lcore *s)
 {
     uint64_t next = s->housekeeping_ns;
+    if (log_reader_is_pressed(s->reader) && s->relief_ns < next) next = s->relief_ns;
     if (s->timer_count > 0 && s->timers[0]->deadline_ns < next) next = s->timers[0]->deadline_ns;
     return next;
 }

@@ -35,7 +35,14 @@ enum {
     INPUT_AHEAD_BYTES = 16 << 10, /* of later requests behind one under way; then the connection is not read */
     CONNECTION_IDLE_MS = 600000,  /* Kafka's connections.max.idle.ms */
     HOUSEKEEPING_MS    = 1000,
-    STALLED_MS         = 10000, /* without a move, before a connection may be closed for the chunks that it holds */
+    RELIEF_MS          = 100,   /* while somebody waits for pinned memory: how often, and for pins how old, to look */
+    LATE_MS            = 1000,  /* an answer that takes longer to go: its connection gets copies from then on, */
+    PROMPT_MS          = 100,
+    PROMPT_ANSWERS     = 16,    /* until so many went within PROMPT_MS */
+    STALLED_MS         = 2000,  /* a pin is held, before its connection may be closed for it */
+    STALLED_PAUSE_MS   = 500,   /* between two, for the effect of the first to show */
+    SLOW_ANSWER_BYTES  = 256 << 10, /* records of an answer that is copied at once */
+    COPIED_BYTES_MAX   = 16 << 20,  /* of answers whose records were copied, a lcore */
     PARKED_LISTS = LOGS_MAX + 1, /* the last: those that wait for several logs */
 };
 
@@ -53,7 +60,7 @@ enum client_state {
     X(CLOSE_TOO_LARGE,   "a request or answer larger than our buffers")                  \
     X(CLOSE_NO_MEMORY,   "no buffer is free")                                            \
     X(CLOSE_IDLE,        "idle for ten minutes")                                         \
-    X(CLOSE_STALLED,     "stood still holding chunks that capture needs")                \
+    X(CLOSE_STALLED,     "held the oldest of the pins that capture or other readers need back")  \
     X(CLOSE_STOP,        "the server stops")
 
 enum close_cause {
@@ -64,6 +71,17 @@ enum close_cause {
 };
 
 struct client_list { struct client *first, *last; }; /* the one that waits longest first: none is passed over */
+
+/* An answer under way: one buffer of the arena holds it, its pieces, its pins and its encoded bytes, in this order. */
+struct answer {
+    struct port_message message; /* first: a message of the port is an answer */
+    struct answer *next, *previous; /* of its connection, in the order of sending */
+    uint64_t put_ns, sent_ns, durable_ns;
+    uint64_t held_bytes; /* whole chunks, not only the records in them */
+    uint32_t pin_count, chunk_count;
+    struct log_piece *pin; /* bytes == NULL: was let go */
+    uint8_t *copy;         /* in the arena: of records that were not handed to the network, or NULL */
+};
 
 struct client { /* one connection */
     uint32_t slot;
@@ -82,6 +100,9 @@ struct client { /* one connection */
     struct client *list_next, *list_previous;
     uint64_t pinned_bytes; /* memory kept by answers not yet released */
     uint32_t pinned_chunks; /* by those answers; one counts as often as it is pinned */
+    struct answer *first_answer, *last_answer; /* not yet released */
+    bool     is_slow; /* its answers go late: it gets copies, which keep nothing from others */
+    uint32_t prompt_answers; /* since the last late one */
     struct log_cursor log_cursor;
     char     host[PORT_PEER_BYTES + 1]; /* as Kafka shows it: "/127.0.0.1" */
 };
@@ -89,6 +110,7 @@ struct client { /* one connection */
 struct serve_counters {
     struct counter *connections, *parked, *refused, *requests[LCORE_APIS], *closed[CLOSE_CAUSE_COUNT];
     struct counter *received_bytes, *copied_bytes, *zero_copy_bytes, *buffer_bytes, *busy_ns, *idle_ns;
+    struct counter *slow, *relieved_bytes;
     struct histogram *durable_to_sent_ns, *sent_to_acknowledged_ns;
 };
 
@@ -118,6 +140,8 @@ struct serve_lcore {
     struct client_list parked[PARKED_LISTS], disk, linked;
     bool     is_stopping, said[CLOSE_CAUSE_COUNT];
     uint64_t now_ns, housekeeping_ns, turn_end_ns, complained_ns;
+    uint64_t relief_ns, stalled_ns; /* not before: the next look at pins, the next connection closed for one */
+    uint64_t relieved_bytes;        /* in the arena: answers' copies */
     unsigned waiter_watch, reader_watch; /* UINT32_MAX: not watched */
     struct serve_counters counters;
 };
@@ -153,6 +177,19 @@ void client_wake(struct serve_lcore *s, struct client *c);
 /* The coordinator's answer. */
 void client_answered(struct serve_lcore *s, struct client *c, const uint8_t *frame, uint32_t frame_bytes);
 static inline uint64_t client_id(const struct client *c) { return (uint64_t)c->generation << 32 | c->slot; }
+
+/* --- client_relief.c: pins that are held for long --- */
+
+void answer_add(struct client *c, struct answer *a);
+void answer_remove(struct client *c, struct answer *a);
+/* Lets go of what it still pins. */
+void answer_unpin(struct serve_lcore *s, struct client *c, struct answer *a);
+/* Copies the records that are not in the network's hands, and lets go of them; not when there is no room. */
+void answer_copy(struct serve_lcore *s, struct client *c, struct answer *a, uint32_t handed);
+/* What an answer's time on its way says of its connection; ns between handing it over and its end. */
+void client_judge(struct client *c, uint64_t took_ns);
+/* Looks at all pins that somebody waits for: copies what can be copied, and closes what must be. */
+void relieve(struct serve_lcore *s);
 
 /* --- client_wait.c --- */
 

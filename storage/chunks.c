@@ -21,7 +21,8 @@ enum err keeper_init(struct chunk_keeper *k, uint32_t chunk_bytes, uint32_t chun
     k->reader_count = reader_count;
     k->free = calloc(chunk_count, sizeof *k->free);
     k->retired = calloc(chunk_count, sizeof *k->retired);
-    bool whole = k->free != NULL && k->retired != NULL;
+    k->is_retired = calloc(chunk_count, sizeof *k->is_retired);
+    bool whole = k->free != NULL && k->retired != NULL && k->is_retired != NULL;
     for (uint32_t i = 0; whole && i < reader_count; i++) {
         k->pins[i].count = calloc(chunk_count, sizeof *k->pins[i].count);
         whole = k->pins[i].count != NULL;
@@ -40,6 +41,7 @@ void keeper_fini(struct chunk_keeper *k)
     if (k->pool.bytes != NULL) munmap(k->pool.bytes, k->mapped_bytes);
     free(k->free);
     free(k->retired);
+    free(k->is_retired);
     for (uint32_t i = 0; i < k->reader_count; i++) free(k->pins[i].count);
     memset(k, 0, sizeof *k);
 }
@@ -74,6 +76,7 @@ bool chunk_leave(struct chunk_keeper *k, uint32_t chunk)
         return false;
     }
     k->retired[k->retired_count++] = chunk;
+    atomic_store_explicit(&k->is_retired[chunk], 1, memory_order_relaxed);
     atomic_store_explicit(&k->retired_shown, k->retired_count, memory_order_relaxed);
     return true;
 }
@@ -85,6 +88,7 @@ uint32_t chunks_reclaim(struct chunk_keeper *k)
         if (is_pinned(k, k->retired[i])) {
             k->retired[kept++] = k->retired[i];
         } else {
+            atomic_store_explicit(&k->is_retired[k->retired[i]], 0, memory_order_relaxed);
             chunk_return(k, k->retired[i]);
             freed++;
         }

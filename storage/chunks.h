@@ -24,6 +24,7 @@ struct chunk_keeper {
     uint32_t *retired;
     uint32_t  free_count, retired_count;
     _Atomic uint32_t retired_shown; /* retired_count, for other threads */
+    _Atomic uint8_t *is_retired;    /* a chunk each: it is waited for; readers look at those that they pin */
     struct chunk_pins pins[READERS_MAX];
     uint32_t  reader_count;
     uint64_t  mapped_bytes, extra_bytes;

@@ -40,6 +40,7 @@ enum {
     SIMULATED_HELPER_TURNS = 7,       /* without threads the helper is slow: every so many turns */
     HINTS                = 4096,
     STALL_POLL_NS        = 2000000,   /* how often a stalled log looks for chunks that readers have let go */
+    RECLAIM_NS           = 50000000,  /* and the store, while there are others */
     REMOVE_MAX           = 16,        /* segments removed by one job */
     JOBS_BYTES           = 1 << 20,   /* a ring: every job that can be under way at once */
     FEED_TO_STORAGE_BYTES  = 256 << 10,
@@ -191,6 +192,7 @@ enum command_state { COMMAND_IDLE, COMMAND_SENT, COMMAND_DONE };
 struct reader_seat { /* a log_reader as storage sees it */
     alignas(64) _Atomic uint64_t epoch; /* READER_ABSENT: no reader sits here */
     struct waiter *_Atomic waiter;
+    _Atomic uint64_t pinned_since_ns; /* its oldest pin that somebody waits for; UINT64_MAX: none */
 };
 #define READER_ABSENT UINT64_MAX
 
@@ -226,7 +228,8 @@ struct storage {
     struct log          *command_log;
     _Atomic uint32_t     command_state;
     bool                 stopping;
-    struct counter      *retired, *free_chunks;
+    uint64_t             reclaim_ns; /* when to look for retired chunks that were let go */
+    struct counter      *retired, *free_chunks, *retired_bytes;
 };
 
 /* ---- writer.c: from descriptors to durable and visible; storage thread ---- */

@@ -42,6 +42,7 @@ void log_reader_close(struct log_reader *r)
     cache_fini(&r->cache);
     for (uint32_t i = 0; i < r->storage->keeper.pool.chunk_count; i++) /* slices that were not released */
         atomic_store_explicit(&r->pins->count[i], 0, memory_order_release); /* pairs with is_pinned */
+    log_reader_pinned_since(r, UINT64_MAX);
     atomic_store_explicit(&seat->waiter, NULL, memory_order_release);
     atomic_store_explicit(&seat->epoch, READER_ABSENT, memory_order_release); /* pairs with readers_wait */
     free(r->room);
@@ -97,11 +98,33 @@ void log_reader_release(struct log_reader *r, const struct log_piece *piece)
     else chunk_unpin(r->pins, piece->pin);
 }
 
-uint64_t log_reader_excess_bytes(const struct log_reader *r)
+static uint64_t retired_bytes(const struct storage *s)
 {
-    const struct chunk_keeper *k = &r->storage->keeper;
-    uint32_t retired = atomic_load_explicit(&k->retired_shown, memory_order_relaxed), spare = k->pool.chunk_count / 2;
-    return retired > spare ? (uint64_t)(retired - spare) * k->pool.chunk_bytes : 0;
+    return (uint64_t)atomic_load_explicit(&s->keeper.retired_shown, memory_order_relaxed) * s->keeper.pool.chunk_bytes;
+}
+
+bool log_reader_is_pressed(const struct log_reader *r) { return retired_bytes(r->storage) > 0 || r->cache.is_starved; }
+
+bool log_reader_is_wanted(const struct log_reader *r, const struct log_piece *piece)
+{
+    if ((piece->pin & PIN_IS_BLOCK) != 0) return r->cache.is_starved;
+    return atomic_load_explicit(&r->storage->keeper.is_retired[piece->pin], memory_order_relaxed) != 0;
+}
+
+void log_reader_pinned_since(struct log_reader *r, uint64_t since_ns)
+{
+    atomic_store_explicit(&r->storage->seat[r->index].pinned_since_ns, since_ns, memory_order_relaxed);
+}
+
+bool log_reader_must_let_go(const struct log_reader *r)
+{
+    const struct storage *s = r->storage;
+    uint64_t mine = atomic_load_explicit(&s->seat[r->index].pinned_since_ns, memory_order_relaxed);
+    if (r->cache.is_starved) return true;
+    if (retired_bytes(s) <= s->config.retired_bytes_max) return false;
+    for (uint32_t i = 0; i < s->config.reader_count; i++)
+        if (atomic_load_explicit(&s->seat[i].pinned_since_ns, memory_order_relaxed) < mine) return false;
+    return true;
 }
 
 static bool file_is_needed(void *storage, const struct cache_file *f)

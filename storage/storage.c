@@ -180,9 +180,16 @@ static void housekeeping(struct storage *s, uint64_t now_ns)
     if (now_ns < s->housekeeping_ns) return;
     s->housekeeping_ns = now_ns + (uint64_t)HOUSEKEEPING_MS * 1000000u;
     uint64_t now_ms = clock_realtime_ms(s->clock);
-    (void)chunks_reclaim(&s->keeper);
     counter_set(s->free_chunks, s->keeper.free_count);
     for (uint32_t i = 0; i < s->attached_count; i++) log_housekeeping(s->attached[i], now_ms);
+}
+
+static void reclaim(struct storage *s, uint64_t now_ns)
+{
+    if (s->keeper.retired_count == 0 || (s->keeper.free_count > 0 && now_ns < s->reclaim_ns)) return;
+    (void)chunks_reclaim(&s->keeper);
+    counter_set(s->retired_bytes, (uint64_t)s->keeper.retired_count * s->keeper.pool.chunk_bytes);
+    s->reclaim_ns = now_ns + RECLAIM_NS;
 }
 
 unsigned storage_step(struct storage *s)
@@ -191,7 +198,7 @@ unsigned storage_step(struct storage *s)
     unsigned work = poll_transfers(s);
     work += poll_jobs(s);
     work += poll_command(s);
-    if (s->keeper.retired_count > 0 && s->keeper.free_count == 0) (void)chunks_reclaim(&s->keeper);
+    reclaim(s, now_ns);
     for (uint32_t i = 0; i < s->attached_count; i++) /* another first each turn: chunks and queue places go round */
         work += writer_step(s->attached[(i + s->turn) % s->attached_count], now_ns);
     s->turn++;
@@ -203,6 +210,7 @@ unsigned storage_step(struct storage *s)
 static uint64_t due_ns(const struct storage *s, uint64_t now_ns)
 {
     uint64_t due = s->housekeeping_ns > now_ns ? s->housekeeping_ns - now_ns : 0;
+    if (s->keeper.retired_count > 0 && due > RECLAIM_NS) due = RECLAIM_NS;
     for (uint32_t i = 0; i < s->attached_count; i++) {
         uint64_t log_due = writer_due_ns(s->attached[i], now_ns);
         if (log_due < due) due = log_due;
@@ -349,6 +357,8 @@ static enum err storage_new(struct storage **out, const struct storage_config *c
     s->config = *config;
     snprintf(s->data_folder, sizeof s->data_folder, "%s", config->data_folder);
     s->config.data_folder = s->data_folder;
+    uint64_t half = (uint64_t)config->chunk_bytes * config->chunk_count / 2;
+    if (s->config.retired_bytes_max == 0 || s->config.retired_bytes_max > half) s->config.retired_bytes_max = half;
     s->clock = clock;
     s->counters = counters;
     s->disk = disk;
@@ -356,9 +366,13 @@ static enum err storage_new(struct storage **out, const struct storage_config *c
     s->owns_disk = !disk->is_simulated;
     s->lock_file = -1;
     s->waiter.eventfd = s->control_waiter.eventfd = s->helper_waiter.eventfd = -1;
-    for (uint32_t i = 0; i < READERS_MAX; i++) atomic_init(&s->seat[i].epoch, READER_ABSENT);
+    for (uint32_t i = 0; i < READERS_MAX; i++) {
+        atomic_init(&s->seat[i].epoch, READER_ABSENT);
+        atomic_init(&s->seat[i].pinned_since_ns, UINT64_MAX);
+    }
     s->retired = counters_add(counters, COUNTER_COUNT, "storage_chunks_retired", "");
     s->free_chunks = counters_add(counters, COUNTER_GAUGE, "storage_chunks_free", "");
+    s->retired_bytes = counters_add(counters, COUNTER_GAUGE, "storage_retired_bytes", "");
     enum err e = storage_prepare(s, msg);
     if (e != ERR_OK) {
         storage_free(s);

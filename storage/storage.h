@@ -31,7 +31,7 @@ struct storage_config {
     uint32_t reader_count;         /* log_readers that may be opened */
     uint32_t reader_cache_bytes;   /* cold reads, each reader */
     uint64_t reader_inflight_bytes_max; /* cold reads under way, each reader; 0: as many as the queue holds */
-    uint64_t retired_bytes_max;    /* of chunks that pins alone keep; 0: half of all chunks */
+    uint64_t retired_bytes_max;    /* of chunks that pins alone keep; at most, and 0: half of all */
     uint32_t record_bytes_max;
     int      core;                 /* -1: not pinned */
 };

@@ -227,7 +227,21 @@ unsigned log_reader_poll(struct log_reader *r)
     return done;
 }
 
-uint64_t log_reader_excess_bytes(const struct log_reader *r) { return atomic_load(&r->storage->excess_bytes); }
+bool log_reader_is_pressed(const struct log_reader *r) { return atomic_load(&r->storage->is_wanted); }
+
+bool log_reader_is_wanted(const struct log_reader *r, const struct log_piece *piece)
+{
+    (void)piece;
+    return atomic_load(&r->storage->is_wanted);
+}
+
+void log_reader_pinned_since(struct log_reader *r, uint64_t since_ns)
+{
+    (void)r;
+    (void)since_ns;
+}
+
+bool log_reader_must_let_go(const struct log_reader *r) { return atomic_load(&r->storage->must_let_go); }
 
 void log_reader_tidy(struct log_reader *r) { (void)r; }
 

@@ -31,7 +31,7 @@ struct storage {
     struct chunk_pool pool;
     struct log *_Atomic logs[LOGS_MAX];
     struct waiter *_Atomic waiters[MEMORY_LOG_READERS_MAX];
-    _Atomic uint64_t excess_bytes; /* what log_reader_excess_bytes says */
+    _Atomic bool is_wanted, must_let_go; /* what log_reader_is_wanted (and is_pressed), log_reader_must_let_go say */
     _Atomic int64_t pins; /* pieces given out and not released */
     uint32_t log_bytes_max;
 };

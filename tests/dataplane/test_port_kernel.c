@@ -238,6 +238,67 @@ START_TEST(every_message_is_released_once)
 }
 END_TEST
 
+/* The peer stands still; then what lies behind port_handed moves to another place, and its old one is used again. */
+static void pieces_move(const struct chunk_pool *pool, bool may_copy_only, bool is_chunk)
+{
+    enum { PIECES = 24 };
+    struct port_piece piece[PIECES];
+    struct port_message message = {.piece = piece, .piece_count = PIECES, .may_copy_only = may_copy_only};
+    uint16_t number;
+    struct port *p = open_at("127.0.0.1", 4, pool, &number);
+    int fd = connect_to("127.0.0.1", number);
+    uint32_t connection = next_event(p).connection, chunk = pool->chunk_bytes;
+    size_t total = (size_t)PIECES * chunk, have = 0;
+    uint8_t *expected = malloc(total), *other = malloc(total), *got = malloc(total);
+    ck_assert(expected != NULL && other != NULL && got != NULL);
+    struct random random;
+    random_init(&random, 5);
+    random_bytes(&random, pool->bytes, total);
+    memcpy(expected, pool->bytes, total);
+    memcpy(other, pool->bytes, total);
+    for (uint32_t i = 0; i < PIECES; i++) piece[i] = (struct port_piece){chunk_at(pool, i), chunk, is_chunk};
+    port_send(p, connection, &message);
+    struct port_event events[16];
+    for (int i = 0; i < 20; i++) {
+        if (port_poll(p, events, 16) == 0) port_wait(p, 5000000);
+    }
+    uint32_t handed = port_handed(p, connection, &message);
+    ck_assert_uint_ge(handed, 1);
+    ck_assert_uint_lt(handed, PIECES / 2); /* the socket's buffers hold some; one operation holds little more */
+    for (uint32_t i = handed; i < PIECES; i++) {
+        piece[i] = (struct port_piece){other + (size_t)i * chunk, chunk, false};
+        memset(chunk_at(pool, i), 0xee, chunk);
+    }
+    bool is_released = false;
+    for (int i = 0; i < 100000 && (have < total || !is_released); i++) {
+        ssize_t n = recv(fd, got + have, total - have, MSG_DONTWAIT);
+        if (n > 0) have += (size_t)n;
+        unsigned count = port_poll(p, events, 16);
+        for (unsigned k = 0; k < count; k++) is_released |= events[k].kind == PORT_RELEASED;
+        if (count == 0 && n <= 0) port_wait(p, 1000000);
+    }
+    ck_assert(is_released);
+    ck_assert_uint_eq(have, total);
+    ck_assert_mem_eq(got, expected, total);
+    close(fd);
+    port_fini(p);
+    free(expected);
+    free(other);
+    free(got);
+}
+
+START_TEST(what_is_not_handed_over_may_move)
+{
+    struct chunk_pool pool = {.chunk_bytes = 1 << 20, .chunk_count = 24};
+    pool.bytes = mmap(NULL, (size_t)24 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert(pool.bytes != MAP_FAILED);
+    pieces_move(&pool, false, true);  /* zero copy, where it is to be had */
+    pieces_move(&pool, true, true);   /* copies */
+    pieces_move(&pool, false, false); /* from elsewhere */
+    munmap(pool.bytes, (size_t)24 << 20);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("port kernel");
@@ -248,6 +309,7 @@ int main(void)
     tcase_add_test(t, both_families_say_who_calls);
     tcase_add_test(t, paused_connections_are_not_read);
     tcase_add_test(t, every_message_is_released_once);
+    tcase_add_test(t, what_is_not_handed_over_may_move);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

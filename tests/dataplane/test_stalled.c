@@ -1,80 +1,177 @@
-/* Goal: connections that stand still cannot keep the memory that capture needs: their pins count as what they really
- * keep, and when too much is kept those that moved least lately end, and no other. */
+/* Goal: connections that are slow or stand still cannot keep the memory that capture and other readers need.  What they
+ * have not handed to the network is copied out, and the client gets the very bytes all the same; who takes long gets
+ * copies from the start, until it is prompt again; and only when that is not enough the oldest pin's connection ends,
+ * and no other. */
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/dataplane/sim_server.h"
 
-enum { CHUNK_BYTES = 100000, CLIENTS = 4, WAIT_MS = 1100 /* one round of housekeeping */ };
+enum {
+    CHUNK_BYTES = 100000, CLIENTS = 3, PIECE_BYTES = 300, PIECES = 10,
+    HEAD_BYTES = 150 /* of an answer: some of its first record's bytes, too */
+};
 
 static struct client *client_of(struct sim_server *s, int i) { return &s->lcore->clients[i]; }
 
-/* Asks for one small record; with a closed window the answer stays on its way. */
-static void fetch(struct sim_server *s, struct port_sim_peer *peer, bool is_stuck)
+/* Asks for all from offset 0; the peer takes no more than `window` bytes of the answer. */
+static void fetch(struct sim_server *s, struct port_sim_peer *peer, size_t window)
 {
     struct simple_fetch f;
-    struct fetch_response out;
     simple_fetch_init(&f, "orders", 0, 0, 1);
-    port_sim_window(peer, is_stuck ? 0 : SIZE_MAX);
+    port_sim_window(peer, window);
     sim_send(s, peer, KAFKA_API_FETCH, 11, &f.request);
     sim_settle(s);
-    ck_assert_int_eq(sim_receive(s, peer, KAFKA_API_FETCH, 11, &out), !is_stuck);
+}
+
+/* Opens the window and takes the answer, whose records must be these. */
+static void receive(struct sim_server *s, struct port_sim_peer *peer, const void *records, size_t size)
+{
+    struct fetch_response out;
+    port_sim_window(peer, SIZE_MAX);
+    sim_settle(s);
+    ck_assert(sim_receive(s, peer, KAFKA_API_FETCH, 11, &out));
+    const struct kafka_records *got = &out.responses[0].partitions[0].records;
+    ck_assert_uint_eq((size_t)got->size, size);
+    ck_assert_mem_eq(got->bytes, records, size);
+}
+
+struct site {
+    struct sim_server *s;
+    struct log *log;
+    uint8_t *records; /* a copy of all that is in the log */
+    size_t   size;
+    struct port_sim_peer *peer[CLIENTS];
+};
+
+/* One log whose records lie in PIECES pieces, each of which keeps CHUNK_BYTES. */
+static struct site site_make(void)
+{
+    struct site t = {.s = sim_start(1, 1 << 20, (struct serve_config){0}, 0)};
+    t.log = memory_log_new(t.s->storage, "orders");
+    t.log->held_bytes = CHUNK_BYTES;
+    t.log->piece_bytes_max = PIECE_BYTES;
+    for (int i = 0; t.log->used_bytes <= (PIECES - 1) * PIECE_BYTES; i++)
+        memory_log_append(t.s->storage, t.log, 1, 100, 1000);
+    t.size = t.log->used_bytes;
+    t.records = malloc(t.size);
+    ck_assert_ptr_nonnull(t.records);
+    memcpy(t.records, t.log->bytes, t.size);
+    for (int i = 0; i < CLIENTS; i++) t.peer[i] = port_sim_connect(t.s->lcore->port);
+    sim_settle(t.s);
+    return t;
+}
+
+static void site_end(struct site *t)
+{
+    for (int i = 0; i < CLIENTS; i++) port_sim_hang_up(t->peer[i]);
+    sim_stop(t->s);
+    free(t->records);
 }
 
 START_TEST(a_small_record_pins_its_whole_chunk)
 {
-    struct sim_server *s = sim_start(1, 1 << 20, (struct serve_config){0}, 0);
-    struct log *l = memory_log_new(s->storage, "orders");
-    l->held_bytes = CHUNK_BYTES;
-    memory_log_append(s->storage, l, 1, 100, 1000);
-    struct port_sim_peer *peer = port_sim_connect(s->lcore->port);
-    fetch(s, peer, true);
-    ck_assert_int_eq(client_of(s, 0)->state, CLIENT_SENDING);
-    ck_assert_uint_eq(client_of(s, 0)->pinned_bytes, CHUNK_BYTES);
-    port_sim_window(peer, SIZE_MAX);
-    sim_settle(s);
-    ck_assert_uint_eq(client_of(s, 0)->pinned_bytes, 0);
-    port_sim_hang_up(peer);
-    sim_stop(s);
+    struct site t = site_make();
+    fetch(t.s, t.peer[0], 0);
+    ck_assert_int_eq(client_of(t.s, 0)->state, CLIENT_SENDING);
+    ck_assert_uint_eq(client_of(t.s, 0)->pinned_bytes, PIECES * CHUNK_BYTES);
+    receive(t.s, t.peer[0], t.records, t.size);
+    ck_assert_uint_eq(client_of(t.s, 0)->pinned_bytes, 0);
+    site_end(&t);
 }
 END_TEST
 
-START_TEST(the_stalled_end_when_capture_runs_short)
+/* `_i`: whole pieces that the peer has taken when it begins to stand still. */
+START_TEST(what_is_not_handed_over_is_copied_out)
 {
-    struct sim_server *s = sim_start(1, 1 << 20, (struct serve_config){0}, 0);
-    struct log *l = memory_log_new(s->storage, "orders");
-    struct port_sim_peer *peer[CLIENTS];
-    l->held_bytes = CHUNK_BYTES;
-    memory_log_append(s->storage, l, 1, 100, 1000);
-    for (int i = 0; i < CLIENTS; i++) peer[i] = port_sim_connect(s->lcore->port);
-    sim_settle(s);
-    for (int i = 0; i < CLIENTS - 1; i++) { /* the last one reads; the second stalls first, the first last */
-        fetch(s, peer[(i + 1) % (CLIENTS - 1)], true);
-        sim_advance_ms(s, 100);
-    }
-    sim_advance_ms(s, 20000);
-    fetch(s, peer[CLIENTS - 1], false);
-    ck_assert_uint_eq(counter_get(s->lcore->counters.closed[CLOSE_STALLED]), 0); /* nobody misses what they hold */
-    atomic_store(&s->storage->excess_bytes, CHUNK_BYTES + 1); /* two of the three must go */
-    sim_advance_ms(s, WAIT_MS);
-    atomic_store(&s->storage->excess_bytes, 0);
-    sim_advance_ms(s, WAIT_MS);
-    ck_assert_uint_eq(counter_get(s->lcore->counters.closed[CLOSE_STALLED]), 2);
-    ck_assert(port_sim_is_closed(peer[1]) && port_sim_is_closed(peer[2]) && !port_sim_is_closed(peer[0]));
-    ck_assert_int_eq(atomic_load(&s->storage->pins), 1);
-    fetch(s, peer[CLIENTS - 1], false);
+    struct site t = site_make();
+    struct serve_lcore *lcore = t.s->lcore;
+    fetch(t.s, t.peer[0], _i == 0 ? 0 : HEAD_BYTES + (size_t)(_i - 1) * PIECE_BYTES);
+    sim_advance_ms(t.s, 10 * RELIEF_MS);
+    ck_assert_int_eq(atomic_load(&t.s->storage->pins), PIECES); /* nobody misses it */
+    ck_assert_uint_eq(lcore->relieved_bytes, 0);
+    atomic_store(&t.s->storage->is_wanted, true);
+    sim_advance_ms(t.s, RELIEF_MS);
+    ck_assert_int_eq(atomic_load(&t.s->storage->pins), _i);
+    ck_assert_uint_eq(client_of(t.s, 0)->pinned_bytes, (uint64_t)_i * CHUNK_BYTES);
+    ck_assert_uint_gt(lcore->relieved_bytes, 0);
+    memset(t.log->bytes + _i * PIECE_BYTES, 0xee, t.size - (size_t)_i * PIECE_BYTES); /* the chunk is used again */
+    receive(t.s, t.peer[0], t.records, t.size);
+    ck_assert_int_eq(atomic_load(&t.s->storage->pins), 0);
+    ck_assert_uint_eq(lcore->relieved_bytes, 0);
+    site_end(&t);
+}
+END_TEST
 
-    atomic_store(&s->storage->excess_bytes, UINT64_MAX); /* one that moves is left alone, whatever is missing */
-    port_sim_window(peer[0], SIZE_MAX);
-    sim_settle(s);
-    fetch(s, peer[CLIENTS - 1], true);
-    sim_advance_ms(s, STALLED_MS / 2);
-    ck_assert(!port_sim_is_closed(peer[CLIENTS - 1]));
-    sim_advance_ms(s, STALLED_MS);
-    ck_assert(port_sim_is_closed(peer[CLIENTS - 1]) && !port_sim_is_closed(peer[0]));
-    ck_assert_int_eq(atomic_load(&s->storage->pins), 0);
-    for (int i = 0; i < CLIENTS; i++) port_sim_hang_up(peer[i]);
-    sim_stop(s);
+START_TEST(who_takes_long_gets_copies_until_it_is_prompt)
+{
+    struct site t = site_make();
+    struct client *c = client_of(t.s, 0);
+    fetch(t.s, t.peer[0], 0);
+    sim_advance_ms(t.s, LATE_MS - 1);
+    sim_advance_ms(t.s, LATE_MS);
+    ck_assert(c->is_slow); /* also before it ends */
+    receive(t.s, t.peer[0], t.records, t.size);
+    fetch(t.s, t.peer[0], 0);
+    ck_assert_int_eq(c->state, CLIENT_SENDING);
+    ck_assert_int_eq(atomic_load(&t.s->storage->pins), 0);
+    memset(t.log->bytes, 0xee, t.size);
+    receive(t.s, t.peer[0], t.records, t.size);
+    memcpy(t.log->bytes, t.records, t.size);
+    for (int i = 1; i < PROMPT_ANSWERS; i++) { /* the one above was prompt, too */
+        ck_assert(c->is_slow);
+        fetch(t.s, t.peer[0], SIZE_MAX);
+        receive(t.s, t.peer[0], t.records, t.size);
+    }
+    ck_assert(!c->is_slow);
+    fetch(t.s, t.peer[0], 0);
+    ck_assert_int_eq(atomic_load(&t.s->storage->pins), PIECES);
+    receive(t.s, t.peer[0], t.records, t.size);
+    site_end(&t);
+}
+END_TEST
+
+START_TEST(the_oldest_pin_ends_when_nothing_else_helps)
+{
+    struct site t = site_make();
+    struct counter *closed = t.s->lcore->counters.closed[CLOSE_STALLED];
+    for (int i = 0; i < CLIENTS; i++) { /* the second stands still first, the first last */
+        fetch(t.s, t.peer[(i + 1) % CLIENTS], HEAD_BYTES);
+        sim_advance_ms(t.s, 10);
+    }
+    atomic_store(&t.s->storage->is_wanted, true);
+    sim_advance_ms(t.s, 2 * STALLED_MS);
+    ck_assert_int_eq(atomic_load(&t.s->storage->pins), CLIENTS); /* what the network holds */
+    ck_assert_uint_eq(counter_get(closed), 0);
+    atomic_store(&t.s->storage->must_let_go, true);
+    sim_advance_ms(t.s, RELIEF_MS);
+    sim_advance_ms(t.s, RELIEF_MS);
+    ck_assert_uint_eq(counter_get(closed), 1); /* one, and then a look at what that helped */
+    ck_assert(port_sim_is_closed(t.peer[1]) && !port_sim_is_closed(t.peer[0]) && !port_sim_is_closed(t.peer[2]));
+    sim_advance_ms(t.s, STALLED_PAUSE_MS);
+    ck_assert_uint_eq(counter_get(closed), 2);
+    ck_assert(port_sim_is_closed(t.peer[2]) && !port_sim_is_closed(t.peer[0]));
+    atomic_store(&t.s->storage->must_let_go, false);
+    sim_advance_ms(t.s, 10 * STALLED_PAUSE_MS);
+    ck_assert_uint_eq(counter_get(closed), 2);
+    receive(t.s, t.peer[0], t.records, t.size); /* it was only slow */
+    site_end(&t);
+}
+END_TEST
+
+START_TEST(a_young_pin_is_left_alone)
+{
+    struct site t = site_make();
+    atomic_store(&t.s->storage->is_wanted, true);
+    atomic_store(&t.s->storage->must_let_go, true);
+    fetch(t.s, t.peer[0], HEAD_BYTES);
+    sim_advance_ms(t.s, STALLED_MS - 1);
+    ck_assert(!port_sim_is_closed(t.peer[0]));
+    sim_advance_ms(t.s, RELIEF_MS);
+    ck_assert(port_sim_is_closed(t.peer[0]));
+    ck_assert_int_eq(atomic_load(&t.s->storage->pins), 0);
+    site_end(&t);
 }
 END_TEST
 
@@ -83,7 +180,10 @@ int main(void)
     Suite *s = suite_create("kafka");
     TCase *c = tcase_create("stalled connections");
     tcase_add_test(c, a_small_record_pins_its_whole_chunk);
-    tcase_add_test(c, the_stalled_end_when_capture_runs_short);
+    tcase_add_loop_test(c, what_is_not_handed_over_is_copied_out, 0, 4);
+    tcase_add_test(c, who_takes_long_gets_copies_until_it_is_prompt);
+    tcase_add_test(c, the_oldest_pin_ends_when_nothing_else_helps);
+    tcase_add_test(c, a_young_pin_is_left_alone);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
