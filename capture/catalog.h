@@ -9,8 +9,8 @@
  * catalog_find_table returns lives until the next call that changes the catalog; `version` tells whether it is another.
  * A call that fails changes nothing.  Owner: one thread.
  *
- * Sizes: a statement up to CATALOG_STATEMENT_BYTES_MAX; a column takes about 100 bytes, so 10,000 tables of 1,000
- * columns are about 1 GB and the usual 10,000 tables of 20 columns 25 MB.
+ * Sizes: a column takes about 100 bytes, so 10,000 tables of 1,000 columns are about 1 GB and the usual 10,000 tables
+ * of 20 columns 25 MB.  A statement's text may have any length; applying it takes CATALOG_WORK_BYTES_MAX at most.
  *
  * Sources: the MySQL Reference Manual, "Data Definition Statements", "Silent Column Specification Changes"; the MariaDB
  * Knowledge Base, "Data Definition".  Compared with real servers by tests/capture/test_catalog_live.c. */
@@ -24,7 +24,7 @@
 #include "base/err.h"
 
 enum {
-    CATALOG_STATEMENT_BYTES_MAX = 64 << 20,
+    CATALOG_WORK_BYTES_MAX = 256 << 20, /* memory that one statement may take while it is applied */
     CATALOG_COLUMNS_MAX = 4096,
     CATALOG_KEYS_MAX = 128,
     CATALOG_KEY_PARTS_MAX = 64,
@@ -52,8 +52,8 @@ enum catalog_generated { CATALOG_NOT_GENERATED, CATALOG_VIRTUAL, CATALOG_STORED 
 
 struct catalog_column {
     const char *name;
-    const char *type;      /* COLUMN_TYPE, to the letter: "int(10) unsigned", "enum('a','b')" */
-    const char *charset;   /* CHARACTER_SET_NAME and COLLATION_NAME; NULL: not a text type.  Static texts. */
+    const char *type;    /* COLUMN_TYPE, to the letter: "int(10) unsigned", "enum('a','b')" */
+    const char *charset; /* CHARACTER_SET_NAME and COLLATION_NAME; NULL: not a text type.  Static texts. */
     const char *collation;
     bool is_nullable;
     bool is_invisible;
@@ -87,8 +87,8 @@ struct catalog_key {
 
 struct catalog_table {
     const char *database, *name;
-    uint64_t version;   /* of this object; no two objects of a catalog ever have the same */
-    const char *engine; /* as written or as the snapshot says; "": the source's default */
+    uint64_t version;                /* of this object; no two objects of a catalog ever have the same */
+    const char *engine;              /* as written or as the snapshot says; "": the source's default */
     const char *charset, *collation; /* the table's default; static texts.  A view has none: NULL */
     const struct catalog_column *column;
     const struct catalog_key *key; /* in the source's order: primary, unique without NULLs, unique, others */
@@ -149,7 +149,6 @@ struct catalog_context {
     const char *database; /* the default database, UTF-8; "" if none */
     uint64_t sql_mode;    /* Q_SQL_MODE_CODE */
     uint16_t error_code;  /* of the statement on the source; 0: it succeeded */
-    uint32_t thread_id;   /* whose temporary tables hide tables */
     /* Q_CHARSET_CODE's third number, collation_server: the default of CREATE DATABASE.  0: not told. */
     uint16_t server_collation;
     /* Collations that CHARACTER SET without COLLATE means, where they are not the version's: of MySQL 8's
@@ -158,18 +157,6 @@ struct catalog_context {
     uint32_t default_collation_count;
     /* Does TIMESTAMP without NULL mean NULL?  Where the event does not tell: the source's global variable. */
     bool explicit_defaults_for_timestamp;
-};
-
-/* sql_mode bits that change what a statement means (MySQL: sql_class.h; the same in MariaDB). */
-enum {
-    SQL_MODE_REAL_AS_FLOAT = 1 << 0,
-    SQL_MODE_ANSI_QUOTES = 1 << 2,
-    SQL_MODE_IGNORE_SPACE = 1 << 3,
-    SQL_MODE_ORACLE = 1 << 9,
-    SQL_MODE_MAXDB = 1 << 12,
-    SQL_MODE_NO_BACKSLASH_ESCAPES = 1 << 20,
-    SQL_MODE_STRICT_TRANS_TABLES = 1 << 21,
-    SQL_MODE_STRICT_ALL_TABLES = 1 << 22,
 };
 
 enum catalog_change_kind {
@@ -181,7 +168,7 @@ enum catalog_change_kind {
 struct catalog_change {
     enum catalog_change_kind kind;
     const char *database;
-    const char *table; /* NULL: the database itself */
+    const char *table;                    /* NULL: the database itself */
     const char *old_database, *old_table; /* NULL: the name stays */
 };
 struct catalog_effect { /* the tables and databases that a statement concerns; the catalog's, until its next call */

@@ -5,11 +5,9 @@
 #include "capture/arena.h"
 #include "capture/catalog.h"
 
-
-
 struct catalog_database {
     char *name;
-    const char *collation; /* static */
+    const char *collation;        /* static */
     struct catalog_table **table; /* sorted by name */
     uint32_t table_count, table_capacity;
 };

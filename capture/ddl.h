@@ -1,9 +1,10 @@
 /* capture/ddl.h -- the text of a statement, read into what it asks of definitions.  No knowledge of any table: that is
  * catalog_apply's part (capture/catalog.h).
  *
- * Grammar: the MySQL Reference Manual 5.1 to 9.x and the MariaDB Knowledge Base, "Data Definition Statements".  What
- * follows the grammar without changing a definition (defaults, comments, expressions, partitions, options) is read
- * over.  A word that is in neither is an error that names the place: nothing is guessed. */
+ * Grammar: the MySQL Reference Manual 5.1 to 9.x and the MariaDB Knowledge Base, "Data Definition".  What follows the
+ * grammar without changing a definition (defaults, comments, expressions, partitions, options) is read over.
+ * A word that is in neither is an error that names the place: nothing is guessed.  Limits: DDL_SPECS_MAX,
+ * DDL_NAMES_MAX, and the arena's bytes_max. */
 #ifndef CAPTURE_DDL_H
 #define CAPTURE_DDL_H
 
@@ -13,6 +14,19 @@
 
 #include "base/err.h"
 #include "capture/arena.h"
+
+enum { DDL_SPECS_MAX = 16384, DDL_NAMES_MAX = 16384 };
+
+/* sql_mode bits that change what a statement means (MySQL: sql_class.h; the same in MariaDB). */
+enum {
+    SQL_MODE_REAL_AS_FLOAT = 1 << 0,
+    SQL_MODE_ANSI_QUOTES = 1 << 2,
+    SQL_MODE_ORACLE = 1 << 9,
+    SQL_MODE_MAXDB = 1 << 12,
+    SQL_MODE_NO_BACKSLASH_ESCAPES = 1 << 20,
+    SQL_MODE_STRICT_TRANS_TABLES = 1 << 21,
+    SQL_MODE_STRICT_ALL_TABLES = 1 << 22,
+};
 
 struct ddl_rules { /* how this text is to be read */
     uint32_t server_version; /* decides about version comments and words: see struct catalog_server */
@@ -83,10 +97,8 @@ struct ddl_column {
     enum ddl_null null;
     enum ddl_generated generated;
     bool is_invisible;
-    bool is_serial; /* NOT NULL AUTO_INCREMENT UNIQUE */
     bool is_primary, is_unique;
     bool is_period; /* MariaDB: AS ROW START, AS ROW END */
-    bool has_default; /* a DEFAULT that is not NULL */
 };
 
 struct ddl_part {
@@ -104,7 +116,6 @@ struct ddl_key {
     const char *name;       /* of the key; NULL: not given */
     const char *constraint; /* CONSTRAINT name; NULL */
     bool is_hash;           /* USING HASH */
-    bool without_overlaps;  /* MariaDB: over an application-time period */
     const struct ddl_part *part;
     uint32_t part_count;
 };
@@ -116,13 +127,14 @@ enum ddl_spec_kind {
     DDL_CONVERT, /* CONVERT TO CHARACTER SET */
     DDL_RENAME,  /* RENAME TO */
     DDL_ADD_VERSIONING, DDL_DROP_VERSIONING,
-    DDL_EXCHANGE_PARTITION, /* definitions stay */
-    DDL_ADD_PERIOD,
+    DDL_PARTITION_TO_TABLE, /* MariaDB: CONVERT PARTITION ... TO TABLE: `table` is made */
+    DDL_TABLE_TO_PARTITION, /* MariaDB: CONVERT TABLE ... TO PARTITION: `table` goes */
+    DDL_DEFAULTS,           /* the table's own character set and engine: see ddl_options */
 };
 
 struct ddl_spec { /* one change of a table; those of CREATE TABLE are its columns and keys */
     enum ddl_spec_kind kind;
-    const struct ddl_spec *next;
+    struct ddl_spec *next;
     const char *at;                   /* where it stands in the text */
     bool if_exists, if_not_exists;    /* MariaDB */
     bool is_first;
@@ -132,7 +144,7 @@ struct ddl_spec { /* one change of a table; those of CREATE TABLE are its column
     const struct ddl_column *column;
     const struct ddl_key *key;
     const char *charset, *collation;  /* DDL_CONVERT; "" : DEFAULT */
-    struct ddl_name table;            /* DDL_RENAME, DDL_EXCHANGE_PARTITION */
+    struct ddl_name table;            /* DDL_RENAME and the two of partitions */
 };
 
 struct ddl_options {                 /* of a table or database; NULL: not given; "": DEFAULT */
@@ -149,7 +161,8 @@ struct ddl_statement {
     struct ddl_name *table; /* the tables, or views; RENAME: pairs; databases: table[0].name */
     uint32_t table_count;
     struct ddl_name like;
-    const struct ddl_spec *spec;
+    struct ddl_spec *spec;
+    uint32_t spec_count;
     struct ddl_options options;
 };
 
@@ -157,5 +170,8 @@ struct ddl_statement {
  * ERR_UNSUPPORTED: cannot be read; `msg` names the place.  ERR_TOO_LARGE, ERR_NO_MEMORY.  Any thread. */
 NODISCARD enum err ddl_parse(struct ddl_statement *out, struct arena *arena, const struct ddl_rules *rules,
                              const char *text, size_t text_bytes, struct err_msg *msg);
+
+/* How many of the text's first bytes a message shows: size_max at most, whole characters. */
+int ddl_shown_bytes(const char *text, size_t size, size_t size_max);
 
 #endif

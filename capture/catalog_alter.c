@@ -1,0 +1,288 @@
+#include <string.h>
+
+#include "capture/catalog_work.h"
+
+/* What MySQL and MariaDB do in mysql_prepare_alter_table: first the old columns, each dropped, changed in place or
+ * kept; then, in the statement's order, the added ones and those with a new place; then the keys. */
+
+struct alteration {
+    struct catalog_work *w;
+    const struct catalog_table *old;
+    struct catalog_table *out;
+    struct collation standard; /* of the new table */
+    struct catalog_draft d;
+    uint32_t column_capacity;
+    const char **new_name; /* of each old column; NULL: dropped */
+};
+
+static int find_column(const struct catalog_column *column, uint32_t count, const char *name)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (catalog_same_column(column[i].name, name)) return (int)i;
+    return -1;
+}
+
+static bool is_key(const struct catalog_table *t, const char *name)
+{
+    for (uint16_t i = 0; i < t->key_count; i++)
+        if (catalog_same_column(t->key[i].name, name)) return true;
+    return false;
+}
+
+static enum err place_column(struct alteration *a, uint32_t at, const struct catalog_column *column)
+{
+    struct catalog_draft *d = &a->d;
+    if (find_column(d->column, d->column_count, column->name) >= 0)
+        return catalog_fail(a->w, ERR_SCHEMA, NULL, "the table has two columns `%s`", column->name);
+    if (d->column_count == CATALOG_COLUMNS_MAX)
+        return catalog_fail(a->w, ERR_TOO_LARGE, NULL, "more than %d columns", CATALOG_COLUMNS_MAX);
+    if (d->column_count == a->column_capacity) {
+        uint32_t capacity = a->column_capacity == 0 ? a->old->column_count + 8u : a->column_capacity * 2;
+        struct catalog_column *grown = arena_alloc(&a->w->arena, capacity * sizeof *grown);
+        if (grown == NULL) return ERR_NO_MEMORY;
+        if (d->column_count != 0) memcpy(grown, d->column, d->column_count * sizeof *grown);
+        d->column = grown;
+        a->column_capacity = capacity;
+    }
+    memmove(d->column + at + 1, d->column + at, (d->column_count - at) * sizeof *d->column);
+    d->column[at] = *column;
+    d->column_count++;
+    return ERR_OK;
+}
+
+/* The one spec that drops, modifies or renames the old column; NULL: none. */
+static struct ddl_spec *spec_of(const struct alteration *a, const char *column)
+{
+    for (struct ddl_spec *s = a->w->s.spec; s != NULL; s = s->next) {
+        bool is_about_one = s->kind == DDL_DROP_COLUMN || s->kind == DDL_MODIFY_COLUMN || s->kind == DDL_RENAME_COLUMN;
+        if (is_about_one && catalog_same_column(s->name, column)) return s;
+    }
+    return NULL;
+}
+
+static bool has_place(const struct ddl_spec *s)
+{
+    return s->is_first || s->after != NULL;
+}
+
+static enum err keep_columns(struct alteration *a)
+{
+    for (uint16_t i = 0; i < a->old->column_count; i++) {
+        struct catalog_column c = a->old->column[i];
+        const struct ddl_spec *s = spec_of(a, c.name);
+        a->new_name[i] = c.name;
+        if (s != NULL && s->kind == DDL_DROP_COLUMN) {
+            a->new_name[i] = NULL;
+            continue;
+        }
+        if (s != NULL) a->new_name[i] = c.name = s->new_name;
+        if (s != NULL && s->kind == DDL_MODIFY_COLUMN) {
+            if (has_place(s)) continue;
+            TRY(catalog_make_column(a->w, s->column, &a->standard, &c));
+        }
+        TRY(place_column(a, a->d.column_count, &c));
+    }
+    return ERR_OK;
+}
+
+static enum err place_new_columns(struct alteration *a)
+{
+    for (const struct ddl_spec *s = a->w->s.spec; s != NULL; s = s->next) {
+        struct catalog_column c;
+        uint32_t at = a->d.column_count;
+        if (s->kind == DDL_MODIFY_COLUMN && !has_place(s)) continue;
+        if (s->kind != DDL_MODIFY_COLUMN && (s->kind != DDL_ADD_COLUMN || s->column == NULL)) continue;
+        TRY(catalog_make_column(a->w, s->column, &a->standard, &c));
+        if (s->is_first) at = 0;
+        if (s->after != NULL) {
+            int after = find_column(a->d.column, a->d.column_count, s->after);
+            if (after < 0) return catalog_fail(a->w, ERR_SCHEMA, s->at, "there is no column `%s`", s->after);
+            at = (uint32_t)after + 1;
+        }
+        TRY(place_column(a, at, &c));
+    }
+    return ERR_OK;
+}
+
+/* ---- keys ---- */
+
+static bool is_key_dropped(const struct alteration *a, const struct catalog_key *k)
+{
+    for (const struct ddl_spec *s = a->w->s.spec; s != NULL; s = s->next) {
+        if (s->kind == DDL_DROP_PRIMARY && k->kind == CATALOG_KEY_PRIMARY) return true;
+        if ((s->kind == DDL_DROP_KEY || s->kind == DDL_DROP_CONSTRAINT) && catalog_same_column(s->name, k->name))
+            return s->kind == DDL_DROP_KEY || k->kind == CATALOG_KEY_PRIMARY || k->kind == CATALOG_KEY_UNIQUE;
+    }
+    return false;
+}
+
+static enum err keep_keys(struct alteration *a)
+{
+    for (uint16_t i = 0; i < a->old->key_count; i++) {
+        const struct catalog_key *k = &a->old->key[i];
+        if (is_key_dropped(a, k)) continue;
+        struct catalog_draft_key kept = {.key = *k};
+        kept.part = arena_alloc(&a->w->arena, (k->part_count + 1ul) * sizeof *kept.part);
+        if (kept.part == NULL) return ERR_NO_MEMORY;
+        for (uint16_t p = 0; p < k->part_count; p++) {
+            bool is_column = k->part[p].column != CATALOG_PART_EXPRESSION;
+            const char *name = is_column ? a->new_name[k->part[p].column] : NULL;
+            if (is_column && name == NULL) continue; /* its column goes, and the part with it */
+            kept.part[kept.part_count++] = (struct catalog_draft_part){name, k->part[p].prefix_chars};
+        }
+        if (kept.part_count == 0) continue;
+        for (const struct ddl_spec *s = a->w->s.spec; s != NULL; s = s->next)
+            if (s->kind == DDL_RENAME_KEY && catalog_same_column(s->name, k->name)) kept.key.name = s->new_name;
+        kept.key.is_hash = false; /* found anew */
+        TRY(catalog_draft_key_add(a->w, &a->d, &kept));
+    }
+    return ERR_OK;
+}
+
+static enum err add_column_key(struct alteration *a, enum catalog_key_kind kind, const char *column)
+{
+    struct catalog_draft_part *part = arena_alloc(&a->w->arena, sizeof *part);
+    if (part == NULL) return ERR_NO_MEMORY;
+    part->name = column;
+    struct catalog_draft_key k = {.key = {.kind = (uint8_t)kind}, .part = part, .part_count = 1};
+    return catalog_draft_key_add(a->w, &a->d, &k);
+}
+
+static enum err add_key(struct alteration *a, const struct ddl_spec *s)
+{
+    static const enum catalog_key_kind kind_of[] = {
+        [DDL_KEY_PRIMARY] = CATALOG_KEY_PRIMARY, [DDL_KEY_UNIQUE] = CATALOG_KEY_UNIQUE,
+        [DDL_KEY_INDEX] = CATALOG_KEY_INDEX,     [DDL_KEY_FULLTEXT] = CATALOG_KEY_FULLTEXT,
+        [DDL_KEY_SPATIAL] = CATALOG_KEY_SPATIAL, [DDL_KEY_VECTOR] = CATALOG_KEY_VECTOR,
+        [DDL_KEY_FOREIGN] = CATALOG_KEY_INDEX,
+    };
+    const struct ddl_key *given = s->key;
+    bool is_foreign = given->kind == DDL_KEY_FOREIGN;
+    struct catalog_draft_key k = {.key = {.kind = (uint8_t)kind_of[given->kind], .is_implied = is_foreign}};
+    k.key.name = is_foreign ? (given->constraint != NULL ? given->constraint : given->name)
+                            : (given->name != NULL ? given->name : given->constraint);
+    if (given->part_count > CATALOG_KEY_PARTS_MAX)
+        return catalog_fail(a->w, ERR_TOO_LARGE, s->at, "a key of more than %d columns", CATALOG_KEY_PARTS_MAX);
+    k.part = arena_alloc(&a->w->arena, (given->part_count + 1ul) * sizeof *k.part);
+    if (k.part == NULL) return ERR_NO_MEMORY;
+    for (uint32_t p = 0; p < given->part_count; p++)
+        k.part[p] = (struct catalog_draft_part){given->part[p].name, given->part[p].prefix_chars};
+    k.part_count = (uint16_t)given->part_count;
+    return catalog_draft_key_add(a->w, &a->d, &k);
+}
+
+static enum err add_keys(struct alteration *a)
+{
+    for (const struct ddl_spec *s = a->w->s.spec; s != NULL; s = s->next) {
+        if (s->kind == DDL_ADD_KEY && s->key != NULL) TRY(add_key(a, s));
+        if (s->column == NULL || (s->kind != DDL_ADD_COLUMN && s->kind != DDL_MODIFY_COLUMN)) continue;
+        if (s->column->is_primary) TRY(add_column_key(a, CATALOG_KEY_PRIMARY, s->column->name));
+        if (s->column->is_unique) TRY(add_column_key(a, CATALOG_KEY_UNIQUE, s->column->name));
+    }
+    return ERR_OK;
+}
+
+/* ---- before and after ---- */
+
+static bool is_added_before(const struct ddl_spec *first, const struct ddl_spec *end, const char *name)
+{
+    for (const struct ddl_spec *s = first; s != end; s = s->next)
+        if (s->kind == DDL_ADD_COLUMN && s->column != NULL && catalog_same_column(s->name, name)) return true;
+    return false;
+}
+
+/* Takes out what IF EXISTS and IF NOT EXISTS leave undone, and refuses what does not fit the old table. */
+static enum err settle_specs(struct alteration *a)
+{
+    const struct catalog_table *old = a->old;
+    for (struct ddl_spec *s = a->w->s.spec; s != NULL; s = s->next) {
+        bool is_old_column = s->name != NULL && find_column(old->column, old->column_count, s->name) >= 0;
+        switch (s->kind) {
+        case DDL_ADD_COLUMN:
+            if (s->if_not_exists && (is_old_column || is_added_before(a->w->s.spec, s, s->name))) s->column = NULL;
+            break;
+        case DDL_ADD_KEY: {
+            const char *name = s->key->kind == DDL_KEY_PRIMARY ? "PRIMARY"
+                               : s->key->name != NULL          ? s->key->name
+                                                               : s->key->constraint;
+            if (s->if_not_exists && name != NULL && is_key(old, name)) s->key = NULL;
+            break;
+        }
+        case DDL_DROP_COLUMN:
+        case DDL_MODIFY_COLUMN:
+        case DDL_RENAME_COLUMN:
+        case DDL_SET_INVISIBLE:
+        case DDL_SET_VISIBLE:
+            if (is_old_column) break;
+            if (!s->if_exists) return catalog_fail(a->w, ERR_SCHEMA, s->at, "there is no column `%s`", s->name);
+            s->kind = DDL_DEFAULTS; /* nothing to do */
+            s->column = NULL;
+            break;
+        case DDL_DROP_KEY:
+        case DDL_RENAME_KEY:
+            if (!is_key(old, s->name) && !s->if_exists)
+                return catalog_fail(a->w, ERR_SCHEMA, s->at, "there is no key `%s`", s->name);
+            break;
+        default: break;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err settle_defaults(struct alteration *a)
+{
+    const struct ddl_statement *s = &a->w->s;
+    uint32_t database;
+    struct collation of_database;
+    struct catalog_table *t = a->out;
+    if (!catalog_find_database(a->w->c, t->database, &database))
+        return catalog_fail(a->w, ERR_SCHEMA, NULL, "the database `%s` is not known", t->database);
+    of_database = catalog_collation(a->w->c, catalog_database_collation(a->w->c, database));
+    a->standard = t->collation == NULL ? of_database : catalog_collation(a->w->c, t->collation);
+    if (s->options.charset != NULL || s->options.collation != NULL)
+        TRY(catalog_resolve(a->w, s->options.charset, s->options.collation, &a->standard, &of_database, &a->standard));
+    for (const struct ddl_spec *c = s->spec; c != NULL; c = c->next)
+        if (c->kind == DDL_CONVERT)
+            TRY(catalog_resolve(a->w, c->charset, c->collation, &a->standard, &of_database, &a->standard));
+    t->collation = a->standard.name;
+    t->charset = charset_shown(a->standard.charset, &a->w->c->server);
+    if (s->options.engine != NULL) t->engine = s->options.engine;
+    if (s->is_versioned) t->is_versioned = true;
+    return ERR_OK;
+}
+
+static enum err finish_columns(struct alteration *a)
+{
+    bool converts = false;
+    for (const struct ddl_spec *s = a->w->s.spec; s != NULL; s = s->next) {
+        converts = converts || s->kind == DDL_CONVERT;
+        if (s->kind == DDL_ADD_VERSIONING) a->out->is_versioned = true;
+        if (s->kind == DDL_DROP_VERSIONING) a->out->is_versioned = false;
+        if (s->kind != DDL_SET_INVISIBLE && s->kind != DDL_SET_VISIBLE) continue;
+        int at = find_column(a->d.column, a->d.column_count, s->name);
+        if (at >= 0) a->d.column[at].is_invisible = s->kind == DDL_SET_INVISIBLE;
+    }
+    for (uint32_t i = 0; converts && i < a->d.column_count; i++)
+        if (a->d.column[i].collation != NULL) TRY(catalog_convert_column(a->w, &a->standard, &a->d.column[i]));
+    return ERR_OK;
+}
+
+enum err catalog_alter(struct catalog_work *w, const struct catalog_table *old, struct catalog_table **out)
+{
+    struct alteration a = {.w = w, .old = old};
+    a.out = *out = arena_alloc(&w->arena, sizeof *a.out);
+    a.new_name = arena_alloc(&w->arena, (old->column_count + 1ul) * sizeof *a.new_name);
+    if (a.out == NULL || a.new_name == NULL) return ERR_NO_MEMORY;
+    *a.out = *old;
+    TRY(settle_specs(&a));
+    TRY(settle_defaults(&a));
+    TRY(keep_columns(&a));
+    TRY(place_new_columns(&a));
+    TRY(finish_columns(&a));
+    TRY(keep_keys(&a));
+    TRY(add_keys(&a));
+    TRY(catalog_settle_keys(w, &a.d, a.out));
+    a.out->column = a.d.column;
+    a.out->column_count = (uint16_t)a.d.column_count;
+    return ERR_OK;
+}

@@ -1,0 +1,181 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/catalog_work.h"
+
+/* Rules of MySQL's and MariaDB's mysql_prepare_create_table: which keys a table has, what unnamed ones are called, and
+ * in which order they stand. */
+
+enum err catalog_draft_key_add(struct catalog_work *w, struct catalog_draft *d, const struct catalog_draft_key *key)
+{
+    if (d->key_count == CATALOG_KEYS_MAX)
+        return catalog_fail(w, ERR_TOO_LARGE, NULL, "more than %d keys", CATALOG_KEYS_MAX);
+    if (key->part_count > CATALOG_KEY_PARTS_MAX)
+        return catalog_fail(w, ERR_TOO_LARGE, NULL, "a key of more than %d columns", CATALOG_KEY_PARTS_MAX);
+    if (d->key_count == d->key_capacity) {
+        uint32_t capacity = d->key_capacity == 0 ? 8 : d->key_capacity * 2;
+        struct catalog_draft_key *grown = arena_alloc(&w->arena, capacity * sizeof *grown);
+        if (grown == NULL) return ERR_NO_MEMORY;
+        if (d->key_count != 0) memcpy(grown, d->key, d->key_count * sizeof *grown);
+        d->key = grown;
+        d->key_capacity = capacity;
+    }
+    d->key[d->key_count++] = *key;
+    return ERR_OK;
+}
+
+static bool same_part(const struct catalog_draft_part *a, const struct catalog_draft_part *b)
+{
+    return a->name != NULL && b->name != NULL && a->prefix_chars == b->prefix_chars &&
+           catalog_same_column(a->name, b->name);
+}
+
+/* Is one of the two made for a foreign key and no longer than the beginning of the other? */
+static bool serves(const struct catalog_draft_key *a, const struct catalog_draft_key *b)
+{
+    if (!a->key.is_implied && !b->key.is_implied) return false;
+    if (!a->key.is_implied || (b->key.is_implied && a->part_count > b->part_count)) {
+        const struct catalog_draft_key *swap = a;
+        a = b;
+        b = swap;
+    }
+    if (a->part_count > b->part_count) return false;
+    for (uint16_t i = 0; i < a->part_count; i++)
+        if (!same_part(&a->part[i], &b->part[i])) return false;
+    return true;
+}
+
+static void drop_needless(struct catalog_draft *d)
+{
+    bool gone[CATALOG_KEYS_MAX] = {false};
+    for (uint32_t i = 0; i < d->key_count; i++) {
+        for (uint32_t k = 0; k < i; k++) {
+            if (gone[k] || !serves(&d->key[i], &d->key[k])) continue;
+            bool drops_later =
+                !d->key[k].key.is_implied || (d->key[i].key.is_implied && d->key[i].part_count < d->key[k].part_count);
+            gone[drops_later ? i : k] = true;
+            break;
+        }
+    }
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < d->key_count; i++)
+        if (!gone[i]) d->key[kept++] = d->key[i];
+    d->key_count = kept;
+}
+
+static bool is_taken(const struct catalog_draft *d, uint32_t count, const char *name)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (d->key[i].key.name != NULL && catalog_same_column(d->key[i].key.name, name)) return true;
+    return false;
+}
+
+/* The name of the first column, or of "functional_index", with _2, _3, ... until no key before it has that name. */
+static enum err make_name(struct catalog_work *w, struct catalog_draft *d, uint32_t key)
+{
+    const struct catalog_draft_key *k = &d->key[key];
+    const char *base = k->part_count == 0 || k->part[0].name == NULL ? "functional_index" : k->part[0].name;
+    size_t bytes = strlen(base);
+    char *name = arena_alloc(&w->arena, bytes + 16);
+    if (name == NULL) return ERR_NO_MEMORY;
+    memcpy(name, base, bytes);
+    for (int n = 2; is_taken(d, key, name) || catalog_same_column(name, "PRIMARY"); n++)
+        sprintf(name + bytes, "_%d", n);
+    d->key[key].key.name = name;
+    return ERR_OK;
+}
+
+static int column_of(const struct catalog_draft *d, const char *name)
+{
+    for (uint32_t i = 0; i < d->column_count; i++)
+        if (catalog_same_column(d->column[i].name, name)) return (int)i;
+    return -1;
+}
+
+/* The characters of a CHAR or VARCHAR (bytes of a BINARY); UINT32_MAX for TEXT and BLOB; 0 for what cannot be cut. */
+static uint32_t chars_of(const char *type)
+{
+    static const char *const sized[] = {"char(", "varchar(", "binary(", "varbinary("};
+    static const char *const blobs[] = {"tinytext", "text", "mediumtext", "longtext",
+                                        "tinyblob", "blob", "mediumblob", "longblob"};
+    for (size_t i = 0; i < sizeof sized / sizeof *sized; i++)
+        if (strncmp(type, sized[i], strlen(sized[i])) == 0) return (uint32_t)strtoul(strchr(type, '(') + 1, NULL, 10);
+    for (size_t i = 0; i < sizeof blobs / sizeof *blobs; i++)
+        if (strncmp(type, blobs[i], strlen(blobs[i])) == 0) return UINT32_MAX;
+    return strcmp(type, "geometry") == 0 || strcmp(type, "point") == 0 ? UINT32_MAX : 0;
+}
+
+/* Turns a draft's names into indexes; a prefix as long as the column is none. */
+static enum err settle_parts(struct catalog_work *w, struct catalog_draft *d, struct catalog_draft_key *k)
+{
+    struct catalog_key_part *part = arena_alloc(&w->arena, (k->part_count + 1ul) * sizeof *part);
+    if (part == NULL) return ERR_NO_MEMORY;
+    for (uint16_t p = 0; p < k->part_count; p++) {
+        part[p] = (struct catalog_key_part){.column = CATALOG_PART_EXPRESSION};
+        if (k->part[p].name == NULL) continue;
+        int at = column_of(d, k->part[p].name);
+        if (at < 0)
+            return catalog_fail(w, ERR_SCHEMA, NULL, "a key names the column `%s`, which is not there",
+                                k->part[p].name);
+        struct catalog_column *c = &d->column[at];
+        uint32_t chars = chars_of(c->type), prefix = k->part[p].prefix_chars;
+        part[p].column = (uint16_t)at;
+        part[p].prefix_chars = prefix < chars ? prefix : 0;
+        if (k->key.kind == CATALOG_KEY_FULLTEXT) part[p].prefix_chars = 0;
+        if (k->key.kind == CATALOG_KEY_PRIMARY) c->is_nullable = false;
+        if (w->c->server.is_mariadb && k->key.kind == CATALOG_KEY_UNIQUE && chars == UINT32_MAX && prefix == 0)
+            k->key.is_hash = true; /* MariaDB 10.4: as long as it likes, by a hidden hash */
+    }
+    k->key.part = part;
+    k->key.part_count = k->part_count;
+    return ERR_OK;
+}
+
+/* Primary; UNIQUE without NULLs; other UNIQUE, those without prefixes first; others; FULLTEXT.  Else as they stood. */
+static int rank(const struct catalog_draft *d, const struct catalog_key *k)
+{
+    bool may_be_null = false, has_prefix = false;
+    if (k->kind == CATALOG_KEY_FULLTEXT) return 9;
+    if (k->kind != CATALOG_KEY_PRIMARY && k->kind != CATALOG_KEY_UNIQUE) return 8;
+    for (uint16_t p = 0; p < k->part_count; p++) {
+        if (k->part[p].column == CATALOG_PART_EXPRESSION || d->column[k->part[p].column].is_nullable)
+            may_be_null = true;
+        if (k->part[p].prefix_chars != 0) has_prefix = true;
+    }
+    if (k->kind == CATALOG_KEY_PRIMARY) return 0;
+    return 1 + 2 * may_be_null + has_prefix;
+}
+
+enum err catalog_settle_keys(struct catalog_work *w, struct catalog_draft *d, struct catalog_table *out)
+{
+    int ranks[CATALOG_KEYS_MAX];
+    drop_needless(d);
+    struct catalog_key *key = arena_alloc(&w->arena, (d->key_count + 1ul) * sizeof *key);
+    if (key == NULL) return ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < d->key_count; i++) {
+        TRY(settle_parts(w, d, &d->key[i]));
+        if (d->key[i].key.kind == CATALOG_KEY_PRIMARY) {
+            if (is_taken(d, i, "PRIMARY")) return catalog_fail(w, ERR_SCHEMA, NULL, "the table has two primary keys");
+            d->key[i].key.name = "PRIMARY";
+        }
+        if (d->key[i].key.name == NULL) {
+            TRY(make_name(w, d, i));
+        } else if (is_taken(d, i, d->key[i].key.name)) {
+            return catalog_fail(w, ERR_SCHEMA, NULL, "the table has two keys `%s`", d->key[i].key.name);
+        }
+    }
+    for (uint32_t i = 0; i < d->key_count; i++) {
+        uint32_t at = i;
+        int r = rank(d, &d->key[i].key);
+        for (; at > 0 && ranks[at - 1] > r; at--) {
+            ranks[at] = ranks[at - 1];
+            key[at] = key[at - 1];
+        }
+        ranks[at] = r;
+        key[at] = d->key[i].key;
+    }
+    out->key = key;
+    out->key_count = (uint16_t)d->key_count;
+    return ERR_OK;
+}
