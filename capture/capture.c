@@ -9,6 +9,7 @@
  * when the ones we hold are not those of the place where we go on, looks ahead for statements that change them
  * (capture/horizon.h), and dumps. */
 #include <inttypes.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -140,6 +141,7 @@ static enum err config_copy(struct capture *c, const struct capture_config *from
         return ERR_NO_MEMORY;
     TRY(hosts_copy(c, from));
     c->config.channel = c->channel;
+    c->config.data_folder = NULL; /* of use when it opens only */
     c->config.format = record_format_find(from->format)->name;
     c->stream_config = (struct source_stream_config){.host = c->host[0].name,
                                                      .port = c->host[0].port,
@@ -566,6 +568,24 @@ static void *capture_body(void *argument)
     return NULL;
 }
 
+/* What the spool holds must outlive a crash before the log tells of a position behind it. */
+static enum err spool_sync(void *context)
+{
+    struct capture *c = context;
+    struct err_msg msg = {0};
+    enum err e = follower_xa_sync(&c->follower, &msg);
+    if (e != ERR_OK) log_error("capture", "channel %s: %s", c->channel, msg.text);
+    return e;
+}
+
+static enum err spool_open(struct capture *c, const char *data_folder, uint64_t next_offset, struct err_msg *msg)
+{
+    char folder[PATH_MAX];
+    if (data_folder == NULL) return ERR_OK;
+    snprintf(folder, sizeof folder, "%s/%s/xa", data_folder, c->channel);
+    return follower_xa_open(&c->follower, folder, next_offset, msg);
+}
+
 static void counters_make(struct capture *c, struct counters *counters, struct follower_config *f,
                           struct log_appender_config *a)
 {
@@ -578,6 +598,7 @@ static void counters_make(struct capture *c, struct counters *counters, struct f
     f->transactions = counters_add(counters, COUNTER_COUNT, "capture_transactions", label);
     f->records = counters_add(counters, COUNTER_COUNT, "capture_records", label);
     f->statement_events = counters_add(counters, COUNTER_COUNT, "capture_statement_events", label);
+    f->xa_unknown = counters_add(counters, COUNTER_COUNT, "capture_xa_unknown", label);
     f->commit_to_read_us = counters_add_histogram(counters, "stage_commit_to_read_us", label);
     a->read_to_encoded_us = counters_add_histogram(counters, "stage_read_to_encoded_us", label);
     a->stalls = counters_add(counters, COUNTER_COUNT, "capture_lease_stalls", label);
@@ -650,11 +671,14 @@ enum err capture_open_simulated(struct capture **out, const struct capture_confi
                                                .segment_bytes = config->segment_bytes,
                                                .batch_bytes_target = config->batch_bytes_target,
                                                .record_bytes_max = config->record_bytes_max,
+                                               .before_send = spool_sync,
+                                               .before_send_context = c,
                                                .starved = starved,
                                                .starved_context = starved_context};
         counters_make(c, counters, &follower, &appender);
         e = follower_open(&c->follower, &follower, &appender, msg);
     }
+    if (e == ERR_OK) e = spool_open(c, config->data_folder, resume->next_offset, msg);
     if (e == ERR_OK) e = resume_take(c, resume, msg);
     if (e != ERR_OK) {
         capture_free(c);
@@ -700,6 +724,7 @@ uint64_t capture_memory_bytes(const struct capture_config *config)
 {
     uint64_t values = 2 * (uint64_t)SCHEMA_COLUMNS_MAX * sizeof(struct change_value);
     uint64_t arena = 2 * (uint64_t)config->record_bytes_max, scratch = 2 * (uint64_t)config->record_bytes_max;
+    uint64_t spool = 2 * (uint64_t)config->record_bytes_max; /* a row, there and back */
     uint64_t payload = PAYLOAD_BUFFER_BYTES + PAYLOAD_WINDOW_BYTES;
-    return sizeof(struct capture) + values + arena + scratch + payload + config->packet_bytes_max;
+    return sizeof(struct capture) + values + arena + scratch + spool + payload + config->packet_bytes_max;
 }

@@ -38,6 +38,7 @@ void follower_close(struct follower *f)
     row_arena_fini(&f->arena);
     log_appender_close(&f->appender);
     payload_reader_free(&f->payload);
+    follower_xa_close(f);
     horizon_free(&f->horizon);
     gtid_set_free(&f->gtids);
     gtid_set_free(&f->passed);
@@ -311,19 +312,11 @@ static enum err on_gtid(struct follower *f, const struct binlog_header *h, uint6
     return ERR_OK;
 }
 
-static enum err xa_unsupported(const struct follower *f, struct err_msg *msg)
-{
-    return err_set(msg, ERR_UNSUPPORTED,
-                   "the source has an XA transaction at %s:%" PRIu64 ", which is not supported yet", f->at.file,
-                   f->at.position);
-}
-
 static enum err on_mariadb_gtid(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body,
                                 struct err_msg *msg)
 {
     struct binlog_mariadb_gtid g;
     if (binlog_mariadb_gtid_decode(body, &g) != ERR_OK) return wrong_place(f, h, msg);
-    if ((g.flags & (MARIADB_GTID_PREPARED_XA | MARIADB_GTID_COMPLETED_XA)) != 0) return xa_unsupported(f, msg);
     bool standalone = (g.flags & MARIADB_GTID_STANDALONE) != 0;
     if (transaction_step(&f->machine, standalone ? TRANSACTION_ON_GTID : TRANSACTION_ON_GTID_BEGIN) ==
         TRANSACTION_WRONG)
@@ -342,7 +335,7 @@ static enum err on_mariadb_gtid(struct follower *f, const struct binlog_header *
                        "their histories differ; delete the channel and create it anew",
                        t->gtid, f->at.file, f->at.position);
     if (!standalone) transaction_begins(f, h, NULL);
-    return ERR_OK;
+    return (g.flags & MARIADB_GTID_PREPARED_XA) != 0 ? follower_xa_begin(f, msg) : ERR_OK;
 }
 
 static enum err on_gtid_set(struct follower *f, const struct binlog_header *h, struct cursor body, struct err_msg *msg)
@@ -470,6 +463,53 @@ static enum err on_end(struct follower *f, const struct binlog_header *h, bool c
     return transaction_ended(f, h, action == TRANSACTION_COMMITS, msg);
 }
 
+/* XA COMMIT and XA ROLLBACK are transactions of their own. */
+static enum err on_xa_over(struct follower *f, const struct binlog_header *h, uint64_t start,
+                           const struct binlog_query *q, const struct xid *xid, bool committed, struct err_msg *msg)
+{
+    if (f->machine.state == TRANSACTION_NONE) transaction_starts(f, start);
+    if (transaction_step(&f->machine, TRANSACTION_ON_DDL) != TRANSACTION_IS_DDL) return wrong_place(f, h, msg);
+    transaction_begins(f, h, q);
+    if (!f->transaction.is_known) {
+        resume_moves(f, true);
+        TRY(follower_xa_over(f, h, xid, committed, msg));
+    }
+    return transaction_ended(f, h, true, msg);
+}
+
+static enum err on_xa(struct follower *f, const struct binlog_header *h, uint64_t start, const struct binlog_query *q,
+                      struct err_msg *msg)
+{
+    enum xid_verb verb;
+    struct xid xid;
+    if (xid_statement(q->text, q->text_bytes, &verb, &xid) != ERR_OK) return wrong_place(f, h, msg);
+    switch (verb) {
+    case XID_START: TRY(on_begin(f, h, start, q, msg)); return follower_xa_begin(f, msg);
+    case XID_COMMIT: return on_xa_over(f, h, start, q, &xid, true, msg);
+    case XID_ROLLBACK: return on_xa_over(f, h, start, q, &xid, false, msg);
+    default: return f->transaction.is_xa ? ERR_OK : wrong_place(f, h, msg);
+    }
+}
+
+static enum err on_xa_prepare(struct follower *f, const struct binlog_header *h, struct cursor body,
+                              struct err_msg *msg)
+{
+    struct xid xid;
+    bool one_phase;
+    enum err e = xid_event(body, &one_phase, &xid);
+    if (e != ERR_OK)
+        return err_set(msg, e, "an XA_PREPARE event before %s:%" PRIu64 " cannot be read: %s", f->at.file,
+                       f->at.position, err_text(e));
+    bool is_xa = f->machine.state == TRANSACTION_OPEN && f->transaction.is_xa;
+    if (!is_xa || transaction_step(&f->machine, TRANSACTION_ON_COMMIT) != TRANSACTION_COMMITS)
+        return wrong_place(f, h, msg);
+    if (!f->transaction.is_known) {
+        resume_moves(f, true);
+        TRY(one_phase ? follower_xa_one_phase(f, h, msg) : follower_xa_prepared(f, &xid, msg));
+    }
+    return transaction_ended(f, h, true, msg);
+}
+
 static enum err on_query(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body,
                          struct err_msg *msg)
 {
@@ -492,7 +532,7 @@ static enum err on_query(struct follower *f, const struct binlog_header *h, uint
                        " the source rolls back to a savepoint in a transaction whose changes it logged "
                        "(tables of a non-transactional engine are mixed in), which is not supported",
                        f->at.file, f->at.position);
-    case STATEMENT_XA: return xa_unsupported(f, msg);
+    case STATEMENT_XA: return on_xa(f, h, start, &q, msg);
     case STATEMENT_CHANGE:
         if (!f->transaction.is_known || f->machine.state == TRANSACTION_NONE) TRY(statement_change(f, &q, msg));
         break;
@@ -606,7 +646,6 @@ static enum err unsupported(const struct follower *f, const struct binlog_header
     const char *name = binlog_event_name(h->type);
     const char *mend = "";
     switch (h->type) {
-    case BINLOG_XA_PREPARE: return xa_unsupported(f, msg);
     case BINLOG_PRE_GA_WRITE:
     case BINLOG_PRE_GA_UPDATE:
     case BINLOG_PRE_GA_DELETE: mend = ": it was written by a MySQL 5.1 before 5.1.22; upgrade the source"; break;
@@ -681,6 +720,7 @@ static enum err dispatch(struct follower *f, const struct binlog_header *h, uint
     case BINLOG_QUERY: return on_query(f, h, start, body, msg);
     case BINLOG_MARIADB_QUERY_COMPRESSED: return on_query_compressed(f, h, start, body, msg);
     case BINLOG_XID: return on_end(f, h, true, msg);
+    case BINLOG_XA_PREPARE: return on_xa_prepare(f, h, body, msg);
     case BINLOG_TABLE_MAP: return on_table_map(f, h, start, body, msg);
     case BINLOG_WRITE_ROWS_V1:
     case BINLOG_UPDATE_ROWS_V1:

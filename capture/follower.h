@@ -25,6 +25,8 @@
 #include "capture/source_facts.h"
 #include "capture/table_cache.h"
 #include "capture/transaction.h"
+#include "capture/xa_rows.h"
+#include "capture/xa_spool.h"
 #include "formats/change_event.h"
 #include "formats/record_format.h"
 #include "formats/source_position.h"
@@ -42,7 +44,7 @@ struct follower_config { /* borrowed */
      * still there and sets f->horizon.  ERR_AGAIN: it has moved on. */
     enum err (*refresh)(void *context, struct err_msg *msg);
     void *refresh_context;
-    struct counter *row_changes, *transactions, *records, *statement_events;
+    struct counter *row_changes, *transactions, *records, *statement_events, *xa_unknown;
     struct histogram *commit_to_read_us;
 };
 
@@ -50,6 +52,7 @@ struct follower_transaction { /* the one under way */
     uint64_t start_position;  /* of its first event */
     bool is_dead;            /* it is known to end without its changes: nothing of it is sent */
     bool is_known;           /* another server sends again what is logged already */
+    bool is_xa;              /* its rows go to the spool, for it may be committed later, or never */
     bool has_gtid, gtid_is_mysql;
     uint8_t gtid_uuid[16];
     char gtid_tag[GTID_TAG_BYTES_MAX + 1];
@@ -64,6 +67,15 @@ struct follower_transaction { /* the one under way */
     uint64_t rows;
 };
 
+struct follower_xa { /* prepared XA transactions (follower_xa.c) */
+    char *folder;    /* NULL: there is none, and an XA transaction ends the channel */
+    struct xa_spool *spool; /* NULL: none was prepared yet */
+    bool is_writing;
+    const struct change_table **table; /* those of the transaction being written, by number */
+    uint32_t table_count, table_capacity;
+    struct xa_bytes bytes; /* scratch */
+};
+
 struct follower {
     struct follower_config config;
     struct log_appender appender;
@@ -74,6 +86,7 @@ struct follower {
     struct change_value *before, *after; /* SCHEMA_COLUMNS_MAX each */
     struct statement *statement;
     struct payload_reader payload;
+    struct follower_xa xa;
     struct source_facts facts;
     struct change_source source;
     struct horizon horizon;
@@ -156,9 +169,18 @@ NODISCARD enum err follower_heartbeat(struct follower *f, uint32_t timestamp_s, 
 /* The event's time, or that of the newest with one; never 0, which no source with a clock writes and no record may
  * carry. */
 uint32_t follower_event_time(const struct follower *f, const struct binlog_header *h);
+struct follower_row { /* where a row change stands; its values are in f->before and f->after */
+    const struct binlog_header *h;
+    uint64_t start_position, end_position, read_ms;
+    enum change_operation operation;
+};
 NODISCARD enum err follower_emit_row(struct follower *f, const struct binlog_header *h, uint64_t end_position,
                                      const struct table_entry *table, enum change_operation operation, uint64_t read_ms,
                                      const uint8_t *image, size_t image_bytes, struct err_msg *msg);
+/* The record itself.  `image`: what tells this change from another. */
+NODISCARD enum err follower_emit_change(struct follower *f, const struct follower_row *row,
+                                        const struct change_table *table, const uint8_t *image, size_t image_bytes,
+                                        struct err_msg *msg);
 NODISCARD enum err follower_emit_commit(struct follower *f, const struct binlog_header *h, struct err_msg *msg);
 /* `ends`: it is a transaction of its own. */
 NODISCARD enum err follower_emit_ddl(struct follower *f, const struct binlog_header *h, uint64_t start_position,
@@ -166,5 +188,25 @@ NODISCARD enum err follower_emit_ddl(struct follower *f, const struct binlog_hea
 /* The set as text into f->set_text.  ERR_NO_MEMORY. */
 NODISCARD enum err follower_set_text(struct follower *f);
 NODISCARD enum err follower_reattach(struct follower *f, const char *why, struct err_msg *msg);
+
+/* --- follower_xa.c: XA transactions --- */
+/* Takes up what is prepared in `folder`, when the log goes on at `next_offset` (capture/xa_spool.h). */
+NODISCARD enum err follower_xa_open(struct follower *f, const char *folder, uint64_t next_offset, struct err_msg *msg);
+void follower_xa_close(struct follower *f);
+/* To be called before a batch is sent. */
+NODISCARD enum err follower_xa_sync(struct follower *f, struct err_msg *msg);
+
+/* f->transaction, begun, is an XA transaction: its rows go to the spool. */
+NODISCARD enum err follower_xa_begin(struct follower *f, struct err_msg *msg);
+NODISCARD enum err follower_xa_row(struct follower *f, const struct change_table *table,
+                                   enum change_operation operation, struct err_msg *msg);
+/* It ends here: prepared; or, in one phase, with its BEGIN and rows emitted. */
+NODISCARD enum err follower_xa_prepared(struct follower *f, const struct xid *xid, struct err_msg *msg);
+NODISCARD enum err follower_xa_one_phase(struct follower *f, const struct binlog_header *h, struct err_msg *msg);
+/* If one is being written, it never happened. */
+NODISCARD enum err follower_xa_drop(struct follower *f, struct err_msg *msg);
+/* XA COMMIT, XA ROLLBACK: emits BEGIN and rows of what was prepared, and forgets it. */
+NODISCARD enum err follower_xa_over(struct follower *f, const struct binlog_header *h, const struct xid *xid,
+                                    bool committed, struct err_msg *msg);
 
 #endif

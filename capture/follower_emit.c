@@ -175,26 +175,37 @@ static enum err emit_begin(struct follower *f, struct err_msg *msg)
     return emit(f, &t->begin, NULL, msg);
 }
 
-enum err follower_emit_row(struct follower *f, const struct binlog_header *h, uint64_t end_position,
-                           const struct table_entry *table, enum change_operation operation, uint64_t read_ms,
-                           const uint8_t *image, size_t image_bytes, struct err_msg *msg)
+enum err follower_emit_change(struct follower *f, const struct follower_row *row, const struct change_table *table,
+                              const uint8_t *image, size_t image_bytes, struct err_msg *msg)
 {
     struct follower_transaction *t = &f->transaction;
-    if (t->is_dead) return ERR_OK;
     if (!t->began) TRY(emit_begin(f, msg));
-    t->hash =
-        hash_bytes(t->hash ^ (uint64_t)operation << 56 ^ table->definition->table.meta_version, image, image_bytes);
+    t->hash = hash_bytes(t->hash ^ (uint64_t)row->operation << 56 ^ table->meta_version, image, image_bytes);
     t->rows++;
     bool skipped;
     TRY(skip_logged(f, &skipped, msg));
     if (skipped) return ERR_OK;
-    struct change_event ev = event_of(f, h, operation, f->statement_position, end_position);
-    ev.read_time_ms = read_ms;
+    struct change_event ev = event_of(f, row->h, row->operation, row->start_position, row->end_position);
+    ev.read_time_ms = row->read_ms;
     ev.thread_id = t->begin.thread_id;
-    ev.table = &table->definition->table;
-    ev.before = operation == CHANGE_INSERT ? NULL : f->before;
-    ev.after = operation == CHANGE_DELETE ? NULL : f->after;
+    ev.table = table;
+    ev.before = row->operation == CHANGE_INSERT ? NULL : f->before;
+    ev.after = row->operation == CHANGE_DELETE ? NULL : f->after;
     return emit(f, &ev, NULL, msg);
+}
+
+enum err follower_emit_row(struct follower *f, const struct binlog_header *h, uint64_t end_position,
+                           const struct table_entry *table, enum change_operation operation, uint64_t read_ms,
+                           const uint8_t *image, size_t image_bytes, struct err_msg *msg)
+{
+    if (f->transaction.is_dead) return ERR_OK;
+    if (f->transaction.is_xa) return follower_xa_row(f, &table->definition->table, operation, msg);
+    const struct follower_row row = {.h = h,
+                                     .start_position = f->statement_position,
+                                     .end_position = end_position,
+                                     .read_ms = read_ms,
+                                     .operation = operation};
+    return follower_emit_change(f, &row, &table->definition->table, image, image_bytes, msg);
 }
 
 /* What the end of a transaction does to the log. */

@@ -225,6 +225,7 @@ static enum err batch_spread(struct log_appender *a, size_t size, uint32_t *chun
 /* Finishes the open batch and hands it to storage. */
 static enum err batch_finish(struct log_appender *a)
 {
+    if (a->config.before_send != NULL) TRY(a->config.before_send(a->config.before_send_context));
     uint32_t record_count = a->writer.record_count;
     bool ends_transaction = a->whole.record_count == record_count;
     uint64_t base_offset = a->writer.base_offset;

@@ -34,6 +34,8 @@ struct log_appender_config {
     uint64_t segment_bytes;
     uint32_t batch_bytes_target;
     uint32_t record_bytes_max;
+    enum err (*before_send)(void *context); /* before each batch is sent; NULL: none.  Its error ends the appender */
+    void *before_send_context;
     void (*starved)(void *context); /* simulations: called instead of sleeping for a lease; NULL: sleep */
     void *starved_context;
     struct counter *stalls, *stalled_us;

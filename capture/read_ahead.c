@@ -104,7 +104,7 @@ static enum err look_transaction(struct read_ahead *r, const struct read_ahead_d
         r->is_open = h->type == BINLOG_MARIADB_GTID && binlog_mariadb_gtid_decode(body, &gtid) == ERR_OK &&
                      (gtid.flags & MARIADB_GTID_STANDALONE) == 0;
         return ERR_OK;
-    case BINLOG_XID: return transaction_over(r, door, true);
+    case BINLOG_XID: case BINLOG_XA_PREPARE: return transaction_over(r, door, true);
     case BINLOG_QUERY: return look_transaction_query(r, door, body);
     case BINLOG_FORMAT_DESCRIPTION: case BINLOG_ROTATE: case BINLOG_STOP:
         /* Position 0: made for this dump, not from the file. */

@@ -15,6 +15,7 @@ void channel_capture_config(const struct config *config, const struct channel_sp
 {
     *out = (struct capture_config){
         .channel = spec->name,
+        .data_folder = config->data_folder,
         .host = spec->host,
         .port = spec->port,
         .user = spec->user,

@@ -85,6 +85,7 @@ struct log_feed {
     struct waiter   *storage_waiter;  /* woken by the producer after commit */
     struct waiter *_Atomic producer_waiter; /* woken by storage after commit; set by the producer's owner at first */
     struct chunk_pool *pool;
+    _Atomic uint64_t durable_offset; /* what lies before it is durable and visible; storage's, moves after the fact */
 };
 
 /* The producer's last act, while storage still runs: when it returns storage wakes its waiter no more, which may then

@@ -324,6 +324,7 @@ static enum err attach(struct log *l, struct log_feed **feed, struct log_resume 
     *resume = r.resume;
     r.resume.gtid_set = NULL; /* the receiver's now */
     recovered_fini(&r);
+    atomic_store_explicit(&l->writer.feed.durable_offset, resume->next_offset, memory_order_release);
     *feed = &l->writer.feed;
     return ERR_OK;
 }

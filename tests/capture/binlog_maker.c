@@ -226,6 +226,25 @@ void binlog_maker_query(struct binlog_maker *m, const char *database, const char
     free(body);
 }
 
+void binlog_maker_xa(struct binlog_maker *m, const char *verb, uint32_t name)
+{
+    char text[64];
+    snprintf(text, sizeof text, "XA %s X'%08x',X'',1", verb, name);
+    binlog_maker_query(m, "app", text);
+}
+
+void binlog_maker_xa_prepare(struct binlog_maker *m, uint32_t name, bool one_phase)
+{
+    uint8_t body[17];
+    struct sink out = sink_of(body, sizeof body);
+    sink_le(&out, one_phase, 1);
+    sink_le(&out, 1, 4);
+    sink_le(&out, 4, 4);
+    sink_le(&out, 0, 4);
+    for (int i = 3; i >= 0; i--) sink_le(&out, name >> (8 * i) & 0xff, 1);
+    binlog_maker_event(m, BINLOG_XA_PREPARE, body, sizeof body);
+}
+
 void binlog_maker_xid(struct binlog_maker *m)
 {
     uint8_t body[8];

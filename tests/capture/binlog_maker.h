@@ -40,6 +40,9 @@ void binlog_maker_payload_begin(struct binlog_maker *m);
 void binlog_maker_payload_end(struct binlog_maker *m, bool is_packed, size_t frame_bytes);
 /* A GTID with a tag, as 8.3 writes it. */
 void binlog_maker_gtid_tagged(struct binlog_maker *m, const char *tag, uint64_t number);
+/* "XA START X'<name in 4 bytes>',X'',1"; verbs as in SQL. */
+void binlog_maker_xa(struct binlog_maker *m, const char *verb, uint32_t name);
+void binlog_maker_xa_prepare(struct binlog_maker *m, uint32_t name, bool one_phase);
 /* TABLE_MAP of (id INT NOT NULL, text TEXT). */
 void binlog_maker_table_map(struct binlog_maker *m, uint64_t table_id, const char *database, const char *table);
 /* One WRITE_ROWS event: rows `first_id` .. first_id + count - 1, each with a text of `text_bytes` made from its id. */

@@ -36,5 +36,7 @@ void world_capture(struct world *w);
 bool world_run(struct world *w, unsigned steps_max, struct capture_status *status);
 /* Ends capture; the log is cut to its last whole transaction. */
 void world_leave(struct world *w);
+/* The same records in both but for HEARTBEATs, of which each start writes one, and the record ids that they shift. */
+void world_assert_same_changes(const struct world *calm, const struct world *rough);
 
 #endif

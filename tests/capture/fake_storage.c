@@ -251,6 +251,7 @@ static void on_batch(struct fake_storage *s, const struct feed_batch *b)
     s->batches_of_part += ends == 0;
     s->batches_spanning += b->chunk_position + (uint64_t)b->batch_bytes > s->pool.chunk_bytes;
     if (last_ends) {
+        atomic_store(&s->feed.durable_offset, s->resume.next_offset);
         s->resume.segment_position = s->segment_bytes;
         s->resume.segment_base_offset = s->segment_base_offset;
         free(s->whole_segment);
@@ -288,6 +289,7 @@ void fake_storage_reattach(struct fake_storage *s)
     while (s->record_count > 0 && s->record[s->record_count - 1].position == NULL)
         record_free(&s->record[--s->record_count]);
     s->resume.next_offset = s->record_count == 0 ? 0 : s->record[s->record_count - 1].offset + 1;
+    atomic_store(&s->feed.durable_offset, s->resume.next_offset);
     if (s->whole_segment != NULL) { /* the one with the last transaction's end: those behind it are cut */
         free(s->segment);
         s->segment = s->whole_segment;

@@ -115,6 +115,9 @@ START_TEST(broken_payloads)
     struct random r;
     random_init(&r, 5);
     uint8_t *copy = malloc(size);
+    memcpy(copy, body.at, size);
+    copy[_i > 0 ? 6 : 8]++; /* how much it is, unpacked */
+    ck_assert_int_eq(payload_events(&reader, cursor_of(copy, size), 1 << 20, count_events, &events, &msg), ERR_CORRUPT);
     for (int i = 0; i < 3000; i++) {
         memcpy(copy, body.at, size);
         copy[random_below(&r, size)] ^= (uint8_t)(1 + random_below(&r, 255));
@@ -235,7 +238,7 @@ START_TEST(unsupported_events_end_the_channel)
     } cases[] = {
         {40, NULL, "cannot be read", ERR_CORRUPT},
         {39, NULL, "does not fit", ERR_CORRUPT},
-        {38, NULL, "XA", ERR_UNSUPPORTED},
+        {38, NULL, "XA_PREPARE", ERR_CORRUPT},
         {42, NULL, "GTID_TAGGED", ERR_UNSUPPORTED},
         {26, NULL, "INCIDENT", ERR_SOURCE_CONFIG},
         {20, NULL, "5.1.22", ERR_UNSUPPORTED},
@@ -243,7 +246,9 @@ START_TEST(unsupported_events_end_the_channel)
         {1, NULL, "START_V3", ERR_UNSUPPORTED},
         {6, NULL, "LOAD", ERR_UNSUPPORTED},
         {99, NULL, "type 99", ERR_UNSUPPORTED},
-        {0, "XA START 'a'", "XA", ERR_UNSUPPORTED},
+        {0, "XA START 'a'", "does not fit", ERR_CORRUPT},
+        {0, "XA START X'61',X'',1", "no folder", ERR_UNSUPPORTED},
+        {0, "XA END X'61',X'',1", "does not fit", ERR_CORRUPT},
         {0, "INSERT INTO kept VALUES (1,2)", "binlog_format=ROW", ERR_SOURCE_CONFIG},
         {0, "ROLLBACK TO s", NULL, ERR_OK},
         {17, NULL, NULL, ERR_OK}, /* BEGIN_LOAD_QUERY */
@@ -296,8 +301,8 @@ START_TEST(statements_instead_of_rows)
         {"INSERT INTO kept VALUES (1,2)", true},
         {"UPDATE kept k JOIN filtered SET k.id=1", true},
         {"INSERT INTO filtered VALUES (1)", false},
-        {"LOAD DATA INFILE 'a\\'b' REPLACE INTO TABLE `kept` FIELDS TERMINATED BY ','", true},
-        {"LOAD DATA LOCAL INFILE '/tmp/x' INTO TABLE `filtered`", false},
+        {"LOAD DATA INFILE 'a' REPLACE INTO TABLE `kept` FIELDS TERMINATED BY ','", true},
+        {"LOAD DATA LOCAL INFILE '/tmp/\\'x' INTO TABLE `filtered`", false},
         {"LOAD DATA INFILE 'unended", true},
     };
     for (int warn = 0; warn < 2; warn++) {
@@ -450,7 +455,7 @@ int main(void)
     tcase_add_test(cases, statement_within_a_payload);
     tcase_add_test(cases, tagged_gtids);
     tcase_add_test(cases, tagged_gtid_of_a_server);
-    tcase_add_loop_test(cases, unsupported_events_end_the_channel, 0, 17);
+    tcase_add_loop_test(cases, unsupported_events_end_the_channel, 0, 19);
     tcase_add_loop_test(cases, statements_instead_of_rows, 0, 6);
     tcase_add_test(cases, incident);
     tcase_add_test(cases, ignorable_events);
