@@ -94,7 +94,7 @@ static void answer_send(struct serve_lcore *s, struct client *c, const uint8_t *
     size_t pins_bytes = records->piece_count * sizeof(struct log_piece);
     struct answer *a = buffer_take(&s->arena, sizeof *a + pieces_bytes + pins_bytes + frame_bytes);
     if (a == NULL) {
-        record_pieces_release(s->records, s->reader);
+        record_pieces_release(s->records, s->reader, &s->arena);
         client_close(s, c, CLOSE_NO_MEMORY);
         return;
     }
@@ -137,7 +137,7 @@ static void response_send(struct serve_lcore *s, struct client *c, const struct 
     enum err e = kafka_response_encode(kafka_response_of(r->header.api_key), r->response_version,
                                        r->header.correlation_id, r->response, &out, &gaps);
     if (e != ERR_OK) {
-        record_pieces_release(s->records, s->reader);
+        record_pieces_release(s->records, s->reader, &s->arena);
         client_close(s, c, CLOSE_TOO_LARGE);
         return;
     }
@@ -265,9 +265,9 @@ static void request_handle(struct serve_lcore *s, struct client *c, const uint8_
     s->scratch.used = 0;
     uint64_t room = s->config.send_pinned_bytes_max - c->pinned_bytes;
     struct request r = {
-        .node = &s->node, .reader = s->reader, .arena = &s->scratch, .body = cursor_of(frame, size),
-        .arrived_ns = c->arrived_ns, .now_ns = s->now_ns, .records = s->records, .log_cursor = &c->log_cursor,
-        .lookups = c->lookups, .complained_ns = &s->complained_ns,
+        .node = &s->node, .reader = s->reader, .arena = &s->scratch, .buffers = &s->arena,
+        .body = cursor_of(frame, size), .arrived_ns = c->arrived_ns, .now_ns = s->now_ns, .records = s->records,
+        .log_cursor = &c->log_cursor, .lookups = c->lookups, .complained_ns = &s->complained_ns,
         .records_bytes_max = c->is_slow && room > SLOW_ANSWER_BYTES ? SLOW_ANSWER_BYTES : room,
     };
     enum err e = kafka_request_header_decode(&r.body, &r.header);
@@ -293,6 +293,7 @@ static void request_handle(struct serve_lcore *s, struct client *c, const uint8_
     case HANDLED_WAIT_DISK: disk_wait(s, c, r.header.api_key); break;
     case HANDLED_MALFORMED: client_close(s, c, CLOSE_MALFORMED); break;
     case HANDLED_TOO_LARGE: client_close(s, c, CLOSE_TOO_LARGE); break;
+    case HANDLED_NO_MEMORY: client_close(s, c, CLOSE_NO_MEMORY); break;
     case HANDLED_NO_ANSWER: client_close(s, c, CLOSE_NO_ANSWER); break;
     }
 }

@@ -30,7 +30,7 @@ static void pin_release(struct serve_lcore *s, struct client *c, struct answer *
 {
     if (pin->bytes == NULL) return;
     INVARIANT(c->pinned_bytes >= pin->held_bytes && c->pinned_chunks >= pin->is_chunk);
-    log_reader_release(s->reader, pin);
+    record_piece_release(pin, s->reader, &s->arena);
     a->held_bytes -= pin->held_bytes;
     a->chunk_count -= pin->is_chunk;
     c->pinned_bytes -= pin->held_bytes;
@@ -58,7 +58,7 @@ static void pins_unhanded(struct answer *a, uint32_t handed,
         while (pin < a->pin_count && a->pin[pin].bytes == NULL) pin++; /* let go before: its piece is a copy */
         if (pin == a->pin_count) return;
         if (piece->bytes != a->pin[pin].bytes) continue;
-        if (i >= handed) visit(context, &a->pin[pin], piece);
+        if (i >= handed && a->pin[pin].pin != PIECE_IS_BUFFER) visit(context, &a->pin[pin], piece);
         pin++;
     }
 }
@@ -110,7 +110,9 @@ void client_judge(struct client *c, uint64_t took_ns)
 static bool answer_is_wanted(const struct serve_lcore *s, const struct answer *a)
 {
     for (uint32_t i = 0; i < a->pin_count; i++)
-        if (a->pin[i].bytes != NULL && log_reader_is_wanted(s->reader, &a->pin[i])) return true;
+        if (a->pin[i].bytes != NULL && a->pin[i].pin != PIECE_IS_BUFFER &&
+            log_reader_is_wanted(s->reader, &a->pin[i]))
+            return true;
     return false;
 }
 

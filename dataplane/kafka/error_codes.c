@@ -29,6 +29,8 @@ enum kafka_error kafka_error_in(int16_t api_key, int16_t version, enum kafka_err
 {
     bool is_storage = code == KAFKA_KAFKA_STORAGE_ERROR;
     if (api_key == KAFKA_API_FETCH && version < 6 && is_storage) return KAFKA_NOT_LEADER_OR_FOLLOWER;
+    /* The consumer of 0.10.0 dies of a code that it does not know. */
+    if (api_key == KAFKA_API_FETCH && version < 4 && code == KAFKA_CORRUPT_MESSAGE) return KAFKA_UNKNOWN_SERVER_ERROR;
     if (api_key == KAFKA_API_LIST_OFFSETS && version < 4 && (is_storage || code == KAFKA_CORRUPT_MESSAGE))
         return KAFKA_UNKNOWN_SERVER_ERROR;
     return code;

@@ -1,4 +1,4 @@
-/* Fetch (1), versions 4-12; 0-3 are told that they are not supported.
+/* Fetch (1); for versions 0-3 the records are converted (fetch_old.h).
  *
  * Partitions are read in request order under three bounds: the client's max_bytes, ours, and each partition's own.
  * KIP-74: while nothing was read the first batch goes out whole whatever the bounds say, or a large row would stall its
@@ -8,9 +8,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "dataplane/kafka/fetch_old.h"
 #include "dataplane/kafka/request.h"
-
-enum { FETCH_VERSION_MIN = 4 };
 
 /* One pass over the request's partitions. */
 struct fetch {
@@ -19,7 +18,7 @@ struct fetch {
     uint64_t bytes, left; /* read; and still allowed by max_bytes and our cap */
     bool     has_error;   /* a partition failed: the client should learn it now */
     bool     is_full;     /* more is there than fits: waiting gains nothing */
-    bool     needs_disk;
+    bool     needs_disk, lacks_memory;
 };
 
 static void partition_init(struct fetch_response_partition *out, int32_t index, int8_t isolation_level)
@@ -30,18 +29,39 @@ static void partition_init(struct fetch_response_partition *out, int32_t index, 
     };
 }
 
-/* Hands the slice's pieces to the answer as one more run; false (and the slice released): they are too many. */
-static bool slice_keep(struct fetch *f, const struct log_slice *slice)
+/* Hands pieces to the answer as one more run; false (and the pieces released): they are too many. */
+static bool pieces_keep(struct fetch *f, const struct log_piece *piece, uint32_t count)
 {
     struct record_pieces *records = f->request->records;
-    if (slice->piece_count > REQUEST_PIECES_MAX - records->piece_count || records->run_count == REQUEST_PIECES_MAX) {
-        for (uint32_t i = 0; i < slice->piece_count; i++) log_reader_release(f->request->reader, &slice->piece[i]);
+    if (count > REQUEST_PIECES_MAX - records->piece_count || records->run_count == REQUEST_PIECES_MAX) {
+        for (uint32_t i = 0; i < count; i++)
+            record_piece_release(&piece[i], f->request->reader, f->request->buffers);
+        f->is_full = true;
         return false;
     }
-    memcpy(&records->piece[records->piece_count], slice->piece, slice->piece_count * sizeof *slice->piece);
-    records->piece_count += slice->piece_count;
+    memcpy(&records->piece[records->piece_count], piece, count * sizeof *piece);
+    records->piece_count += count;
     records->run_end[records->run_count++] = records->piece_count;
     return true;
+}
+
+/* What was read goes into the answer, for an old client as messages; *next_offset: behind it. */
+static enum err slice_keep(struct fetch *f, struct log_slice *slice, uint64_t offset, uint64_t bound, uint32_t *bytes,
+                           uint64_t *next_offset)
+{
+    struct request *r = f->request;
+    *bytes = 0;
+    *next_offset = slice->next_offset;
+    if (r->header.api_version > FETCH_OLD_VERSION_MAX) {
+        if (pieces_keep(f, slice->piece, slice->piece_count)) *bytes = slice->bytes;
+        return ERR_OK;
+    }
+    struct log_piece piece;
+    struct message_set_plan plan;
+    TRY(fetch_old_convert(r, slice, offset, bound, f->bytes == 0, &piece, &plan));
+    *next_offset = plan.next_offset;
+    if (plan.count > 0 && pieces_keep(f, &piece, 1)) *bytes = piece.size;
+    return ERR_OK;
 }
 
 /* Reads what the bounds allow.  ERR_AGAIN behind other records: the answer goes without this partition, whose turn
@@ -68,15 +88,16 @@ static enum err partition_read(struct fetch *f, struct log *log, const struct fe
         f->is_full = true; /* not even one batch fits behind what was read */
         return ERR_OK;
     }
-    if (slice.next_offset < watermark) f->is_full = true;
-    if (!slice_keep(f, &slice)) {
-        f->is_full = true;
-        return ERR_OK;
-    }
-    if (slice.next_offset >= watermark && r->records->durable_ns < moved_ns) r->records->durable_ns = moved_ns;
-    out->records = (struct kafka_records){NULL, (int32_t)slice.bytes};
-    f->bytes += slice.bytes;
-    f->left -= slice.bytes < f->left ? slice.bytes : f->left;
+    uint32_t bytes;
+    uint64_t next_offset;
+    e = slice_keep(f, &slice, (uint64_t)in->fetch_offset, bound, &bytes, &next_offset);
+    if (e == ERR_NO_MEMORY) f->lacks_memory = true;
+    if (e != ERR_OK) return e;
+    if (next_offset < watermark) f->is_full = true;
+    else if (bytes > 0 && r->records->durable_ns < moved_ns) r->records->durable_ns = moved_ns;
+    out->records = (struct kafka_records){NULL, (int32_t)bytes};
+    f->bytes += bytes;
+    f->left -= bytes < f->left ? bytes : f->left;
     return ERR_OK;
 }
 
@@ -123,15 +144,14 @@ static enum handled topics_serve(struct fetch *f, struct fetch_response *out)
         for (int32_t i = 0; i < topic->partition_count; i++) {
             struct fetch_response_partition *p = &partitions[i];
             partition_init(p, topic->partitions[i].partition, f->in->isolation_level);
-            enum kafka_error code = r->header.api_version < FETCH_VERSION_MIN
-                ? KAFKA_UNSUPPORTED_VERSION : partition_serve(f, topic->topic, &topic->partitions[i], p);
+            enum kafka_error code = partition_serve(f, topic->topic, &topic->partitions[i], p);
             if (code == KAFKA_NONE) continue;
             p->error_code = (int16_t)kafka_error_in(KAFKA_API_FETCH, r->header.api_version, code);
             p->high_watermark = p->last_stable_offset = p->log_start_offset = -1;
             f->has_error = true;
         }
     }
-    return HANDLED_ANSWER;
+    return f->lacks_memory ? HANDLED_NO_MEMORY : HANDLED_ANSWER;
 }
 
 /* Whether the answer must go now. */
@@ -165,6 +185,6 @@ enum handled kafka_handle_fetch(struct request *r)
     enum handled handled = topics_serve(&f, out);
     if (handled == HANDLED_ANSWER && !is_due(&f)) handled = f.needs_disk ? HANDLED_WAIT_DISK : HANDLED_WAIT_LOGS;
     else if (handled == HANDLED_ANSWER && f.needs_disk && f.bytes == 0 && !f.has_error) handled = HANDLED_WAIT_DISK;
-    if (handled != HANDLED_ANSWER) record_pieces_release(r->records, r->reader);
+    if (handled != HANDLED_ANSWER) record_pieces_release(r->records, r->reader, r->buffers);
     return handled;
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "dataplane/buffer_arena.h"
 #include "dataplane/kafka/codec.h"
 #include "dataplane/kafka/error_codes.h"
 #include "dataplane/kafka/messages.h"
@@ -23,6 +24,7 @@ enum {
     REQUEST_LOOKUPS_MAX = 1024, /* partitions of one ListOffsets that may need the disk */
     COMPLAINT_PAUSE_S = 10,
 };
+#define PIECE_IS_BUFFER UINT32_MAX /* log_piece.pin: a buffer of the lcore, converted records; else the log's */
 
 struct node { /* what handlers know of us; constant while serving */
     struct storage     *storage;
@@ -45,9 +47,16 @@ static inline void record_pieces_reset(struct record_pieces *p) /* somebody else
     p->piece_count = p->run_count = 0;
     p->durable_ns = 0;
 }
-static inline void record_pieces_release(struct record_pieces *p, struct log_reader *reader)
+static inline void record_piece_release(const struct log_piece *p, struct log_reader *reader,
+                                        struct buffer_arena *buffers)
 {
-    for (uint32_t i = 0; i < p->piece_count; i++) log_reader_release(reader, &p->piece[i]);
+    if (p->pin == PIECE_IS_BUFFER) buffer_give(buffers, (void *)(uintptr_t)p->bytes);
+    else log_reader_release(reader, p);
+}
+static inline void record_pieces_release(struct record_pieces *p, struct log_reader *reader,
+                                         struct buffer_arena *buffers)
+{
+    for (uint32_t i = 0; i < p->piece_count; i++) record_piece_release(&p->piece[i], reader, buffers);
     record_pieces_reset(p);
 }
 
@@ -70,6 +79,7 @@ enum handled {
     HANDLED_WAIT_DISK,   /* until a disk read ends, then again */
     HANDLED_MALFORMED,   /* close the connection */
     HANDLED_TOO_LARGE,   /* does not fit in the arena: close the connection */
+    HANDLED_NO_MEMORY,   /* no buffer is free: close the connection */
     HANDLED_NO_ANSWER,   /* the protocol forbids one: close the connection */
 };
 
@@ -78,6 +88,7 @@ struct request {
     const struct node  *node;
     struct log_reader  *reader;
     struct kafka_arena *arena;    /* for the decoded request and the response */
+    struct buffer_arena *buffers; /* for records that must be converted */
     struct kafka_request_header header;
     struct cursor       body;
     uint64_t            arrived_ns, now_ns; /* monotonic */

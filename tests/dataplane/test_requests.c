@@ -2,9 +2,11 @@
  * the disk delays; one connection's answers keep the order of its requests. */
 #include <check.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crc.h"
 #include "tests/dataplane/sim_server.h"
 
 static struct serve_config config; /* defaults */
@@ -151,6 +153,28 @@ START_TEST(find_coordinator_and_produce)
 }
 END_TEST
 
+/* All messages from `offset` to `end`, whole, in format 0 or 1; their values as memory_log_append made them. */
+static void check_messages(const struct kafka_records *records, int16_t version, uint64_t offset, uint64_t end)
+{
+    struct cursor c = cursor_of(records->bytes, (size_t)records->size);
+    while (cursor_left(&c) > 0) {
+        char text[32];
+        size_t text_bytes = (size_t)snprintf(text, sizeof text, "%llu", (unsigned long long)offset);
+        ck_assert_uint_eq(cursor_be(&c, 8), offset++);
+        uint32_t size = (uint32_t)cursor_be(&c, 4);
+        struct cursor m = cursor_of(cursor_take(&c, size), size);
+        ck_assert_uint_eq(cursor_be(&m, 4), crc32_zlib(0, m.at, size - 4));
+        ck_assert_uint_eq(cursor_be(&m, 1), version < 2 ? 0 : 1);
+        ck_assert_uint_eq(cursor_be(&m, 1), 0);
+        if (version >= 2) ck_assert_uint_ge(cursor_be(&m, 8), 1000);
+        ck_assert_uint_eq(cursor_be(&m, 4), UINT32_MAX);
+        ck_assert_uint_eq(cursor_be(&m, 4), cursor_left(&m));
+        ck_assert_mem_eq(m.at, text, text_bytes);
+    }
+    ck_assert(!c.failed);
+    ck_assert_uint_eq(offset, end);
+}
+
 START_TEST(fetch_in_every_version)
 {
     struct sim_server *s = sim_start(1, 1 << 20, config, 0);
@@ -171,13 +195,12 @@ START_TEST(fetch_in_every_version)
         } while (0)
         simple_fetch_init(&f, "orders", 15, 500, 1);
         ASK();
-        if (version < 4) {
-            ck_assert_int_eq(p->error_code, KAFKA_UNSUPPORTED_VERSION);
-            ck_assert_int_eq(p->records.size, 0);
-            continue;
-        }
         ck_assert_int_eq(p->error_code, 0);
         ck_assert_int_eq(p->high_watermark, 50);
+        if (version < 4) {
+            check_messages(&p->records, version, 15, 50);
+            continue;
+        }
         ck_assert_int_eq(p->last_stable_offset, 50);
         if (version >= 5) ck_assert_int_eq(p->log_start_offset, 10);
         ck_assert_int_eq(p->aborted_transaction_count, -1);
@@ -236,6 +259,39 @@ START_TEST(fetch_in_every_version)
 END_TEST
 
 /* The rule of KIP-74, over two topics. */
+/* Batches in many pieces, bounds that fall between messages, one message larger than every bound. */
+START_TEST(fetch_of_old_clients)
+{
+    struct sim_server *s = sim_start(1, 1 << 20, config, 0);
+    struct port_sim_peer *peer = port_sim_connect(s->lcore->port);
+    struct log *l = memory_log_new(s->storage, "orders");
+    l->piece_bytes_max = 37;
+    for (int i = 0; i < 5; i++) memory_log_append(s->storage, l, 10, 100, 1000 + i);
+    for (int16_t version = 0; version < 4; version++) {
+        for (int32_t bound = 0; bound < 2500; bound += 131) {
+            uint64_t offset = 13;
+            while (offset < 50) {
+                struct simple_fetch f;
+                struct fetch_response out;
+                simple_fetch_init(&f, "orders", (int64_t)offset, 500, 1);
+                f.partition.partition_max_bytes = bound;
+                sim_ask(s, peer, KAFKA_API_FETCH, version, &f.request, &out);
+                const struct kafka_records *records = &out.responses[0].partitions[0].records;
+                uint64_t message = 12 + 14 + (version < 2 ? 0u : 8u) + 100, count = (uint64_t)records->size / message;
+                ck_assert_uint_ge(count, 1);
+                ck_assert(count == 1 || (int32_t)(count * message) <= bound);
+                check_messages(records, version, offset, offset + count);
+                offset += count;
+            }
+        }
+    }
+    port_sim_hang_up(peer);
+    sim_settle(s);
+    ck_assert_uint_eq(s->lcore->arena.used_bytes, 0);
+    sim_stop(s);
+}
+END_TEST
+
 START_TEST(fetch_limits)
 {
     struct sim_server *s = sim_start(2, 4 << 20, config, 0);
@@ -669,6 +725,7 @@ int main(void)
     tcase_add_test(t, metadata);
     tcase_add_test(t, find_coordinator_and_produce);
     tcase_add_test(t, fetch_in_every_version);
+    tcase_add_test(t, fetch_of_old_clients);
     tcase_add_test(t, fetch_limits);
     tcase_add_test(t, fetch_waits);
     tcase_add_test(t, a_parked_fetch_holds_back_what_is_behind_it);
