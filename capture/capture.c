@@ -54,6 +54,10 @@ struct capture {
     bool reads_again; /* the definitions are being read again for the statement at reread_at */
     struct source_place reread_at;
     struct read_ahead ahead;
+    /* Consumers may have seen records that a crash took: no HEARTBEAT before the source has sent again all that it had
+     * when it was first reached. */
+    bool is_resending, resend_end_is_known;
+    struct source_place resend_end;
     uint64_t heartbeat_ns; /* of the last HEARTBEAT record; 0: one is due */
     uint64_t tail_ns;      /* when nothing more was to be had */
     uint64_t status_ns;
@@ -459,6 +463,8 @@ static enum err connect_source(struct capture *c, struct err_msg *msg)
     if (!c->is_reached) TRY(reach_source(c, msg));
     if (!f->has_resume) TRY(choose_start(c, msg));
     TRY(start_place_resume(c->stream, f, c->host_count > 1, msg));
+    if (c->is_resending && !c->resend_end_is_known) TRY(source_end(c->stream, &f->facts, &c->resend_end, NULL, msg));
+    c->resend_end_is_known = c->is_resending;
     if (!f->horizon.is_known && !c->ahead.is_under_way) TRY(read_definitions(c, msg));
     if (c->ahead.is_under_way) TRY(look_ahead(c, msg));
     TRY(c->stream->ops->dump(c->stream, f->resume.file, (uint32_t)f->resume.position, msg));
@@ -481,6 +487,16 @@ static uint32_t heartbeat_time(const struct capture *c, bool at_tail)
     return now_s > f->newest_timestamp_s ? now_s : f->newest_timestamp_s;
 }
 
+static bool is_heartbeat_due(struct capture *c, uint64_t now_ns)
+{
+    if (c->is_resending && source_place_compare(&c->follower.at, &c->resend_end) >= 0) {
+        c->is_resending = false;
+        c->heartbeat_ns = 0;
+    }
+    return !c->is_resending && follower_may_heartbeat(&c->follower) &&
+           (c->heartbeat_ns == 0 || now_ns - c->heartbeat_ns >= (uint64_t)c->config.heartbeat_ms * NS_PER_MS);
+}
+
 /* Between transactions: what is due by time, and whether to send what is there. */
 static enum err boundary(struct capture *c, bool *pending, struct err_msg *msg)
 {
@@ -488,8 +504,7 @@ static enum err boundary(struct capture *c, bool *pending, struct err_msg *msg)
     uint64_t now_ns = clock_monotonic_ns(c->clock);
     *pending = c->stream->ops->pending(c->stream);
     if (!*pending) c->tail_ns = now_ns;
-    if (follower_may_heartbeat(f) &&
-        (c->heartbeat_ns == 0 || now_ns - c->heartbeat_ns >= (uint64_t)c->config.heartbeat_ms * NS_PER_MS)) {
+    if (is_heartbeat_due(c, now_ns)) {
         TRY(follower_heartbeat(f, heartbeat_time(c, !*pending), msg));
         c->heartbeat_ns = now_ns;
         c->pause_ms = 0;
@@ -609,6 +624,7 @@ static enum err resume_take(struct capture *c, const struct log_resume *resume, 
 {
     struct follower *f = &c->follower;
     struct source_position position;
+    c->is_resending = resume->is_resending;
     if (resume->position_bytes > 0) {
         enum err e = source_position_decode(resume->position, resume->position_bytes, &position);
         if (e != ERR_OK)

@@ -228,6 +228,7 @@ enum err follower_emit_commit(struct follower *f, const struct binlog_header *h,
     ev.client_charset = t->begin.client_charset;
     ev.sql_mode = t->begin.sql_mode;
     TRY(emit(f, &ev, &f->resume, msg));
+    log_appender_heartbeat(&f->appender);
     return transaction_logged(f, msg);
 }
 

@@ -241,7 +241,8 @@ static enum err batch_finish(struct log_appender *a)
     while ((b = claim(a, sizeof *b)) == NULL) TRY(wait_for_storage(a, FULL_RING_WAIT_MS));
     uint64_t now_ns = clock_monotonic_ns(a->config.clock);
     *b = (struct feed_batch){.kind = FEED_BATCH,
-                             .flags = (a->rolls ? FEED_ROLL : 0) | (ends_transaction ? FEED_TRANSACTION_END : 0),
+                             .flags = (a->rolls ? FEED_ROLL : 0) | (ends_transaction ? FEED_TRANSACTION_END : 0) |
+                                      (a->has_heartbeat ? FEED_HEARTBEAT : 0),
                              .chunk_index = chunk,
                              .chunk_position = position,
                              .batch_bytes = (uint32_t)size,
@@ -256,7 +257,7 @@ static enum err batch_finish(struct log_appender *a)
     a->sent_offset = base_offset + record_count;
     a->rolls = ends_transaction && a->segment_position >= a->config.segment_bytes;
     if (a->rolls) a->wants_gtid_set = true;
-    a->is_open = a->in_scratch = a->chunk_is_unused = false;
+    a->is_open = a->in_scratch = a->chunk_is_unused = a->has_heartbeat = false;
     a->batches++;
     return ERR_OK;
 }

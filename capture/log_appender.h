@@ -57,6 +57,7 @@ struct log_appender {
     bool in_scratch;                /* ... in the scratch, because one record is larger than a chunk */
     bool rolls;                     /* the next batch begins a new segment */
     bool chunk_is_unused;           /* no batch has begun in it: it is the one to begin in, whatever the size */
+    bool has_heartbeat;             /* in the open batch */
     bool wants_gtid_set;            /* the next record is the first of its segment */
     struct record_batch_mark whole; /* the open batch up to its last transaction end */
     uint64_t batch_read_ns;         /* when the oldest event in the open batch was read */
@@ -101,6 +102,9 @@ NODISCARD enum err log_appender_commit(struct log_appender *a, size_t value_byte
 
 /* The last record ended a transaction (or is a DDL or HEARTBEAT).  Finishes the batch when it is large enough. */
 NODISCARD enum err log_appender_transaction_end(struct log_appender *a);
+
+/* The record just committed is a HEARTBEAT: its batch is told as one that no source can send again. */
+static inline void log_appender_heartbeat(struct log_appender *a) { a->has_heartbeat = true; }
 
 /* Takes the records since the last transaction end back.  False: some are in a finished batch already. */
 bool log_appender_discard_transaction(struct log_appender *a);

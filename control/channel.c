@@ -350,6 +350,20 @@ enum err channel_delete(struct instance *in, struct channel *ch, struct err_msg 
     return ERR_OK;
 }
 
+/* Consumers of a channel with `visible: written` saw what neither a crash has left nor the source has any more. */
+static void channel_renew_log(struct instance *in, struct channel *ch)
+{
+    struct err_msg why = {.code = ERR_OK};
+    if (channel_log_renew(in, ch, &why) != ERR_OK) {
+        log_error("control", "channel %s: no new leader epoch could be noted: %s", ch->spec.name, why.text);
+        return;
+    }
+    log_error("control",
+              "channel %s: records that consumers saw before the crash cannot be sent again by the source; the log goes "
+              "on with leader epoch %u and cluster id %s: offsets of before are not comparable",
+              ch->spec.name, (unsigned)log_identity(ch->log)->leader_epoch, ch->life.cluster_id);
+}
+
 /* Capture has ended, or its log has: clean up behind it. */
 static void channel_take_end(struct instance *in, struct channel *ch, const struct err_msg *log_error)
 {
@@ -357,7 +371,10 @@ static void channel_take_end(struct instance *in, struct channel *ch, const stru
     struct err_msg why = log_error->code != ERR_OK ? *log_error : ch->status.error;
     /* Once silently; when it happens again before the channel was healthy, with the pauses of a failure. */
     bool reattach = ch->status.wants_reattach && log_error->code == ERR_OK && ch->failing_since_ms == 0;
+    bool cannot_resend = ch->log != NULL && log_is_resending(ch->log) &&
+                         (why.code == ERR_SOURCE_HISTORY || why.code == ERR_SOURCE_PURGED);
     channel_log_detach(in, ch);
+    if (cannot_resend) channel_renew_log(in, ch);
     if (!reattach) {
         if (why.text[0] == '\0')
             err_set(&why, why.code == ERR_OK ? ERR_STATE : why.code, "capture ended: %s", err_text(why.code));

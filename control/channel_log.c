@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "control/channel_store.h"
 
 static void drop_resume(struct channel *ch)
 {
@@ -17,7 +18,7 @@ static void drop_resume(struct channel *ch)
 
 static enum err log_open(struct instance *in, struct channel *ch, struct err_msg *msg)
 {
-    struct log_identity identity = {.leader_epoch = 0};
+    struct log_identity identity = {.shows_written = ch->spec.shows_written};
     snprintf(identity.name, sizeof identity.name, "%s", ch->spec.name);
     snprintf(identity.cluster_id, sizeof identity.cluster_id, "%s", ch->life.cluster_id);
     memcpy(identity.topic_id, ch->life.topic_id, sizeof identity.topic_id);
@@ -68,6 +69,19 @@ void channel_log_close(struct instance *in, struct channel *ch)
     if (ch->log == NULL) return;
     storage_log_close(in->storage, ch->log);
     ch->log = NULL;
+}
+
+enum err channel_log_renew(struct instance *in, struct channel *ch, struct err_msg *msg)
+{
+    char cluster_id[sizeof ch->life.cluster_id];
+    channel_random_id(cluster_id, sizeof cluster_id, 16);
+    channel_log_close(in, ch);
+    TRY(storage_log_renew(in->storage, ch->spec.name, cluster_id, msg));
+    memcpy(ch->life.cluster_id, cluster_id, sizeof cluster_id);
+    TRY(channel_store_save(in->config.data_folder, &ch->spec, &ch->life, msg));
+    TRY(channel_log_attach(in, ch, msg));
+    channel_log_detach(in, ch);
+    return ERR_OK;
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where)

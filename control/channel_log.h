@@ -12,6 +12,8 @@ NODISCARD enum err channel_log_attach(struct instance *in, struct channel *ch, s
 void channel_log_detach(struct instance *in, struct channel *ch);
 /* Detached logs: closes the files. */
 void channel_log_close(struct instance *in, struct channel *ch);
+/* Detached logs: a new leader epoch and cluster id, because the source cannot send again what consumers saw. */
+NODISCARD enum err channel_log_renew(struct instance *in, struct channel *ch, struct err_msg *msg);
 /* Detached logs: removes all data, also of a log that cannot be opened. */
 NODISCARD enum err channel_log_delete(struct instance *in, struct channel *ch, struct err_msg *msg);
 

@@ -32,6 +32,7 @@ struct channel_spec {
     uint32_t server_id;        /* ours, as a replica of the source */
     char **include, **exclude; /* owned, NULL-terminated; exclude may be empty, never NULL */
     bool ddl_instance;
+    bool shows_written; /* "visible": consumers see what is written and not yet flushed */
     bool statements_warn; /* see struct capture_config */
     bool partial_images_none; /* as in struct capture_config */
     enum capture_start start;

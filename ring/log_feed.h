@@ -33,6 +33,7 @@ enum feed_kind {
 enum feed_flags {
     FEED_ROLL            = 1, /* this batch begins a new segment */
     FEED_TRANSACTION_END = 2, /* its last record ends a transaction (or is a DDL or HEARTBEAT) */
+    FEED_HEARTBEAT       = 4, /* it holds a HEARTBEAT, which no source can send again: not visible before durable */
 };
 
 struct feed_batch {
@@ -99,6 +100,8 @@ struct log_resume {
     uint64_t segment_position;     /* bytes: where the next batch begins in the active segment's file */
     int64_t  last_timestamp_ms;    /* of the last record, -1 in an empty log */
     uint32_t leader_epoch;
+    bool     is_resending;         /* records behind next_offset may have been seen and lost (log_is_resending): no
+                                    * HEARTBEAT until the source has sent all that it has now */
     uint32_t position_bytes;       /* 0: no position is logged yet */
     uint32_t gtid_set_bytes;       /* 0: none */
     uint8_t  position[1024];       /* value of the last RECORD_HEADER_POSITION (formats/source_position.h) */

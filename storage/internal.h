@@ -69,6 +69,8 @@ enum group_phase {
     GROUP_PROMOTING, /* durable, but its segment's name is not yet */
 };
 
+enum round_phase { ROUND_NONE, ROUND_PUTTING, ROUND_WRITING };
+
 struct reply { /* to an append */
     uint64_t token, base_offset, next_offset;
     enum err error; /* it will not be written */
@@ -110,7 +112,18 @@ struct writer { /* the storage thread's, while the log is attached */
     bool     flush_now;
     uint64_t trim_offset;    /* internal logs: what lies before it may go */
     uint64_t oldest_ns;      /* when the oldest batch that no group has taken yet came; 0: none */
-    struct log_mark end_mark, group_mark, visible;
+    struct log_mark end_mark, group_mark;
+    struct log_mark visible;  /* ... and durable */
+
+    /* What consumers of a log that shows what is written may see, not yet durable: up to the first HEARTBEAT */
+    uint64_t        shown_offset; /* the high watermark of this writer: at or behind visible.offset */
+    struct log_mark safe_mark, group_safe; /* before the first HEARTBEAT of what no group has taken; of the group */
+    bool            has_heartbeat, group_has_heartbeat;
+    enum round_phase round; /* writes what came while no group writes */
+    uint32_t        round_parity;
+    uint64_t        round_end;
+    struct log_mark round_mark;
+    uint64_t        partial_end; /* the last block is written up to here; 0: it is not */
 
     struct reply   reply[REPLIES_MAX];
     uint64_t       reply_first, reply_next;
@@ -146,7 +159,8 @@ struct log {
 
     alignas(128) _Atomic uint64_t high_watermark;
     _Atomic uint64_t start_offset, high_watermark_ns;
-    _Atomic bool     is_closing;
+    _Atomic uint64_t served_offset; /* consumers saw records up to here, if the log shows what is written */
+    _Atomic bool     is_closing, is_resending;
     struct tail          tail;
     struct segment_table segments;
     struct index_set     index[2];
@@ -264,7 +278,7 @@ void *helper_thread(void *storage);
 
 /* ---- storage.c ---- */
 bool storage_evict(struct storage *s);    /* frees a chunk of the longest tail */
-void storage_publish(struct log *l);      /* the high watermark moved: tell the readers */
+void storage_publish(struct log *l, uint64_t offset); /* the high watermark moves: tell the readers */
 NODISCARD bool storage_write(struct log *l, const struct disk_io *io, uint32_t parity);
 void storage_command(struct storage *s, enum command_kind kind, struct log *l); /* control: sends and waits */
 

@@ -165,7 +165,7 @@ static bool text_print(const struct text *t, const char *key, struct index_print
 enum err checkpoint_read(struct disk *d, const char *folder, struct log_checkpoint *out, struct err_msg *msg)
 {
     struct text t;
-    uint64_t clean;
+    uint64_t clean, resending;
     TRY(text_read(d, folder, "checkpoint", "millrace-checkpoint", &t, msg));
     struct log_checkpoint c = {0};
     if (!text_number(&t, "start_offset", &c.start_offset) ||
@@ -182,6 +182,7 @@ enum err checkpoint_read(struct disk *d, const char *folder, struct log_checkpoi
         return err_set(msg, ERR_CORRUPT, "%s/checkpoint lacks a field or contradicts itself: restore it from a copy",
                        folder);
     c.is_clean = clean == 1;
+    c.is_resending = text_number(&t, "resending", &resending) && resending == 1;
     *out = c;
     return ERR_OK;
 }
@@ -201,6 +202,7 @@ enum err checkpoint_write(struct disk *d, const char *folder, const struct log_c
              c->index.time_count, c->index.end_count, c->index.crc);
     text_add(&t, "gtid_segment %" PRIu64 "\ngtid_position %" PRIu64 "\n", c->gtid_segment, c->gtid_position);
     text_add(&t, "clean %d\n", c->is_clean ? 1 : 0);
+    if (c->is_resending) text_add(&t, "resending 1\n");
     return text_write(d, folder, "checkpoint", &t, msg);
 }
 
@@ -209,7 +211,7 @@ enum err checkpoint_write(struct disk *d, const char *folder, const struct log_c
 enum err meta_read(struct disk *d, const char *folder, struct log_identity *out, struct err_msg *msg)
 {
     struct text t;
-    char topic_id[40];
+    char topic_id[40], visible[16];
     uint64_t epoch, internal;
     TRY(text_read(d, folder, "channel.meta", "millrace-channel", &t, msg));
     struct log_identity id = {.is_internal = false};
@@ -225,6 +227,7 @@ enum err meta_read(struct disk *d, const char *folder, struct log_identity *out,
     if (!holds) return err_set(msg, ERR_CORRUPT, "%s/channel.meta lacks a field: restore it from a copy", folder);
     id.leader_epoch = (uint32_t)epoch;
     id.is_internal = internal == 1;
+    id.shows_written = text_value(&t, "visible", visible, sizeof visible) && strcmp(visible, "written") == 0;
     *out = id;
     return ERR_OK;
 }
@@ -236,6 +239,7 @@ enum err meta_write(struct disk *d, const char *folder, const struct log_identit
     for (int i = 0; i < 16; i++) text_add(&t, "%02x", identity->topic_id[i]);
     text_add(&t, "\ncluster_id %s\nleader_epoch %" PRIu32 "\ninternal %d\n", identity->cluster_id,
              identity->leader_epoch, identity->is_internal ? 1 : 0);
+    if (identity->shows_written) text_add(&t, "visible written\n");
     return text_write(d, folder, "channel.meta", &t, msg);
 }
 

@@ -55,6 +55,7 @@ struct log_checkpoint {
     uint64_t gtid_segment; /* base offset of the segment with the newest logged GTID set; UINT64_MAX: none is logged */
     uint64_t gtid_position;       /* bytes: the batch whose first record carries it */
     bool     is_clean;            /* nothing was written behind the point */
+    bool     is_resending;        /* clean, but what a crash took before has not come again: log_is_resending */
 };
 
 /* Of a log that begins at `offset` and has no record yet. */

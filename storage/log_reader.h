@@ -35,6 +35,8 @@ struct log_identity { /* constant while the log is open */
     char     cluster_id[32];
     uint32_t leader_epoch;
     bool     is_internal; /* __consumer_offsets: not served */
+    bool     shows_written; /* `visible: written`: consumers see what is written and not yet flushed, as far as the
+                             * source can send it again */
 };
 
 /* The log of this name that is open now, or NULL.  Any thread, lock-free.  Call again for every request: do not keep it
@@ -47,6 +49,11 @@ uint32_t log_slot(const struct log *l);
 const struct log_identity *log_identity(const struct log *l);
 uint64_t log_start_offset(const struct log *l);
 uint64_t log_high_watermark(const struct log *l);
+/* A log that shows what is written may have lost some of it in a crash: until the source has sent it again, offsets
+ * behind the high watermark are not out of range but not here yet.  Any thread. */
+bool log_is_resending(const struct log *l);
+/* A consumer asks for this offset, behind the high watermark: it was served up to there. */
+void log_was_served(struct log *l, uint64_t offset);
 /* Monotonic ns at which the high watermark last moved. */
 uint64_t log_high_watermark_ns(const struct log *l);
 

@@ -43,6 +43,18 @@ uint64_t log_high_watermark_ns(const struct log *l)
 {
     return atomic_load_explicit(&l->high_watermark_ns, memory_order_relaxed);
 }
+bool log_is_resending(const struct log *l)
+{
+    return atomic_load_explicit(&l->is_resending, memory_order_acquire);
+} /* pairs with resending_ends, recover */
+
+void log_was_served(struct log *l, uint64_t offset)
+{
+    uint64_t known = atomic_load_explicit(&l->served_offset, memory_order_relaxed);
+    while (known < offset && !atomic_compare_exchange_weak_explicit(&l->served_offset, &known, offset,
+                                                                    memory_order_release, memory_order_relaxed)) {}
+} /* pairs with resending_ends */
+
 uint64_t storage_log_bytes(const struct log *l)
 {
     return atomic_load_explicit(&l->segments.total_bytes, memory_order_relaxed);
@@ -215,15 +227,32 @@ static enum err table_install(struct log *l, const struct recovered *r, struct e
     return ERR_OK;
 }
 
+static void readers_wait(struct storage *s);
+
+/* Of what a failed log has shown unflushed nothing is sure to be found: the watermark goes back to what is durable,
+ * before readers could meet the cut.  Returns what must be found. */
+static uint64_t take_back(struct log *l)
+{
+    uint64_t shown = log_high_watermark(l), durable = l->writer.visible.offset;
+    if (!l->identity.shows_written || durable >= shown) return shown;
+    log_was_served(l, shown);
+    atomic_store_explicit(&l->is_resending, true, memory_order_release); /* pairs with log_is_resending */
+    atomic_store_explicit(&l->high_watermark, durable, memory_order_release); /* pairs with log_high_watermark */
+    readers_wait(l->storage);
+    return durable;
+}
+
 static enum err recover(struct log *l, bool leave_clean, struct recovered *r, struct err_msg *msg)
 {
     struct storage *s = l->storage;
     struct index_set *set = &l->index[l->index_active ^ 1];
-    uint64_t visible = log_high_watermark(l);
+    uint64_t visible = take_back(l);
     const struct recovery_input in = {
         .disk = s->disk, .folder = l->folder, .is_internal = l->identity.is_internal,
         .leader_epoch = l->identity.leader_epoch, .index_interval_bytes = s->config.index_interval_bytes,
         .leave_clean = leave_clean, .start_offset = log_start_offset(l), .visible_offset = visible,
+        .shows_written = l->identity.shows_written, .is_resending = log_is_resending(l),
+        .is_first = atomic_load_explicit(&l->incarnation, memory_order_relaxed) == 0,
     };
     TRY(log_recover(&in, set, r, msg));
     enum err e = table_install(l, r, msg);
@@ -237,6 +266,7 @@ static enum err recover(struct log *l, bool leave_clean, struct recovered *r, st
      * log_incarnation. */
     atomic_store_explicit(&l->incarnation, ++s->incarnations, memory_order_release);
     atomic_store_explicit(&l->start_offset, r->checkpoint.start_offset, memory_order_release);
+    if (r->resume.is_resending) atomic_store_explicit(&l->is_resending, true, memory_order_release);
     if (r->resume.next_offset > visible) {
         l->writer.visible.offset = r->resume.next_offset;
         atomic_store_explicit(&l->high_watermark_ns, clock_monotonic_ns(s->clock), memory_order_relaxed);
@@ -303,7 +333,8 @@ static enum err writer_prepare(struct log *l, const struct recovered *r, struct 
     w->recovered = r->checkpoint;
     w->visible = (struct log_mark){resume->next_offset, w->segment_base,  w->end_position,
                                    w->gtid_segment,     w->gtid_position, l->index[l->index_active].at};
-    w->end_mark = w->group_mark = w->visible;
+    w->end_mark = w->group_mark = w->safe_mark = w->group_safe = w->visible;
+    w->shown_offset = resume->next_offset;
     w->checkpoint_offset = resume->next_offset;
     w->checkpoint_ms = clock_realtime_ms(s->clock);
     return ERR_OK;
@@ -380,6 +411,23 @@ enum err storage_log_attach(struct storage *s, struct log *l, struct log_feed **
     storage_command(s, COMMAND_ATTACH, l);
     l->is_attached = true;
     return ERR_OK;
+}
+
+enum err storage_log_renew(struct storage *s, const char *name, const char *cluster_id, struct err_msg *msg)
+{
+    char folder[LOG_PATH_BYTES - 32], inner[LOG_PATH_BYTES];
+    struct log_identity identity;
+    struct log_checkpoint checkpoint;
+    INVARIANT(log_find(s, name, strlen(name)) == NULL);
+    snprintf(folder, sizeof folder, "%s/%s", s->data_folder, name);
+    snprintf(inner, sizeof inner, "%s/0", folder);
+    TRY(meta_read(s->disk, folder, &identity, msg));
+    TRY(checkpoint_read(s->disk, inner, &checkpoint, msg));
+    identity.leader_epoch++;
+    snprintf(identity.cluster_id, sizeof identity.cluster_id, "%s", cluster_id);
+    checkpoint.is_resending = false;
+    TRY(meta_write(s->disk, folder, &identity, msg)); /* first: interrupted here, it is renewed once more */
+    return checkpoint_write(s->disk, inner, &checkpoint, msg);
 }
 
 /* ---- closing ---- */

@@ -409,6 +409,10 @@ static enum err write_checkpoint(struct recovery *r)
     c->max_timestamp_ms = at->max_timestamp_ms;
     c->max_timestamp_offset = c->segment_base_offset + at->max_timestamp_relative_offset;
     c->is_clean = r->in->leave_clean;
+    c->is_resending =
+        r->in->shows_written &&
+        (r->in->is_resending || r->checkpoint.is_resending || (r->in->is_first && !r->checkpoint.is_clean));
+    r->out->resume.is_resending = c->is_resending;
     return checkpoint_write(r->in->disk, r->in->folder, c, r->msg);
 }
 

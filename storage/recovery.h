@@ -19,6 +19,9 @@ struct recovery_input {
     uint32_t     leader_epoch;
     uint32_t     index_interval_bytes;
     bool         leave_clean;   /* nothing will be appended now: write the clean mark */
+    bool         shows_written; /* a crash may have taken what consumers saw: `resume` says is_resending */
+    bool         is_first;      /* of this process: only the files tell how the log was left */
+    bool         is_resending;  /* known already */
     uint64_t     start_offset;  /* readers were told of this log start, */
     uint64_t     visible_offset; /* and of this high watermark: neither goes back */
 };

@@ -71,10 +71,9 @@ static void wake_readers(struct storage *s)
     }
 }
 
-void storage_publish(struct log *l)
+void storage_publish(struct log *l, uint64_t offset)
 {
     struct storage *s = l->storage;
-    uint64_t offset = l->writer.visible.offset;
     atomic_store_explicit(&l->high_watermark_ns, clock_monotonic_ns(s->clock), memory_order_relaxed);
     atomic_store_explicit(&l->high_watermark, offset,
                           memory_order_release); /* pairs with log_high_watermark: batches, tail, table */

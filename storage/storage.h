@@ -71,6 +71,10 @@ NODISCARD enum err storage_log_detach(struct storage *s, struct log *l, struct e
 /* Gives a detached log a producer again: recovers as storage_log_open does. */
 NODISCARD enum err storage_log_attach(struct storage *s, struct log *l, struct log_feed **feed,
                                       struct log_resume *resume, struct err_msg *msg);
+/* Of a closed log, last detached cleanly: a new leader epoch and cluster id, because the source cannot send again what
+ * consumers saw (log_is_resending), so that offsets are not comparable with those of before.  ERR_NOT_FOUND,
+ * ERR_CORRUPT, ERR_IO. */
+NODISCARD enum err storage_log_renew(struct storage *s, const char *name, const char *cluster_id, struct err_msg *msg);
 /* Detached logs only: waits until no reader can reach it, then closes its files. */
 void               storage_log_close(struct storage *s, struct log *l);
 /* Detached logs only: closes it and removes its files; finished at the next start if interrupted. */

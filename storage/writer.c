@@ -101,27 +101,30 @@ static bool put_blocks(struct log *l, uint64_t end, bool all, uint32_t parity)
     return true;
 }
 
-static bool put_partial(struct log *l)
+/* The last block up to `end`; put_blocks has gone up to there.  True: it is written or on its way. */
+static bool put_partial(struct log *l, uint64_t end, uint32_t parity)
 {
     struct writer *w = &l->writer;
-    uint64_t block = block_floor(w->group_end);
-    uint32_t size = (uint32_t)(w->group_end - block);
+    uint64_t block = block_floor(end);
+    uint32_t size = (uint32_t)(end - block);
+    if (w->partial_end == end) return true;
     /* A recycled file's older bytes must not follow directly: zeros are what a dump knows the end by. */
     if (size == 0 && !(w->is_recycled && block < log_segment_bytes(l))) return true;
     if (w->partial_in_flight) return false;
-    /* The block's bytes lie in the entry that `submitted` stands in: put_blocks has gone up to there. */
+    /* The block's bytes lie in the entry that `submitted` stands in. */
     const struct tail_entry *e = tail_at(&l->tail, w->write_seq);
-    bool is_only = w->written[w->parity] == 0;
+    bool is_only = w->round == ROUND_NONE && w->written[parity] == 0;
     if (size > 0) {
         uint64_t start = atomic_load_explicit(&e->file_position, memory_order_relaxed);
         uint32_t chunk = atomic_load_explicit(&e->chunk, memory_order_relaxed);
         memcpy(w->scratch, chunk_at(&l->storage->keeper.pool, chunk) + (block - start), size);
     }
     memset(w->scratch + size, 0, LOG_BLOCK_BYTES - size);
-    if (!put_write(l, w->scratch, LOG_BLOCK_BYTES, block, w->parity, is_only)) return false;
+    if (!put_write(l, w->scratch, LOG_BLOCK_BYTES, block, parity, is_only)) return false;
     w->partial_in_flight = true;
     w->partial_position = block;
-    w->group_synced = is_only;
+    w->partial_end = end;
+    if (is_only) w->group_synced = true;
     return true;
 }
 
@@ -157,7 +160,7 @@ void writer_written(struct write_op *op, int32_t result)
 static bool group_is_due(const struct log *l, uint64_t now_ns)
 {
     const struct writer *w = &l->writer;
-    if (w->end_position == w->durable_position) return false;
+    if (w->end_position == w->durable_position || w->round != ROUND_NONE) return false;
     uint64_t interval_ns = (uint64_t)l->storage->config.flush_interval_us * 1000u;
     return interval_ns == 0 || w->flush_now || w->state == WRITER_DETACHING || now_ns - w->oldest_ns >= interval_ns ||
            w->end_position - w->durable_position >= GROUP_BYTES_MAX;
@@ -169,24 +172,48 @@ static void group_start(struct writer *w)
     w->group_end = w->end_position;
     w->group_offset = w->next_offset;
     w->group_mark = w->end_mark;
+    w->group_safe = w->has_heartbeat ? w->safe_mark : w->end_mark;
+    w->group_has_heartbeat = w->has_heartbeat;
+    w->has_heartbeat = false;
     w->group_put = w->group_synced = false;
     w->flush_now = false;
     w->oldest_ns = 0;
 }
 
-static void publish(struct log *l)
+/* Readers may have what lies before the mark. */
+static void show(struct log *l, const struct log_mark *m)
 {
     struct writer *w = &l->writer;
     struct segment_info info;
-    w->visible = w->group_mark;
+    if (m->offset < w->shown_offset) return;
+    w->shown_offset = m->offset;
     if (segment_get(&l->segments, w->segment_seq, &info)) {
         /* What is behind may still be cut. */
-        info.bytes = w->visible.segment_base == w->segment_base ? w->visible.position : 0;
+        info.bytes = m->segment_base == w->segment_base ? m->position : 0;
         info.max_timestamp_ms = l->index[l->index_active].at.max_timestamp_ms;
         info.appended_ms = clock_realtime_ms(l->storage->clock);
         segment_update(&l->segments, w->segment_seq, &info);
     }
-    if (w->visible.offset > log_high_watermark(l)) storage_publish(l);
+    if (m->offset > log_high_watermark(l)) storage_publish(l, m->offset);
+}
+
+/* A HEARTBEAT is durable: the source has sent again all that it has.  Less than what consumers saw? */
+static void resending_ends(struct log *l)
+{
+    char text[sizeof l->error.text];
+    uint64_t served = atomic_load_explicit(&l->served_offset, memory_order_acquire), end = log_high_watermark(l);
+    if (!log_is_resending(l)) return;
+    if (served > end) {
+        snprintf(text, sizeof text,
+                 "consumers saw the records up to offset %" PRIu64 ", a crash took those from %" PRIu64
+                 " on, and the source does not have them any more: offsets are no longer comparable",
+                 served, end);
+        writer_fail(l, ERR_SOURCE_HISTORY, text);
+        return;
+    }
+    atomic_store_explicit(&l->is_resending, false, memory_order_release); /* pairs with log_is_resending */
+    log_info("storage", "channel %s: what a crash may have taken was sent again, up to offset %" PRIu64,
+             l->identity.name, end);
 }
 
 static void group_end(struct log *l)
@@ -200,7 +227,10 @@ static void group_end(struct log *l)
     w->parity ^= 1;
     w->phase = GROUP_NONE;
     counter_add(l->counters.flushes, 1);
-    publish(l);
+    w->visible = w->group_mark;
+    show(l, &w->visible);
+    if (w->group_has_heartbeat) resending_ends(l);
+    w->group_has_heartbeat = false;
     for (; w->latency_first < w->latency_next; w->latency_first++) {
         const struct latency *x = &w->latency[w->latency_first % LATENCIES_MAX];
         if (x->next_offset > w->durable_offset) break;
@@ -219,10 +249,12 @@ static bool group_step(struct log *l, uint64_t now_ns)
         group_start(w);
         return true;
     case GROUP_WRITING:
-        if (!w->group_put && (!put_blocks(l, block_floor(w->group_end), true, w->parity) || !put_partial(l)))
+        if (!w->group_put && (!put_blocks(l, block_floor(w->group_end), true, w->parity) ||
+                              !put_partial(l, w->group_end, w->parity)))
             return false;
         w->group_put = true;
         if (w->in_flight[w->parity] > 0) return false;
+        if (l->identity.shows_written && !w->promoting) show(l, &w->group_safe);
         if (!w->group_synced) {
             if (!storage_write(l, &sync, w->parity)) return false;
             w->in_flight[w->parity]++;
@@ -239,6 +271,38 @@ static bool group_step(struct log *l, uint64_t now_ns)
         return true;
     }
     return false;
+}
+
+/* ---- rounds: a log that shows what is written ---- */
+
+/* Writes what came while no group is writing, be it that one waits for its time or is being synced, and shows it. */
+static unsigned round_step(struct log *l)
+{
+    struct writer *w = &l->writer;
+    const struct log_mark *to = w->has_heartbeat ? &w->safe_mark : &w->end_mark;
+    switch (w->round) {
+    case ROUND_NONE:
+        if (!l->identity.shows_written || w->promoting || w->group_has_heartbeat || w->phase == GROUP_WRITING ||
+            to->offset <= w->shown_offset)
+            return 0;
+        w->round = ROUND_PUTTING;
+        w->round_parity = w->phase == GROUP_NONE ? w->parity : w->parity ^ 1;
+        w->round_end = w->end_position;
+        w->round_mark = *to;
+        return 1;
+    case ROUND_PUTTING:
+        if (!put_blocks(l, block_floor(w->round_end), true, w->round_parity) ||
+            !put_partial(l, w->round_end, w->round_parity))
+            return 0;
+        w->round = ROUND_WRITING;
+        return 1;
+    case ROUND_WRITING:
+        if (w->in_flight[w->round_parity] > 0) return 0;
+        w->round = ROUND_NONE;
+        show(l, &w->round_mark);
+        return 1;
+    }
+    return 0;
 }
 
 /* ---- answers ---- */
@@ -294,9 +358,11 @@ unsigned writer_step(struct log *l, uint64_t now_ns)
     struct writer *w = &l->writer;
     unsigned work = writer_take(l, now_ns);
     if (w->state == WRITER_FAILED) return work + answer(w);
-    if (w->phase == GROUP_NONE) (void)put_blocks(l, UINT64_MAX, false, w->parity);
+    if (w->round != ROUND_NONE) {} /* it ends when all that is under way has ended */
+    else if (w->phase == GROUP_NONE) (void)put_blocks(l, UINT64_MAX, false, w->parity);
     else if (w->group_put) (void)put_blocks(l, UINT64_MAX, false, w->parity ^ 1);
     while (w->state != WRITER_FAILED && group_step(l, now_ns)) work++;
+    while (w->state != WRITER_FAILED && round_step(l) > 0) work++;
     work += answer(w);
     work += writer_lease(l);
     while (tail_next(&l->tail) - tail_first(&l->tail) > l->storage->config.tail_chunks_per_log && tail_evict(l)) work++;

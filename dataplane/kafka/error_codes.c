@@ -33,5 +33,7 @@ enum kafka_error kafka_error_in(int16_t api_key, int16_t version, enum kafka_err
     if (api_key == KAFKA_API_FETCH && version < 4 && code == KAFKA_CORRUPT_MESSAGE) return KAFKA_UNKNOWN_SERVER_ERROR;
     if (api_key == KAFKA_API_LIST_OFFSETS && version < 4 && (is_storage || code == KAFKA_CORRUPT_MESSAGE))
         return KAFKA_UNKNOWN_SERVER_ERROR;
+    if (api_key == KAFKA_API_LIST_OFFSETS && version < 5 && code == KAFKA_OFFSET_NOT_AVAILABLE)
+        return KAFKA_LEADER_NOT_AVAILABLE; /* KIP-207 */
     return code;
 }

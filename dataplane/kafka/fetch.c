@@ -120,11 +120,15 @@ static enum kafka_error partition_serve(struct fetch *f, struct kafka_string top
     if (code != KAFKA_NONE) return code;
     log_set_add(&r->wait_logs, log_slot(log)); /* before the watermark is read: a later move is a hint that wakes us */
     uint64_t watermark = log_high_watermark(log), start = log_start_offset(log);
-    if (in->fetch_offset < 0 || (uint64_t)in->fetch_offset < start || (uint64_t)in->fetch_offset > watermark)
+    bool is_behind = in->fetch_offset >= 0 && (uint64_t)in->fetch_offset > watermark && log_is_resending(log);
+    if (in->fetch_offset < 0 || (uint64_t)in->fetch_offset < start ||
+        ((uint64_t)in->fetch_offset > watermark && !is_behind))
         return KAFKA_OFFSET_OUT_OF_RANGE;
+    if (is_behind) log_was_served(log, (uint64_t)in->fetch_offset); /* it comes again: the consumer waits for it */
     out->high_watermark = (int64_t)watermark;
     out->last_stable_offset = (int64_t)watermark; /* there are no Kafka transactions here */
     out->log_start_offset = (int64_t)start;
+    if (is_behind) return KAFKA_NONE;
     enum err e = partition_read(f, log, in, out);
     if (e != ERR_OK && e != ERR_OUT_OF_RANGE && e != ERR_STATE) complain(r, log, in->fetch_offset, e);
     return kafka_error_of(e);

@@ -109,6 +109,9 @@ uint64_t log_start_offset(const struct log *l) { return atomic_load(&l->start_of
 uint64_t log_high_watermark(const struct log *l) { return atomic_load(&l->high_watermark); }
 uint64_t log_high_watermark_ns(const struct log *l) { return atomic_load(&l->moved_ns); }
 
+bool log_is_resending(const struct log *l) { return atomic_load(&l->is_resending); }
+void log_was_served(struct log *l, uint64_t offset) { atomic_store(&l->served_offset, offset); }
+
 enum err log_reader_open(struct log_reader **out, struct storage *s, uint32_t reader_index, struct waiter *waiter,
                          struct err_msg *msg)
 {

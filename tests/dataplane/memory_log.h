@@ -25,6 +25,8 @@ struct log {
     uint32_t held_bytes;            /* what a piece's pin keeps, if that is more than its size */
     _Atomic bool is_cold;           /* every read and lookup needs the disk once */
     _Atomic int fault;              /* enum err that reads answer */
+    _Atomic bool is_resending;
+    _Atomic uint64_t served_offset; /* what log_was_served told last */
 };
 
 struct storage {

@@ -394,6 +394,51 @@ START_TEST(fetch_waits)
 }
 END_TEST
 
+/* What consumers saw comes again after a crash: until then they wait, and learn no end that is not the end. */
+START_TEST(what_is_sent_again_is_waited_for)
+{
+    struct sim_server *s = sim_start(3, 1 << 20, config, 0);
+    struct port_sim_peer *peer = port_sim_connect(s->lcore->port);
+    struct log *l = memory_log_new(s->storage, "a");
+    struct fetch_response out;
+    struct simple_fetch f;
+    memory_log_append(s->storage, l, 3, 100, 1000);
+    atomic_store(&l->is_resending, true);
+    for (int16_t version = 0; version <= version_max(KAFKA_API_LIST_OFFSETS); version++) {
+        struct list_offsets_request_partition p = {0, -1, -1, 1};
+        struct list_offsets_request_topic topic = {kafka_string_of("a"), &p, 1};
+        struct list_offsets_request in = {-1, 0, &topic, 1};
+        struct list_offsets_response listed;
+        sim_ask(s, peer, KAFKA_API_LIST_OFFSETS, version, &in, &listed);
+        ck_assert_int_eq(listed.topics[0].partitions[0].error_code,
+                         version >= 5 ? KAFKA_OFFSET_NOT_AVAILABLE : KAFKA_LEADER_NOT_AVAILABLE);
+    }
+    simple_fetch_init(&f, "a", 5, 500, 1);
+    sim_send(s, peer, KAFKA_API_FETCH, 11, &f.request);
+    sim_settle(s);
+    ck_assert_uint_eq(port_sim_readable(peer), 0);
+    ck_assert_uint_eq(atomic_load(&l->served_offset), 5);
+    sim_advance_ms(s, 500);
+    ck_assert(sim_receive(s, peer, KAFKA_API_FETCH, 11, &out));
+    ck_assert_int_eq(out.responses[0].partitions[0].error_code, KAFKA_NONE);
+    ck_assert_int_eq(out.responses[0].partitions[0].records.size, 0);
+    ck_assert_int_eq(out.responses[0].partitions[0].high_watermark, 3);
+    simple_fetch_init(&f, "a", 5, 500, 1);
+    sim_send(s, peer, KAFKA_API_FETCH, 11, &f.request);
+    sim_settle(s);
+    memory_log_append(s->storage, l, 3, 100, 1000); /* it is here again */
+    sim_settle(s);
+    ck_assert(sim_receive(s, peer, KAFKA_API_FETCH, 11, &out));
+    ck_assert_int_gt(out.responses[0].partitions[0].records.size, 0);
+    atomic_store(&l->is_resending, false);
+    simple_fetch_init(&f, "a", 7, 500, 1);
+    sim_ask(s, peer, KAFKA_API_FETCH, 11, &f.request, &out);
+    ck_assert_int_eq(out.responses[0].partitions[0].error_code, KAFKA_OFFSET_OUT_OF_RANGE);
+    port_sim_hang_up(peer);
+    sim_stop(s);
+}
+END_TEST
+
 START_TEST(a_parked_fetch_holds_back_what_is_behind_it)
 {
     struct sim_server *s = sim_start(1, 1 << 20, config, 0);
@@ -728,6 +773,7 @@ int main(void)
     tcase_add_test(t, fetch_of_old_clients);
     tcase_add_test(t, fetch_limits);
     tcase_add_test(t, fetch_waits);
+    tcase_add_test(t, what_is_sent_again_is_waited_for);
     tcase_add_test(t, a_parked_fetch_holds_back_what_is_behind_it);
     tcase_add_test(t, list_offsets);
     tcase_add_test(t, cold_fetches_wait_for_the_disk);

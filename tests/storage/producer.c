@@ -163,7 +163,8 @@ bool producer_send(struct producer *p, uint32_t records, uint32_t value_bytes, b
         p->position = part;
     }
     *b = (struct feed_batch){FEED_BATCH,
-                             (roll ? FEED_ROLL : 0) | (ends_transaction ? FEED_TRANSACTION_END : 0),
+                             (roll ? FEED_ROLL : 0) | (ends_transaction ? FEED_TRANSACTION_END : 0) |
+                                 (p->is_heartbeat ? FEED_HEARTBEAT : 0),
                              (uint32_t)p->chunk,
                              p->position,
                              (uint32_t)size,

@@ -20,6 +20,7 @@ struct producer {
     uint32_t leader_epoch;
     uint64_t seed;
     bool     roll_next, failed;
+    bool     is_heartbeat;   /* the next batch is told as one */
     enum err error;
     uint8_t *batch;          /* being placed */
     size_t   batch_room;
