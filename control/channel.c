@@ -359,8 +359,8 @@ static void channel_renew_log(struct instance *in, struct channel *ch)
         return;
     }
     log_error("control",
-              "channel %s: records that consumers saw before the crash cannot be sent again by the source; the log goes "
-              "on with leader epoch %u and cluster id %s: offsets of before are not comparable",
+              "channel %s: records that consumers saw before the crash cannot be sent again by the source; the log "
+              "goes on with leader epoch %u and cluster id %s: offsets of before are not comparable",
               ch->spec.name, (unsigned)log_identity(ch->log)->leader_epoch, ch->life.cluster_id);
 }
 
