@@ -47,5 +47,7 @@ int cli_groups(struct cli *cli, int argc, char **argv);
 int cli_status(struct cli *cli, int argc, char **argv);
 int cli_counters(struct cli *cli, int argc, char **argv);
 int cli_log_dump(struct cli *cli, int argc, char **argv);
+int cli_log_check(struct cli *cli, int argc, char **argv);
+int cli_log_repair(struct cli *cli, int argc, char **argv);
 
 #endif

@@ -31,6 +31,14 @@ const struct cli_command cli_commands[] = {
     {"groups", "CHANNEL", "the consumer groups of a channel, their checkpoints and lag", cli_groups},
     {"log dump", "FILE [--batches]", "print a segment file's batches and records and check their checksums",
      cli_log_dump},
+    {"log check", "FOLDER",
+     "look through the logs of a stopped millraced's data folder, or one of them (DATA/CHANNEL): every checksum, "
+     "offset and index",
+     cli_log_check},
+    {"log repair", "FOLDER [--cut]",
+     "make damaged indexes and checkpoints anew; --cut: also cut a damaged log at the last whole transaction before "
+     "the damage; what is cut is kept in DATA/CHANNEL/cut-OFFSET",
+     cli_log_repair},
     {"status", "", "version, addresses and memory of millraced", cli_status},
     {"counters", "FILE", "print the counter file of a running or ended millraced", cli_counters},
     {NULL, NULL, NULL, NULL},

@@ -37,6 +37,7 @@ static enum err log_open(struct instance *in, struct channel *ch, struct err_msg
                        in->config.data_folder, ch->spec.name);
     }
     ch->life.has_log = true;
+    snprintf(ch->life.cluster_id, sizeof ch->life.cluster_id, "%s", identity.cluster_id); /* log repair draws one */
     return ERR_OK;
 }
 
