@@ -635,10 +635,16 @@ static enum err resume_take(struct capture *c, const struct log_resume *resume, 
     if (resume->gtid_set_bytes > 0 &&
         gtid_set_parse(&f->gtids, (const char *)resume->gtid_set, resume->gtid_set_bytes) != ERR_OK)
         return err_set(msg, ERR_CORRUPT, "the log of channel %s has a GTID set that cannot be read", c->channel);
-    /* A record that says "from this file's start, without these": the set is that before its own transaction. */
-    if (resume->gtid_set_bytes == 0 || f->resume.position != BINLOG_FIRST_POSITION || resume->next_offset == 0 ||
-        resume->gtid_set_offset != resume->next_offset - 1)
+    /* Written while going on by GTIDs (follower.h): "from this file's start, without these", the set being that before
+     * the record's own transaction. */
+    if (resume->position_bytes == 0 || f->resume.position != BINLOG_FIRST_POSITION ||
+        f->resume.format_description_s != 0)
         return ERR_OK;
+    if (resume->gtid_set_bytes == 0 || resume->gtid_set_offset + 1 != resume->next_offset)
+        return err_set(msg, ERR_CORRUPT,
+                       "the log of channel %s ends in the middle of a fail-over and has no GTID set there; delete the "
+                       "channel and create it anew",
+                       c->channel);
     if (gtid_set_parse(&f->gtids, f->resume.gtid, strlen(f->resume.gtid)) != ERR_OK)
         return err_set(msg, ERR_CORRUPT, "the log of channel %s ends with a GTID that cannot be read", c->channel);
     f->gtids_known = f->passes_known = true;

@@ -242,7 +242,8 @@ static enum err batch_finish(struct log_appender *a)
     uint64_t now_ns = clock_monotonic_ns(a->config.clock);
     *b = (struct feed_batch){.kind = FEED_BATCH,
                              .flags = (a->rolls ? FEED_ROLL : 0) | (ends_transaction ? FEED_TRANSACTION_END : 0) |
-                                      (a->has_heartbeat ? FEED_HEARTBEAT : 0),
+                                      (a->has_heartbeat ? FEED_HEARTBEAT : 0) |
+                                      (a->has_gtid_set ? FEED_GTID_SET : 0),
                              .chunk_index = chunk,
                              .chunk_position = position,
                              .batch_bytes = (uint32_t)size,
@@ -257,7 +258,7 @@ static enum err batch_finish(struct log_appender *a)
     a->sent_offset = base_offset + record_count;
     a->rolls = ends_transaction && a->segment_position >= a->config.segment_bytes;
     if (a->rolls) a->wants_gtid_set = true;
-    a->is_open = a->in_scratch = a->chunk_is_unused = a->has_heartbeat = false;
+    a->is_open = a->in_scratch = a->chunk_is_unused = a->has_heartbeat = a->has_gtid_set = false;
     a->batches++;
     return ERR_OK;
 }
@@ -378,6 +379,9 @@ enum err log_appender_commit(struct log_appender *a, size_t value_bytes, const s
     }
     record_batch_record_end(&a->writer, value_bytes, headers, header_count);
     if (a->writer.record_count == 1) a->batch_read_ns = a->transaction_read_ns;
+    for (uint32_t i = 0; i < header_count; i++) {
+        if (strcmp(headers[i].key, RECORD_HEADER_GTID_SET) == 0) a->has_gtid_set = true;
+    }
     a->next_offset++;
     a->wants_gtid_set = false;
     return ERR_OK;

@@ -59,6 +59,7 @@ struct log_appender {
     bool chunk_is_unused;           /* no batch has begun in it: it is the one to begin in, whatever the size */
     bool has_heartbeat;             /* in the open batch */
     bool wants_gtid_set;            /* the next record is the first of its segment */
+    bool has_gtid_set;              /* a record of the open batch carries one (it may have been taken back since) */
     struct record_batch_mark whole; /* the open batch up to its last transaction end */
     uint64_t batch_read_ns;         /* when the oldest event in the open batch was read */
     uint64_t transaction_read_ns;

@@ -181,6 +181,8 @@ static struct attempt *attempt_new(struct mysql_gate *gate, const struct source_
     mysql_options(a->mysql, MYSQL_OPT_WRITE_TIMEOUT, &timeout_s);
     mysql_options(a->mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet_max);
     tls_options(a->mysql, &c->tls);
+    unsigned protocol = c->host[0] == '/' ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
+    mysql_options(a->mysql, MYSQL_OPT_PROTOCOL, &protocol); /* else the library takes "localhost" for its own socket */
     return a;
 }
 

@@ -58,6 +58,12 @@ static enum err dump_failed(struct mysql_stream *m, struct err_msg *msg)
 {
     unsigned number = mysql_errno(m->dump);
     const char *text = mysql_error(m->dump);
+    /* MySQL says it as error 1236, MariaDB as 4052.  "is already connected" is another thing: our own former connection,
+     * that the server has not yet given up. */
+    if (strstr(text, "same server") != NULL && strstr(text, "has connected") != NULL)
+        return err_set(msg, ERR_SOURCE_CONFIG,
+                       "another replica of the source uses our server id %u; give the channel another one: %s",
+                       m->config->server_id, text);
     if (number == SERVER_NO_BINLOG)
         return err_set(msg, ERR_SOURCE_CONFIG, "the source writes no binlog: %s; set log_bin", text);
     if (number == SERVER_MASTER_FATAL) {
@@ -66,11 +72,6 @@ static enum err dump_failed(struct mysql_stream *m, struct err_msg *msg)
         if (strstr(text, "impossible position") != NULL || strstr(text, "position > file size") != NULL)
             return err_set(msg, ERR_SOURCE_HISTORY,
                            "the source's binlog is shorter than what was already read from it: %s", text);
-        if (strstr(text, "same server") != NULL || strstr(text, "same replica") != NULL ||
-            strstr(text, "same slave") != NULL)
-            return err_set(msg, ERR_SOURCE_CONFIG,
-                           "another replica of the source uses our server id %u; give the channel another one: %s",
-                           m->config->server_id, text);
         if (strstr(text, "max_allowed_packet") != NULL)
             return err_set(msg, ERR_SOURCE_CONFIG,
                            "an event is larger than the source's max_allowed_packet; raise it there: %s", text);

@@ -258,7 +258,7 @@ enum err source_find_time(struct source_stream *s, const struct source_facts *fa
     while (e == ERR_OK && high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
         e = head_of(s, files.name[middle], &head, msg);
-        if (e == ERR_OK && head.time_s <= time_s)
+        if (e == ERR_OK && head.time_s < time_s) /* the file before one of the same second may end in it */
             low = middle;
         else
             high = middle;

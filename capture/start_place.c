@@ -86,7 +86,7 @@ static enum err is_same_server(struct source_stream *s, const struct follower *f
         *same = r->server_uuid[0] == '\0' || strcmp(r->server_uuid, f->facts.server_uuid) == 0;
         return ERR_OK;
     }
-    if (!f->gtids_known || r->format_description_s == 0) return ERR_OK; /* what is wrong will show in the dump */
+    if (r->format_description_s == 0) return ERR_OK;
     struct source_place place = {.position = r->position};
     struct source_head head;
     struct err_msg why = {0};
@@ -151,6 +151,18 @@ static enum err check_executed(struct source_stream *s, const struct follower *f
     return e;
 }
 
+/* A server without a uuid that is not the one that was read: says so by the file. */
+static enum err no_such_file(struct source_stream *s, const struct follower *f, struct err_msg *msg)
+{
+    struct source_place place = {.position = f->resume.position};
+    memcpy(place.file, f->resume.file, sizeof place.file);
+    TRY(source_place_check(s, &place, msg));
+    return err_set(msg, ERR_SOURCE_HISTORY,
+                   "%s on the source was begun at another time than the one that capture read: the source's binlog was "
+                   "reset, or it is another server; delete the channel and create it anew",
+                   place.file);
+}
+
 static enum err resume_anywhere(struct source_stream *s, struct follower *f, struct err_msg *msg)
 {
     bool is_same;
@@ -158,6 +170,7 @@ static enum err resume_anywhere(struct source_stream *s, struct follower *f, str
     TRY(check_executed(s, f, is_same, msg));
     if (is_same && !f->passes_known) return resume_same(s, f, msg);
     if (f->facts.has_gtids && f->gtids_known) return resume_by_gtids(s, f, is_same, msg);
+    if (f->resume.server_uuid[0] == '\0') return no_such_file(s, f, msg);
     const char *why = f->facts.has_gtids ? "and which transactions the channel has is not known before the former "
                                            "server was reached once more"
                                          : "whose binlog has other positions, and it has no GTIDs to go by";

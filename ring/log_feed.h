@@ -34,6 +34,7 @@ enum feed_flags {
     FEED_ROLL            = 1, /* this batch begins a new segment */
     FEED_TRANSACTION_END = 2, /* its last record ends a transaction (or is a DDL or HEARTBEAT) */
     FEED_HEARTBEAT       = 4, /* it holds a HEARTBEAT, which no source can send again: not visible before durable */
+    FEED_GTID_SET        = 8, /* one of its records carries a GTID set (RECORD_HEADER_GTID_SET) */
 };
 
 struct feed_batch {

@@ -122,14 +122,14 @@ static void place_batch(struct log *l, uint32_t chunk, uint32_t chunk_position, 
     }
 }
 
-/* The first batch behind an attach or a roll may carry the whole GTID set in its first record. */
-static void note_gtid_set(struct log *l, uint32_t chunk, uint32_t chunk_position, uint32_t batch_bytes)
+/* The first batch behind an attach or a roll may carry the whole GTID set in its first record; others say so. */
+static void note_gtid_set(struct log *l, uint32_t chunk, uint32_t chunk_position, uint32_t batch_bytes, bool says_so)
 {
     struct writer *w = &l->writer;
     const struct chunk_pool *pool = &l->storage->keeper.pool;
     struct record_batch_view view;
     struct record_header h;
-    bool is_found = chunk_position + batch_bytes > pool->chunk_bytes; /* too large to look into: recovery will */
+    bool is_found = says_so || chunk_position + batch_bytes > pool->chunk_bytes; /* too large to look into: recovery will */
     if (!is_found && record_batch_view(chunk_at(pool, chunk) + chunk_position, batch_bytes, &view) == ERR_OK)
         is_found = batch_first_header(&view, RECORD_HEADER_GTID_SET, &h);
     if (is_found) {
@@ -143,8 +143,9 @@ static void accept_batch(struct log *l, const struct feed_batch *b, uint64_t now
 {
     struct writer *w = &l->writer;
     INVARIANT(b->base_offset == w->next_offset && b->record_count > 0);
-    if (w->look_for_gtid || (b->flags & FEED_ROLL) != 0)
-        note_gtid_set(l, b->chunk_index, b->chunk_position, b->batch_bytes);
+    bool says_so = (b->flags & FEED_GTID_SET) != 0;
+    if (w->look_for_gtid || says_so || (b->flags & FEED_ROLL) != 0)
+        note_gtid_set(l, b->chunk_index, b->chunk_position, b->batch_bytes, says_so);
     place_batch(l, b->chunk_index, b->chunk_position, b->batch_bytes, b->base_offset);
     struct index_set *set = &l->index[l->index_active];
     bool is_end = (b->flags & FEED_TRANSACTION_END) != 0;

@@ -193,7 +193,7 @@ static void record_keep(struct fake_storage *s, const struct record_view *r, con
 }
 
 /* Every record of the batch; returns how many of them end a transaction. */
-static uint32_t batch_records(struct fake_storage *s, const struct record_batch_view *v, bool begins_segment,
+static uint32_t batch_records(struct fake_storage *s, const struct record_batch_view *v, bool begins_segment, bool says_set,
                               bool *last_ends)
 {
     struct cursor at = cursor_of(v->records, v->records_bytes);
@@ -205,7 +205,8 @@ static uint32_t batch_records(struct fake_storage *s, const struct record_batch_
         ck_assert_msg(r.offset == v->base_offset + count, "offsets have a gap");
         *last_ends = record_header_find(&r, RECORD_HEADER_POSITION, &position);
         bool has_set = record_header_find(&r, RECORD_HEADER_GTID_SET, &set);
-        ck_assert_msg(!has_set || (begins_segment && count == 0), "a GTID set is on record %llu",
+        ck_assert_msg(!has_set || says_set, "a GTID set is on record %llu and not told", (unsigned long long)r.offset);
+        ck_assert_msg(!has_set || *last_ends || (begins_segment && count == 0), "a GTID set is on record %llu",
                       (unsigned long long)r.offset);
         s->gtid_sets += has_set;
         ends += *last_ends;
@@ -235,7 +236,7 @@ static void on_batch(struct fake_storage *s, const struct feed_batch *b)
                   (unsigned long long)v.base_offset, (unsigned long long)s->resume.next_offset);
     ck_assert_msg(b->max_timestamp_ms == v.max_timestamp_ms, "max timestamp differs");
     bool last_ends = false;
-    uint32_t ends = batch_records(s, &v, before == 0, &last_ends);
+    uint32_t ends = batch_records(s, &v, before == 0, (b->flags & FEED_GTID_SET) != 0, &last_ends);
     bool says_end = (b->flags & FEED_TRANSACTION_END) != 0;
     ck_assert_msg(says_end == last_ends, "FEED_TRANSACTION_END is %d, but the last record says %d", says_end,
                   last_ends);
