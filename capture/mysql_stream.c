@@ -58,8 +58,8 @@ static enum err dump_failed(struct mysql_stream *m, struct err_msg *msg)
 {
     unsigned number = mysql_errno(m->dump);
     const char *text = mysql_error(m->dump);
-    /* MySQL says it as error 1236, MariaDB as 4052.  "is already connected" is another thing: our own former connection,
-     * that the server has not yet given up. */
+    /* MySQL says it as error 1236, MariaDB as 4052.  "is already connected" is another thing: our own former
+     * connection, that the server has not yet given up. */
     if (strstr(text, "same server") != NULL && strstr(text, "has connected") != NULL)
         return err_set(msg, ERR_SOURCE_CONFIG,
                        "another replica of the source uses our server id %u; give the channel another one: %s",

@@ -123,13 +123,15 @@ static void place_batch(struct log *l, uint32_t chunk, uint32_t chunk_position, 
 }
 
 /* The first batch behind an attach or a roll may carry the whole GTID set in its first record; others say so. */
-static void note_gtid_set(struct log *l, uint32_t chunk, uint32_t chunk_position, uint32_t batch_bytes, bool says_so)
+static void note_gtid_set(struct log *l, uint32_t chunk, uint32_t chunk_position, uint32_t batch_bytes,
+                          bool says_so)
 {
     struct writer *w = &l->writer;
     const struct chunk_pool *pool = &l->storage->keeper.pool;
     struct record_batch_view view;
     struct record_header h;
-    bool is_found = says_so || chunk_position + batch_bytes > pool->chunk_bytes; /* too large to look into: recovery will */
+    bool is_too_large = chunk_position + batch_bytes > pool->chunk_bytes; /* to look into: recovery will */
+    bool is_found = says_so || is_too_large;
     if (!is_found && record_batch_view(chunk_at(pool, chunk) + chunk_position, batch_bytes, &view) == ERR_OK)
         is_found = batch_first_header(&view, RECORD_HEADER_GTID_SET, &h);
     if (is_found) {

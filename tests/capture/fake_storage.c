@@ -193,8 +193,8 @@ static void record_keep(struct fake_storage *s, const struct record_view *r, con
 }
 
 /* Every record of the batch; returns how many of them end a transaction. */
-static uint32_t batch_records(struct fake_storage *s, const struct record_batch_view *v, bool begins_segment, bool says_set,
-                              bool *last_ends)
+static uint32_t batch_records(struct fake_storage *s, const struct record_batch_view *v, bool begins_segment,
+                              bool says_set, bool *last_ends)
 {
     struct cursor at = cursor_of(v->records, v->records_bytes);
     uint32_t count = 0, ends = 0;
