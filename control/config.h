@@ -38,7 +38,7 @@ enum {
     NUMBER(rest_port, 0, 65535, 8083, "where the REST API listens; 0: any free port, named in the log")                \
     TEXT(log_level, "info", "debug info warn error", "lines below this level are not written")                         \
     NUMBER(channels_max, 1, 255, 4, "channels that may exist at once; each may need its share of every pool")          \
-    NUMBER(memory_max_bytes, CONFIG_MIB(64), CONFIG_GIB(4096), CONFIG_GIB(1),                                          \
+    NUMBER(memory_max_bytes, CONFIG_MIB(64), CONFIG_GIB(4096), CONFIG_GIB(3),                                          \
            "the sum of all pools may not be larger; the start is refused with the table of pools")                     \
     NUMBER(chunk_bytes, CONFIG_KIB(64), CONFIG_MIB(64), CONFIG_MIB(1),                                                 \
            "size of a chunk, the unit in which memory goes to captures and to the hot tail; a multiple of 4096")       \

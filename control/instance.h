@@ -19,7 +19,7 @@
 
 struct channel;
 
-enum { MEMORY_ROWS_MAX = 8 };
+enum { MEMORY_ROWS_MAX = 12 };
 struct memory_row {
     const char *pool;   /* what it is */
     const char *change; /* the configuration keys that size it */

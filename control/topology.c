@@ -90,9 +90,16 @@ void topology_memory(const struct config *c, struct memory_table *out)
     struct capture_config capture;
     channel_capture_config(c, &spec, &capture);
     *out = (struct memory_table){.row_count = 0};
-    memory_row_add(out, "storage: chunks, indexes, readers' caches",
-                   "chunk_count, chunk_bytes, reader_cache_bytes, uring_depth", storage_memory_bytes(&storage));
-    memory_row_add(out, "serving: connections, groups",
+    struct storage_memory logs;
+    storage_memory(&storage, &logs);
+    memory_row_add(out, "storage: chunks", "chunk_count, chunk_bytes", logs.chunks_bytes);
+    memory_row_add(out, "storage: readers' caches", "reader_cache_bytes, record_bytes_max, serve_thread_count",
+                   logs.readers_bytes);
+    memory_row_add(out, "storage: rings and indexes of the logs",
+                   "channels_max, segment_bytes, tail_chunks_per_log",
+                   (uint64_t)(c->channels_max + 1) * logs.log_bytes);
+    memory_row_add(out, "storage: rings to its helper and readers", "uring_depth", logs.rings_bytes);
+    memory_row_add(out, "serving: connections and groups",
                    "connections_max, request_bytes_max, groups_max, serve_thread_count",
                    dataplane_memory_bytes(&dataplane));
     memory_row_add(out, "captures: one for each channel that may exist",
@@ -143,6 +150,11 @@ static enum err start_storage(struct instance *in, struct err_msg *msg)
     snprintf(in->counters_path, sizeof in->counters_path, "%s/counters", in->config.data_folder);
     snprintf(fresh, sizeof fresh, "%s/.counters.%ld", in->config.data_folder, (long)getpid());
     TRY(counters_open(&in->counters, fresh, COUNTER_SLOTS, msg));
+    for (uint32_t i = 0; i < in->memory.row_count; i++) {
+        char label[COUNTERS_LABEL_BYTES];
+        snprintf(label, sizeof label, "pool=%.80s", in->memory.row[i].pool);
+        counter_set(counters_add(in->counters, COUNTER_GAUGE, "memory_pool_bytes", label), in->memory.row[i].bytes);
+    }
     struct storage_config config = storage_config_of(&in->config);
     enum err e = storage_start(&in->storage, &config, in->clock, in->counters, msg);
     if (e != ERR_OK) {

@@ -284,6 +284,7 @@ void storage_command(struct storage *s, enum command_kind kind, struct log *l); 
 
 /* ---- logs.c ---- */
 void log_free(struct log *l);
+uint64_t log_memory_bytes(const struct storage_config *c);
 /* Readers pass when they hold nothing that they found before the mark.  Any thread. */
 uint64_t readers_mark(struct storage *s);
 bool     readers_passed(const struct storage *s, uint64_t mark);

@@ -84,6 +84,25 @@ void log_free(struct log *l)
     free(l);
 }
 
+static uint32_t index_capacity(const struct storage_config *c)
+{
+    uint32_t interval = c->index_interval_bytes < 64 ? 64 : c->index_interval_bytes;
+    uint64_t capacity = 2 * c->segment_bytes / interval + 64;
+    return capacity < INT32_MAX ? (uint32_t)capacity : INT32_MAX;
+}
+
+static uint32_t tail_entries(const struct storage_config *c)
+{
+    return c->tail_chunks_per_log + c->leases_per_log + c->record_bytes_max / c->chunk_bytes + 8;
+}
+
+uint64_t log_memory_bytes(const struct storage_config *c)
+{
+    return sizeof(struct log) + 2 * index_set_bytes(index_capacity(c)) +
+           2ull * tail_entries(c) * sizeof(struct tail_entry) + /* rounded up to a power of two */
+           SEGMENTS_MAX * sizeof(struct segment_entry) + FEED_TO_STORAGE_BYTES + FEED_TO_PRODUCER_BYTES;
+}
+
 static enum err log_new(struct storage *s, struct log **out, const struct log_identity *identity, struct err_msg *msg)
 {
     const struct storage_config *c = &s->config;
@@ -97,13 +116,10 @@ static enum err log_new(struct storage *s, struct log **out, const struct log_id
     l->writer.file = l->writer.prepared_file = -1;
     l->writer.current = CHUNK_NONE;
     snprintf(l->folder, sizeof l->folder, "%s/%s/0", s->data_folder, identity->name);
-    uint32_t interval = c->index_interval_bytes < 64 ? 64 : c->index_interval_bytes;
-    uint64_t capacity = 2 * c->segment_bytes / interval + 64;
-    uint32_t tail_entries = c->tail_chunks_per_log + c->leases_per_log + c->record_bytes_max / c->chunk_bytes + 8;
-    enum err e = tail_init(&l->tail, tail_entries);
+    enum err e = tail_init(&l->tail, tail_entries(c));
     if (e == ERR_OK) e = segment_table_init(&l->segments);
     for (int i = 0; e == ERR_OK && i < 2; i++)
-        e = index_set_init(&l->index[i], capacity < INT32_MAX ? (uint32_t)capacity : INT32_MAX);
+        e = index_set_init(&l->index[i], index_capacity(c));
     if (e == ERR_OK) e = ring_spsc_init(&l->writer.feed.to_storage, FEED_TO_STORAGE_BYTES);
     if (e == ERR_OK) e = ring_spsc_init(&l->writer.feed.to_producer, FEED_TO_PRODUCER_BYTES);
     if (e != ERR_OK) {

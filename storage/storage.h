@@ -55,8 +55,12 @@ unsigned storage_step(struct storage *s);
 void storage_abandon_simulated(struct storage *s);
 
 const struct chunk_pool *storage_chunk_pool(const struct storage *s);
-/* Bytes reserved at start (pool, caches, indexes), for the table of memory. */
-uint64_t storage_memory_bytes(const struct storage_config *config);
+/* What the settings make storage reserve, for the table of memory. */
+struct storage_memory {
+    uint64_t chunks_bytes, readers_bytes, rings_bytes; /* at start */
+    uint64_t log_bytes; /* for each open log: its rings, indexes, tail and table of segments */
+};
+void storage_memory(const struct storage_config *config, struct storage_memory *out);
 
 /* Opens (or creates, when `create`) the log `name`: recovers it, cuts what is torn and any unfinished transaction, and
  * prepares the feed.  `identity` is used on creation and filled from disk otherwise.

@@ -95,7 +95,10 @@ def rest_refusals(harness):
     status = instance.ask("GET", "/v1/status")
     check(status["kafka_port"] == instance.kafka_port and status["memory_bytes"] == sum(
         row["bytes"] for row in status["memory"]) <= status["memory_max_bytes"], f"{status}")
-    check("millrace_build_info" in instance.ask("GET", "/metrics"), "no metrics")
+    metrics = instance.ask("GET", "/metrics")
+    check("millrace_build_info" in metrics, "no metrics")
+    for row in status["memory"]:  # every pool is shown, as large as it was reserved
+        check(f'millrace_memory_pool_bytes{{pool="{row["pool"]}"}} {row["bytes"]}\n' in metrics, f"{row}: {metrics}")
 
 
 def channel_life(harness):
@@ -220,6 +223,29 @@ def refused_starts(harness):
         other.start(wait=False)
         got = other.process.wait(20)
         check(got == code and words in other.log_text(), f"{settings}: exit code {got}, log: {other.log_text()}")
+    # What each log needs counts for every channel that may exist, before there is one.
+    logs = "rings and indexes of the logs"
+    row = next(row for row in instance.ask("GET", "/v1/status")["memory"] if logs in row["pool"])
+    channels = instance.settings.get("channels_max", 4)
+    other = harness.millraced(channels_max=channels + 1, segment_bytes=1 << 30, memory_max_bytes=1 << 40)
+    other.start()
+    larger = next(row for row in other.ask("GET", "/v1/status")["memory"] if logs in row["pool"])
+    check(larger["bytes"] > 6 * row["bytes"], f"{row}, {larger}")
+    total = other.ask("GET", "/v1/status")["memory_bytes"]
+    other.stop()
+    for limit, code in ((total - 1, 4), (total, None)):
+        last = harness.millraced(channels_max=channels + 1, segment_bytes=1 << 30, memory_max_bytes=limit)
+        last.start(wait=code is None)
+        if code is None:
+            continue
+        check(last.process.wait(20) == code and logs in last.log_text() and str(larger["bytes"]) in last.log_text(),
+              f"the table is not in: {last.log_text()}")
+    last.stop()
+    plain = harness.millraced()  # the defaults fit each other
+    plain.settings = {name: plain.settings[name] for name in ("data_folder", "listen_port", "rest_port")}
+    plain.write_config()
+    plain.start()
+    plain.stop()
     done = subprocess.run([MILLRACED, "--config", "/nonexistent.yaml"], capture_output=True, text=True)
     check(done.returncode == 3 and "/nonexistent.yaml" in done.stderr, f"{done}")
     check(subprocess.run([MILLRACED], capture_output=True).returncode == 2, "no usage")
