@@ -79,6 +79,19 @@ static inline void sink_uvarint(struct sink *s, uint64_t value)
     if (room != NULL) uvarint_put(room, value);
 }
 
+/* A character in UTF-8. */
+static inline void sink_utf8(struct sink *s, uint32_t c)
+{
+    if (c < 0x80)
+        sink_be(s, c, 1);
+    else if (c < 0x800)
+        sink_be(s, 0xc080 | (c >> 6) << 8 | (c & 63), 2);
+    else if (c < 0x10000)
+        sink_be(s, 0xe08080 | (c >> 12) << 16 | (c >> 6 & 63) << 8 | (c & 63), 3);
+    else
+        sink_be(s, 0xf0808080 | (c >> 18) << 24 | (c >> 12 & 63) << 16 | (c >> 6 & 63) << 8 | (c & 63), 4);
+}
+
 static inline void sink_zigzag(struct sink *s, int64_t value) { sink_uvarint(s, zigzag_of(value)); }
 
 #endif

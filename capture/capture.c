@@ -679,6 +679,7 @@ enum err capture_open_simulated(struct capture **out, const struct capture_confi
                                            .exclude = (const char *const *)c->exclude,
                                            .ddl_instance = config->ddl_instance,
                                            .partial_images_none = config->partial_images_none,
+                                           .text_utf8mb4 = config->text_utf8mb4,
                                            .format = record_format_find(config->format),
                                            .clock = clock,
                                            .statements_are_errors = !config->statements_warn,

@@ -39,6 +39,8 @@ struct capture_config { /* all strings are copied */
                                       * in a session) are a warning and lost; else an error */
     bool        partial_images_none; /* row images that lack columns (binlog_row_image is not FULL) are delivered with
                                       * those marked as missing, where they cannot be told; else an error */
+    bool        text_utf8mb4;        /* CHAR, VARCHAR and TEXT are delivered in utf8mb4; else as stored, with the name
+                                      * of their character set */
     const char *format;              /* "dts-avro" */
     enum capture_start start;
     const char *start_gtid_set, *start_file;

@@ -55,6 +55,7 @@ enum err follower_source(struct follower *f, const struct source_facts *facts, c
     if (f->filter == NULL) TRY(filter_open(&f->filter, f->config.include, f->config.exclude, facts->ignore_case, msg));
     if (f->schema == NULL && schema_open(&f->schema, query, f->config.format, facts->ignore_case) != ERR_OK)
         return err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", f->config.channel);
+    if (f->config.text_utf8mb4) schema_deliver_utf8mb4(f->schema);
     if (f->cache == NULL && table_cache_open(&f->cache, f->schema, f->filter) != ERR_OK)
         return err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", f->config.channel);
     f->facts = *facts;
@@ -632,8 +633,9 @@ static enum err on_rows(struct follower *f, const struct binlog_header *h, struc
     uint64_t read_ms = clock_realtime_ms(f->config.clock);
     while (row_reader_more(&reader)) {
         TRY(row_reader_next(&reader, f->before, f->after, msg));
+        if (reader.is_history) continue;
         if (reader.is_partial) TRY(complete_images(f, &reader, msg));
-        TRY(follower_emit_row(f, h, f->at.position, table, rows.operation, read_ms, reader.row,
+        TRY(follower_emit_row(f, h, f->at.position, table, reader.operation, read_ms, reader.row,
                               (size_t)(reader.at - reader.row), msg));
     }
     return ERR_OK;

@@ -34,7 +34,7 @@
 struct follower_config { /* borrowed */
     const char *channel;
     const char *const *include, *const *exclude;
-    bool ddl_instance, partial_images_none; /* as in struct capture_config */
+    bool ddl_instance, partial_images_none, text_utf8mb4; /* as in struct capture_config */
     bool statements_are_errors; /* row changes logged as a statement: an error, else a warning */
     const struct record_format *format;
     const struct clock *clock;

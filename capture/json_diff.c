@@ -157,19 +157,6 @@ static uint8_t peek(const struct json_path *p)
     return cursor_left(&p->left) == 0 ? 0 : *p->left.at;
 }
 
-static void put_utf8(struct sink *out, uint32_t c)
-{
-    if (c < 0x80) {
-        sink_be(out, c, 1);
-    } else if (c < 0x800) {
-        sink_be(out, 0xc080 | (c >> 6) << 8 | (c & 63), 2);
-    } else if (c < 0x10000) {
-        sink_be(out, 0xe08080 | (c >> 12) << 16 | (c >> 6 & 63) << 8 | (c & 63), 3);
-    } else {
-        sink_be(out, 0xf0808080 | (c >> 18) << 24 | (c >> 12 & 63) << 16 | (c >> 6 & 63) << 8 | (c & 63), 4);
-    }
-}
-
 static uint32_t take_hex4(struct cursor *in)
 {
     uint32_t value = 0;
@@ -196,7 +183,7 @@ static void take_escape(struct cursor *in, struct sink *out)
             cursor_take(in, 2);
             code = 0x10000 + ((code & 0x3ff) << 10) + (take_hex4(in) & 0x3ff);
         }
-        put_utf8(out, code);
+        sink_utf8(out, code);
     } else {
         in->failed = true;
     }

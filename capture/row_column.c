@@ -42,6 +42,7 @@ enum row_op {
     OP_BINARY,          /* the same; stored without trailing zero bytes, which belong to the value */
     OP_JSON,
     OP_COMPRESSED, /* MariaDB's COMPRESSED columns */
+    OP_TEXT,       /* as OP_BYTES, converted to utf8mb4 */
     OP_ENUM,
     OP_SET,
     OP_INET4,
@@ -106,6 +107,12 @@ static enum err prepare_decimal(struct row_column *out, uint16_t metadata)
     return ERR_OK;
 }
 
+/* Text that is to be converted, where bytes are stored. */
+static void set_text_op(struct row_column *out)
+{
+    if (out->op == OP_BYTES && out->schema != NULL && out->schema->text != NULL) out->op = OP_TEXT;
+}
+
 static enum err prepare_string(struct row_column *out, uint16_t metadata, const struct change_column *column)
 {
     static const uint8_t special_op[] = {
@@ -116,6 +123,7 @@ static enum err prepare_string(struct row_column *out, uint16_t metadata, const 
     set_op(out, OP_BYTES, metadata > 255 ? 2 : 1);
     if (column != NULL && column->type == CHANGE_BINARY) out->op = OP_BINARY;
     if (special < sizeof special_op && special_op[special] != 0) out->op = special_op[special];
+    set_text_op(out);
     return ERR_OK;
 }
 
@@ -161,6 +169,7 @@ enum err row_column_prepare(struct row_column *out, uint8_t type, uint16_t metad
     case COLUMN_JSON:
         if (metadata < 1 || metadata > 4) return ERR_UNSUPPORTED;
         set_op(out, type == COLUMN_JSON ? OP_JSON : OP_BYTES, metadata);
+        set_text_op(out);
         out->length = UINT32_MAX;
         return ERR_OK;
     case COLUMN_VARCHAR_COMPRESSED:
@@ -292,6 +301,16 @@ static enum err decode_padded(const uint8_t *bytes, size_t size, size_t full_siz
     return ERR_OK;
 }
 
+/* Text in the column's character set, to utf8mb4. */
+static enum err convert(const struct row_column *c, struct row_scan *s, const uint8_t **bytes, size_t *size)
+{
+    uint8_t *start = s->text.at;
+    TRY(text_to_utf8(s->converter, c->schema->text, *bytes, *size, &s->text));
+    *bytes = start;
+    *size = (size_t)(s->text.at - start);
+    return ERR_OK;
+}
+
 /* Values with their length in front. */
 static enum err decode_counted(const struct row_column *c, struct row_scan *s, struct change_value *v)
 {
@@ -303,7 +322,14 @@ static enum err decode_counted(const struct row_column *c, struct row_scan *s, s
     s->at = bytes + size;
     switch (c->op) {
     case OP_JSON: return decode_json(bytes, size, c, s, v);
-    case OP_COMPRESSED: TRY(inflater_column(s->inflater, &s->text, bytes, size, c->length, &bytes, &full)); break;
+    case OP_COMPRESSED:
+        TRY(inflater_column(s->inflater, &s->text, bytes, size, c->length, &bytes, &full));
+        if (c->schema != NULL && c->schema->text != NULL) TRY(convert(c, s, &bytes, &full));
+        break;
+    case OP_TEXT:
+        full = size;
+        TRY(convert(c, s, &bytes, &full));
+        break;
     case OP_BINARY:
         full = c->length;
         TRY(decode_padded(bytes, size, full, s, &bytes));
@@ -387,11 +413,20 @@ static inline enum err decode_value(const struct row_column *c, struct row_scan 
     case OP_BINARY:
     case OP_JSON:
     case OP_COMPRESSED:
+    case OP_TEXT:
     case OP_INET4:
     case OP_INET6:
     case OP_UUID: break;
     }
     return ERR_CORRUPT;
+}
+
+/* The end of a row's period: of a row of today it is the greatest there is, the second and microsecond at which 31 bits
+ * end (from MariaDB 11.5 on: 32 bits).  An image without it says nothing new. */
+static bool ends_never(const struct change_value *end, bool otherwise)
+{
+    if (end->kind != CHANGE_VALUE_TIMESTAMP) return otherwise;
+    return (end->ts.seconds == INT32_MAX || end->ts.seconds == UINT32_MAX) && end->ts.microsecond == 999999;
 }
 
 enum err row_image_decode(struct row_scan *scan, const struct row_decoder *d, const uint8_t *present,
@@ -401,12 +436,13 @@ enum err row_image_decode(struct row_scan *scan, const struct row_decoder *d, co
     const uint8_t *nulls = s.at;
     bool is_full = present_count == d->event_columns;
     unsigned bit = 0; /* among the columns that are present */
+    struct change_value hidden = {.kind = CHANGE_VALUE_ABSENT};
 
     *bad_column = 0;
     if ((size_t)(s.end - s.at) < (present_count + 7u) / 8) return ERR_CORRUPT;
     s.at += (present_count + 7u) / 8;
     for (uint16_t i = 0; i < d->event_columns; i++) {
-        struct change_value hidden, *v = i < d->value_count ? &value[i] : &hidden;
+        struct change_value *v = i < d->value_count ? &value[i] : &hidden;
         if (!is_full && (present[i / 8] >> (i % 8) & 1) == 0) {
             v->kind = CHANGE_VALUE_ABSENT;
             continue;
@@ -423,6 +459,7 @@ enum err row_image_decode(struct row_scan *scan, const struct row_decoder *d, co
             return e;
         }
     }
+    if (d->has_period) s.is_current[s.is_after] = ends_never(&hidden, s.is_current[0]);
     *scan = s;
     return ERR_OK;
 }
@@ -433,7 +470,6 @@ enum err row_json_options(struct row_scan *scan, const struct row_decoder *d)
     struct cursor in = {scan->at, scan->end, false};
     uint64_t options = cursor_lenenc(&in);
 
-    scan->is_after = true;
     if (options > PARTIAL_JSON) return ERR_CORRUPT;
     if ((options & PARTIAL_JSON) != 0) scan->diffs = cursor_take(&in, (d->json_count + 7u) / 8);
     scan->at = in.at;

@@ -13,10 +13,12 @@
 struct row_scan { /* where a row image is being read, and where text for it goes */
     const uint8_t *at, *end;
     struct sink text;
-    struct inflater *inflater; /* there when the table has compressed columns */
+    struct inflater *inflater;        /* there when the table has compressed columns */
+    struct text_converter *converter; /* the same for columns that are converted */
     struct row_json *json; /* PARTIAL_UPDATE_ROWS: of the JSON columns in the before image; else NULL */
     const uint8_t *diffs;  /* there, in an after image: bit per JSON column that is told as changes; NULL: none is */
     bool is_after;
+    bool is_current[2]; /* has_period: the image before, after is of a row of today */
 };
 
 struct row_json { /* a JSON column's document in the before image; NULL: not there, or SQL NULL */

@@ -62,6 +62,9 @@ enum err rows_event_decode(struct rows_event *out, uint8_t type, const uint8_t *
     return ERR_OK;
 }
 
+/* MariaDB's hidden row_start and row_end; under mysql56_temporal_format=OFF the binlog does not tell their fraction. */
+static const struct change_column period_column = {.type = CHANGE_TIMESTAMP, .scale = 6};
+
 enum err row_decoder_prepare(struct row_decoder *d, const struct table_map *map, const struct schema_table *definition,
                              struct err_msg *msg)
 {
@@ -74,14 +77,18 @@ enum err row_decoder_prepare(struct row_decoder *d, const struct table_map *map,
     d->event_columns = map->column_count;
     d->value_count = (uint16_t)(map->column_count - hidden);
     d->definition = definition;
+    d->has_period = schema_hides_period(definition, hidden);
     for (uint16_t i = 0; i < d->event_columns; i++) {
         bool is_hidden = i >= d->value_count;
         enum err e = row_column_prepare(&d->column[i], map->type[i], map->metadata[i],
-                                        is_hidden ? NULL : &definition->table.column[i],
+                                        !is_hidden      ? &definition->table.column[i]
+                                        : d->has_period ? &period_column
+                                                        : NULL,
                                         is_hidden ? NULL : &definition->column[i]);
         d->column[i].json_keeps_point = definition->json_keeps_point;
         d->has_compressed |=
             map->type[i] == COLUMN_VARCHAR_COMPRESSED || map->type[i] == COLUMN_BLOB_COMPRESSED;
+        d->has_text |= !is_hidden && definition->column[i].text != NULL;
         if (map->type[i] == COLUMN_JSON) d->column[i].json_index = d->json_count++;
         if (e == ERR_OK) continue;
         row_decoder_release(d);
@@ -114,6 +121,7 @@ enum err row_arena_init(struct row_arena *a, size_t size, size_t size_max)
 void row_arena_fini(struct row_arena *a)
 {
     inflater_close(a->inflater);
+    text_converter_close(a->converter);
     free(a->bytes);
     *a = (struct row_arena){0};
 }
@@ -159,7 +167,12 @@ enum err row_reader_init(struct row_reader *r, const struct rows_event *event, c
                        decoder->definition->table.database, decoder->definition->table.table, event->column_count,
                        decoder->event_columns);
     *r = (struct row_reader){
-        .event = event, .decoder = decoder, .arena = arena, .at = event->rows, .end = event->rows + event->rows_bytes};
+        .event = event,
+        .decoder = decoder,
+        .arena = arena,
+        .at = event->rows,
+        .end = event->rows + event->rows_bytes,
+        .operation = (uint8_t)event->operation};
     r->present_before_count = count_present(event->present_before, event->column_count);
     r->present_after_count = count_present(event->present_after, event->column_count);
     r->is_partial = (event->present_before != NULL && r->present_before_count != event->column_count) ||
@@ -167,7 +180,18 @@ enum err row_reader_init(struct row_reader *r, const struct rows_event *event, c
     if ((event->is_compressed || decoder->has_compressed) && arena->inflater == NULL &&
         inflater_open(&arena->inflater, arena->size_max) != ERR_OK)
         return err_set(msg, ERR_NO_MEMORY, "no memory to unpack rows");
+    if (decoder->has_text && arena->converter == NULL && text_converter_open(&arena->converter) != ERR_OK)
+        return err_set(msg, ERR_NO_MEMORY, "no memory to convert text");
     return event->is_compressed ? begin_packed(r, msg) : ERR_OK;
+}
+
+/* What a change of a table with its history in it is to the table of today. */
+static void tell_today(struct row_reader *r, bool before, bool after)
+{
+    enum change_operation operation = r->event->operation;
+    r->is_history = operation == CHANGE_INSERT ? !after : operation == CHANGE_DELETE ? !before : !before && !after;
+    if (operation == CHANGE_UPDATE && before != after) operation = before ? CHANGE_DELETE : CHANGE_INSERT;
+    r->operation = (uint8_t)operation;
 }
 
 /* Both images of one row; r->at moves only when both are read. */
@@ -177,7 +201,9 @@ static enum err decode_row(struct row_reader *r, struct change_value *before, st
     struct row_scan scan = {.at = r->at,
                             .end = r->end,
                             .text = sink_of(r->arena->bytes, r->arena->size),
-                            .inflater = r->arena->inflater};
+                            .inflater = r->arena->inflater,
+                            .converter = r->arena->converter,
+                            .is_current = {true, true}};
     const struct rows_event *e = r->event;
 
     if (e->is_partial_json) {
@@ -186,10 +212,12 @@ static enum err decode_row(struct row_reader *r, struct change_value *before, st
     }
     if (e->present_before != NULL)
         TRY(row_image_decode(&scan, r->decoder, e->present_before, r->present_before_count, before, bad_column));
+    scan.is_after = true;
     if (e->is_partial_json) TRY(row_json_options(&scan, r->decoder));
     if (e->present_after != NULL)
         TRY(row_image_decode(&scan, r->decoder, e->present_after, r->present_after_count, after, bad_column));
     if (scan.at == r->at) return ERR_CORRUPT; /* a row without bytes would never end */
+    if (r->decoder->has_period) tell_today(r, scan.is_current[0], scan.is_current[1]);
     r->row = r->at;
     r->at = scan.at;
     r->rows++;
@@ -227,6 +255,11 @@ enum err row_reader_next(struct row_reader *r, struct change_value *before, stru
         return err_set(msg, e,
                        "table %s.%s: row %llu of a rows event of %zu bytes does not hold a valid value for column `%s`",
                        t->database, t->table, (unsigned long long)r->rows + 1, r->event->rows_bytes, name);
+    if (e == ERR_UNSUPPORTED)
+        return err_set(msg, e,
+                       "table %s.%s: the C library here cannot convert the text of column `%s`: install its gconv "
+                       "modules, or let text be delivered as stored",
+                       t->database, t->table, name);
     if (e == ERR_SOURCE_CONFIG)
         return err_set(msg, e,
                        "table %s.%s: JSON column `%s` was updated in part and the row's image before lacks the whole: "

@@ -67,6 +67,8 @@ struct row_decoder {
     uint16_t event_columns;
     uint16_t value_count; /* columns of the definition: event_columns less the hidden ones */
     bool has_compressed; /* columns */
+    bool has_text;       /* columns that are converted to utf8mb4 */
+    bool has_period;     /* the last two columns are hidden: from when to when the row is part of the table */
     uint16_t json_count;
     struct row_json *json; /* json_count: scratch of one row's decoding */
     const struct schema_table *definition;
@@ -78,12 +80,14 @@ NODISCARD enum err row_decoder_prepare(struct row_decoder *d, const struct table
                                        const struct schema_table *definition, struct err_msg *msg);
 void row_decoder_release(struct row_decoder *d);
 
-/* Room for text made while decoding one row: DECIMAL, SET, JSON, padded BINARY, unpacked columns.  It grows to
- * `size_max` when a row needs it.  A compressed event is unpacked through a window that grows to the same size. */
+/* Room for text made while decoding one row: DECIMAL, SET, JSON, padded BINARY, unpacked or converted columns.  It
+ * grows to `size_max` when a row needs it.  A compressed event is unpacked through a window that grows to the same
+ * size. */
 struct row_arena {
     uint8_t *bytes;
     size_t size, size_max;
     struct inflater *inflater; /* made by the first compressed event or column */
+    struct text_converter *converter; /* by the first column that is converted */
 };
 NODISCARD enum err row_arena_init(struct row_arena *a, size_t size, size_t size_max);
 void row_arena_fini(struct row_arena *a);
@@ -94,6 +98,8 @@ struct row_reader {
     struct row_arena *arena;
     const uint8_t *at, *end;
     const uint8_t *row;  /* the last row's images, up to `at` */
+    uint8_t operation;   /* the last row's: the event's, but for a table that keeps its history; see is_history */
+    bool is_history;     /* the last row is of the table's history, of which SELECT shows nothing: no change */
     uint64_t rows;       /* read so far */
     bool is_packed_left; /* a compressed event has more behind `end` */
     bool is_partial;     /* an image lacks columns: see row_reader_fill */
@@ -109,7 +115,9 @@ static inline bool row_reader_more(const struct row_reader *r)
     return r->at < r->end || r->is_packed_left;
 }
 
-/* Decodes the next row into `before` and `after` (value_count each; the one the operation has not is untouched and may
+/* A system-versioned table (MariaDB) with hidden period columns: an UPDATE that ends a row's period is told as DELETE,
+ * and the copies for the history are marked is_history.
+ * Decodes the next row into `before` and `after` (value_count each; the one the operation has not is untouched and may
  * be NULL).  Columns that are not in the row image become CHANGE_VALUE_ABSENT.  The values are valid until the next
  * call. ERR_CORRUPT; ERR_TOO_LARGE: the row's text does not fit in arena->size_max; ERR_SOURCE_CONFIG: a JSON column is
  * told as changes of a document that is not in the event; ERR_NO_MEMORY. */

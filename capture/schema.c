@@ -30,7 +30,7 @@ struct schema_list { /* sorted by database and table once complete */
 struct schema {
     struct schema_query query;
     const struct record_format *format;
-    bool ignore_case;
+    bool ignore_case, delivers_utf8mb4;
     bool is_probed, is_mariadb, is_rds;
     int version_major;
     struct schema_list list;
@@ -264,6 +264,10 @@ static enum err load_column(void *context, const char *const *field, const size_
                      : field[4] == NULL                ? "binary"
                                                        : object_text(o, field[4], bytes[4]);
         if (c->charset == NULL) return ERR_NO_MEMORY;
+        if (l->s->delivers_utf8mb4 && strcmp(c->charset, "binary") != 0) {
+            x->text = text_charset_find(c->charset);
+            c->charset = "utf8mb4";
+        }
     }
     for (size_t i = 0; x->prefix_bytes == 0 && field[5] != NULL && i < bytes[5]; i++)
         x->length_bytes = x->length_bytes * 10 + (uint32_t)(field[5][i] - '0');
@@ -550,6 +554,11 @@ void schema_close(struct schema *s)
     for (uint32_t i = 0; i < s->list.count; i++) object_retire(s, s->list.object[i]);
     free(s->list.object);
     free(s);
+}
+
+void schema_deliver_utf8mb4(struct schema *s)
+{
+    s->delivers_utf8mb4 = true;
 }
 
 enum err schema_load_selected(struct schema *s, const struct filter *filter, struct err_msg *msg)

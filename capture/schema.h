@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "capture/filter.h"
+#include "capture/text_utf8.h"
 #include "formats/change_event.h"
 #include "formats/record_format.h"
 
@@ -40,6 +41,7 @@ enum schema_special {
 
 struct schema_column {                /* what decoding needs beside struct change_column */
     const char *type_text;            /* COLUMN_TYPE as the source prints it */
+    const struct text_charset *text;  /* values are converted from it to utf8mb4; NULL: delivered as stored */
     const struct schema_label *label; /* ENUM, SET: label[0] is index 1 or bit 0 */
     uint16_t label_count;
     uint8_t special;       /* enum schema_special */
@@ -56,6 +58,12 @@ struct schema_table {
     bool json_keeps_point; /* MySQL 8 prints a whole double in JSON as 1.0, 5.7 as 1 */
     bool is_versioned;     /* MariaDB: system-versioned */
 };
+
+/* MariaDB: are the hidden columns the implicit period of a row of a system-versioned table? */
+static inline bool schema_hides_period(const struct schema_table *t, uint16_t hidden_columns)
+{
+    return t->is_versioned && hidden_columns == 2;
+}
 
 /* The seam to the source: runs one statement and calls `row` for each row of its result, fields as text (NULL for SQL
  * NULL), not NUL-terminated.  An error of `row` ends the query and is returned.  The connection speaks utf8mb4. */
@@ -74,6 +82,8 @@ struct schema;
 NODISCARD enum err schema_open(struct schema **out, const struct schema_query *query,
                                const struct record_format *format, bool ignore_case);
 void schema_close(struct schema *s);
+/* From the next load on: CHAR, VARCHAR and TEXT are delivered in utf8mb4 and say so. */
+void schema_deliver_utf8mb4(struct schema *s);
 
 /* Reads all selected tables in two queries; tables gone from the source are forgotten.
  * On error nothing changed.  ERR_UNSUPPORTED names a column of an unknown type; errors of the query as they are. */
@@ -94,7 +104,8 @@ const struct schema_table *schema_table_at(const struct schema *s, uint32_t inde
 
 /* Does the binlog's own description of a table fit the definition: column count, each column's type and sizes, and,
  * where the source writes them, signedness and names?  ERR_SCHEMA names table, column and both types.
- * `hidden_columns`: how many last columns of the event have no definition (see may_hide_row_id, hash_keys). */
+ * `hidden_columns`: how many last columns of the event have no definition (see may_hide_row_id, hash_keys,
+ * schema_hides_period). */
 NODISCARD enum err schema_check_map(const struct schema_table *t, const struct table_map *map, uint16_t *hidden_columns,
                                     struct err_msg *msg);
 

@@ -90,9 +90,14 @@ static bool fits(const struct change_column *c, const struct schema_column *x, u
     return false;
 }
 
-/* Columns at the end that information_schema does not show: all are BIGINT. */
+/* Columns at the end that information_schema does not show: all are BIGINT, or a row's period, two of one type. */
 static bool is_hidden_fit(const struct schema_table *t, const struct table_map *map, uint16_t hidden)
 {
+    uint16_t first = t->table.column_count;
+    if (schema_hides_period(t, hidden)) {
+        uint8_t type = map->type[first];
+        return map->type[first + 1] == type && (type == COLUMN_TIMESTAMP2 || type == COLUMN_TIMESTAMP);
+    }
     if (hidden != (t->may_hide_row_id ? 1 : t->hash_keys)) return false;
     for (uint16_t i = t->table.column_count; i < map->column_count; i++)
         if (map->type[i] != COLUMN_LONGLONG) return false;
@@ -148,11 +153,10 @@ enum err schema_check_map(const struct schema_table *t, const struct table_map *
     uint16_t defined = t->table.column_count;
     uint16_t hidden = (uint16_t)(map->column_count - defined);
 
-    if (t->is_versioned && hidden == 2)
+    if (t->is_versioned && hidden > 2) /* hash columns as well: their order is not known */
         return err_set(msg, ERR_UNSUPPORTED,
-                       "table %s.%s is system-versioned with implicit period columns: rows of its history would be "
-                       "told as inserts; "
-                       "exclude the table, or declare the period columns",
+                       "table %s.%s is system-versioned and has a UNIQUE key over a BLOB or TEXT, which is not "
+                       "supported together: exclude the table, or declare the period columns",
                        t->table.database, t->table.table);
     if (map->column_count < defined || (hidden != 0 && !is_hidden_fit(t, map, hidden)))
         return err_set(msg, ERR_SCHEMA, "table %s.%s has %u columns in its definition and %u in the binlog: " CHANGED,

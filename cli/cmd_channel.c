@@ -51,7 +51,8 @@ static json_t *source_json(const struct source_url *url, uint64_t server_id)
 int cli_channel_create(struct cli *cli, int argc, char **argv)
 {
     const char *name, *source = NULL, *tables = NULL, *exclude = NULL, *start_at = "now", *ddl = "instance",
-               *statements = "error", *partial_images = "error", *visible = "durable", *password_file = NULL;
+               *statements = "error", *partial_images = "error", *text = "stored", *visible = "durable",
+               *password_file = NULL;
     uint64_t server_id = 0;
     const struct cli_option options[] = {
         {.name = "--source", .text = &source},
@@ -62,6 +63,7 @@ int cli_channel_create(struct cli *cli, int argc, char **argv)
         {.name = "--statement-events", .text = &statements},
         {.name = "--partial-images", .text = &partial_images},
         {.name = "--visible", .text = &visible},
+        {.name = "--text", .text = &text},
         {.name = "--password-file", .text = &password_file},
         {.name = "--server-id", .number = &server_id},
         {NULL},
@@ -82,10 +84,10 @@ int cli_channel_create(struct cli *cli, int argc, char **argv)
         snprintf(url.password, sizeof url.password, "%s", from_environment);
     }
     json_t *body =
-        json_pack("{s:s, s:o, s:{s:o, s:o}, s:s, s:s, s:s, s:s, s:s}", "name", name, "source",
-                  source_json(&url, server_id),
-                  "tables", "include", patterns_of(tables), "exclude", patterns_of(exclude), "start_at", start_at,
-                  "ddl", ddl, "statement_events", statements, "partial_images", partial_images, "visible", visible);
+        json_pack("{s:s, s:o, s:{s:o, s:o}, s:s, s:s, s:s, s:s, s:s, s:s}", "name", name, "source",
+                  source_json(&url, server_id), "tables", "include", patterns_of(tables), "exclude",
+                  patterns_of(exclude), "start_at", start_at, "ddl", ddl, "statement_events", statements,
+                  "partial_images", partial_images, "text", text, "visible", visible);
     explicit_bzero(&url, sizeof url);
     if (body == NULL) return cli_fail(CLI_USAGE, "the arguments are not UTF-8");
     json_t *answer;

@@ -11,7 +11,7 @@ const struct cli_command cli_commands[] = {
     {"channel create",
      "NAME --source mysql://USER[:PASSWORD]@HOST[:PORT] --tables 'DB.*,DB.TABLE'\n"
      "      [--exclude 'DB.TABLE'] [--start-at now|earliest] [--ddl instance|selected]\n"
-     "      [--statement-events error|warn] [--partial-images error|none]\n"
+     "      [--statement-events error|warn] [--partial-images error|none] [--text stored|utf8mb4]\n"
      "      [--visible durable|written]\n"
      "      [--password-file FILE] [--server-id N]",
      "make a channel and check its source; the password may also stand in $MILLRACE_SOURCE_PASSWORD",

@@ -26,6 +26,7 @@ void channel_capture_config(const struct config *config, const struct channel_sp
         .ddl_instance = spec->ddl_instance,
         .statements_warn = spec->statements_warn,
         .partial_images_none = spec->partial_images_none,
+        .text_utf8mb4 = spec->text_utf8mb4,
         .format = spec->format,
         .start = spec->start,
         .heartbeat_ms = HEARTBEAT_MS,

@@ -163,6 +163,11 @@ static enum err take_choices(const json_t *body, struct channel_spec *spec, stru
                        "visible must be \"durable\" (consumers see what a crash cannot take) or \"written\" (they see "
                        "it before it is flushed; after a crash the source must send it again)");
     spec->shows_written = strcmp(word, "written") == 0;
+    TRY(take_text(body, "text", "text", 1, CHANNEL_FORMAT_MAX, "stored", word, msg));
+    if (strcmp(word, "stored") != 0 && strcmp(word, "utf8mb4") != 0)
+        return err_set(msg, ERR_INVALID,
+                       "text must be \"stored\" (in each column's character set) or \"utf8mb4\" (converted)");
+    spec->text_utf8mb4 = strcmp(word, "utf8mb4") == 0;
     TRY(take_text(body, "format", "format", 1, CHANNEL_FORMAT_MAX, "dts-avro", spec->format, msg));
     if (record_format_find(spec->format) == NULL)
         return err_set(msg, ERR_INVALID, "format '%s' is not known: \"dts-avro\" is", spec->format);
@@ -205,7 +210,7 @@ static enum err take_spec(const json_t *body, const char *const *keys, struct ch
 enum err channel_spec_parse(const json_t *body, struct channel_spec *spec, struct err_msg *msg)
 {
     static const char *const keys[] = {"name", "source", "tables", "start_at", "ddl", "statement_events",
-                                       "partial_images", "visible", "format", NULL};
+                                       "partial_images", "text", "visible", "format", NULL};
     return take_spec(body, keys, spec, msg);
 }
 
@@ -229,12 +234,13 @@ json_t *channel_spec_json(const struct channel_spec *spec, bool with_password)
     json_t *source = json_pack("{s:s, s:i, s:s, s:I}", "host", spec->host, "port", (int)spec->port, "user", spec->user,
                                "server_id", (json_int_t)spec->server_id);
     if (with_password) json_object_set_new(source, "password", json_string(spec->password));
-    return json_pack("{s:s, s:o, s:{s:o, s:o}, s:s, s:s, s:s, s:s, s:s, s:s}", "name", spec->name, "source", source,
-                     "tables", "include", patterns_json(spec->include), "exclude", patterns_json(spec->exclude),
+    return json_pack("{s:s, s:o, s:{s:o, s:o}, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", spec->name, "source",
+                     source, "tables", "include", patterns_json(spec->include), "exclude", patterns_json(spec->exclude),
                      "start_at", spec->start == CAPTURE_START_NOW ? "now" : "earliest", "ddl",
                      spec->ddl_instance ? "instance" : "selected", "statement_events",
                      spec->statements_warn ? "warn" : "error", "partial_images",
-                     spec->partial_images_none ? "none" : "error", "visible",
+                     spec->partial_images_none ? "none" : "error", "text",
+                     spec->text_utf8mb4 ? "utf8mb4" : "stored", "visible",
                      spec->shows_written ? "written" : "durable", "format", spec->format);
 }
 
@@ -285,7 +291,7 @@ enum err channel_file_parse(const json_t *file, struct channel_spec *spec, struc
 {
     static const char *const keys[] = {"name",       "source",  "tables",   "start_at",   "ddl", "statement_events",
                                        "format",     "version", "topic_id", "cluster_id", "is_checked",
-                                       "is_started", "has_log", "partial_images", "visible", NULL};
+                                       "is_started", "has_log", "partial_images", "text", "visible", NULL};
     const json_t *version = json_object_get(file, "version");
     if (!json_is_integer(version)) return err_set(msg, ERR_CORRUPT, "not a channel's file: it has no version");
     if (json_integer_value(version) != CHANNEL_FILE_VERSION)

@@ -34,7 +34,8 @@ struct channel_spec {
     bool ddl_instance;
     bool shows_written; /* "visible": consumers see what is written and not yet flushed */
     bool statements_warn; /* see struct capture_config */
-    bool partial_images_none; /* as in struct capture_config */
+    bool partial_images_none; /* as in struct capture_config, as the next */
+    bool text_utf8mb4;
     enum capture_start start;
     char format[CHANNEL_FORMAT_MAX + 1];
 };

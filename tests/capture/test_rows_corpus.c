@@ -178,7 +178,8 @@ static void replay_rows(struct replay *r, const struct binlog_file_event *e)
             return;
         }
         ck_assert_msg(err == ERR_OK, "%s", msg.text);
-        ck_assert_msg(row_list_apply(&t->rows, &entry->definition->table, event.operation, before, after),
+        if (reader.is_history) continue;
+        ck_assert_msg(row_list_apply(&t->rows, &entry->definition->table, reader.operation, before, after),
                       "%s.%s: change %llu finds no row", entry->database, entry->table, (unsigned long long)t->changes);
         t->changes++;
     }
@@ -438,12 +439,12 @@ START_TEST(mysql_97)
 END_TEST
 START_TEST(mariadb_1011)
 {
-    check_folder("mariadb-10.11.19", REFUSED " sv cor ", SKIPPED, 80);
+    check_folder("mariadb-10.11.19", REFUSED "", SKIPPED, 80);
 }
 END_TEST
 START_TEST(mariadb_1011_compressed)
 {
-    check_folder("mariadb-10.11.19-compressed-nochecksum-noannotate", REFUSED " sv cor ", SKIPPED, 80);
+    check_folder("mariadb-10.11.19-compressed-nochecksum-noannotate", REFUSED "", SKIPPED, 80);
 }
 END_TEST
 
