@@ -1,8 +1,8 @@
 /* dataplane/group/coordinator_link.h -- the pair of rings between one serve lcore and the group coordinator.
  *
- * The serve lcore passes on JoinGroup, SyncGroup, Heartbeat, LeaveGroup, OffsetCommit and OffsetFetch undecoded
- * behind their header, at most one at a time per connection, and gets for each exactly one answer, perhaps minutes
- * later (a parked JoinGroup).  An answer is a whole frame, to be sent as it is.  An answer for a connection that is
+ * The serve lcore passes on the requests about groups (JoinGroup to OffsetDelete) undecoded behind their header, at
+ * most one at a time per connection, and gets for each exactly one answer, perhaps minutes later (a parked JoinGroup).
+ * An answer is a whole frame, to be sent as it is.  An answer for a connection that is
  * gone (its id carries a generation) is thrown away by the lcore; the coordinator is not told of closed connections,
  * members end by LeaveGroup or session timeout as in Kafka.
  *

@@ -9,6 +9,10 @@ union any_request {
     struct leave_group_request   leave;
     struct offset_commit_request commit;
     struct offset_fetch_request  fetch;
+    struct list_groups_request   list;
+    struct describe_groups_request describe;
+    struct delete_groups_request delete;
+    struct offset_delete_request offset_delete;
 };
 
 /* While the log is read, and after it failed. */
@@ -68,6 +72,31 @@ static bool refuse_fetch(struct coordinator *c, const struct ticket *to, const s
     return true;
 }
 
+static bool refuse_describe(struct coordinator *c, const struct ticket *to, const struct describe_groups_request *in,
+                            enum kafka_error error)
+{
+    struct describe_groups_response out = {0};
+    out.groups = kafka_arena_take(&c->arena, (size_t)in->group_count, sizeof *out.groups);
+    if (out.groups == NULL) return false;
+    for (; out.group_count < in->group_count; out.group_count++)
+        out.groups[out.group_count] = (struct described_group){
+            .error_code = (int16_t)error, .group_id = in->groups[out.group_count], .authorized_operations = INT32_MIN};
+    coordinator_answer(c, to, &out, 0);
+    return true;
+}
+
+static bool refuse_delete(struct coordinator *c, const struct ticket *to, const struct delete_groups_request *in,
+                          enum kafka_error error)
+{
+    struct delete_groups_response out = {0};
+    out.results = kafka_arena_take(&c->arena, (size_t)in->group_count, sizeof *out.results);
+    if (out.results == NULL) return false;
+    for (; out.result_count < in->group_count; out.result_count++)
+        out.results[out.result_count] = (struct deleted_group){in->groups[out.result_count], (int16_t)error};
+    coordinator_answer(c, to, &out, 0);
+    return true;
+}
+
 static bool refuse(struct coordinator *c, const struct ticket *to, const union any_request *in, enum kafka_error error)
 {
     struct join_group_response join = {
@@ -79,12 +108,18 @@ static bool refuse(struct coordinator *c, const struct ticket *to, const union a
     };
     struct heartbeat_response heartbeat = {.error_code = (int16_t)error};
     struct leave_group_response leave = {.error_code = (int16_t)error};
+    struct list_groups_response list = {.error_code = (int16_t)error};
+    struct offset_delete_response offset_delete = {.error_code = (int16_t)error};
     switch (to->api_key) {
     case KAFKA_API_JOIN_GROUP: coordinator_answer(c, to, &join, 0); return true;
     case KAFKA_API_SYNC_GROUP: coordinator_answer(c, to, &sync, 0); return true;
     case KAFKA_API_LEAVE_GROUP: coordinator_answer(c, to, &leave, 0); return true;
     case KAFKA_API_OFFSET_COMMIT: return refuse_commit(c, to, &in->commit, error);
     case KAFKA_API_OFFSET_FETCH: return refuse_fetch(c, to, &in->fetch, error);
+    case KAFKA_API_LIST_GROUPS: coordinator_answer(c, to, &list, 0); return true;
+    case KAFKA_API_DESCRIBE_GROUPS: return refuse_describe(c, to, &in->describe, error);
+    case KAFKA_API_DELETE_GROUPS: return refuse_delete(c, to, &in->delete, error);
+    case KAFKA_API_OFFSET_DELETE: coordinator_answer(c, to, &offset_delete, 0); return true;
     default: /* a heartbeat while loading is well: the member's session will go on */
         if (error == KAFKA_COORDINATOR_LOAD_IN_PROGRESS) heartbeat.error_code = KAFKA_NONE;
         coordinator_answer(c, to, &heartbeat, 0);
@@ -100,6 +135,10 @@ static enum err run(struct coordinator *c, const struct group_caller *who, const
     case KAFKA_API_HEARTBEAT: groups_heartbeat(c->groups, who, &in->heartbeat); return ERR_OK;
     case KAFKA_API_LEAVE_GROUP: return groups_leave(c->groups, who, &in->leave, &c->arena);
     case KAFKA_API_OFFSET_COMMIT: return groups_commit(c->groups, who, &in->commit, &c->arena);
+    case KAFKA_API_LIST_GROUPS: return groups_list(c->groups, who, &in->list, &c->arena);
+    case KAFKA_API_DESCRIBE_GROUPS: return groups_describe(c->groups, who, &in->describe, &c->arena);
+    case KAFKA_API_DELETE_GROUPS: return groups_delete(c->groups, who, &in->delete, &c->arena);
+    case KAFKA_API_OFFSET_DELETE: return groups_delete_offsets(c->groups, who, &in->offset_delete, &c->arena);
     default: return groups_fetch(c->groups, who, &in->fetch, &c->arena);
     }
 }
@@ -108,7 +147,8 @@ static bool is_group_api(int16_t api_key)
 {
     switch (api_key) {
     case KAFKA_API_JOIN_GROUP: case KAFKA_API_SYNC_GROUP: case KAFKA_API_HEARTBEAT: case KAFKA_API_LEAVE_GROUP:
-    case KAFKA_API_OFFSET_COMMIT: case KAFKA_API_OFFSET_FETCH: return true;
+    case KAFKA_API_OFFSET_COMMIT: case KAFKA_API_OFFSET_FETCH: case KAFKA_API_LIST_GROUPS:
+    case KAFKA_API_DESCRIBE_GROUPS: case KAFKA_API_DELETE_GROUPS: case KAFKA_API_OFFSET_DELETE: return true;
     default: return false;
     }
 }

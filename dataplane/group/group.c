@@ -271,13 +271,18 @@ struct groups_stats groups_stats_of(const struct groups *g)
     return stats;
 }
 
+const char *group_state_name(const struct group *group)
+{
+    static const char *const names[] = {"Empty", "PreparingRebalance", "CompletingRebalance", "Stable"};
+    return names[group->state];
+}
+
 void groups_each(struct groups *g, struct kafka_string topic,
                  void (*visit)(void *context, const struct group_view *view), void *context)
 {
-    static const char *const names[] = {"Empty", "PreparingRebalance", "CompletingRebalance", "Stable"};
     for (struct group *group = g->list; group != NULL; group = group->next) {
         struct group_view view = {
-            .group_id = group->id, .state = names[group->state], .generation = group->generation,
+            .group_id = group->id, .state = group_state_name(group), .generation = group->generation,
             .member_count = group->member_count, .offset_count = group->offset_count,
             .committed_offset = -1, .commit_time_ms = -1,
             .is_subscribed = topic.size >= 0 && group_subscribes(group, topic),

@@ -88,6 +88,16 @@ NODISCARD enum err groups_commit(struct groups *g, const struct group_caller *wh
 NODISCARD enum err groups_fetch(struct groups *g, const struct group_caller *who, const struct offset_fetch_request *in,
                                 struct kafka_arena *scratch);
 
+/* What tools ask (group_admin.c): ListGroups, DescribeGroups, DeleteGroups, OffsetDelete.  ERR_TOO_LARGE as above. */
+NODISCARD enum err groups_list(struct groups *g, const struct group_caller *who, const struct list_groups_request *in,
+                               struct kafka_arena *scratch);
+NODISCARD enum err groups_describe(struct groups *g, const struct group_caller *who,
+                                   const struct describe_groups_request *in, struct kafka_arena *scratch);
+NODISCARD enum err groups_delete(struct groups *g, const struct group_caller *who,
+                                 const struct delete_groups_request *in, struct kafka_arena *scratch);
+NODISCARD enum err groups_delete_offsets(struct groups *g, const struct group_caller *who,
+                                         const struct offset_delete_request *in, struct kafka_arena *scratch);
+
 /* Drops every commit on a topic; returns the number of the last record stored (0: there was none). */
 uint64_t groups_forget_topic(struct groups *g, struct kafka_string topic);
 

@@ -1,7 +1,7 @@
 /* Offsets of groups: OffsetCommit, OffsetFetch, retention (KIP-211), deleted topics. */
 #include "dataplane/group/group_state.h"
 
-static struct offset *offset_find(const struct group *group, struct kafka_string topic, int32_t partition)
+struct offset *offset_find(const struct group *group, struct kafka_string topic, int32_t partition)
 {
     struct offset *o = group->offsets;
     while (o != NULL && !(o->partition == partition && kafka_string_equal(o->topic, topic))) o = o->next;

@@ -109,6 +109,7 @@ void          groups_remove_if_void(struct groups *g, struct group *group);
 /* A timer of the group was set to this time. */
 void          group_timer(struct groups *g, struct group *group, uint64_t deadline_ms);
 void          group_enter(struct groups *g, struct group *group, enum group_state state);
+const char   *group_state_name(const struct group *group); /* Kafka's */
 
 /* protocol_type or protocol: text of at most GROUP_ID_BYTES_MAX bytes, or null. */
 static inline void group_set_text(struct kafka_string *to, char *chars, struct kafka_string from)
@@ -174,6 +175,7 @@ void offset_remove(struct groups *g, struct group *group, struct offset *o, bool
 /* Loading: a commit as the log has it.  ERR_NO_MEMORY. */
 NODISCARD enum err offset_set(struct groups *g, struct group *group, const struct offset_commit_key *key,
                               const struct offset_commit_value *value);
+struct offset *offset_find(const struct group *group, struct kafka_string topic, int32_t partition);
 void offset_drop(struct groups *g, struct group *group, struct kafka_string topic, int32_t partition);
 void offsets_store(struct groups *g, struct group *group); /* all of the group's commits as records */
 void offsets_retain(struct groups *g); /* the retention check, all groups */

@@ -35,7 +35,7 @@ struct kafka_records {
 struct kafka_uuid {
     uint8_t bytes[16]; /* all zero: none */
 };
-/* An array of structs or integers is two members: `struct x *xs; int32_t x_count;` with x_count -1: null. */
+/* An array of structs, integers or strings is two members: `struct x *xs; int32_t x_count;` with x_count -1: null. */
 
 static inline struct kafka_string kafka_string_of(const char *text) /* NULL: null */
 {
@@ -66,6 +66,7 @@ enum kafka_type {
     KAFKA_RECORDS,
     KAFKA_INT32_ARRAY,
     KAFKA_INT64_ARRAY,
+    KAFKA_STRING_ARRAY,
     KAFKA_STRUCT_ARRAY,
     KAFKA_STRUCT, /* only as a tagged field */
 };

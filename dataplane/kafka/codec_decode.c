@@ -23,7 +23,7 @@ static void default_value(const struct kafka_field *f, uint8_t *base)
     case KAFKA_STRING: case KAFKA_BYTES: case KAFKA_RECORDS:
         memcpy(base + f->offset, &(struct kafka_bytes){NULL, size}, sizeof(struct kafka_bytes));
         break;
-    case KAFKA_INT32_ARRAY: case KAFKA_INT64_ARRAY: case KAFKA_STRUCT_ARRAY:
+    case KAFKA_INT32_ARRAY: case KAFKA_INT64_ARRAY: case KAFKA_STRING_ARRAY: case KAFKA_STRUCT_ARRAY:
         field_set_array(f, base, (struct kafka_array){NULL, size});
         break;
     case KAFKA_STRUCT:
@@ -103,6 +103,7 @@ static enum err decode_array(struct decoder *d, const struct kafka_field *f, uin
     TRY(decode_size(d, f, 4, &array.count));
     size_t wire_min = f->type == KAFKA_INT32_ARRAY ? 4
                     : f->type == KAFKA_INT64_ARRAY ? 8
+                    : f->type == KAFKA_STRING_ARRAY ? (d->flexible ? 1 : 2)
                                                    : wire_bytes_min(f->element, d->version, d->flexible);
     if (array.count > 0) {
         if ((size_t)array.count > cursor_left(d->in) / (wire_min == 0 ? 1 : wire_min)) return ERR_TRUNCATED;
@@ -113,6 +114,8 @@ static enum err decode_array(struct decoder *d, const struct kafka_field *f, uin
         uint8_t *item = array.items + (size_t)i * field_element_bytes(f);
         if (f->type == KAFKA_STRUCT_ARRAY) {
             TRY(decode_struct(d, f->element, item));
+        } else if (f->type == KAFKA_STRING_ARRAY) {
+            TRY(decode_bytes(d, &string_element, item));
         } else if (f->type == KAFKA_INT32_ARRAY) {
             memcpy(item, &(int32_t){(int32_t)cursor_be(d->in, 4)}, 4);
         } else {

@@ -50,6 +50,8 @@ static void encode_array(struct encoder *e, const struct kafka_field *f, const u
         int64_t i64;
         if (f->type == KAFKA_STRUCT_ARRAY) {
             encode_struct(e, f->element, item);
+        } else if (f->type == KAFKA_STRING_ARRAY) {
+            encode_bytes(e, &string_element, item);
         } else if (f->type == KAFKA_INT32_ARRAY) {
             memcpy(&i32, item, sizeof i32);
             sink_be(e->out, (uint64_t)(int64_t)i32, 4);
@@ -81,7 +83,8 @@ static bool value_is_default(const struct kafka_field *f, const uint8_t *base)
     switch (f->type) {
     case KAFKA_UUID: return memcmp(base + f->offset, &none, sizeof none) == 0;
     case KAFKA_STRING: case KAFKA_BYTES: case KAFKA_RECORDS: return field_bytes(f, base).size == size;
-    case KAFKA_INT32_ARRAY: case KAFKA_INT64_ARRAY: case KAFKA_STRUCT_ARRAY: return field_array(f, base).count == size;
+    case KAFKA_INT32_ARRAY: case KAFKA_INT64_ARRAY: case KAFKA_STRING_ARRAY: case KAFKA_STRUCT_ARRAY:
+        return field_array(f, base).count == size;
     case KAFKA_STRUCT:
         for (uint32_t i = 0; i < f->element->field_count; i++)
             if (!value_is_default(&f->element->fields[i], base + f->offset)) return false;

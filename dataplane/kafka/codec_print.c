@@ -56,6 +56,8 @@ static void print_array(struct printer *p, const struct kafka_field *f, int16_t 
         if (i > 0) print(p, ", ");
         if (f->type == KAFKA_STRUCT_ARRAY) {
             print_struct(p, f->element, version, item);
+        } else if (f->type == KAFKA_STRING_ARRAY) {
+            print_string(p, field_bytes(&string_element, item));
         } else if (f->type == KAFKA_INT32_ARRAY) {
             memcpy(&i32, item, sizeof i32);
             print(p, "%" PRId32, i32);

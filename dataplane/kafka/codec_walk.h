@@ -23,6 +23,7 @@ static inline size_t field_element_bytes(const struct kafka_field *f)
     switch (f->type) {
     case KAFKA_INT32_ARRAY: return sizeof(int32_t);
     case KAFKA_INT64_ARRAY: return sizeof(int64_t);
+    case KAFKA_STRING_ARRAY: return sizeof(struct kafka_string);
     default:                return f->element->struct_bytes;
     }
 }
@@ -63,6 +64,10 @@ static inline struct kafka_bytes field_bytes(const struct kafka_field *f, const 
     memcpy(&v, base + f->offset, sizeof v);
     return v;
 }
+
+/* An element of an array of strings, as a field at offset 0: never null. */
+static const struct kafka_field string_element = {
+    .name = "", .type = KAFKA_STRING, .nullable_since = KAFKA_VERSION_NONE};
 
 struct kafka_array {
     uint8_t *items;

@@ -31,6 +31,8 @@
     X(UNSUPPORTED_VERSION,         35)  \
     X(INVALID_REQUEST,             42)  \
     X(KAFKA_STORAGE_ERROR,         56)  \
+    X(NON_EMPTY_GROUP,             68)  \
+    X(GROUP_ID_NOT_FOUND,          69)  \
     X(FETCH_SESSION_ID_NOT_FOUND,  70)  \
     X(INVALID_FETCH_SESSION_EPOCH, 71)  \
     X(FENCED_LEADER_EPOCH,         74)  \
@@ -39,7 +41,8 @@
     X(OFFSET_NOT_AVAILABLE,        78)  \
     X(MEMBER_ID_REQUIRED,          79)  \
     X(GROUP_MAX_SIZE_REACHED,      81)  \
-    X(FENCED_INSTANCE_ID,          82)
+    X(FENCED_INSTANCE_ID,          82)  \
+    X(GROUP_SUBSCRIBED_TO_TOPIC,   86)
 
 enum kafka_error {
 #define X(name, code) KAFKA_##name = code,

@@ -16,6 +16,7 @@ enum { ANY = 126 }; /* as `until`: no end in sight */
 #define C_RECORDS     struct kafka_records
 #define C_INT32_ARRAY int32_t *
 #define C_INT64_ARRAY int64_t *
+#define C_STRING_ARRAY struct kafka_string *
 
 /* The member's place; does not compile when the member has another type. */
 #define PLACE(s, m, ctype)                                                                              \
@@ -32,6 +33,8 @@ enum { ANY = 126 }; /* as `until`: no end in sight */
 #define TAGGED(s, m, text, T, first, last, null_since, tag_number, ...) \
     FIELD_OF(s, m, text, T, first, last, null_since, tag_number, ##__VA_ARGS__)
 
+#define STRINGS(s, m, count, text, first, last) \
+    FIELD(s, m, text, STRING_ARRAY, first, last, .count_offset = PLACE(s, count, int32_t))
 #define INTS(s, m, count, text, T, first, last) \
     FIELD(s, m, text, T, first, last, .count_offset = PLACE(s, count, int32_t))
 
@@ -503,6 +506,102 @@ static const struct kafka_field offset_fetch_response_fields[] = {
     FIELD(offset_fetch_response, error_code, "ErrorCode", INT16, 2, 7),
 };
 
+/* --- DescribeGroups --- */
+
+static const struct kafka_field describe_groups_request_fields[] = {
+    STRINGS(describe_groups_request, groups, group_count, "Groups", 0, ANY),
+    FIELD(describe_groups_request, include_authorized_operations, "IncludeAuthorizedOperations", BOOL, 3, ANY),
+};
+static const struct kafka_field described_group_member_fields[] = {
+    FIELD(described_group_member, member_id, "MemberId", STRING, 0, ANY),
+    NULLABLE(described_group_member, group_instance_id, "GroupInstanceId", STRING, 4, ANY, 4,
+             .default_value = KAFKA_DEFAULT_NULL),
+    FIELD(described_group_member, client_id, "ClientId", STRING, 0, ANY),
+    FIELD(described_group_member, client_host, "ClientHost", STRING, 0, ANY),
+    FIELD(described_group_member, member_metadata, "MemberMetadata", BYTES, 0, ANY),
+    FIELD(described_group_member, member_assignment, "MemberAssignment", BYTES, 0, ANY),
+};
+SCHEMA(described_group_member);
+static const struct kafka_field described_group_fields[] = {
+    FIELD(described_group, error_code, "ErrorCode", INT16, 0, ANY),
+    FIELD(described_group, group_id, "GroupId", STRING, 0, ANY),
+    FIELD(described_group, group_state, "GroupState", STRING, 0, ANY),
+    FIELD(described_group, protocol_type, "ProtocolType", STRING, 0, ANY),
+    FIELD(described_group, protocol_data, "ProtocolData", STRING, 0, ANY),
+    STRUCTS(described_group, members, member_count, "Members", described_group_member, 0, ANY),
+    FIELD(described_group, authorized_operations, "AuthorizedOperations", INT32, 3, ANY, .default_value = INT32_MIN),
+};
+SCHEMA(described_group);
+static const struct kafka_field describe_groups_response_fields[] = {
+    FIELD(describe_groups_response, throttle_time_ms, "ThrottleTimeMs", INT32, 1, ANY),
+    STRUCTS(describe_groups_response, groups, group_count, "Groups", described_group, 0, ANY),
+};
+
+/* --- ListGroups --- */
+
+static const struct kafka_field list_groups_request_fields[] = {
+    STRINGS(list_groups_request, states_filter, state_filter_count, "StatesFilter", 4, ANY),
+};
+static const struct kafka_field listed_group_fields[] = {
+    FIELD(listed_group, group_id, "GroupId", STRING, 0, ANY),
+    FIELD(listed_group, protocol_type, "ProtocolType", STRING, 0, ANY),
+    FIELD(listed_group, group_state, "GroupState", STRING, 4, ANY),
+};
+SCHEMA(listed_group);
+static const struct kafka_field list_groups_response_fields[] = {
+    FIELD(list_groups_response, throttle_time_ms, "ThrottleTimeMs", INT32, 1, ANY),
+    FIELD(list_groups_response, error_code, "ErrorCode", INT16, 0, ANY),
+    STRUCTS(list_groups_response, groups, group_count, "Groups", listed_group, 0, ANY),
+};
+
+/* --- DeleteGroups --- */
+
+static const struct kafka_field delete_groups_request_fields[] = {
+    STRINGS(delete_groups_request, groups, group_count, "GroupsNames", 0, ANY),
+};
+static const struct kafka_field deleted_group_fields[] = {
+    FIELD(deleted_group, group_id, "GroupId", STRING, 0, ANY),
+    FIELD(deleted_group, error_code, "ErrorCode", INT16, 0, ANY),
+};
+SCHEMA(deleted_group);
+static const struct kafka_field delete_groups_response_fields[] = {
+    FIELD(delete_groups_response, throttle_time_ms, "ThrottleTimeMs", INT32, 0, ANY),
+    STRUCTS(delete_groups_response, results, result_count, "Results", deleted_group, 0, ANY),
+};
+
+/* --- OffsetDelete --- */
+
+static const struct kafka_field offset_delete_request_partition_fields[] = {
+    FIELD(offset_delete_request_partition, partition_index, "PartitionIndex", INT32, 0, ANY),
+};
+SCHEMA(offset_delete_request_partition);
+static const struct kafka_field offset_delete_request_topic_fields[] = {
+    FIELD(offset_delete_request_topic, name, "Name", STRING, 0, ANY),
+    STRUCTS(offset_delete_request_topic, partitions, partition_count, "Partitions", offset_delete_request_partition,
+            0, ANY),
+};
+SCHEMA(offset_delete_request_topic);
+static const struct kafka_field offset_delete_request_fields[] = {
+    FIELD(offset_delete_request, group_id, "GroupId", STRING, 0, ANY),
+    STRUCTS(offset_delete_request, topics, topic_count, "Topics", offset_delete_request_topic, 0, ANY),
+};
+static const struct kafka_field offset_delete_response_partition_fields[] = {
+    FIELD(offset_delete_response_partition, partition_index, "PartitionIndex", INT32, 0, ANY),
+    FIELD(offset_delete_response_partition, error_code, "ErrorCode", INT16, 0, ANY),
+};
+SCHEMA(offset_delete_response_partition);
+static const struct kafka_field offset_delete_response_topic_fields[] = {
+    FIELD(offset_delete_response_topic, name, "Name", STRING, 0, ANY),
+    STRUCTS(offset_delete_response_topic, partitions, partition_count, "Partitions",
+            offset_delete_response_partition, 0, ANY),
+};
+SCHEMA(offset_delete_response_topic);
+static const struct kafka_field offset_delete_response_fields[] = {
+    FIELD(offset_delete_response, error_code, "ErrorCode", INT16, 0, ANY),
+    FIELD(offset_delete_response, throttle_time_ms, "ThrottleTimeMs", INT32, 0, ANY),
+    STRUCTS(offset_delete_response, topics, topic_count, "Topics", offset_delete_response_topic, 0, ANY),
+};
+
 /* --- records of __consumer_offsets --- */
 
 static const struct kafka_field offset_commit_key_fields[] = {
@@ -568,7 +667,11 @@ static const struct kafka_message messages[][2] = {
     API(KAFKA_API_HEARTBEAT, "Heartbeat", heartbeat, 4, 4),
     API(KAFKA_API_LEAVE_GROUP, "LeaveGroup", leave_group, 4, 4),
     API(KAFKA_API_SYNC_GROUP, "SyncGroup", sync_group, 5, 4),
+    API(KAFKA_API_DESCRIBE_GROUPS, "DescribeGroups", describe_groups, 5, 5),
+    API(KAFKA_API_LIST_GROUPS, "ListGroups", list_groups, 4, 3),
     API(KAFKA_API_API_VERSIONS, "ApiVersions", api_versions, 3, 3),
+    API(KAFKA_API_DELETE_GROUPS, "DeleteGroups", delete_groups, 2, 2),
+    API(KAFKA_API_OFFSET_DELETE, "OffsetDelete", offset_delete, 0, KAFKA_VERSION_NONE),
 };
 enum { MESSAGE_COUNT = sizeof messages / sizeof *messages };
 

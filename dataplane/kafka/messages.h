@@ -19,7 +19,11 @@ enum kafka_api {
     KAFKA_API_HEARTBEAT        = 12,
     KAFKA_API_LEAVE_GROUP      = 13,
     KAFKA_API_SYNC_GROUP       = 14,
+    KAFKA_API_DESCRIBE_GROUPS  = 15,
+    KAFKA_API_LIST_GROUPS      = 16,
     KAFKA_API_API_VERSIONS     = 18,
+    KAFKA_API_DELETE_GROUPS    = 42,
+    KAFKA_API_OFFSET_DELETE    = 47,
 };
 
 /* The APIs in the table, in the order of their keys; the list that ApiVersions answers.  `index` 0.. until NULL. */
@@ -405,6 +409,96 @@ struct offset_fetch_response {
     struct offset_fetch_response_topic *topics;
     int32_t topic_count;
     int16_t error_code; /* v2+ */
+};
+
+/* --- DescribeGroups (15), 0-5 --- */
+
+struct describe_groups_request {
+    struct kafka_string *groups;
+    int32_t group_count;
+    bool include_authorized_operations; /* v3+ */
+};
+struct described_group_member {
+    struct kafka_string member_id;
+    struct kafka_string group_instance_id; /* v4+, may be null */
+    struct kafka_string client_id, client_host;
+    struct kafka_bytes  member_metadata, member_assignment;
+};
+struct described_group {
+    int16_t error_code;
+    struct kafka_string group_id, group_state, protocol_type, protocol_data;
+    struct described_group_member *members;
+    int32_t member_count;
+    int32_t authorized_operations; /* v3+; INT32_MIN: not asked for */
+};
+struct describe_groups_response {
+    int32_t throttle_time_ms; /* v1+ */
+    struct described_group *groups;
+    int32_t group_count;
+};
+
+/* --- ListGroups (16), 0-4 --- */
+
+struct list_groups_request {
+    struct kafka_string *states_filter; /* v4+; none: all */
+    int32_t state_filter_count;
+};
+struct listed_group {
+    struct kafka_string group_id, protocol_type;
+    struct kafka_string group_state; /* v4+ */
+};
+struct list_groups_response {
+    int32_t throttle_time_ms; /* v1+ */
+    int16_t error_code;
+    struct listed_group *groups;
+    int32_t group_count;
+};
+
+/* --- DeleteGroups (42), 0-2 --- */
+
+struct delete_groups_request {
+    struct kafka_string *groups;
+    int32_t group_count;
+};
+struct deleted_group {
+    struct kafka_string group_id;
+    int16_t error_code;
+};
+struct delete_groups_response {
+    int32_t throttle_time_ms;
+    struct deleted_group *results;
+    int32_t result_count;
+};
+
+/* --- OffsetDelete (47), 0 --- */
+
+struct offset_delete_request_partition {
+    int32_t partition_index;
+};
+struct offset_delete_request_topic {
+    struct kafka_string name;
+    struct offset_delete_request_partition *partitions;
+    int32_t partition_count;
+};
+struct offset_delete_request {
+    struct kafka_string group_id;
+    struct offset_delete_request_topic *topics;
+    int32_t topic_count;
+};
+struct offset_delete_response_partition {
+    int32_t partition_index;
+    int16_t error_code;
+};
+struct offset_delete_response_topic {
+    struct kafka_string name;
+    struct offset_delete_response_partition *partitions;
+    int32_t partition_count;
+};
+struct offset_delete_response {
+    int16_t error_code;
+    int32_t throttle_time_ms;
+    struct offset_delete_response_topic *topics;
+    int32_t topic_count;
 };
 
 /* --- Produce (0), 0-9: always refused --- */

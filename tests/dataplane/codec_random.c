@@ -41,11 +41,12 @@ static void random_field(const struct kafka_field *f, int16_t version, struct ra
         }
         memcpy(base + f->offset, &bytes, sizeof bytes);
         break;
-    case KAFKA_INT32_ARRAY: case KAFKA_INT64_ARRAY: case KAFKA_STRUCT_ARRAY:
+    case KAFKA_INT32_ARRAY: case KAFKA_INT64_ARRAY: case KAFKA_STRING_ARRAY: case KAFKA_STRUCT_ARRAY:
         if (array.count >= 0) array.items = kafka_arena_take(arena, (size_t)array.count, field_element_bytes(f));
         for (int32_t i = 0; i < array.count; i++) {
             uint8_t *item = array.items + (size_t)i * field_element_bytes(f);
             if (f->type == KAFKA_STRUCT_ARRAY) random_struct(f->element, version, r, arena, item, depth + 1);
+            else if (f->type == KAFKA_STRING_ARRAY) random_field(&string_element, version, r, arena, item, depth + 1);
             else random_bytes(r, item, field_element_bytes(f));
         }
         field_set_array(f, base, array);
@@ -63,7 +64,7 @@ static void default_field(const struct kafka_field *f, uint8_t *base)
     case KAFKA_STRING: case KAFKA_BYTES: case KAFKA_RECORDS:
         memcpy(base + f->offset, &(struct kafka_bytes){NULL, size}, sizeof(struct kafka_bytes));
         break;
-    case KAFKA_INT32_ARRAY: case KAFKA_INT64_ARRAY: case KAFKA_STRUCT_ARRAY:
+    case KAFKA_INT32_ARRAY: case KAFKA_INT64_ARRAY: case KAFKA_STRING_ARRAY: case KAFKA_STRUCT_ARRAY:
         field_set_array(f, base, (struct kafka_array){NULL, size});
         break;
     case KAFKA_STRUCT:
@@ -102,15 +103,18 @@ static bool field_equal(const struct kafka_field *f, int16_t version, const uint
         x = field_bytes(f, a);
         y = field_bytes(f, b);
         return x.size == y.size && (x.size <= 0 || memcmp(x.bytes, y.bytes, (size_t)x.size) == 0);
-    case KAFKA_INT32_ARRAY: case KAFKA_INT64_ARRAY: case KAFKA_STRUCT_ARRAY:
+    case KAFKA_INT32_ARRAY: case KAFKA_INT64_ARRAY: case KAFKA_STRING_ARRAY: case KAFKA_STRUCT_ARRAY:
         p = field_array(f, a);
         q = field_array(f, b);
         if (p.count != q.count) return false;
         for (int32_t i = 0; i < p.count; i++) {
             size_t at = (size_t)i * field_element_bytes(f);
-            if (f->type == KAFKA_STRUCT_ARRAY ? !codec_equal(f->element, version, p.items + at, q.items + at)
-                                              : memcmp(p.items + at, q.items + at, field_element_bytes(f)) != 0)
-                return false;
+            bool is_equal = f->type == KAFKA_STRUCT_ARRAY
+                                ? codec_equal(f->element, version, p.items + at, q.items + at)
+                            : f->type == KAFKA_STRING_ARRAY
+                                ? field_equal(&string_element, version, p.items + at, q.items + at)
+                                : memcmp(p.items + at, q.items + at, field_element_bytes(f)) == 0;
+            if (!is_equal) return false;
         }
         return true;
     case KAFKA_STRUCT: return codec_equal(f->element, version, a + f->offset, b + f->offset);

@@ -199,6 +199,10 @@ uint32_t world_send(struct world *w, int16_t api_key, int16_t version, const cha
     case KAFKA_API_HEARTBEAT: groups_heartbeat(w->groups, &who, request); break;
     case KAFKA_API_LEAVE_GROUP: e = groups_leave(w->groups, &who, request, &arena); break;
     case KAFKA_API_OFFSET_COMMIT: e = groups_commit(w->groups, &who, request, &arena); break;
+    case KAFKA_API_LIST_GROUPS: e = groups_list(w->groups, &who, request, &arena); break;
+    case KAFKA_API_DESCRIBE_GROUPS: e = groups_describe(w->groups, &who, request, &arena); break;
+    case KAFKA_API_DELETE_GROUPS: e = groups_delete(w->groups, &who, request, &arena); break;
+    case KAFKA_API_OFFSET_DELETE: e = groups_delete_offsets(w->groups, &who, request, &arena); break;
     default: e = groups_fetch(w->groups, &who, request, &arena); break;
     }
     ck_assert_int_eq(e, ERR_OK);

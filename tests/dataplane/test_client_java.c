@@ -16,7 +16,7 @@ enum { RECORDS = 500 };
 /* Those before 2.4 know neither poll(Duration) nor static members. */
 static const struct { const char *release, *check; } clients[] = {
     {"0.10.0.1", "OldCheck"}, {"0.10.1.1", "OldCheck"}, {"0.10.2.2", "OldCheck"}, {"0.11.0.3", "OldCheck"},
-    {"1.0.2", "OldCheck"}, {"2.7.2", "GroupCheck"}, {"3.6.1", "GroupCheck"},
+    {"1.0.2", "OldCheck"}, {"2.7.2", "GroupCheck"}, {"3.6.1", "GroupCheck"}, {"3.6.1", "AdminCheck"},
 };
 
 static char folder[] = "/tmp/millrace-java-XXXXXX";

@@ -20,11 +20,11 @@ START_TEST(api_versions)
     struct api_versions_request in = {kafka_string_of("librdkafka"), kafka_string_of("v2.0-rc.1")};
     struct api_versions_response out;
     static const int16_t listed[][2] = {{0, 9}, {1, 12}, {2, 6}, {3, 11}, {8, 8}, {9, 7}, {10, 3}, {11, 7}, {12, 4},
-                                        {13, 4}, {14, 5}, {18, 3}};
+                                        {13, 4}, {14, 5}, {15, 5}, {16, 4}, {18, 3}, {42, 2}, {47, 0}};
     for (int16_t version = 0; version <= 3; version++) {
         sim_ask(s, peer, KAFKA_API_API_VERSIONS, version, &in, &out);
         ck_assert_int_eq(out.error_code, 0);
-        ck_assert_int_eq(out.api_key_count, 12);
+        ck_assert_int_eq(out.api_key_count, 16);
         for (int i = 0; i < 12; i++) {
             ck_assert_int_eq(out.api_keys[i].api_key, listed[i][0]);
             ck_assert_int_eq(out.api_keys[i].min_version, 0);

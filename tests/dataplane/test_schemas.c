@@ -64,7 +64,7 @@ static json_t *read_schema(const char *folder, const char *name)
 static const char *type_name(const struct kafka_field *f)
 {
     static const char *const names[] = {"bool", "int8", "int16", "int32", "int64", "uuid", "string", "bytes",
-                                        "records", "[]int32", "[]int64"};
+                                        "records", "[]int32", "[]int64", "[]string"};
     return f->type < sizeof names / sizeof *names ? names[f->type] : "struct";
 }
 
@@ -140,6 +140,7 @@ static void compare_message(const struct kafka_message *m, const json_t *schema)
     if (json_integer_value(json_object_get(schema, "apiKey")) != m->api_key)
         FAULT("%s: API key %d", m->name, m->api_key);
     if (valid.first != m->version_min || valid.last < m->version_max) FAULT("%s: versions", m->name);
+    if (flexible.first > flexible.last) flexible.first = KAFKA_VERSION_NONE;
     if (flexible.first != m->flexible_since) FAULT("%s: flexible since %d", m->name, m->flexible_since);
     compare_fields(m->name, &m->body, json_object_get(schema, "fields"), m->version_max);
 }

@@ -1,0 +1,177 @@
+/* What operators' tools ask of groups: ListGroups, DescribeGroups, DeleteGroups, OffsetDelete.
+ *
+ * Sources: the Kafka protocol guide; KIP-496 (OffsetDelete), KIP-518 (states in ListGroups). */
+#include <strings.h>
+
+#include "dataplane/group/group_state.h"
+
+/* Kafka's bits of the operations on a group: READ (3), DELETE (6), DESCRIBE (8).  Whoever gets here may do them all. */
+enum { GROUP_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8 };
+
+/* An answer that shows a group rests on all that the log has of it. */
+static uint64_t shown_after(const struct group *group)
+{
+    return group->record_number > group->offset_number ? group->record_number : group->offset_number;
+}
+
+static struct kafka_string text_or_empty(struct kafka_string s)
+{
+    return s.size < 0 ? (struct kafka_string){NULL, 0} : s;
+}
+
+/* --- ListGroups --- */
+
+static bool is_listed(const struct group *group, const struct list_groups_request *in)
+{
+    const char *name = group_state_name(group);
+    for (int32_t i = 0; i < in->state_filter_count; i++) {
+        struct kafka_string want = in->states_filter[i];
+        if ((size_t)want.size == strlen(name) && strncasecmp(want.chars, name, (size_t)want.size) == 0) return true;
+    }
+    return in->state_filter_count <= 0;
+}
+
+enum err groups_list(struct groups *g, const struct group_caller *who, const struct list_groups_request *in,
+                     struct kafka_arena *scratch)
+{
+    struct list_groups_response response = {0};
+    uint64_t after = 0;
+    response.groups = kafka_arena_take(scratch, g->group_count, sizeof *response.groups);
+    if (response.groups == NULL) return ERR_TOO_LARGE;
+    for (const struct group *group = g->list; group != NULL; group = group->next) {
+        if (!is_listed(group, in)) continue;
+        response.groups[response.group_count++] = (struct listed_group){
+            group->id, text_or_empty(group->protocol_type), kafka_string_of(group_state_name(group))};
+        if (shown_after(group) > after) after = shown_after(group);
+    }
+    g->host.answer(g->host.context, &who->ticket, &response, after);
+    return ERR_OK;
+}
+
+/* --- DescribeGroups --- */
+
+/* Subscriptions and assignments are of a generation: they are shown while there is one. */
+static enum err describe_members(const struct group *group, struct described_group *out, struct kafka_arena *scratch)
+{
+    bool is_stable = group->state == GROUP_STABLE;
+    out->members = kafka_arena_take(scratch, group->member_count, sizeof *out->members);
+    if (out->members == NULL) return ERR_TOO_LARGE;
+    for (const struct member *m = group->members; m != NULL; m = m->next) {
+        struct described_group_member *d = &out->members[out->member_count++];
+        *d = (struct described_group_member){
+            .member_id = m->id, .group_instance_id = m->instance_id, .client_id = text_or_empty(m->client_id),
+            .client_host = text_or_empty(m->client_host),
+        };
+        if (!is_stable) continue;
+        d->member_metadata = member_metadata(m, group->protocol);
+        d->member_assignment = m->assignment;
+    }
+    return ERR_OK;
+}
+
+static enum err describe_one(struct groups *g, struct kafka_string id, struct described_group *out, uint64_t *after,
+                             struct kafka_arena *scratch)
+{
+    const struct group *group = groups_find(g, id);
+    *out = (struct described_group){.group_id = id, .group_state = kafka_string_of("Dead")};
+    if (group == NULL) return ERR_OK;
+    out->group_state = kafka_string_of(group_state_name(group));
+    out->protocol_type = text_or_empty(group->protocol_type);
+    if (group->state == GROUP_STABLE) out->protocol_data = text_or_empty(group->protocol);
+    if (shown_after(group) > *after) *after = shown_after(group);
+    return describe_members(group, out, scratch);
+}
+
+enum err groups_describe(struct groups *g, const struct group_caller *who, const struct describe_groups_request *in,
+                         struct kafka_arena *scratch)
+{
+    struct describe_groups_response response = {0};
+    uint64_t after = 0;
+    response.groups = kafka_arena_take(scratch, (size_t)in->group_count, sizeof *response.groups);
+    if (response.groups == NULL) return ERR_TOO_LARGE;
+    for (; response.group_count < in->group_count; response.group_count++) {
+        struct described_group *d = &response.groups[response.group_count];
+        TRY(describe_one(g, in->groups[response.group_count], d, &after, scratch));
+        d->authorized_operations = in->include_authorized_operations ? GROUP_OPERATIONS : INT32_MIN;
+    }
+    g->host.answer(g->host.context, &who->ticket, &response, after);
+    return ERR_OK;
+}
+
+/* --- DeleteGroups --- */
+
+static enum kafka_error delete_one(struct groups *g, struct kafka_string id, uint64_t *after)
+{
+    struct group *group = groups_find(g, id);
+    if (group == NULL) return KAFKA_GROUP_ID_NOT_FOUND;
+    if (group->state != GROUP_EMPTY) return KAFKA_NON_EMPTY_GROUP;
+    while (group->offsets != NULL) offset_remove(g, group, group->offsets, true);
+    if (group->has_record) group_store_tombstone(g, group);
+    if (shown_after(group) > *after) *after = shown_after(group);
+    groups_remove(g, group);
+    return KAFKA_NONE;
+}
+
+enum err groups_delete(struct groups *g, const struct group_caller *who, const struct delete_groups_request *in,
+                       struct kafka_arena *scratch)
+{
+    struct delete_groups_response response = {0};
+    uint64_t after = 0;
+    response.results = kafka_arena_take(scratch, (size_t)in->group_count, sizeof *response.results);
+    if (response.results == NULL) return ERR_TOO_LARGE;
+    for (; response.result_count < in->group_count; response.result_count++) {
+        struct kafka_string id = in->groups[response.result_count];
+        response.results[response.result_count] = (struct deleted_group){id, (int16_t)delete_one(g, id, &after)};
+    }
+    g->host.answer(g->host.context, &who->ticket, &response, after);
+    return ERR_OK;
+}
+
+/* --- OffsetDelete --- */
+
+/* A group of consumers keeps what its members subscribe to; of other groups nobody knows, so they must be empty. */
+static enum kafka_error check_delete_offsets(const struct group *group)
+{
+    if (group == NULL) return KAFKA_GROUP_ID_NOT_FOUND;
+    if (group->state == GROUP_EMPTY || kafka_string_is(group->protocol_type, "consumer")) return KAFKA_NONE;
+    return KAFKA_NON_EMPTY_GROUP;
+}
+
+static enum kafka_error delete_offset(struct groups *g, struct group *group, struct kafka_string topic,
+                                      int32_t partition)
+{
+    if (group->state != GROUP_EMPTY && group_subscribes(group, topic)) return KAFKA_GROUP_SUBSCRIBED_TO_TOPIC;
+    if (!g->host.topic_exists(g->host.context, topic, partition)) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    struct offset *o = offset_find(group, topic, partition);
+    if (o != NULL) offset_remove(g, group, o, true);
+    return KAFKA_NONE;
+}
+
+enum err groups_delete_offsets(struct groups *g, const struct group_caller *who, const struct offset_delete_request *in,
+                               struct kafka_arena *scratch)
+{
+    struct group *group = groups_find(g, in->group_id);
+    struct offset_delete_response response = {.error_code = (int16_t)check_delete_offsets(group)};
+    if (response.error_code == KAFKA_NONE) {
+        response.topics = kafka_arena_take(scratch, (size_t)in->topic_count, sizeof *response.topics);
+        if (response.topics == NULL) return ERR_TOO_LARGE;
+        for (int32_t t = 0; t < in->topic_count; t++) { /* all room first: what is answered is done, and all of it */
+            int32_t count = in->topics[t].partition_count;
+            response.topics[t] = (struct offset_delete_response_topic){in->topics[t].name, NULL, count};
+            response.topics[t].partitions =
+                kafka_arena_take(scratch, (size_t)count, sizeof *response.topics[t].partitions);
+            if (response.topics[t].partitions == NULL) return ERR_TOO_LARGE;
+        }
+        response.topic_count = in->topic_count;
+    }
+    for (int32_t t = 0; t < response.topic_count; t++) {
+        for (int32_t p = 0; p < response.topics[t].partition_count; p++) {
+            int32_t index = in->topics[t].partitions[p].partition_index;
+            response.topics[t].partitions[p] = (struct offset_delete_response_partition){
+                index, (int16_t)delete_offset(g, group, in->topics[t].name, index)};
+        }
+    }
+    g->host.answer(g->host.context, &who->ticket, &response, group == NULL ? 0 : group->offset_number);
+    if (group != NULL) groups_remove_if_void(g, group);
+    return ERR_OK;
+}
