@@ -52,7 +52,7 @@ struct sim {
     int           handle[HANDLES_MAX]; /* file + 1, 0: free */
     uint64_t      operations, cut_after, space, used, time_ms;
     int           write_error, sync_error;
-    bool          is_dead, shortens_writes;
+    bool          is_dead, shortens_writes, hangs;
     struct sim_queue *queues;
 };
 
@@ -484,6 +484,10 @@ static unsigned queue_poll(struct disk_queue *queue, struct disk_done *out, unsi
     while (ended < count && ended < max) {
         uint32_t pick = (uint32_t)random_below(&s->random, q->submitted);
         struct disk_io io = q->io[pick];
+        if (s->hangs && io.kind != DISK_READ) {
+            count--;
+            continue;
+        }
         memmove(&q->io[pick], &q->io[pick + 1], (q->count - pick - 1) * sizeof io);
         q->count--;
         q->submitted--;
@@ -574,6 +578,7 @@ uint64_t disk_sim_operations(const struct disk *d) { return ((const struct sim *
 void     disk_sim_fail_writes(struct disk *d, int error) { sim_of(d)->write_error = error; }
 void     disk_sim_fail_syncs(struct disk *d, int error) { sim_of(d)->sync_error = error; }
 void     disk_sim_shorten_writes(struct disk *d) { sim_of(d)->shortens_writes = true; }
+void     disk_sim_hang_writes(struct disk *d, bool hangs) { sim_of(d)->hangs = hangs; }
 void     disk_sim_limit_space(struct disk *d, uint64_t bytes) { sim_of(d)->space = bytes; }
 void     disk_sim_set_time(struct disk *d, uint64_t realtime_ms) { sim_of(d)->time_ms = realtime_ms; }
 

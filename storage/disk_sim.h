@@ -26,6 +26,8 @@ void disk_sim_fail_writes(struct disk *d, int error);
 void disk_sim_fail_syncs(struct disk *d, int error);
 /* From now on asynchronous writes of more than a block may end after any number of sectors, a block at least. */
 void disk_sim_shorten_writes(struct disk *d);
+/* From now on asynchronous writes and syncs do not end, until it is taken back; reads do. */
+void disk_sim_hang_writes(struct disk *d, bool hangs);
 /* All files together may hold this many bytes; beyond it writes and allocations answer -ENOSPC. */
 void disk_sim_limit_space(struct disk *d, uint64_t bytes);
 /* Milliseconds shown as time of modification from now on. */

@@ -39,6 +39,7 @@ enum {
     SEGMENT_BYTES_MAX    = INT32_MAX, /* positions in Kafka's indexes are signed 32 bits */
     SIMULATED_HELPER_TURNS = 7,       /* without threads the helper is slow: every so many turns */
     HINTS                = 4096,
+    HELD_STALL_NS        = 100000000, /* a message that waits for longer is a stall */
     STALL_POLL_NS        = 2000000,   /* how often a stalled log looks for chunks that readers have let go */
     RECLAIM_NS           = 50000000,  /* and the store, while there are others */
     REMOVE_MAX           = 16,        /* segments removed by one job */
@@ -84,6 +85,7 @@ struct writer { /* the storage thread's, while the log is attached */
     enum writer_state state;
     struct log_feed   feed;
     const void       *held; /* a message that cannot be taken yet; nothing behind it is */
+    uint64_t          held_ns; /* since when; 0: there is none */
     int      file, prepared_file;
     uint64_t segment_base, segment_seq; /* seq in the table */
     uint64_t end_position, next_offset; /* behind the last accepted batch */
@@ -101,6 +103,7 @@ struct writer { /* the storage thread's, while the log is attached */
     uint32_t lease[LEASES_MAX], lease_count, lease_extra;
     bool     lease_has_prefix; /* lease[0] is the first of all: it carries the prefix */
     bool     is_stalled;  /* the producer has nothing left to fill */
+    bool     is_held_up;  /* `held` has waited so long that it counts as a stall */
     bool     is_short;    /* it has fewer leases than it should */
 
     enum group_phase phase;

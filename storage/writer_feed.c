@@ -272,6 +272,16 @@ static bool take(struct log *l, const void *message, uint64_t now_ns)
     return true;
 }
 
+/* A message has to wait: for the tail, for a roll, and so for the disk.  A roll alone is soon over. */
+static void note_held(struct log *l, uint64_t now_ns)
+{
+    struct writer *w = &l->writer;
+    if (w->held_ns == 0) w->held_ns = now_ns;
+    if (w->is_held_up || now_ns - w->held_ns < HELD_STALL_NS) return;
+    w->is_held_up = true;
+    counter_add(l->counters.stalls, 1);
+}
+
 unsigned writer_take(struct log *l, uint64_t now_ns)
 {
     struct writer *w = &l->writer;
@@ -282,8 +292,11 @@ unsigned writer_take(struct log *l, uint64_t now_ns)
         w->held = message;
         if (message == NULL || !take(l, message, now_ns)) break;
         w->held = NULL;
+        w->held_ns = 0;
+        w->is_held_up = false;
         taken++;
     }
+    if (w->held != NULL) note_held(l, now_ns);
     /* release gives back all that was taken out: not while a message is held. */
     if (taken > 0 && w->held == NULL) ring_spsc_release(&w->feed.to_storage);
     return taken;

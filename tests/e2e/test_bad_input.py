@@ -5,6 +5,7 @@ second millraced on the folder and a forbidden io_uring end the process, with th
 
 usage: test_bad_input.py CASE     (see CASES)
 """
+import fcntl
 import os
 import socket
 import struct
@@ -188,6 +189,9 @@ def small_disk(harness):
 def full_disk(harness):
     """Error with clear words; what was durable is whole and served; goes on by itself when there is room again."""
     folder, prefix = small_disk(harness)
+    if not prefix:  # the storage tests fill this disk, too
+        lock = open(folder + "/lock", "a")
+        fcntl.flock(lock, fcntl.LOCK_EX)
     data = folder + "/data"
     source = harness.source()
     source.sql("CREATE DATABASE shop; CREATE TABLE shop.events (id INT PRIMARY KEY, what LONGTEXT);")
