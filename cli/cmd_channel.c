@@ -40,11 +40,56 @@ static json_t *patterns_of(const char *list)
     return patterns;
 }
 
-static json_t *source_json(const struct source_url *url, uint64_t server_id)
+struct source_words { /* options about the source */
+    const char *standby, *tls, *tls_ca, *tls_certificate, *tls_key;
+    uint64_t server_id, read_timeout_s, connect_timeout_s;
+};
+
+static void set_text(json_t *object, const char *key, const char *text)
+{
+    if (text != NULL) json_object_set_new(object, key, json_string(text));
+}
+
+static void set_number(json_t *object, const char *key, uint64_t number)
+{
+    if (number != 0) json_object_set_new(object, key, json_integer((json_int_t)number));
+}
+
+/* now, earliest, gtid:SET, file:NAME:POSITION, time:WHEN.  What is none of these goes as it is. */
+static json_t *start_json(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    char *end = NULL;
+    if (strncmp(text, "gtid:", 5) == 0) return json_pack("{s:s}", "gtid_set", text + 5);
+    if (strncmp(text, "time:", 5) == 0) {
+        unsigned long long seconds = strtoull(text + 5, &end, 10);
+        return end != text + 5 && *end == '\0' ? json_pack("{s:I}", "time", (json_int_t)seconds)
+                                               : json_pack("{s:s}", "time", text + 5);
+    }
+    if (strncmp(text, "file:", 5) != 0) return json_string(text);
+    if (colon == text + 4) return json_pack("{s:s}", "file", text + 5);
+    json_t *start = json_object();
+    json_object_set_new(start, "file", json_stringn(text + 5, (size_t)(colon - text - 5)));
+    json_object_set_new(start, "position", json_integer((json_int_t)strtoull(colon + 1, &end, 10)));
+    return start;
+}
+
+static json_t *source_json(const struct source_url *url, const struct source_words *words)
 {
     json_t *source = json_pack("{s:s, s:i, s:s, s:s}", "host", url->host, "port", (int)url->port, "user", url->user,
                                "password", url->password);
-    if (source != NULL && server_id != 0) json_object_set_new(source, "server_id", json_integer((json_int_t)server_id));
+    if (source == NULL) return NULL;
+    if (words->standby != NULL) json_object_set_new(source, "standby", patterns_of(words->standby));
+    json_t *tls = json_object();
+    set_text(tls, "mode", words->tls);
+    set_text(tls, "ca", words->tls_ca);
+    set_text(tls, "certificate", words->tls_certificate);
+    set_text(tls, "key", words->tls_key);
+    if (json_object_size(tls) > 0) json_object_set(source, "tls", tls);
+    json_decref(tls);
+    set_number(source, "server_id", words->server_id);
+    set_number(source, "read_timeout_s", words->read_timeout_s);
+    set_number(source, "connect_timeout_s", words->connect_timeout_s);
     return source;
 }
 
@@ -53,7 +98,7 @@ int cli_channel_create(struct cli *cli, int argc, char **argv)
     const char *name, *source = NULL, *tables = NULL, *exclude = NULL, *start_at = "now", *ddl = "instance",
                *statements = "error", *partial_images = "error", *text = "stored", *visible = "durable",
                *password_file = NULL;
-    uint64_t server_id = 0;
+    struct source_words words = {0};
     const struct cli_option options[] = {
         {.name = "--source", .text = &source},
         {.name = "--tables", .text = &tables},
@@ -65,7 +110,14 @@ int cli_channel_create(struct cli *cli, int argc, char **argv)
         {.name = "--visible", .text = &visible},
         {.name = "--text", .text = &text},
         {.name = "--password-file", .text = &password_file},
-        {.name = "--server-id", .number = &server_id},
+        {.name = "--server-id", .number = &words.server_id},
+        {.name = "--standby", .text = &words.standby},
+        {.name = "--tls", .text = &words.tls},
+        {.name = "--tls-ca", .text = &words.tls_ca},
+        {.name = "--tls-certificate", .text = &words.tls_certificate},
+        {.name = "--tls-key", .text = &words.tls_key},
+        {.name = "--connect-timeout-s", .number = &words.connect_timeout_s},
+        {.name = "--read-timeout-s", .number = &words.read_timeout_s},
         {NULL},
     };
     if (!cli_options_parse(cli, argc, argv, options, &name)) return cli_usage(cli_channel_create);
@@ -84,9 +136,9 @@ int cli_channel_create(struct cli *cli, int argc, char **argv)
         snprintf(url.password, sizeof url.password, "%s", from_environment);
     }
     json_t *body =
-        json_pack("{s:s, s:o, s:{s:o, s:o}, s:s, s:s, s:s, s:s, s:s, s:s}", "name", name, "source",
-                  source_json(&url, server_id), "tables", "include", patterns_of(tables), "exclude",
-                  patterns_of(exclude), "start_at", start_at, "ddl", ddl, "statement_events", statements,
+        json_pack("{s:s, s:o, s:{s:o, s:o}, s:o, s:s, s:s, s:s, s:s, s:s}", "name", name, "source",
+                  source_json(&url, &words), "tables", "include", patterns_of(tables), "exclude",
+                  patterns_of(exclude), "start_at", start_json(start_at), "ddl", ddl, "statement_events", statements,
                   "partial_images", partial_images, "text", text, "visible", visible);
     explicit_bzero(&url, sizeof url);
     if (body == NULL) return cli_fail(CLI_USAGE, "the arguments are not UTF-8");

@@ -10,9 +10,12 @@
 const struct cli_command cli_commands[] = {
     {"channel create",
      "NAME --source mysql://USER[:PASSWORD]@HOST[:PORT] --tables 'DB.*,DB.TABLE'\n"
-     "      [--exclude 'DB.TABLE'] [--start-at now|earliest] [--ddl instance|selected]\n"
+     "      [--exclude 'DB.TABLE'] [--ddl instance|selected]\n"
+     "      [--start-at now|earliest|gtid:SET|file:NAME:POSITION|time:SECONDS|time:2026-01-31T23:59:59Z]\n"
      "      [--statement-events error|warn] [--partial-images error|none] [--text stored|utf8mb4]\n"
      "      [--visible durable|written]\n"
+     "      [--standby HOST:PORT,...] [--tls off|preferred|required|verify_ca|verify_identity] [--tls-ca FILE]\n"
+     "      [--tls-certificate FILE --tls-key FILE] [--connect-timeout-s N] [--read-timeout-s N]\n"
      "      [--password-file FILE] [--server-id N]",
      "make a channel and check its source; the password may also stand in $MILLRACE_SOURCE_PASSWORD",
      cli_channel_create},

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "control/json_take.h"
+#include "control/source_spec.h"
 #include "formats/record_format.h"
 
 enum { CHANNEL_FILE_VERSION = 1 };
@@ -20,50 +22,6 @@ bool channel_name_is_valid(const char *name)
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
         if (strcmp(name, reserved[i]) == 0) return false;
     return true;
-}
-
-enum err json_only_keys(const json_t *object, const char *const *keys, const char *where, struct err_msg *msg)
-{
-    if (!json_is_object(object)) return err_set(msg, ERR_INVALID, "%s must be a JSON object", where);
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)object, key, value)
-    {
-        size_t i = 0;
-        while (keys[i] != NULL && strcmp(keys[i], key) != 0) i++;
-        if (keys[i] == NULL) return err_set(msg, ERR_INVALID, "%s has an unknown field '%.64s'", where, key);
-    }
-    return ERR_OK;
-}
-
-/* A text of `min` to `max` bytes without control characters; absent: `fallback`, or an error when that is NULL. */
-static enum err take_text(const json_t *object, const char *key, const char *label, size_t min, size_t max,
-                          const char *fallback, char *out, struct err_msg *msg)
-{
-    const json_t *value = json_object_get(object, key);
-    if (value == NULL && fallback == NULL) return err_set(msg, ERR_INVALID, "%s is required", label);
-    if (value != NULL && !json_is_string(value)) return err_set(msg, ERR_INVALID, "%s must be a string", label);
-    const char *text = value == NULL ? fallback : json_string_value(value);
-    size_t size = strlen(text);
-    if (size < min || size > max) return err_set(msg, ERR_INVALID, "%s must have %zu to %zu bytes", label, min, max);
-    for (size_t i = 0; i < size; i++)
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-            return err_set(msg, ERR_INVALID, "%s must not contain control characters", label);
-    memcpy(out, text, size + 1);
-    return ERR_OK;
-}
-
-static enum err take_number(const json_t *object, const char *key, const char *label, int64_t min, int64_t max,
-                            int64_t fallback, int64_t *out, struct err_msg *msg)
-{
-    const json_t *value = json_object_get(object, key);
-    *out = fallback;
-    if (value == NULL) return ERR_OK;
-    if (!json_is_integer(value) || json_integer_value(value) < min || json_integer_value(value) > max)
-        return err_set(msg, ERR_INVALID, "%s must be a whole number from %lld to %lld", label, (long long)min,
-                       (long long)max);
-    *out = json_integer_value(value);
-    return ERR_OK;
 }
 
 static enum err check_pattern(const char *pattern, size_t size, const char *label, struct err_msg *msg)
@@ -113,62 +71,39 @@ static enum err take_patterns(const json_t *tables, const char *key, const char 
     return e;
 }
 
-static enum err take_source(const json_t *source, struct channel_spec *spec, struct err_msg *msg)
-{
-    static const char *const keys[] = {"host", "port", "user", "password", "server_id", NULL};
-    if (source == NULL)
-        return err_set(msg, ERR_INVALID, "source is required: {\"host\", \"port\", \"user\", \"password\"}");
-    TRY(json_only_keys(source, keys, "source", msg));
-    TRY(take_text(source, "host", "source.host", 1, CHANNEL_HOST_MAX, NULL, spec->host, msg));
-    int64_t port, server_id;
-    TRY(take_number(source, "port", "source.port", 1, UINT16_MAX, 3306, &port, msg));
-    spec->port = (uint16_t)port;
-    TRY(take_text(source, "user", "source.user", 1, CHANNEL_USER_MAX, NULL, spec->user, msg));
-    TRY(take_text(source, "password", "source.password", 0, CHANNEL_PASSWORD_MAX, "", spec->password, msg));
-    uint32_t drawn;
-    random_secret(&drawn, sizeof drawn); /* the upper half: people number their own servers from 1 */
-    TRY(take_number(source, "server_id", "source.server_id", 1, UINT32_MAX, drawn | 0x80000000u, &server_id, msg));
-    spec->server_id = (uint32_t)server_id;
-    return ERR_OK;
-}
-
 static enum err take_choices(const json_t *body, struct channel_spec *spec, struct err_msg *msg)
 {
     char word[CHANNEL_FORMAT_MAX + 1];
-    TRY(take_text(body, "start_at", "start_at", 1, CHANNEL_FORMAT_MAX, "now", word, msg));
-    if (strcmp(word, "now") != 0 && strcmp(word, "earliest") != 0)
-        return err_set(msg, ERR_INVALID, "start_at must be \"now\" or \"earliest\"");
-    spec->start = strcmp(word, "now") == 0 ? CAPTURE_START_NOW : CAPTURE_START_EARLIEST;
-    TRY(take_text(body, "ddl", "ddl", 1, CHANNEL_FORMAT_MAX, "instance", word, msg));
+    TRY(json_take_text(body, "ddl", "ddl", 1, CHANNEL_FORMAT_MAX, "instance", word, msg));
     if (strcmp(word, "instance") != 0 && strcmp(word, "selected") != 0)
         return err_set(
             msg, ERR_INVALID,
             "ddl must be \"instance\" (all but account statements) or \"selected\" (of the selected tables)");
     spec->ddl_instance = strcmp(word, "instance") == 0;
-    TRY(take_text(body, "statement_events", "statement_events", 1, CHANNEL_FORMAT_MAX, "error", word, msg));
+    TRY(json_take_text(body, "statement_events", "statement_events", 1, CHANNEL_FORMAT_MAX, "error", word, msg));
     if (strcmp(word, "error") != 0 && strcmp(word, "warn") != 0)
         return err_set(msg, ERR_INVALID,
                        "statement_events must be \"error\" (changes logged as a statement stop the channel) or "
                        "\"warn\" (they are lost, and counted)");
     spec->statements_warn = strcmp(word, "warn") == 0;
-    TRY(take_text(body, "partial_images", "partial_images", 1, CHANNEL_FORMAT_MAX, "error", word, msg));
+    TRY(json_take_text(body, "partial_images", "partial_images", 1, CHANNEL_FORMAT_MAX, "error", word, msg));
     if (strcmp(word, "error") != 0 && strcmp(word, "none") != 0)
         return err_set(msg, ERR_INVALID,
                        "partial_images must be \"error\" (rows must come whole) or \"none\" (what is missing is "
                        "marked)");
     spec->partial_images_none = strcmp(word, "none") == 0;
-    TRY(take_text(body, "visible", "visible", 1, CHANNEL_FORMAT_MAX, "durable", word, msg));
+    TRY(json_take_text(body, "visible", "visible", 1, CHANNEL_FORMAT_MAX, "durable", word, msg));
     if (strcmp(word, "durable") != 0 && strcmp(word, "written") != 0)
         return err_set(msg, ERR_INVALID,
                        "visible must be \"durable\" (consumers see what a crash cannot take) or \"written\" (they see "
                        "it before it is flushed; after a crash the source must send it again)");
     spec->shows_written = strcmp(word, "written") == 0;
-    TRY(take_text(body, "text", "text", 1, CHANNEL_FORMAT_MAX, "stored", word, msg));
+    TRY(json_take_text(body, "text", "text", 1, CHANNEL_FORMAT_MAX, "stored", word, msg));
     if (strcmp(word, "stored") != 0 && strcmp(word, "utf8mb4") != 0)
         return err_set(msg, ERR_INVALID,
                        "text must be \"stored\" (in each column's character set) or \"utf8mb4\" (converted)");
     spec->text_utf8mb4 = strcmp(word, "utf8mb4") == 0;
-    TRY(take_text(body, "format", "format", 1, CHANNEL_FORMAT_MAX, "dts-avro", spec->format, msg));
+    TRY(json_take_text(body, "format", "format", 1, CHANNEL_FORMAT_MAX, "dts-avro", spec->format, msg));
     if (record_format_find(spec->format) == NULL)
         return err_set(msg, ERR_INVALID, "format '%s' is not known: \"dts-avro\" is", spec->format);
     return ERR_OK;
@@ -186,14 +121,15 @@ static enum err take_tables(const json_t *tables, struct channel_spec *spec, str
 /* All but the keys of the body, which differ between request and file. */
 static enum err take_body(const json_t *body, struct channel_spec *spec, struct err_msg *msg)
 {
-    TRY(take_text(body, "name", "name", 1, CHANNEL_NAME_MAX, NULL, spec->name, msg));
+    TRY(json_take_text(body, "name", "name", 1, CHANNEL_NAME_MAX, NULL, spec->name, msg));
     if (!channel_name_is_valid(spec->name))
         return err_set(
             msg, ERR_INVALID,
             "name: '%s' cannot be a channel's name: 1 to %d of A-Z a-z 0-9 . _ -, not beginning with . or __, "
             "and not one of channels, counters, format, lock",
             spec->name, CHANNEL_NAME_MAX);
-    TRY(take_source(json_object_get(body, "source"), spec, msg));
+    TRY(source_spec_take(json_object_get(body, "source"), spec, msg));
+    TRY(start_spec_take(json_object_get(body, "start_at"), spec, msg));
     TRY(take_choices(body, spec, msg));
     return take_tables(json_object_get(body, "tables"), spec, msg);
 }
@@ -218,7 +154,7 @@ void channel_spec_fini(struct channel_spec *spec)
 {
     patterns_free(spec->include);
     patterns_free(spec->exclude);
-    explicit_bzero(spec->password, sizeof spec->password);
+    source_spec_fini(spec);
     spec->include = spec->exclude = NULL;
 }
 
@@ -231,12 +167,9 @@ static json_t *patterns_json(char *const *patterns)
 
 json_t *channel_spec_json(const struct channel_spec *spec, bool with_password)
 {
-    json_t *source = json_pack("{s:s, s:i, s:s, s:I}", "host", spec->host, "port", (int)spec->port, "user", spec->user,
-                               "server_id", (json_int_t)spec->server_id);
-    if (with_password) json_object_set_new(source, "password", json_string(spec->password));
-    return json_pack("{s:s, s:o, s:{s:o, s:o}, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", spec->name, "source",
-                     source, "tables", "include", patterns_json(spec->include), "exclude", patterns_json(spec->exclude),
-                     "start_at", spec->start == CAPTURE_START_NOW ? "now" : "earliest", "ddl",
+    return json_pack("{s:s, s:o, s:{s:o, s:o}, s:o, s:s, s:s, s:s, s:s, s:s, s:s}", "name", spec->name, "source",
+                     source_spec_json(spec, with_password), "tables", "include", patterns_json(spec->include),
+                     "exclude", patterns_json(spec->exclude), "start_at", start_spec_json(spec), "ddl",
                      spec->ddl_instance ? "instance" : "selected", "statement_events",
                      spec->statements_warn ? "warn" : "error", "partial_images",
                      spec->partial_images_none ? "none" : "error", "text",
@@ -273,14 +206,14 @@ static enum err take_flag(const json_t *file, const char *key, bool *out, struct
 static enum err take_life(const json_t *file, struct channel_life *life, struct err_msg *msg)
 {
     char topic_id[33];
-    TRY(take_text(file, "topic_id", "topic_id", 32, 32, NULL, topic_id, msg));
+    TRY(json_take_text(file, "topic_id", "topic_id", 32, 32, NULL, topic_id, msg));
     for (size_t i = 0; i < sizeof life->topic_id; i++) {
         unsigned byte;
         if (sscanf(topic_id + 2 * i, "%2x", &byte) != 1)
             return err_set(msg, ERR_CORRUPT, "topic_id is not hexadecimal");
         life->topic_id[i] = (uint8_t)byte;
     }
-    TRY(take_text(file, "cluster_id", "cluster_id", 1, sizeof life->cluster_id - 1, NULL, life->cluster_id, msg));
+    TRY(json_take_text(file, "cluster_id", "cluster_id", 1, sizeof life->cluster_id - 1, NULL, life->cluster_id, msg));
     TRY(take_flag(file, "is_checked", &life->is_checked, msg));
     TRY(take_flag(file, "is_started", &life->is_started, msg));
     return take_flag(file, "has_log", &life->has_log, msg);

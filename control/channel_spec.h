@@ -21,6 +21,9 @@ enum {
     CHANNEL_PATTERNS_MAX = 256, /* include and exclude, each */
     CHANNEL_PATTERN_MAX = 515,  /* two identifiers of 64 four-byte characters, and the dot */
     CHANNEL_FORMAT_MAX = 32,
+    CHANNEL_PATH_MAX = 1023,
+    CHANNEL_STANDBY_MAX = 15,
+    CHANNEL_GTID_SET_MAX = 128 << 10,
 };
 
 struct channel_spec {
@@ -30,6 +33,11 @@ struct channel_spec {
     char user[CHANNEL_USER_MAX + 1];
     char password[CHANNEL_PASSWORD_MAX + 1];
     uint32_t server_id;        /* ours, as a replica of the source */
+    struct source_host *standby; /* owned, as their names are */
+    uint32_t standby_count;
+    enum source_tls_mode tls_mode;
+    char tls_ca[CHANNEL_PATH_MAX + 1], tls_certificate[CHANNEL_PATH_MAX + 1], tls_key[CHANNEL_PATH_MAX + 1];
+    uint32_t connect_timeout_s, read_timeout_s;
     char **include, **exclude; /* owned, NULL-terminated; exclude may be empty, never NULL */
     bool ddl_instance;
     bool shows_written; /* "visible": consumers see what is written and not yet flushed */
@@ -37,6 +45,10 @@ struct channel_spec {
     bool partial_images_none; /* as in struct capture_config, as the next */
     bool text_utf8mb4;
     enum capture_start start;
+    char *start_gtid_set; /* owned; NULL: none */
+    char start_file[CHANNEL_HOST_MAX + 1];
+    uint64_t start_position;
+    uint32_t start_time_s;
     char format[CHANNEL_FORMAT_MAX + 1];
 };
 
@@ -68,10 +80,5 @@ NODISCARD enum err channel_file_parse(const json_t *file, struct channel_spec *s
 void channel_life_init(struct channel_life *life);
 /* Text of `random_bytes` random bytes in base64url, as Kafka writes its ids; `out_bytes` >= the text and its NUL. */
 void channel_random_id(char *out, size_t out_bytes, size_t random_bytes_count);
-
-/* ERR_INVALID unless `object` is an object whose keys all stand in `keys` (NULL-terminated); `where` names it in msg.
- */
-NODISCARD enum err json_only_keys(const json_t *object, const char *const *keys, const char *where,
-                                  struct err_msg *msg);
 
 #endif

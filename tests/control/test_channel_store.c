@@ -13,6 +13,10 @@
 static char folder[64];
 static struct err_msg msg;
 
+/* A request whose source has one more field. */
+#define REACHED(field)                                                                                                 \
+    "{\"name\":\"a\",\"source\":{\"host\":\"h\",\"user\":\"u\"," field "},\"tables\":{\"include\":[\"d.*\"]}}"
+
 static const char whole[] =
     "{\"name\":\"orders-1\",\"source\":{\"host\":\"db.example\",\"port\":3310,\"user\":\"u\",\"password\":"
     "\"s3cr\\\"et\","
@@ -172,6 +176,25 @@ START_TEST(wrong_requests_are_refused_by_field)
         {"{\"name\":\"a\"," SOURCE ",\"tables\":{\"include\":[\"d.\"]}}", "not a pattern"},
         {"{\"name\":\"a\"," SOURCE ",\"tables\":{\"include\":[\"d.*\"],\"exclude\":[\"x\"]}}", "tables.exclude"},
         {"{\"name\":\"a\"," SOURCE "," TABLES ",\"start_at\":\"yesterday\"}", "start_at"},
+        {"{\"name\":\"a\"," SOURCE "," TABLES ",\"start_at\":{}}", "start_at must be"},
+        {"{\"name\":\"a\"," SOURCE "," TABLES ",\"start_at\":{\"gtid_set\":\"\"}}", "start_at.gtid_set"},
+        {"{\"name\":\"a\"," SOURCE "," TABLES ",\"start_at\":{\"gtid_set\":\"0-1-2\",\"time\":5}}", "field 'time'"},
+        {"{\"name\":\"a\"," SOURCE "," TABLES ",\"start_at\":{\"file\":\"b.1\",\"position\":3}}", "start_at.position"},
+        {"{\"name\":\"a\"," SOURCE "," TABLES ",\"start_at\":{\"time\":\"2026-13-01T00:00:00Z\"}}", "start_at.time"},
+        {"{\"name\":\"a\"," SOURCE "," TABLES ",\"start_at\":{\"time\":-1}}", "start_at.time"},
+        {REACHED("\"tls\":\"off\""), "source.tls must be a JSON object"},
+        {REACHED("\"tls\":{\"mode\":\"on\"}"), "source.tls.mode"},
+        {REACHED("\"tls\":{\"mode\":\"verify_ca\"}"), "source.tls.ca is required"},
+        {REACHED("\"tls\":{\"mode\":\"required\",\"ca\":\"/ca.pem\"}"), "source.tls.ca is used by"},
+        {REACHED("\"tls\":{\"certificate\":\"/c.pem\"}"), "go together"},
+        {REACHED("\"tls\":{\"mode\":\"off\",\"certificate\":\"/c.pem\",\"key\":\"/k.pem\"}"), "has no use"},
+        {REACHED("\"standby\":\"b:3306\""), "source.standby must be a list"},
+        {REACHED("\"standby\":[7]"), "list of strings"},
+        {REACHED("\"standby\":[\"b:port\"]"), "'b:port' is not a host"},
+        {REACHED("\"standby\":[\"b\",\":3306\"]"), "':3306' is not a host"},
+        {REACHED("\"standby\":[\"[::1\"]"), "'[::1' is not a host"},
+        {REACHED("\"read_timeout_s\":1"), "source.read_timeout_s"},
+        {REACHED("\"connect_timeout_s\":\"5\""), "source.connect_timeout_s"},
         {"{\"name\":\"a\"," SOURCE "," TABLES ",\"ddl\":true}", "ddl must be a string"},
         {"{\"name\":\"a\"," SOURCE "," TABLES ",\"format\":\"xml\"}", "format 'xml'"},
     };
@@ -189,6 +212,51 @@ START_TEST(wrong_requests_are_refused_by_field)
     name[100] = 'n', name[101] = '\0';
     snprintf(text, sizeof text, "{\"name\":\"%s\"," SOURCE "," TABLES "}", name);
     ck_assert_int_eq(parse(text, &spec), ERR_INVALID);
+}
+END_TEST
+
+/* Every field of the source and each start comes back from the JSON as it went in, but for the password. */
+START_TEST(sources_and_starts_both_ways)
+{
+    static const char *const sources[] = {
+        "{\"host\":\"a\",\"port\":3307,\"standby\":[\"b:3306\",\"[::1]:3308\",\"/run/mysqld.sock\"],\"user\":\"u\","
+        "\"tls\":{\"mode\":\"verify_identity\",\"ca\":\"/ca.pem\",\"certificate\":\"/c.pem\",\"key\":\"/k.pem\"},"
+        "\"server_id\":7,\"connect_timeout_s\":3,\"read_timeout_s\":9}",
+        "{\"host\":\"/run/a.sock\",\"port\":3306,\"standby\":[],\"user\":\"u\",\"tls\":{\"mode\":\"off\"},"
+        "\"server_id\":7,\"connect_timeout_s\":10,\"read_timeout_s\":30}",
+    };
+    static const char *const starts[] = {"\"now\"", "\"earliest\"", "{\"gtid_set\":\"0-1-5,1-1-7\"}",
+                                         "{\"file\":\"binlog.000007\",\"position\":5000000000}",
+                                         "{\"time\":1770000000}"};
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        struct channel_spec spec;
+        const char *source = sources[i % 2];
+        char text[1024];
+        snprintf(text, sizeof text,
+                 "{\"name\":\"a\",\"source\":%s,\"tables\":{\"include\":[\"d.*\"]},\"start_at\":%s}", source,
+                 starts[i]);
+        ck_assert_msg(parse(text, &spec) == ERR_OK, "%s: %s", text, msg.text);
+        json_t *back = channel_spec_json(&spec, false);
+        json_t *wanted_source = json_loads(source, 0, NULL);
+        json_t *wanted_start = json_loads(starts[i], JSON_DECODE_ANY, NULL);
+        char *shown = json_dumps(back, 0);
+        ck_assert_msg(json_equal(json_object_get(back, "source"), wanted_source), "%s became %s", source, shown);
+        ck_assert_msg(json_equal(json_object_get(back, "start_at"), wanted_start), "%s became %s", starts[i], shown);
+        free(shown);
+        json_decref(back);
+        json_decref(wanted_source);
+        json_decref(wanted_start);
+        channel_spec_fini(&spec);
+    }
+    struct channel_spec spec;
+    ck_assert_int_eq(parse(REACHED("\"standby\":[]"), &spec), ERR_OK);
+    ck_assert_int_eq(spec.tls_mode, SOURCE_TLS_PREFERRED);
+    channel_spec_fini(&spec);
+    static const char dated[] = "{\"name\":\"a\",\"source\":{\"host\":\"h\",\"user\":\"u\"},\"tables\":{\"include\":"
+                                "[\"d.*\"]},\"start_at\":{\"time\":\"2026-01-31T23:59:59Z\"}}";
+    ck_assert_int_eq(parse(dated, &spec), ERR_OK);
+    ck_assert_uint_eq(spec.start_time_s, 1769903999);
+    channel_spec_fini(&spec);
 }
 END_TEST
 
@@ -255,6 +323,7 @@ int main(void)
     tcase_add_test(t, what_is_shown_holds_no_password);
     tcase_add_test(t, defaults_are_drawn_where_nothing_is_said);
     tcase_add_test(t, wrong_requests_are_refused_by_field);
+    tcase_add_test(t, sources_and_starts_both_ways);
     tcase_add_test(t, damaged_files_are_named_and_half_saved_ones_are_swept);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
