@@ -162,8 +162,9 @@ static bool group_is_due(const struct log *l, uint64_t now_ns)
     const struct writer *w = &l->writer;
     if (w->end_position == w->durable_position || w->round != ROUND_NONE) return false;
     uint64_t interval_ns = (uint64_t)l->storage->config.flush_interval_us * 1000u;
-    return interval_ns == 0 || w->flush_now || w->state == WRITER_DETACHING || now_ns - w->oldest_ns >= interval_ns ||
-           w->end_position - w->durable_position >= GROUP_BYTES_MAX;
+    bool is_waited_for = w->held != NULL || w->is_stalled; /* what is durable makes room */
+    return interval_ns == 0 || w->flush_now || is_waited_for || w->state == WRITER_DETACHING ||
+           now_ns - w->oldest_ns >= interval_ns || w->end_position - w->durable_position >= GROUP_BYTES_MAX;
 }
 
 static void group_start(struct writer *w)

@@ -27,18 +27,27 @@ static unsigned send_until_stalled(struct rig *g)
     return sent;
 }
 
-/* Small segments: what waits is a roll; large ones: the tail is full of what is not written. */
-static void hangs_and_goes_on(uint64_t segment_bytes, bool shows_written)
+static void settle(struct rig *g)
+{
+    rig_settle(g);
+    clock_simulated_advance(&g->clock, 2000000000); /* for the longest interval */
+    rig_settle(g);
+}
+
+/* Small segments: what waits is a roll; large ones: the tail is full of what is not written; with a long interval: of
+ * what is on its way. */
+static void hangs_and_goes_on(uint64_t segment_bytes, uint32_t flush_us, bool shows_written)
 {
     struct rig g;
     rig_init(&g, 31);
     g.config.segment_bytes = segment_bytes;
+    g.config.flush_interval_us = flush_us;
     g.identity.shows_written = shows_written;
     rig_power(&g, 0);
     rig_open(&g, true);
     struct counter *stalls = counters_add(g.counters, COUNTER_COUNT, "storage_chunk_stalls", "channel=orders");
     for (int i = 0; i < 400; i++) rig_send(&g, 2, 700, true, 1000);
-    rig_settle(&g);
+    settle(&g);
     uint64_t visible = log_high_watermark(g.log), before = counter_get(stalls);
     ck_assert_uint_eq(visible, g.producer.next_offset);
     for (int round = 0; round < 3; round++) {
@@ -53,12 +62,12 @@ static void hangs_and_goes_on(uint64_t segment_bytes, bool shows_written)
         ck_assert(!producer_send(&g.producer, 2, 700, true, 1000)); /* reading gave the writer no chunk to overwrite */
         ck_assert(!g.producer.failed);
         disk_sim_hang_writes(g.disk, false);
-        rig_settle(&g);
+        settle(&g);
         visible = log_high_watermark(g.log);
         ck_assert_uint_eq(visible, g.producer.next_offset);
         before = counter_get(stalls);
         for (int i = 0; i < 50; i++) rig_send(&g, 2, 700, true, 1000);
-        rig_settle(&g);
+        settle(&g);
         visible = log_high_watermark(g.log);
         ck_assert_uint_eq(rig_read_all(&g, 0, false), g.producer.next_offset);
     }
@@ -66,11 +75,13 @@ static void hangs_and_goes_on(uint64_t segment_bytes, bool shows_written)
     rig_end(&g);
 }
 
-START_TEST(a_disk_that_hangs_holds_up_the_source_alone) { hangs_and_goes_on(1 << 22, false); }
+START_TEST(a_disk_that_hangs_holds_up_the_source_alone) { hangs_and_goes_on(1 << 22, 0, false); }
 END_TEST
-START_TEST(also_where_a_segment_begins) { hangs_and_goes_on(1 << 17, false); }
+START_TEST(also_where_a_segment_begins) { hangs_and_goes_on(1 << 17, 0, false); }
 END_TEST
-START_TEST(also_when_consumers_see_what_is_written) { hangs_and_goes_on(1 << 22, true); }
+START_TEST(also_while_blocks_are_on_their_way) { hangs_and_goes_on(1 << 22, 1000000, false); }
+END_TEST
+START_TEST(also_when_consumers_see_what_is_written) { hangs_and_goes_on(1 << 22, 0, true); }
 END_TEST
 
 /* A segment is made ahead: that it cannot be made is no error while the active one has room. */
@@ -109,6 +120,7 @@ int main(void)
     tcase_set_timeout(c, 60);
     tcase_add_test(c, a_disk_that_hangs_holds_up_the_source_alone);
     tcase_add_test(c, also_where_a_segment_begins);
+    tcase_add_test(c, also_while_blocks_are_on_their_way);
     tcase_add_test(c, also_when_consumers_see_what_is_written);
     tcase_add_test(c, no_space_ahead_is_an_error_only_when_it_is_needed);
     suite_add_tcase(s, c);
