@@ -13,8 +13,8 @@
 
 enum { CHUNK_BYTES = 1 << 20, CHUNKS = 8, RING_BYTES = 1 << 16 };
 
-static const char *columns[][STREAM_SIM_COLUMN_FIELDS] = {{"app", "kept", "id", "int(11)", NULL, NULL},
-                                                          {"app", "kept", "text", "text", "utf8mb4", "65535"}};
+static const char *columns[][STREAM_SIM_COLUMN_FIELDS] = {{"app", "kept", "id", "int(11)", NULL, "NO"},
+                                                          {"app", "kept", "text", "text", "utf8mb4_general_ci", "YES"}};
 static const char *keys[][STREAM_SIM_KEY_FIELDS] = {{"app", "kept", "PRIMARY", "id", "BTREE"}};
 static const char *const include[] = {"app.*", NULL};
 

@@ -94,10 +94,59 @@ enum query_status { /* codes of the status variables that we read or must know t
                     QUERY_CHARSET = 4,
                     QUERY_TIME_ZONE = 5,
                     QUERY_CATALOG_NZ = 6,
+                    QUERY_TIME_NAMES = 7,
+                    QUERY_CHARSET_DATABASE = 8,
+                    QUERY_TABLE_MAP_FOR_UPDATE = 9,
+                    QUERY_MASTER_DATA_WRITTEN = 10,
+                    QUERY_INVOKER = 11,
+                    QUERY_UPDATED_DATABASES = 12,
+                    QUERY_MICROSECONDS = 13,
+                    QUERY_EXPLICIT_TIMESTAMPS = 16,
+                    QUERY_DDL_XID = 17,
+                    QUERY_UTF8MB4_COLLATION = 18,
+                    QUERY_REQUIRE_PRIMARY_KEY = 19,
+                    QUERY_TABLE_ENCRYPTION = 20,
+                    QUERY_MARIADB_MICROSECONDS = 128,
+                    QUERY_MARIADB_XID = 129,
+                    QUERY_MARIADB_GTID_FLAGS = 130,
+                    QUERY_MARIADB_COLLATIONS = 131,
+};
+enum {
+    QUERY_UPDATED_DATABASES_TOO_MANY = 254,
+    QUERY_MARIADB_GTID_ALTER_ENDS = 4 | 8, /* a number follows */
 };
 
-/* Reads flags2, sql_mode, charset.  The server writes them in the order of their codes, so the first code above those
- * ends the search. */
+static void add_collation(struct binlog_query *q, uint16_t collation)
+{
+    if (collation != 0 && q->default_collation_count < BINLOG_DEFAULT_COLLATIONS_MAX)
+        q->default_collation[q->default_collation_count++] = collation;
+}
+
+/* How many bytes the variables take of which nothing is read; -1: another one. */
+static int query_status_passed_bytes(uint8_t code)
+{
+    switch (code) {
+    case QUERY_AUTO_INCREMENT: return 4;
+    case QUERY_TIME_NAMES: case QUERY_CHARSET_DATABASE: return 2;
+    case QUERY_TABLE_MAP_FOR_UPDATE: case QUERY_DDL_XID: case QUERY_MARIADB_XID: return 8;
+    case QUERY_REQUIRE_PRIMARY_KEY: case QUERY_TABLE_ENCRYPTION: return 1;
+    case QUERY_MASTER_DATA_WRITTEN: return 4;
+    case QUERY_MICROSECONDS: case QUERY_MARIADB_MICROSECONDS: return 3;
+    default: return -1;
+    }
+}
+
+/* Names with a NUL behind each. */
+static void pass_updated_databases(struct cursor *vars)
+{
+    uint64_t count = cursor_le(vars, 1);
+    for (uint64_t i = 0; count != QUERY_UPDATED_DATABASES_TOO_MANY && i < count && !vars->failed; i++) {
+        const uint8_t *end = memchr(vars->at, 0, cursor_left(vars));
+        cursor_take(vars, end == NULL ? cursor_left(vars) + 1 : (size_t)(end - vars->at) + 1);
+    }
+}
+
+/* The server writes them in the order of their codes, so the first one that is not known here ends the search. */
 static void query_status_decode(struct cursor vars, struct binlog_query *q)
 {
     bool flags2 = false, sql_mode = false;
@@ -115,14 +164,38 @@ static void query_status_decode(struct cursor vars, struct binlog_query *q)
         case QUERY_CATALOG: cursor_take(&vars, (size_t)cursor_le(&vars, 1) + 1); break;
         case QUERY_CATALOG_NZ:
         case QUERY_TIME_ZONE: cursor_take(&vars, (size_t)cursor_le(&vars, 1)); break;
-        case QUERY_AUTO_INCREMENT: cursor_take(&vars, 4); break;
         case QUERY_CHARSET: {
-            uint16_t charset = (uint16_t)cursor_le(&vars, 2);
-            cursor_take(&vars, 4);
-            if (!vars.failed) q->client_charset = charset;
+            uint16_t client = (uint16_t)cursor_le(&vars, 2);
+            cursor_take(&vars, 2); /* the connection's: of literals */
+            uint16_t server = (uint16_t)cursor_le(&vars, 2);
+            if (vars.failed) break;
+            q->client_charset = client;
+            q->server_collation = server;
             break;
         }
-        default: vars.at = vars.end;
+        case QUERY_INVOKER:
+            cursor_take(&vars, (size_t)cursor_le(&vars, 1));
+            cursor_take(&vars, (size_t)cursor_le(&vars, 1));
+            break;
+        case QUERY_UPDATED_DATABASES: pass_updated_databases(&vars); break;
+        case QUERY_EXPLICIT_TIMESTAMPS:
+            q->explicit_timestamps = cursor_le(&vars, 1) != 0;
+            q->has_explicit_timestamps = !vars.failed;
+            break;
+        case QUERY_UTF8MB4_COLLATION: add_collation(q, (uint16_t)cursor_le(&vars, 2)); break;
+        case QUERY_MARIADB_GTID_FLAGS:
+            if ((cursor_le(&vars, 2) & QUERY_MARIADB_GTID_ALTER_ENDS) != 0) cursor_take(&vars, 8);
+            break;
+        case QUERY_MARIADB_COLLATIONS:
+            for (uint64_t left = cursor_le(&vars, 1); left > 0 && !vars.failed; left--) {
+                cursor_take(&vars, 2); /* the character set, by a collation of it */
+                add_collation(q, (uint16_t)cursor_le(&vars, 2));
+            }
+            break;
+        default: {
+            int passed = query_status_passed_bytes(code);
+            cursor_take(&vars, passed < 0 ? cursor_left(&vars) : (size_t)passed);
+        }
         }
     }
     q->has_status = flags2 && sql_mode;

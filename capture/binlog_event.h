@@ -16,7 +16,8 @@
 #include "capture/binlog_header.h"
 #include "capture/gtid_set.h"
 
-enum { BINLOG_EVENT_TYPES_MAX = 255, BINLOG_SERVER_VERSION_BYTES = 50, BINLOG_VERSION_5_1 = 0x050100 };
+enum { BINLOG_EVENT_TYPES_MAX = 255, BINLOG_SERVER_VERSION_BYTES = 50, BINLOG_VERSION_5_1 = 0x050100,
+       BINLOG_DEFAULT_COLLATIONS_MAX = 8 };
 enum binlog_checksum { BINLOG_CHECKSUM_NONE = 0, BINLOG_CHECKSUM_CRC32 = 1 };
 
 struct binlog_format { /* FORMAT_DESCRIPTION: how the file's events are to be read */
@@ -56,7 +57,13 @@ struct binlog_query {
     bool has_status; /* flags2, sql_mode and charset were there */
     uint32_t flags2;
     uint64_t sql_mode;
-    uint16_t client_charset; /* collation id; 0: not said */
+    uint16_t client_charset;       /* collation ids; 0: not said */
+    uint16_t server_collation;     /* what CREATE DATABASE takes */
+    uint16_t default_collation[BINLOG_DEFAULT_COLLATIONS_MAX]; /* what CHARACTER SET without COLLATE means, where it is
+                                                                 not the version's */
+    uint8_t default_collation_count;
+    bool has_explicit_timestamps;  /* the next was there */
+    bool explicit_timestamps;      /* explicit_defaults_for_timestamp */
     const char *database;
     size_t database_bytes;
     const char *text;

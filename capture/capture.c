@@ -2,12 +2,11 @@
  * away.
  *
  *   PAUSED -> CONNECTING -> STREAMING -> (the stream breaks) PAUSED
- *                 ^             \-> (a selected table's definition changed) CONNECTING
+ *                 ^             \-> (a definition is not known) CONNECTING
  *   any -> ENDED: on request, or with an error that waiting does not mend
  *
- * CONNECTING asks the source who it is and whether its binlog is still the one we know, reads the table definitions
- * when the ones we hold are not those of the place where we go on, looks ahead for statements that change them
- * (capture/horizon.h), and dumps. */
+ * CONNECTING asks the source who it is and whether its binlog is still the one we know, makes sure of the definitions
+ * at the place where we go on and of what lies ahead (capture/tracker.h, capture/look.h), and dumps. */
 #include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
@@ -21,7 +20,7 @@
 #include "base/thread.h"
 #include "capture/capture_sim.h"
 #include "capture/follower.h"
-#include "capture/read_ahead.h"
+#include "capture/look.h"
 #include "capture/start_place.h"
 
 enum {
@@ -36,12 +35,12 @@ enum phase { PHASE_CONNECTING, PHASE_PAUSED, PHASE_STREAMING, PHASE_ENDED };
 struct capture {
     struct capture_config config; /* its strings are ours */
     char *channel, *user, *password, *ca, *certificate, *key, *start_gtid_set, *start_file;
+    char *schema_path, *schema_file;
     struct source_host *host; /* where the source may be; names are ours */
     uint32_t host_count, host_at;
     char **include, **exclude;
     struct source_stream_config stream_config;
     struct source_stream *stream;
-    struct schema_query query;
     const struct clock *clock;
     struct log_feed *feed;
     struct follower follower;
@@ -51,9 +50,13 @@ struct capture {
     uint64_t due_ns; /* PAUSED: when to try again */
     uint32_t pause_ms;
     bool is_reached;  /* the source's facts are known for this connection */
-    bool reads_again; /* the definitions are being read again for the statement at reread_at */
-    struct source_place reread_at;
-    struct read_ahead ahead;
+    bool is_taken_up, taken_up_by_gtids; /* the log ends at `taken_up`: the tracker's file is about it */
+    struct source_position taken_up;
+    bool has_definitions; /* the tracker was loaded, or has learned from the source */
+    bool save_due;        /* ... and its file is still to be written */
+    bool wants_look;      /* it does not know all of them */
+    uint32_t definitions_host; /* whose places the tracker is about */
+    struct look look;
     /* Consumers may have seen records that a crash took: no HEARTBEAT before the source has sent again all that it had
      * when it was first reached. */
     bool is_resending, resend_end_is_known;
@@ -132,6 +135,10 @@ static enum err config_copy(struct capture *c, const struct capture_config *from
     c->channel = strdup(from->channel);
     c->user = strdup(from->user);
     c->password = strdup(from->password == NULL ? "" : from->password);
+    char path[PATH_MAX] = "";
+    if (from->data_folder != NULL) snprintf(path, sizeof path, "%s/%s/schema", from->data_folder, from->channel);
+    c->schema_path = text_copy(path);
+    c->config.schema_file = c->schema_file = text_copy(from->schema_file);
     c->include = list_copy(from->include);
     c->exclude = list_copy(from->exclude);
     c->ca = text_copy(from->tls.ca);
@@ -140,7 +147,8 @@ static enum err config_copy(struct capture *c, const struct capture_config *from
     c->config.start_gtid_set = c->start_gtid_set = text_copy(from->start_gtid_set);
     c->config.start_file = c->start_file = text_copy(from->start_file);
     if (c->channel == NULL || c->user == NULL || c->password == NULL || c->include == NULL || c->exclude == NULL ||
-        c->ca == NULL || c->certificate == NULL || c->key == NULL || c->start_gtid_set == NULL ||
+        c->schema_path == NULL || c->schema_file == NULL || c->ca == NULL || c->certificate == NULL ||
+        c->key == NULL || c->start_gtid_set == NULL ||
         c->start_file == NULL)
         return ERR_NO_MEMORY;
     TRY(hosts_copy(c, from));
@@ -178,6 +186,9 @@ static void capture_free(struct capture *c)
     free(c->user);
     if (c->password != NULL) explicit_bzero(c->password, strlen(c->password));
     free(c->password);
+    look_free(&c->look);
+    free(c->schema_path);
+    free(c->schema_file);
     list_free(c->include);
     list_free(c->exclude);
     free(c);
@@ -302,19 +313,10 @@ static void step_failed(struct capture *c, enum err e, struct err_msg *msg)
     if (atomic_load_explicit(&c->stop, memory_order_acquire)) e = ERR_STOPPED; /* pairs with capture_stop */
     if (c->phase == PHASE_STREAMING) follower_interrupted(f);
     if (e == ERR_AGAIN && f->needs_definitions) {
-        if (c->reads_again && source_place_compare(&c->reread_at, &f->at) == 0) {
-            e = err_set(msg, ERR_SCHEMA,
-                        "the definitions read from the source are older than the statement at %s:%" PRIu64
-                        ": does host name "
-                        "lead to different servers?",
-                        f->at.file, f->at.position);
-        } else {
-            c->reads_again = true;
-            c->reread_at = f->at;
-            f->horizon.is_known = c->ahead.is_under_way = false;
-            c->phase = PHASE_CONNECTING;
-            return;
-        }
+        log_info("capture", "channel %s: %s; asking the source", c->channel, msg->text);
+        c->wants_look = true;
+        c->phase = PHASE_CONNECTING;
+        return;
     }
     if (is_transient(e))
         pause_with(c, e, msg);
@@ -325,19 +327,15 @@ static void step_failed(struct capture *c, enum err e, struct err_msg *msg)
 
 /* --- connecting --- */
 
-static enum err query_run(void *context, const char *sql, source_row *row, void *row_context, struct err_msg *msg)
-{
-    struct capture *c = context;
-    return c->stream->ops->query(c->stream, sql, row, row_context, msg);
-}
-
 static enum err reach_source(struct capture *c, struct err_msg *msg)
 {
     struct source_facts facts;
     TRY(c->stream->ops->connect(c->stream, msg));
     TRY(source_facts_read(c->stream, c->clock, &facts, msg));
     TRY(source_facts_check(&facts, c->config.server_id, c->config.partial_images_none, msg));
-    TRY(follower_source(&c->follower, &facts, &c->query, msg));
+    struct snapshot_rules rules;
+    TRY(snapshot_rules_read(c->stream, facts.version, &rules, msg));
+    TRY(follower_source(&c->follower, &facts, &rules, msg));
     c->is_reached = true;
     return ERR_OK;
 }
@@ -363,98 +361,78 @@ static enum err choose_start(struct capture *c, struct err_msg *msg)
     return ERR_OK;
 }
 
-static enum err wait_for_table(struct capture *c, const char *database, const char *table, struct err_msg *msg)
+static struct look_door door_of(struct capture *c)
 {
-    char sql[2 * STATEMENT_NAME_BYTES + 64];
-    if (table[0] == '\0' || strchr(table, '`') != NULL || strchr(database, '`') != NULL) return ERR_OK;
-    snprintf(sql, sizeof sql, "SELECT 1 FROM `%s`.`%s` LIMIT 0", database, table);
-    enum err e = c->stream->ops->query(c->stream, sql, NULL, NULL, NULL);
-    if (is_transient(e) || e == ERR_STOPPED) return err_set(msg, e, "the connection to the source broke");
-    return ERR_OK; /* that it does not exist is fine */
+    return (struct look_door){.stream = c->stream,
+                              .follower = &c->follower,
+                              .stop = &c->stop,
+                              .event_bytes_max = c->config.packet_bytes_max,
+                              .schema_file = c->schema_file[0] == '\0' ? NULL : c->schema_file};
 }
 
-/* A statement's end may be in the binlog before the dictionary shows its work: whoever opens the table waits for that.
- */
-static enum err wait_for_statement(struct capture *c, struct err_msg *msg)
-{
-    const struct statement *st = c->follower.statement;
-    for (uint32_t i = 0; i < st->name_count; i++) TRY(wait_for_table(c, st->name[i].database, st->name[i].table, msg));
-    return ERR_OK;
-}
-
-/* The same for statements that we have not read yet, and of which nothing is known but that they are in the binlog. */
-static enum err wait_for_tables(struct capture *c, struct err_msg *msg)
-{
-    const struct schema *s = c->follower.schema;
-    for (uint32_t i = 0; i < schema_table_count(s); i++) {
-        const struct change_table *t = &schema_table_at(s, i)->table;
-        TRY(wait_for_table(c, t->database, t->table, msg));
-    }
-    return ERR_OK;
-}
-
-/* Looks through what lies between the place where capture goes on and where the definitions are from. */
-static enum err look_ahead(struct capture *c, struct err_msg *msg)
-{
-    struct follower *f = &c->follower;
-    struct read_ahead_door door = {c->stream, f->filter, &c->stop, f->statement,
-                                   &f->payload, c->config.packet_bytes_max, &f->horizon, &f->gtids};
-    TRY(read_ahead(&c->ahead, &door, msg));
-    if (c->ahead.wants_gtids) f->gtids_known = true;
-    f->horizon.is_known = true;
-    return ERR_OK;
-}
-
-static enum err read_definitions(struct capture *c, struct err_msg *msg)
-{
-    struct follower *f = &c->follower;
-    struct source_place before, after;
-    struct source_place from = {.position = f->resume.position};
-    memcpy(from.file, f->resume.file, sizeof from.file);
-    if (c->reads_again) TRY(wait_for_statement(c, msg));
-    TRY(source_end(c->stream, &f->facts, &before, NULL, msg));
-    TRY(schema_load_selected(f->schema, f->filter, msg));
-    TRY(wait_for_tables(c, msg));
-    TRY(schema_load_selected(f->schema, f->filter, msg));
-    TRY(source_end(c->stream, &f->facts, &after, NULL, msg));
-    log_info("capture", "channel %s: %u tables, read at %s:%" PRIu64, c->channel, schema_table_count(f->schema),
-             after.file, after.position);
-    horizon_clear(&f->horizon, &before);
-    f->horizon.is_known = false; /* until the look ahead is done */
-
-    bool wants_gtids = f->facts.has_gtids && !f->gtids_known;
-    if (wants_gtids && f->facts.is_mariadb) {
-        TRY(source_mariadb_gtids(c->stream, &from, &f->gtids, msg));
-        f->gtids_known = true;
-        wants_gtids = false;
-    }
-    if (from.position == BINLOG_FIRST_POSITION) wants_gtids = false; /* the file's first event will say it */
-    read_ahead_begin(&c->ahead, &from, &after, wants_gtids);
-    if (wants_gtids)
-        gtid_set_clear(&f->gtids);
-    else if (source_place_compare(&from, &after) >= 0) {
-        c->ahead.is_under_way = false;
-        f->horizon.is_known = true;
-    }
-    return ERR_OK;
-}
-
-/* The cheap way at the tail: nothing lies between the statement and where the source stands, so nothing need be read
- * ahead. */
 static enum err refresh_definitions(void *context, struct err_msg *msg)
 {
     struct capture *c = context;
+    struct look_door door = door_of(c);
+    return look_here(&door, msg);
+}
+
+static struct source_place place_of(const struct source_position *p)
+{
+    struct source_place place = {.position = p->position};
+    memcpy(place.file, p->file, sizeof place.file);
+    return place;
+}
+
+/* Definitions learned before transactions that are passed over go to disk behind them: until then the log's end says no
+ * place that could be found again. */
+static enum err save_definitions(struct capture *c, struct err_msg *msg)
+{
     struct follower *f = &c->follower;
-    struct source_place before, after;
-    if (c->stream->ops->pending(c->stream)) return ERR_AGAIN;
-    TRY(wait_for_statement(c, msg));
-    TRY(source_end(c->stream, &f->facts, &before, NULL, msg));
-    if (source_place_compare(&before, &f->at) != 0) return ERR_AGAIN;
-    TRY(schema_load_selected(f->schema, f->filter, msg));
-    TRY(source_end(c->stream, &f->facts, &after, NULL, msg));
-    if (source_place_compare(&after, &f->at) != 0) return ERR_AGAIN;
-    horizon_clear(&f->horizon, &before);
+    if (!c->save_due || f->passes_known) return ERR_OK;
+    struct source_place from = place_of(&f->resume);
+    c->save_due = f->known_moves_definitions = false;
+    return tracker_save(f->definitions.tracker, &from, f->facts.server_uuid, msg);
+}
+
+/* The definitions at the log's end, from the tracker's file. */
+static enum err load_definitions(struct capture *c, struct err_msg *msg)
+{
+    struct follower *f = &c->follower;
+    struct tracker *tracker = f->definitions.tracker;
+    struct source_place from = place_of(&f->resume);
+    struct tracker_end end = {place_of(&c->taken_up), c->taken_up.server_uuid, c->taken_up_by_gtids ? &f->gtids : NULL};
+    if (!c->is_taken_up) return ERR_OK;
+    TRY(tracker_load(tracker, &end, &c->has_definitions, msg));
+    if (!c->has_definitions) return ERR_OK;
+    if (!c->taken_up_by_gtids) TRY(tracker_save(tracker, &end.place, end.uuid, msg));
+    if (f->passes_known) tracker_moved(tracker, &from, f->facts.server_uuid);
     return ERR_OK;
+}
+
+/* The definitions of the place where capture goes on, and what else must be known of what lies ahead. */
+static enum err prepare_definitions(struct capture *c, struct err_msg *msg)
+{
+    struct follower *f = &c->follower;
+    struct tracker *tracker = f->definitions.tracker;
+    struct source_place from = place_of(&f->resume);
+    bool is_other = c->has_definitions && f->passes_known && c->definitions_host != c->host_at;
+    c->definitions_host = c->host_at;
+    if (is_other && f->known_moves_definitions)
+        c->has_definitions = false; /* they are those of a place that this server does not have */
+    else if (is_other)
+        tracker_moved(tracker, &from, f->facts.server_uuid);
+    if (!c->has_definitions) TRY(load_definitions(c, msg));
+    bool is_fresh = !c->has_definitions;
+    if (is_fresh || c->wants_look || !f->horizon.is_known || look_is_under_way(&c->look)) {
+        struct look_door door = door_of(c);
+        TRY(look(&c->look, &door, is_fresh || c->wants_look, msg));
+        c->wants_look = false;
+    }
+    if (!is_fresh) return ERR_OK;
+    c->has_definitions = c->save_due = true;
+    f->known_moves_definitions = f->passes_known;
+    return save_definitions(c, msg);
 }
 
 static enum err connect_source(struct capture *c, struct err_msg *msg)
@@ -465,8 +443,7 @@ static enum err connect_source(struct capture *c, struct err_msg *msg)
     TRY(start_place_resume(c->stream, f, c->host_count > 1, msg));
     if (c->is_resending && !c->resend_end_is_known) TRY(source_end(c->stream, &f->facts, &c->resend_end, NULL, msg));
     c->resend_end_is_known = c->is_resending;
-    if (!f->horizon.is_known && !c->ahead.is_under_way) TRY(read_definitions(c, msg));
-    if (c->ahead.is_under_way) TRY(look_ahead(c, msg));
+    TRY(prepare_definitions(c, msg));
     TRY(c->stream->ops->dump(c->stream, f->resume.file, (uint32_t)f->resume.position, msg));
     follower_dump_begins(f);
     uint64_t now_ns = clock_monotonic_ns(c->clock);
@@ -504,11 +481,11 @@ static enum err boundary(struct capture *c, bool *pending, struct err_msg *msg)
     uint64_t now_ns = clock_monotonic_ns(c->clock);
     *pending = c->stream->ops->pending(c->stream);
     if (!*pending) c->tail_ns = now_ns;
+    TRY(save_definitions(c, msg));
     if (is_heartbeat_due(c, now_ns)) {
         TRY(follower_heartbeat(f, heartbeat_time(c, !*pending), msg));
         c->heartbeat_ns = now_ns;
         c->pause_ms = 0;
-        c->reads_again = false;
         c->error = (struct err_msg){0};
     }
     enum err e = *pending ? ERR_OK : log_appender_flush(&f->appender);
@@ -583,12 +560,14 @@ static void *capture_body(void *argument)
     return NULL;
 }
 
-/* What the spool holds must outlive a crash before the log tells of a position behind it. */
-static enum err spool_sync(void *context)
+/* What the spool and the definitions' journal hold must outlive a crash before the log tells of a position behind. */
+static enum err before_send(void *context)
 {
     struct capture *c = context;
+    struct tracker *tracker = c->follower.definitions.tracker;
     struct err_msg msg = {0};
     enum err e = follower_xa_sync(&c->follower, &msg);
+    if (e == ERR_OK && tracker != NULL) e = tracker_sync(tracker, &msg);
     if (e != ERR_OK) log_error("capture", "channel %s: %s", c->channel, msg.text);
     return e;
 }
@@ -631,6 +610,8 @@ static enum err resume_take(struct capture *c, const struct log_resume *resume, 
             return err_set(msg, e, "the log of channel %s ends with a source position that cannot be read: %s",
                            c->channel, err_text(e));
         follower_resume_at(f, &position);
+        c->is_taken_up = true;
+        c->taken_up = position;
     }
     if (resume->gtid_set_bytes > 0 &&
         gtid_set_parse(&f->gtids, (const char *)resume->gtid_set, resume->gtid_set_bytes) != ERR_OK)
@@ -647,7 +628,7 @@ static enum err resume_take(struct capture *c, const struct log_resume *resume, 
                        c->channel);
     if (gtid_set_parse(&f->gtids, f->resume.gtid, strlen(f->resume.gtid)) != ERR_OK)
         return err_set(msg, ERR_CORRUPT, "the log of channel %s ends with a GTID that cannot be read", c->channel);
-    f->gtids_known = f->passes_known = true;
+    f->gtids_known = f->passes_known = c->taken_up_by_gtids = true;
     return ERR_OK;
 }
 
@@ -668,7 +649,6 @@ enum err capture_open_simulated(struct capture **out, const struct capture_confi
     c->stream = stream;
     c->clock = clock;
     c->feed = feed;
-    c->query = (struct schema_query){query_run, c};
     random_init(&c->random, config->server_id);
     e = config_copy(c, config) == ERR_OK ? ERR_OK
                                          : err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", config->channel);
@@ -685,6 +665,7 @@ enum err capture_open_simulated(struct capture **out, const struct capture_confi
                                            .statements_are_errors = !config->statements_warn,
                                            .record_bytes_max = config->record_bytes_max,
                                            .event_bytes_max = config->packet_bytes_max,
+                                           .schema_path = c->schema_path[0] == '\0' ? NULL : c->schema_path,
                                            .refresh = refresh_definitions,
                                            .refresh_context = c};
         struct log_appender_config appender = {.feed = feed,
@@ -694,7 +675,7 @@ enum err capture_open_simulated(struct capture **out, const struct capture_confi
                                                .segment_bytes = config->segment_bytes,
                                                .batch_bytes_target = config->batch_bytes_target,
                                                .record_bytes_max = config->record_bytes_max,
-                                               .before_send = spool_sync,
+                                               .before_send = before_send,
                                                .before_send_context = c,
                                                .starved = starved,
                                                .starved_context = starved_context};

@@ -41,6 +41,7 @@ struct capture_config { /* all strings are copied */
                                       * those marked as missing, where they cannot be told; else an error */
     bool        text_utf8mb4;        /* CHAR, VARCHAR and TEXT are delivered in utf8mb4; else as stored, with the name
                                       * of their character set */
+    const char *schema_file;         /* the user's CREATE statements for a start in the past; NULL: none */
     const char *format;              /* "dts-avro" */
     enum capture_start start;
     const char *start_gtid_set, *start_file;

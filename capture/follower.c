@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "capture/query_text.h"
 
 enum { ARENA_BYTES = 64 * 1024 };
 
@@ -33,7 +34,8 @@ enum err follower_open(struct follower *f, const struct follower_config *config,
 void follower_close(struct follower *f)
 {
     if (f->cache != NULL) table_cache_close(f->cache);
-    if (f->schema != NULL) schema_close(f->schema);
+    schema_close(f->definitions.schema);
+    tracker_close(f->definitions.tracker);
     if (f->filter != NULL) filter_close(f->filter);
     row_arena_fini(&f->arena);
     log_appender_close(&f->appender);
@@ -49,15 +51,23 @@ void follower_close(struct follower *f)
     *f = (struct follower){0};
 }
 
-enum err follower_source(struct follower *f, const struct source_facts *facts, const struct schema_query *query,
+enum err follower_source(struct follower *f, const struct source_facts *facts, const struct snapshot_rules *rules,
                          struct err_msg *msg)
 {
     if (f->filter == NULL) TRY(filter_open(&f->filter, f->config.include, f->config.exclude, facts->ignore_case, msg));
-    if (f->schema == NULL && schema_open(&f->schema, query, f->config.format, facts->ignore_case) != ERR_OK)
+    struct definitions *d = &f->definitions;
+    const struct schema_rules schema_rules = {.ignore_case = facts->ignore_case,
+                                              .is_mariadb = rules->server.is_mariadb,
+                                              .is_rds = rules->is_rds,
+                                              .delivers_utf8mb4 = f->config.text_utf8mb4,
+                                              .json_keeps_point =
+                                                  !rules->server.is_mariadb && rules->server.version >= 80000};
+    if (d->tracker == NULL) TRY(tracker_open(&d->tracker, f->config.schema_path, &rules->server, msg));
+    if (d->schema == NULL && schema_open(&d->schema, f->config.format, &schema_rules) != ERR_OK)
         return err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", f->config.channel);
-    if (f->config.text_utf8mb4) schema_deliver_utf8mb4(f->schema);
-    if (f->cache == NULL && table_cache_open(&f->cache, f->schema, f->filter) != ERR_OK)
+    if (f->cache == NULL && table_cache_open(&f->cache, d, f->filter) != ERR_OK)
         return err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", f->config.channel);
+    f->explicit_timestamps = rules->explicit_defaults_for_timestamp;
     f->facts = *facts;
     f->source = (struct change_source){f->facts.version, facts->ignore_case};
     return ERR_OK;
@@ -355,63 +365,14 @@ static enum err on_gtid_set(struct follower *f, const struct binlog_header *h, s
 
 /* --- statements --- */
 
-/* Does the channel emit this DDL? */
-static bool ddl_is_selected(const struct follower *f, const struct binlog_query *q)
-{
-    const struct statement *st = f->statement;
-    if (f->config.ddl_instance) return true;
-    if (st->touches == STATEMENT_TOUCHES_NOTHING || st->touches == STATEMENT_TOUCHES_UNKNOWN)
-        return filter_selects_database(f->filter, q->database, q->database_bytes);
-    for (uint32_t i = 0; i < st->name_count; i++) {
-        const struct statement_name *n = &st->name[i];
-        if (n->table[0] == '\0'
-                ? filter_selects_database(f->filter, n->database, strlen(n->database))
-                : filter_selects(f->filter, n->database, strlen(n->database), n->table, strlen(n->table)))
-            return true;
-    }
-    return false;
-}
-
-/* Rows that were written as a statement cannot be followed: for a selected table that is a lost change. */
-static enum err statement_change(struct follower *f, const struct binlog_query *q, struct err_msg *msg)
-{
-    const struct statement *st = f->statement;
-    bool concerns =
-        st->touches == STATEMENT_TOUCHES_UNKNOWN && filter_selects_database(f->filter, q->database, q->database_bytes);
-    for (uint32_t i = 0; i < st->name_count; i++) {
-        const struct statement_name *n = &st->name[i];
-        concerns |= filter_selects(f->filter, n->database, strlen(n->database), n->table, strlen(n->table));
-    }
-    if (!concerns) return ERR_OK;
-    enum err e = err_set(msg, ERR_SOURCE_CONFIG,
-                         "at %s:%" PRIu64 " the source wrote a statement instead of row changes (\"%.*s\"): set "
-                         "binlog_format=ROW for all its sessions",
-                         f->at.file, f->at.position, q->text_bytes > 100 ? 100 : (int)q->text_bytes, q->text);
-    if (f->config.statements_are_errors) return e;
-    counter_add(f->config.statement_events, 1);
-    log_warn("capture", "channel %s: changes are LOST: %s", f->config.channel, msg->text);
-    return ERR_OK;
-}
-
-/* Definitions that a statement changes are those behind it: are the ones we hold?  ERR_AGAIN: no. */
-static enum err ddl_definitions(struct follower *f, struct err_msg *msg)
-{
-    if (!horizon_concerns(f->filter, f->statement)) return ERR_OK;
-    if (f->horizon.is_known && source_place_compare(&f->at, &f->horizon.loaded) <= 0) {
-        horizon_pass(&f->horizon, &f->at);
-        return ERR_OK;
-    }
-    enum err e = f->machine.state == TRANSACTION_OPEN ? ERR_AGAIN : f->config.refresh(f->config.refresh_context, msg);
-    f->needs_definitions = e == ERR_AGAIN;
-    return e;
-}
-
-/* A statement whose record is logged already. */
-static enum err known_ddl(struct follower *f, const struct binlog_header *h, bool is_ddl, struct err_msg *msg)
+/* A statement whose record is logged already; its work is in the definitions, unless they were learned before it. */
+static enum err known_ddl(struct follower *f, const struct binlog_header *h, bool is_ddl, const struct binlog_query *q,
+                          struct err_msg *msg)
 {
     enum transaction_input input =
         is_ddl && f->statement->starts_transaction ? TRANSACTION_ON_DDL_BEGIN : TRANSACTION_ON_DDL;
-    if (is_ddl && horizon_concerns(f->filter, f->statement)) horizon_pass(&f->horizon, &f->at);
+    TRY(f->known_moves_definitions ? follower_ddl_definitions(f, q, msg)
+                                   : tracker_pass(f->definitions.tracker, &f->at, msg));
     enum transaction_action action = transaction_step(&f->machine, input);
     if (action == TRANSACTION_WRONG) return wrong_place(f, h, msg);
     return action == TRANSACTION_IS_DDL ? gtid_enters(f) : ERR_OK;
@@ -422,8 +383,8 @@ static enum err on_ddl(struct follower *f, const struct binlog_header *h, uint64
 {
     const struct statement *st = f->statement;
     bool is_ddl = st->kind == STATEMENT_TABLE || st->kind == STATEMENT_TRUNCATE || st->kind == STATEMENT_OTHER_DDL;
-    if (f->transaction.is_known && f->machine.state != TRANSACTION_NONE) return known_ddl(f, h, is_ddl, msg);
-    if (is_ddl) TRY(ddl_definitions(f, msg));
+    if (f->transaction.is_known && f->machine.state != TRANSACTION_NONE) return known_ddl(f, h, is_ddl, q, msg);
+    if (st->kind != STATEMENT_ACCOUNT && st->kind != STATEMENT_CHANGE) TRY(follower_ddl_definitions(f, q, msg));
     if (f->machine.state == TRANSACTION_NONE) transaction_starts(f, start);
     enum transaction_input input = is_ddl && st->starts_transaction ? TRANSACTION_ON_DDL_BEGIN : TRANSACTION_ON_DDL;
     enum transaction_action action = transaction_step(&f->machine, input);
@@ -432,14 +393,15 @@ static enum err on_ddl(struct follower *f, const struct binlog_header *h, uint64
         if (log_appender_transaction_records(&f->appender) > 0)
             return follower_reattach(f, "the source now has a statement in its place", msg);
         resume_moves(f, true);
-        if (is_ddl && ddl_is_selected(f, q)) TRY(follower_emit_ddl(f, h, f->transaction.start_position, q, true, msg));
+        if (is_ddl && follower_ddl_is_selected(f, q))
+            TRY(follower_emit_ddl(f, h, f->transaction.start_position, q, true, msg));
         return gtid_enters(f);
     case TRANSACTION_BEGINS:
         transaction_begins(f, h, q);
-        if (!ddl_is_selected(f, q)) return ERR_OK;
+        if (!follower_ddl_is_selected(f, q)) return ERR_OK;
         return follower_emit_ddl(f, h, f->transaction.start_position, q, false, msg);
     case TRANSACTION_CHANGES:
-        if (!is_ddl || !ddl_is_selected(f, q)) return ERR_OK;
+        if (!is_ddl || !follower_ddl_is_selected(f, q)) return ERR_OK;
         return follower_emit_ddl(f, h, f->transaction.start_position, q, false, msg);
     default: return wrong_place(f, h, msg);
     }
@@ -511,18 +473,12 @@ static enum err on_xa_prepare(struct follower *f, const struct binlog_header *h,
     return transaction_ended(f, h, true, msg);
 }
 
-static enum err on_query(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body,
-                         struct err_msg *msg)
+static enum err on_statement(struct follower *f, const struct binlog_header *h, uint64_t start,
+                             const struct binlog_query *q, struct err_msg *msg)
 {
-    struct binlog_query q;
-    if (binlog_query_decode(body, &f->format, &q) != ERR_OK)
-        return err_set(msg, ERR_CORRUPT, "a QUERY event before %s:%" PRIu64 " cannot be read", f->at.file,
-                       f->at.position);
-    if (q.text_bytes == 5 && memcmp(q.text, "BEGIN", 5) == 0) return on_begin(f, h, start, &q, msg);
-    if (q.text_bytes == 6 && memcmp(q.text, "COMMIT", 6) == 0) return on_end(f, h, true, msg);
-    statement_classify(f->statement, q.text, q.text_bytes, q.database, q.database_bytes);
+    statement_classify(f->statement, q->text, q->text_bytes, q->database, q->database_bytes);
     switch (f->statement->kind) {
-    case STATEMENT_BEGIN: return on_begin(f, h, start, &q, msg);
+    case STATEMENT_BEGIN: return on_begin(f, h, start, q, msg);
     case STATEMENT_COMMIT: return on_end(f, h, true, msg);
     case STATEMENT_ROLLBACK: return on_end(f, h, false, msg);
     case STATEMENT_SAVEPOINT: return ERR_OK;
@@ -533,13 +489,30 @@ static enum err on_query(struct follower *f, const struct binlog_header *h, uint
                        " the source rolls back to a savepoint in a transaction whose changes it logged "
                        "(tables of a non-transactional engine are mixed in), which is not supported",
                        f->at.file, f->at.position);
-    case STATEMENT_XA: return on_xa(f, h, start, &q, msg);
+    case STATEMENT_XA: return on_xa(f, h, start, q, msg);
     case STATEMENT_CHANGE:
-        if (!f->transaction.is_known || f->machine.state == TRANSACTION_NONE) TRY(statement_change(f, &q, msg));
+        if (!f->transaction.is_known || f->machine.state == TRANSACTION_NONE) TRY(follower_statement_change(f, q, msg));
         break;
     default: break;
     }
-    return on_ddl(f, h, start, &q, msg);
+    return on_ddl(f, h, start, q, msg);
+}
+
+static enum err on_query(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body,
+                         struct err_msg *msg)
+{
+    struct binlog_query q;
+    char *converted;
+    if (binlog_query_decode(body, &f->format, &q) != ERR_OK)
+        return err_set(msg, ERR_CORRUPT, "a QUERY event before %s:%" PRIu64 " cannot be read", f->at.file,
+                       f->at.position);
+    if (q.text_bytes == 5 && memcmp(q.text, "BEGIN", 5) == 0) return on_begin(f, h, start, &q, msg);
+    if (q.text_bytes == 6 && memcmp(q.text, "COMMIT", 6) == 0) return on_end(f, h, true, msg);
+    if (query_text_utf8(&q, catalog_server(tracker_catalog(f->definitions.tracker)), &converted) != ERR_OK)
+        return err_set(msg, ERR_NO_MEMORY, "no memory for a statement of %zu bytes", q.text_bytes);
+    enum err e = on_statement(f, h, start, &q, msg);
+    free(converted);
+    return e;
 }
 
 static enum err on_query_compressed(struct follower *f, const struct binlog_header *h, uint64_t start,
@@ -565,20 +538,10 @@ static enum err on_load_query(struct follower *f, struct cursor body, struct err
         return err_set(msg, ERR_CORRUPT, "an EXECUTE_LOAD_QUERY event before %s:%" PRIu64 " cannot be read",
                        f->at.file, f->at.position);
     statement_classify(f->statement, q.text, q.text_bytes, q.database, q.database_bytes);
-    return statement_change(f, &q, msg);
+    return follower_statement_change(f, &q, msg);
 }
 
 /* --- rows --- */
-
-static enum err definition_missing(const struct follower *f, const struct table_entry *entry, uint64_t start,
-                                   struct err_msg *msg)
-{
-    return err_set(msg, ERR_SCHEMA,
-                   "no definition of %s.%s for its rows at %s:%" PRIu64
-                   ": the table was dropped or renamed on the source after "
-                   "these changes, or the account may not SELECT from it",
-                   entry->database, entry->table, f->at.file, start);
-}
 
 static enum err on_table_map(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body,
                              struct err_msg *msg)
@@ -589,19 +552,10 @@ static enum err on_table_map(struct follower *f, const struct binlog_header *h, 
         f->in_statement = true;
         f->statement_position = start;
     }
-    struct table_entry *entry = NULL;
+    struct table_entry *entry;
+    f->definitions.at = f->at;
     enum err e = table_cache_map(f->cache, body.at, cursor_left(&body), &entry, msg);
-    bool is_selected = entry != NULL && entry->is_selected;
-    if (is_selected && f->horizon.entry_count > 0) {
-        const struct horizon_entry *later = horizon_find(&f->horizon, entry->database, entry->table);
-        if (later != NULL)
-            return err_set(msg, ERR_SCHEMA,
-                           "%s.%s has changes at %s:%" PRIu64 ", and its definition was changed later, at %s:%" PRIu64
-                           ", before capture had read them: how it was then is not known any more; delete the channel "
-                           "and create it anew",
-                           entry->database, entry->table, f->at.file, start, later->place.file, later->place.position);
-    }
-    if (e == ERR_NOT_FOUND && entry != NULL) return definition_missing(f, entry, start, msg);
+    f->needs_definitions = e == ERR_AGAIN;
     return e;
 }
 

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "capture/binlog_event.h"
 #include "capture/binlog_header.h"
+#include "capture/definitions.h"
 #include "capture/filter.h"
 #include "capture/gtid_set.h"
 #include "capture/horizon.h"
@@ -22,6 +23,7 @@
 #include "capture/payload.h"
 #include "capture/row_decode.h"
 #include "capture/schema.h"
+#include "capture/snapshot.h"
 #include "capture/source_facts.h"
 #include "capture/table_cache.h"
 #include "capture/transaction.h"
@@ -40,8 +42,9 @@ struct follower_config { /* borrowed */
     const struct clock *clock;
     uint32_t record_bytes_max;
     uint64_t event_bytes_max; /* of an event within a compressed transaction */
-    /* A selected table's definition changes at f->at, between transactions: reads the definitions if the source stands
-     * still there and sets f->horizon.  ERR_AGAIN: it has moved on. */
+    const char *schema_path; /* the tracker's file; NULL: none */
+    /* A statement at f->at that changes definitions cannot be followed: tells the tracker those behind it, if the
+     * source stands still there.  ERR_AGAIN: it has moved on. */
     enum err (*refresh)(void *context, struct err_msg *msg);
     void *refresh_context;
     struct counter *row_changes, *transactions, *records, *statement_events, *xa_unknown;
@@ -80,7 +83,9 @@ struct follower {
     struct follower_config config;
     struct log_appender appender;
     struct filter *filter;
-    struct schema *schema;
+    struct definitions definitions; /* its tracker and schema are ours */
+    bool known_moves_definitions;   /* they are those before the transactions that are passed over */
+    bool explicit_timestamps;       /* the source's explicit_defaults_for_timestamp */
     struct table_cache *cache;
     struct row_arena arena;
     struct change_value *before, *after; /* SCHEMA_COLUMNS_MAX each */
@@ -127,10 +132,9 @@ NODISCARD enum err follower_open(struct follower *f, const struct follower_confi
                                  const struct log_appender_config *appender, struct err_msg *msg);
 void follower_close(struct follower *f);
 
-/* The source was reached: takes its facts; on the first call makes filter and definitions (`query` as schema_open wants
- * it). */
+/* The source was reached: takes its facts; on the first call makes filter and definitions. */
 NODISCARD enum err follower_source(struct follower *f, const struct source_facts *facts,
-                                   const struct schema_query *query, struct err_msg *msg);
+                                   const struct snapshot_rules *rules, struct err_msg *msg);
 
 /* Where capture goes on; follower_dump_begins must follow before events. */
 void follower_resume_at(struct follower *f, const struct source_position *resume);
@@ -139,8 +143,8 @@ void follower_resume_by_gtids(struct follower *f, const struct source_place *pla
 /* A dump from f->resume begins. */
 void follower_dump_begins(struct follower *f);
 
-/* Takes one event, header and checksum included.  ERR_AGAIN with needs_definitions: a selected table's definition
- * changes here; read the definitions and dump anew from f->resume.  ERR_STATE with wants_reattach: the log must be cut
+/* Takes one event, header and checksum included.  ERR_AGAIN with needs_definitions: a table's definition is not known;
+ * ask the source (capture/look.h) and dump anew from f->resume.  ERR_STATE with wants_reattach: the log must be cut
  * to its last whole transaction. ERR_CORRUPT, ERR_UNSUPPORTED, ERR_SCHEMA, ERR_SOURCE_CONFIG, ERR_SOURCE_HISTORY,
  * ERR_TOO_LARGE, ERR_STOPPED, ... end the channel. */
 NODISCARD enum err follower_event(struct follower *f, const uint8_t *event, size_t size, struct err_msg *msg);
@@ -164,6 +168,14 @@ static inline bool follower_may_heartbeat(const struct follower *f)
 
 /* A HEARTBEAT record that carries f->resume; only when follower_may_heartbeat. */
 NODISCARD enum err follower_heartbeat(struct follower *f, uint32_t timestamp_s, struct err_msg *msg);
+
+/* --- follower_ddl.c: statements, classified in f->statement --- */
+/* Does the channel emit this DDL? */
+bool follower_ddl_is_selected(const struct follower *f, const struct binlog_query *q);
+/* Rows that were written as a statement: for a selected table ERR_SOURCE_CONFIG, or a warning. */
+NODISCARD enum err follower_statement_change(struct follower *f, const struct binlog_query *q, struct err_msg *msg);
+/* Definitions move on with the statement, whatever table it is about: it may be renamed to a selected one later. */
+NODISCARD enum err follower_ddl_definitions(struct follower *f, const struct binlog_query *q, struct err_msg *msg);
 
 /* --- follower_emit.c: records --- */
 /* The event's time, or that of the newest with one; never 0, which no source with a clock writes and no record may

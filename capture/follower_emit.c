@@ -266,10 +266,12 @@ enum err follower_emit_ddl(struct follower *f, const struct binlog_header *h, ui
     bool skipped;
     TRY(skip_logged(f, &skipped, msg));
     if (skipped) return ERR_OK;
-    char *converted = malloc(2 * q->text_bytes + 1);
-    char *database = strndup(q->database, q->database_bytes);
+    /* Without a default database consumers take the one that the statement is about. */
+    const struct statement *st = f->statement;
+    char *database = q->database_bytes == 0 && st->name_count > 0 ? strdup(st->name[0].database)
+                                                                  : strndup(q->database, q->database_bytes);
     char *set = NULL;
-    enum err e = converted == NULL || database == NULL ? ERR_NO_MEMORY : set_with_own_gtid(f, &set);
+    enum err e = database == NULL ? ERR_NO_MEMORY : set_with_own_gtid(f, &set);
     if (e == ERR_OK) {
         struct change_event ev = event_of(f, h, CHANGE_DDL, start_position, f->at.position);
         ev.thread_id = q->thread_id;
@@ -280,12 +282,12 @@ enum err follower_emit_ddl(struct follower *f, const struct binlog_header *h, ui
         ev.sql_mode = q->sql_mode;
         ev.client_charset = q->client_charset;
         ev.ddl_database = database;
-        ev.ddl_text = statement_text_utf8(q->text, q->text_bytes, converted, &ev.ddl_text_bytes);
+        ev.ddl_text = q->text;
+        ev.ddl_text_bytes = q->text_bytes;
         e = emit(f, &ev, ends ? &f->resume : NULL, msg);
         if (e == ERR_OK && ends) e = transaction_logged(f, msg);
     }
     free(set);
-    free(converted);
     free(database);
     return e;
 }

@@ -4,88 +4,95 @@
 #include <string.h>
 #include <strings.h>
 
-void horizon_clear(struct horizon *h, const struct source_place *loaded)
+static void touches_free(struct horizon *h)
 {
-    h->is_known = true;
-    h->loaded = *loaded;
-    h->entry_count = 0;
+    for (uint32_t i = 0; i < h->touch_count; i++) free(h->touch[i].database);
+    h->touch_count = 0;
+}
+
+void horizon_clear(struct horizon *h)
+{
+    touches_free(h);
+    h->is_known = h->touches_all = false;
     h->dead_count = h->dead_next = 0;
 }
 
 void horizon_free(struct horizon *h)
 {
-    free(h->entry);
+    touches_free(h);
+    free(h->touch);
     free(h->dead);
     *h = (struct horizon){0};
 }
 
-static bool name_is_selected(const struct filter *filter, const struct statement_name *n)
+/* Where the name stands, or belongs. */
+static uint32_t search(const struct horizon *h, const char *database, const char *table, bool *found)
 {
-    if (n->table[0] == '\0') return filter_selects_database(filter, n->database, strlen(n->database));
-    return filter_selects(filter, n->database, strlen(n->database), n->table, strlen(n->table));
-}
-
-bool horizon_concerns(const struct filter *filter, const struct statement *st)
-{
-    if (st->kind != STATEMENT_TABLE) return false;
-    if (st->touches == STATEMENT_TOUCHES_UNKNOWN) return true;
-    for (uint32_t i = 0; i < st->name_count; i++) {
-        if (name_is_selected(filter, &st->name[i])) return true;
+    uint32_t low = 0, high = h->touch_count;
+    *found = false;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = strcasecmp(h->touch[middle].database, database);
+        if (order == 0) order = strcasecmp(h->touch[middle].table, table);
+        if (order == 0) *found = true;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return false;
+    return low;
 }
 
-static enum err entry_add(struct horizon *h, const struct source_place *place, const struct statement_name *name)
+static enum err touch_add(struct horizon *h, uint32_t at, const struct source_place *place,
+                          const struct statement_name *name)
 {
-    if (h->entry_count == HORIZON_ENTRIES_MAX) { /* too many to tell apart: the last one stands for all that follow */
-        struct horizon_entry *last = &h->entry[h->entry_count - 1];
-        last->place = *place;
-        last->is_all = true;
+    if (h->touch_count == h->touch_capacity) {
+        uint32_t wanted = h->touch_capacity == 0 ? 16 : h->touch_capacity * 2;
+        struct horizon_touch *bigger = realloc(h->touch, wanted * sizeof *bigger);
+        if (bigger == NULL) return ERR_NO_MEMORY;
+        h->touch = bigger;
+        h->touch_capacity = wanted;
+    }
+    size_t database_bytes = strlen(name->database) + 1, table_bytes = strlen(name->table) + 1;
+    char *names = malloc(database_bytes + table_bytes);
+    if (names == NULL) return ERR_NO_MEMORY;
+    memcpy(names, name->database, database_bytes);
+    memcpy(names + database_bytes, name->table, table_bytes);
+    memmove(h->touch + at + 1, h->touch + at, (h->touch_count - at) * sizeof *h->touch);
+    h->touch[at] = (struct horizon_touch){*place, names, names + database_bytes};
+    h->touch_count++;
+    return ERR_OK;
+}
+
+enum err horizon_note(struct horizon *h, const struct source_place *place, const struct statement *st)
+{
+    if (st->kind != STATEMENT_TABLE) return ERR_OK;
+    if (st->touches == STATEMENT_TOUCHES_UNKNOWN) {
+        h->touches_all = true;
+        h->all_place = *place;
         return ERR_OK;
     }
-    if (h->entry_count == h->entry_capacity) {
-        uint32_t wanted = h->entry_capacity == 0 ? 16 : h->entry_capacity * 2;
-        struct horizon_entry *bigger = realloc(h->entry, wanted * sizeof *bigger);
-        if (bigger == NULL) return ERR_NO_MEMORY;
-        h->entry = bigger;
-        h->entry_capacity = wanted;
-    }
-    struct horizon_entry *e = &h->entry[h->entry_count++];
-    *e = (struct horizon_entry){.place = *place, .is_all = name == NULL};
-    if (name != NULL) e->name = *name;
-    return ERR_OK;
-}
-
-enum err horizon_note(struct horizon *h, const struct source_place *place, const struct filter *filter,
-                      const struct statement *st)
-{
-    if (!horizon_concerns(filter, st)) return ERR_OK;
-    if (st->touches == STATEMENT_TOUCHES_UNKNOWN) return entry_add(h, place, NULL);
     for (uint32_t i = 0; i < st->name_count; i++) {
-        if (name_is_selected(filter, &st->name[i])) TRY(entry_add(h, place, &st->name[i]));
+        bool found;
+        uint32_t at = search(h, st->name[i].database, st->name[i].table, &found);
+        if (found)
+            h->touch[at].place = *place;
+        else
+            TRY(touch_add(h, at, place, &st->name[i]));
     }
     return ERR_OK;
 }
 
-void horizon_pass(struct horizon *h, const struct source_place *place)
+const struct source_place *horizon_last(const struct horizon *h, const char *database, const char *table)
 {
-    uint32_t passed = 0;
-    while (passed < h->entry_count && source_place_compare(&h->entry[passed].place, place) <= 0) passed++;
-    if (passed == 0) return;
-    h->entry_count -= passed;
-    memmove(h->entry, h->entry + passed, h->entry_count * sizeof *h->entry);
-}
-
-const struct horizon_entry *horizon_find(const struct horizon *h, const char *database, const char *table)
-{
-    for (uint32_t i = 0; i < h->entry_count; i++) {
-        const struct horizon_entry *e = &h->entry[i];
-        if (e->is_all) return e;
-        /* names that differ only in case may be the same table: the safe side */
-        if (strcasecmp(e->name.database, database) != 0) continue;
-        if (e->name.table[0] == '\0' || strcasecmp(e->name.table, table) == 0) return e;
+    const struct source_place *last = h->touches_all ? &h->all_place : NULL;
+    const char *const name[] = {table, ""};
+    for (unsigned i = 0; i < 2; i++) {
+        bool found;
+        uint32_t at = search(h, database, name[i], &found);
+        if (found && (last == NULL || source_place_compare(last, &h->touch[at].place) < 0)) last = &h->touch[at].place;
     }
-    return NULL;
+    return last;
 }
 
 enum err horizon_note_dead(struct horizon *h, const struct source_place *start)

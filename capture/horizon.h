@@ -1,9 +1,8 @@
-/* capture/horizon.h -- how far the table definitions that we hold are true.
+/* capture/horizon.h -- what lies in the binlog between the place where capture goes on and where the source stands.
  *
- * Definitions are read from the source as they are now, while the stream may be behind.  Capture therefore reads the
- * binlog ahead, up to where it stood after the definitions were read, and notes every statement on the way that changes
- * a selected table.  Rows of such a table before such a statement cannot be named: they end the channel with an error.
- * A statement behind `loaded` makes the definitions old: they must be read again. */
+ * Definitions that are read from the source are those of now, while the stream may be behind.  Capture therefore reads
+ * the binlog ahead and notes which tables have their definitions changed on the way: what was read is true behind the
+ * last such statement, and nowhere before it.  Also noted: transactions that end without their changes. */
 #ifndef CAPTURE_HORIZON_H
 #define CAPTURE_HORIZON_H
 
@@ -11,39 +10,34 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "capture/filter.h"
 #include "capture/source_facts.h"
 #include "capture/statement.h"
 
-enum { HORIZON_ENTRIES_MAX = 4096, HORIZON_DEAD_MAX = 4096 };
+enum { HORIZON_DEAD_MAX = 4096 };
 
-struct horizon_entry {
-    struct source_place place;  /* the statement's end */
-    bool is_all;                /* it may have touched any table */
-    struct statement_name name; /* table "": the whole database */
+struct horizon_touch {
+    struct source_place place; /* the last statement's end */
+    char *database;
+    char *table; /* in the same memory; "": the whole database */
 };
 
 struct horizon {
     bool is_known;
-    struct source_place loaded;  /* the definitions hold all that happened before this place */
-    struct horizon_entry *entry; /* in the binlog's order */
-    uint32_t entry_count, entry_capacity;
+    struct horizon_touch *touch; /* sorted by name, without case: names that differ only so may be one */
+    uint32_t touch_count, touch_capacity;
+    bool touches_all; /* a statement that may have touched any table */
+    struct source_place all_place;
     struct source_place *dead; /* where transactions begin that end without their changes, in the binlog's order */
     uint32_t dead_count, dead_capacity, dead_next;
 };
 
-void horizon_clear(struct horizon *h, const struct source_place *loaded);
+void horizon_clear(struct horizon *h);
 void horizon_free(struct horizon *h);
 
-/* Does the statement change the definition of a selected table, or may it? */
-bool horizon_concerns(const struct filter *filter, const struct statement *st);
-/* Notes a statement read ahead.  ERR_NO_MEMORY. */
-NODISCARD enum err horizon_note(struct horizon *h, const struct source_place *place, const struct filter *filter,
-                                const struct statement *st);
-/* The stream has passed `place`. */
-void horizon_pass(struct horizon *h, const struct source_place *place);
-/* The first noted statement that touches this table, or NULL: its definition is true from here on. */
-const struct horizon_entry *horizon_find(const struct horizon *h, const char *database, const char *table);
+/* Notes a statement that was read ahead; in the binlog's order.  ERR_NO_MEMORY. */
+NODISCARD enum err horizon_note(struct horizon *h, const struct source_place *place, const struct statement *st);
+/* The end of the last noted statement that touches, or may touch, this table; NULL: none does. */
+const struct source_place *horizon_last(const struct horizon *h, const char *database, const char *table);
 
 /* Notes a transaction that is rolled back, or in whose middle the source crashed.  One that did not fit into a batch
  * was partly sent, and had the log cut: nothing of it may be sent again, or that would never end.  Those above

@@ -5,6 +5,7 @@
 #include "capture/capture.h"
 #include "capture/filter.h"
 #include "capture/schema.h"
+#include "capture/snapshot.h"
 #include "capture/source_facts.h"
 #include "capture/source_stream.h"
 #include "formats/record_format.h"
@@ -15,23 +16,40 @@ struct precheck {
     struct source_facts facts;
 };
 
-static enum err query_run(void *context, const char *sql, source_row *row, void *row_context, struct err_msg *msg)
+/* The definitions of the selected tables can be read, and are of types that we know. */
+static enum err check_definitions(const struct filter *filter, const struct catalog *c,
+                                  const struct schema_rules *rules, struct err_msg *msg)
 {
-    struct source_stream *s = context;
-    return s->ops->query(s, sql, row, row_context, msg);
+    struct schema *schema;
+    if (schema_open(&schema, NULL, rules) != ERR_OK)
+        return err_set(msg, ERR_NO_MEMORY, "no memory to read the table definitions");
+    enum err e = ERR_OK;
+    for (uint32_t d = 0; d < catalog_database_count(c); d++) {
+        for (uint32_t i = 0; i < catalog_table_count(c, d) && e == ERR_OK; i++) {
+            const struct catalog_table *t = catalog_table_at(c, d, i);
+            const struct schema_table *ignored;
+            if (t->kind == CATALOG_TABLE &&
+                filter_selects(filter, t->database, strlen(t->database), t->name, strlen(t->name)))
+                e = schema_define(schema, t, &ignored, msg);
+        }
+    }
+    schema_close(schema);
+    return e;
 }
 
-/* The definitions of the selected tables can be read, and are of types that we know. */
 static enum err check_tables(struct precheck *p, struct err_msg *msg)
 {
     struct filter *filter = NULL;
-    struct schema *schema = NULL;
-    struct schema_query query = {query_run, p->stream};
+    struct catalog *catalog = NULL;
+    struct snapshot_rules rules;
+    TRY(snapshot_rules_read(p->stream, p->facts.version, &rules, msg));
+    const struct schema_rules schema_rules = {.ignore_case = p->facts.ignore_case};
     enum err e = filter_open(&filter, p->config->include, p->config->exclude, p->facts.ignore_case, msg);
-    if (e == ERR_OK && schema_open(&schema, &query, NULL, p->facts.ignore_case) != ERR_OK)
+    if (e == ERR_OK && catalog_open(&catalog, &rules.server) != ERR_OK)
         e = err_set(msg, ERR_NO_MEMORY, "no memory to read the table definitions");
-    if (e == ERR_OK) e = schema_load_selected(schema, filter, msg);
-    if (schema != NULL) schema_close(schema);
+    if (e == ERR_OK) e = snapshot_read(p->stream, filter, catalog, msg);
+    if (e == ERR_OK) e = check_definitions(filter, catalog, &schema_rules, msg);
+    if (catalog != NULL) catalog_close(catalog);
     if (filter != NULL) filter_close(filter);
     return e;
 }

@@ -2,9 +2,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "capture/binlog_header.h"
+#include "capture/query_text.h"
 
 void read_ahead_begin(struct read_ahead *r, const struct source_place *from, const struct source_place *until,
                       bool wants_gtids)
@@ -55,8 +57,11 @@ static enum err look_query(struct read_ahead *r, const struct read_ahead_door *d
     if (!r->format_known || !is_behind_from(r)) return ERR_OK;
     TRY(binlog_query_decode(body, &r->format, &q));
     if (q.text_bytes == 5 && memcmp(q.text, "BEGIN", 5) == 0) return ERR_OK;
+    char *converted;
+    TRY(query_text_utf8(&q, door->server, &converted));
     statement_classify(door->statement, q.text, q.text_bytes, q.database, q.database_bytes);
-    return horizon_note(door->horizon, &r->at, door->filter, door->statement);
+    free(converted);
+    return horizon_note(door->horizon, &r->at, door->statement);
 }
 
 static enum err look_rotate(struct read_ahead *r, struct cursor body)

@@ -7,7 +7,6 @@
 #include <stdbool.h>
 
 #include "capture/binlog_event.h"
-#include "capture/filter.h"
 #include "capture/gtid_set.h"
 #include "capture/horizon.h"
 #include "capture/payload.h"
@@ -34,11 +33,11 @@ void read_ahead_begin(struct read_ahead *r, const struct source_place *from, con
 
 struct read_ahead_door { /* whom it works with, all borrowed */
     struct source_stream *stream;
-    const struct filter *filter;
     const _Atomic bool *stop;
     struct statement *statement; /* scratch */
     struct payload_reader *payload; /* scratch */
     uint64_t event_bytes_max;
+    const struct catalog_server *server;
     struct horizon *horizon;
     struct gtid_set *gtids; /* becomes the set at `from` when that is wanted */
 };

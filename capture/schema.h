@@ -1,8 +1,8 @@
-/* capture/schema.h -- table definitions, read from the source's information_schema.
+/* capture/schema.h -- the definitions of selected tables, ready for decoding, made from the catalog's.
  *
  * A binlog names columns by number and types by storage; names, signedness, labels, charsets and keys come from here.
- * Definitions are objects: a table that changes gets a new one, the old one is released.  A table that is re-read and
- * found unchanged keeps its object.  Owner: the capture thread; nothing here is shared. */
+ * Definitions are objects: a table that changes gets a new one, the old one is released.  A table of which nothing
+ * changed that readers see keeps its object.  Owner: the capture thread; nothing here is shared. */
 #ifndef CAPTURE_SCHEMA_H
 #define CAPTURE_SCHEMA_H
 
@@ -11,18 +11,17 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "capture/filter.h"
 #include "capture/text_utf8.h"
 #include "formats/change_event.h"
 #include "formats/record_format.h"
 
-struct table_map; /* capture/table_map.h */
+struct catalog_table;  /* capture/catalog.h */
+struct table_map;      /* capture/table_map.h */
+struct catalog_server;
+struct table_metadata; /* capture/table_metadata.h */
 
 enum {
     SCHEMA_COLUMNS_MAX = 4096,
-    SCHEMA_KEYS_MAX = 64, /* MySQL's limit, as the next */
-    SCHEMA_KEY_COLUMNS_MAX = 32,
-    SCHEMA_TABLES_MAX = 1 << 18,
 };
 
 struct schema_label {
@@ -57,6 +56,7 @@ struct schema_table {
     uint8_t hash_keys;     /* MariaDB: a UNIQUE key on a BLOB or TEXT has a hidden last BIGINT each, its hash */
     bool json_keeps_point; /* MySQL 8 prints a whole double in JSON as 1.0, 5.7 as 1 */
     bool is_versioned;     /* MariaDB: system-versioned */
+    uint64_t serial;       /* of this object: no two of a schema have the same */
 };
 
 /* MariaDB: are the hidden columns the implicit period of a row of a system-versioned table? */
@@ -65,48 +65,47 @@ static inline bool schema_hides_period(const struct schema_table *t, uint16_t hi
     return t->is_versioned && hidden_columns == 2;
 }
 
-/* The seam to the source: runs one statement and calls `row` for each row of its result, fields as text (NULL for SQL
- * NULL), not NUL-terminated.  An error of `row` ends the query and is returned.  The connection speaks utf8mb4. */
-struct schema_query {
-    enum err (*run)(void *context, const char *sql,
-                    enum err (*row)(void *row_context, const char *const *field, const size_t *field_bytes,
-                                    uint32_t field_count),
-                    void *row_context, struct err_msg *msg);
-    void *context;
+/* What definitions depend on beside the catalog. */
+struct schema_rules {
+    bool ignore_case;      /* the source has lower_case_table_names 1 or 2 */
+    bool is_mariadb;
+    bool is_rds;           /* ApsaraDB RDS */
+    bool json_keeps_point; /* see struct schema_table */
+    bool delivers_utf8mb4; /* CHAR, VARCHAR and TEXT are delivered in utf8mb4 and say so */
 };
 
 struct schema;
 
-/* `format` prepares each definition (table_prepare, table_release); NULL: nobody does (tests).  `ignore_case`: the
- * source has lower_case_table_names 1 or 2.  `query` is copied, its context borrowed. */
-NODISCARD enum err schema_open(struct schema **out, const struct schema_query *query,
-                               const struct record_format *format, bool ignore_case);
+/* `format` prepares each definition (table_prepare, table_release); NULL: nobody does (tests). */
+NODISCARD enum err schema_open(struct schema **out, const struct record_format *format,
+                               const struct schema_rules *rules);
 void schema_close(struct schema *s);
 /* From the next load on: CHAR, VARCHAR and TEXT are delivered in utf8mb4 and say so. */
 void schema_deliver_utf8mb4(struct schema *s);
 
-/* Reads all selected tables in two queries; tables gone from the source are forgotten.
- * On error nothing changed.  ERR_UNSUPPORTED names a column of an unknown type; errors of the query as they are. */
-NODISCARD enum err schema_load_selected(struct schema *s, const struct filter *filter, struct err_msg *msg);
+/* The definition that `from` makes; the one that is there already when nothing in it changed.  `*out` lives until the
+ * table is defined anew or forgotten.  ERR_UNSUPPORTED names a column of an unknown type; ERR_NO_MEMORY. */
+NODISCARD enum err schema_define(struct schema *s, const struct catalog_table *from, const struct schema_table **out,
+                                 struct err_msg *msg);
+void schema_forget(struct schema *s, const char *database, const char *table);
+void schema_forget_database(struct schema *s, const char *database);
 
-/* Reads one table, whatever the filter says.  ERR_NOT_FOUND: it does not exist (any more), and is forgotten. */
-NODISCARD enum err schema_load_table(struct schema *s, const char *database, const char *table, struct err_msg *msg);
+/* The serial of the table's definition; 0: it has none. */
+uint64_t schema_serial(const struct schema *s, const char *database, const char *table);
 
-/* NULL: not loaded.  The object lives until its definition changes. */
-const struct schema_table *schema_find(const struct schema *s, const char *database, size_t database_bytes,
-                                       const char *table, size_t table_bytes);
-
-/* Changes whenever an object has been released: who keeps pointers looks them up again.  Starts at 1. */
+/* The catalog moved: definitions are to be looked up again. */
+void schema_moved(struct schema *s);
+/* Changes whenever an object has been released, and with schema_moved: who keeps pointers looks them up again.  Starts
+ * at 1. */
 uint64_t schema_generation(const struct schema *s);
-uint32_t schema_table_count(const struct schema *s);
-/* `index` below schema_table_count; sorted by database and table. */
-const struct schema_table *schema_table_at(const struct schema *s, uint32_t index);
 
-/* Does the binlog's own description of a table fit the definition: column count, each column's type and sizes, and,
- * where the source writes them, signedness and names?  ERR_SCHEMA names table, column and both types.
- * `hidden_columns`: how many last columns of the event have no definition (see may_hide_row_id, hash_keys,
- * schema_hides_period). */
+/* Does the binlog's own description of a table fit the definition: column count, each column's type and sizes?
+ * ERR_SCHEMA names table, column and both types.  `hidden_columns`: how many last columns of the event have no
+ * definition (see may_hide_row_id, hash_keys, schema_hides_period). */
 NODISCARD enum err schema_check_map(const struct schema_table *t, const struct table_map *map, uint16_t *hidden_columns,
                                     struct err_msg *msg);
+/* The same for what the source writes beside the types: signs, names, character sets, labels, primary key. */
+NODISCARD enum err schema_check_metadata(const struct schema_table *t, const struct table_metadata *m,
+                                         const struct catalog_server *server, struct err_msg *msg);
 
 #endif

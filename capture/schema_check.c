@@ -8,10 +8,11 @@
 #include <string.h>
 
 #include "base/cursor.h"
-#include "capture/table_map.h"
+#include "capture/catalog.h"
+#include "capture/charset.h"
+#include "capture/table_metadata.h"
 
-#define CHANGED                                                                                                        \
-    "the definition was changed after these rows were written; start the channel at a position after the change"
+#define CHANGED "the definition is not that of these rows"
 
 /* The binlog's column in the words of a CREATE TABLE. */
 static void describe(char *out, size_t size, uint8_t type, uint16_t metadata)
@@ -104,47 +105,115 @@ static bool is_hidden_fit(const struct schema_table *t, const struct table_map *
     return true;
 }
 
-/* The source says which numeric columns are unsigned: one bit for each, in order. */
-static enum err check_signedness(const struct schema_table *t, const struct table_map *map, struct err_msg *msg)
+static enum err differs(const struct schema_table *t, uint16_t i, const char *what, const char *told,
+                        struct err_msg *msg)
 {
-    unsigned bit = 0;
+    return err_set(msg, ERR_SCHEMA,
+                   "table %s.%s: column %u `%s` is %.100s in the table's definition, and its %s in the binlog is "
+                   "%.100s: " CHANGED,
+                   t->table.database, t->table.table, i + 1u, t->table.column[i].name, t->column[i].type_text,
+                   what, told);
+}
 
+static bool has_sign(const struct change_column *c)
+{
+    return c->type <= CHANGE_DECIMAL && c->type != CHANGE_BIT;
+}
+
+static enum err check_signedness(const struct schema_table *t, const struct table_metadata *m, struct err_msg *msg)
+{
     for (uint16_t i = 0; i < t->table.column_count; i++) {
         const struct change_column *c = &t->table.column[i];
-        if (c->type == CHANGE_YEAR)
-            return ERR_OK; /* counted by some servers and not by others: the rest cannot be told */
-        if (c->type > CHANGE_DECIMAL || c->type == CHANGE_BIT) continue;
-        if (bit / 8 >= map->signedness_bytes) return ERR_OK;
-        bool is_unsigned = (map->signedness[bit / 8] >> (7 - bit % 8) & 1) != 0;
-        if (is_unsigned != c->is_unsigned)
-            return err_set(msg, ERR_SCHEMA,
-                           "table %s.%s: column %u `%s` is %s in the table's definition and %s in the binlog: " CHANGED,
-                           t->table.database, t->table.table, i + 1u, c->name, t->column[i].type_text,
-                           is_unsigned ? "UNSIGNED" : "signed");
-        bit++;
+        if (has_sign(c) && c->is_unsigned != m->column[i].is_unsigned)
+            return differs(t, i, "sign", m->column[i].is_unsigned ? "UNSIGNED" : "signed", msg);
     }
     return ERR_OK;
 }
 
-/* Under binlog_row_metadata=FULL the source writes the names as well. */
-static enum err check_names(const struct schema_table *t, const struct table_map *map, struct err_msg *msg)
+static enum err check_names(const struct schema_table *t, const struct table_metadata *m, struct err_msg *msg)
 {
-    struct cursor in = cursor_of(map->names, map->names_bytes);
-
     for (uint16_t i = 0; i < t->table.column_count; i++) {
         const char *name = t->table.column[i].name;
-        uint64_t size = cursor_lenenc(&in);
-        const uint8_t *given = cursor_take(&in, size);
-        if (given == NULL)
-            return err_set(msg, ERR_CORRUPT, "TABLE_MAP event of table %s.%s ends inside its column names",
-                           t->table.database, t->table.table);
-        if (strlen(name) != size || memcmp(name, given, size) != 0)
-            return err_set(
-                msg, ERR_SCHEMA,
-                "table %s.%s: column %u is named `%s` in the table's definition and `%.*s` in the binlog: " CHANGED,
-                t->table.database, t->table.table, i + 1u, name, (int)size, (const char *)given);
+        const struct table_metadata_column *c = &m->column[i];
+        if (strlen(name) == c->name_bytes && memcmp(name, c->name, c->name_bytes) == 0) continue;
+        return err_set(
+            msg, ERR_SCHEMA,
+            "table %s.%s: column %u is named `%s` in the table's definition and `%.*s` in the binlog: " CHANGED,
+            t->table.database, t->table.table, i + 1u, name, (int)c->name_bytes, c->name);
     }
     return ERR_OK;
+}
+
+/* utf8 and utf8mb3 are one. */
+static bool is_same_charset(const char *a, const char *b)
+{
+    const struct charset *x = charset_find(a, strlen(a)), *y = charset_find(b, strlen(b));
+    return x != NULL && x == y;
+}
+
+static enum err check_charsets(const struct schema_table *t, const struct table_metadata *m,
+                               const struct catalog_server *server, struct err_msg *msg)
+{
+    for (uint16_t i = 0; i < t->table.column_count; i++) {
+        const char *charset = t->table.column[i].charset;
+        struct collation told;
+        if (charset == NULL || t->column[i].special != SCHEMA_SPECIAL_NONE || m->column[i].collation == 0) continue;
+        if (!collation_by_id(&told, server, m->column[i].collation)) continue;
+        if (!is_same_charset(charset, told.charset->name)) return differs(t, i, "character set", told.name, msg);
+    }
+    return ERR_OK;
+}
+
+/* Labels as they are stored: those in ASCII can be compared whatever the character set. */
+static bool is_same_labels(const struct schema_column *x, const struct table_metadata_column *c)
+{
+    struct cursor in = cursor_of(c->labels, c->labels_bytes);
+    if (x->label_count != c->label_count) return false;
+    for (uint32_t i = 0; i < c->label_count; i++) {
+        uint64_t size = cursor_lenenc(&in);
+        const uint8_t *label = cursor_take(&in, size);
+        bool is_plain = label != NULL;
+        for (uint64_t k = 0; is_plain && k < size; k++) is_plain = label[k] < 0x80 && label[k] != 0;
+        if (is_plain && (x->label[i].size != size || memcmp(x->label[i].text, label, size) != 0)) return false;
+    }
+    return true;
+}
+
+static enum err check_labels(const struct schema_table *t, const struct table_metadata *m, struct err_msg *msg)
+{
+    for (uint16_t i = 0; i < t->table.column_count; i++)
+        if (m->column[i].labels != NULL && !is_same_labels(&t->column[i], &m->column[i]))
+            return differs(t, i, "list of labels", "another", msg);
+    return ERR_OK;
+}
+
+static enum err check_primary(const struct schema_table *t, const struct table_metadata *m, struct err_msg *msg)
+{
+    const struct change_key *k = t->table.key_count > 0 ? &t->table.key[0] : NULL;
+    uint16_t count = k != NULL && strcmp(k->name, "PRIMARY") == 0 ? k->column_count : 0;
+    uint16_t told = 0;
+    bool is_same = true;
+    for (uint16_t i = 0; i < m->key_count; i++) {
+        if (m->key[i] >= t->table.column_count) continue; /* MariaDB: the hidden end of a row's period */
+        is_same &= told < count && k->column[told] == m->key[i];
+        told++;
+    }
+    is_same &= told == count;
+    if (is_same) return ERR_OK;
+    return err_set(msg, ERR_SCHEMA,
+                   "table %s.%s has another primary key in its definition than in the binlog: " CHANGED,
+                   t->table.database, t->table.table);
+}
+
+enum err schema_check_metadata(const struct schema_table *t, const struct table_metadata *m,
+                               const struct catalog_server *server, struct err_msg *msg)
+{
+    if (m->has_signedness) TRY(check_signedness(t, m, msg));
+    if (m->has_names) TRY(check_names(t, m, msg));
+    if (m->has_charsets) TRY(check_charsets(t, m, server, msg));
+    if (!m->is_full) return ERR_OK;
+    TRY(check_labels(t, m, msg));
+    return check_primary(t, m, msg);
 }
 
 enum err schema_check_map(const struct schema_table *t, const struct table_map *map, uint16_t *hidden_columns,
@@ -170,8 +239,6 @@ enum err schema_check_map(const struct schema_table *t, const struct table_map *
                        t->table.database, t->table.table, i + 1u, t->table.column[i].name, t->column[i].type_text,
                        stored);
     }
-    if (map->signedness != NULL) TRY(check_signedness(t, map, msg));
-    if (map->names != NULL) TRY(check_names(t, map, msg));
     *hidden_columns = hidden;
     return ERR_OK;
 }

@@ -149,18 +149,19 @@ static void tables(struct scan *s, struct statement *st, const struct context *c
     } while (list && take_char(s, ','));
 }
 
-static void skip_exists(struct scan *s)
+static void skip_exists(struct scan *s, struct statement *st)
 {
     if (!take_word(s, "IF")) return;
     take_word(s, "NOT");
     take_word(s, "EXISTS");
+    st->is_conditional = true;
 }
 
 /* RENAME TABLE a TO b [, c TO d]: every name counts. */
 static void rename_tables(struct scan *s, struct statement *st, const struct context *c)
 {
     st->touches = STATEMENT_TOUCHES_TABLES;
-    skip_exists(s);
+    skip_exists(s, st);
     do {
         bool known = take_table(s, st, c->database, c->database_bytes);
         if (known && (take_word(s, "WAIT") || take_word(s, "NOWAIT"))) {
@@ -177,7 +178,7 @@ static void rename_tables(struct scan *s, struct statement *st, const struct con
  * found in quotes or comments it only makes the answer more careful. */
 static void alter_table(struct scan *s, struct statement *st, const struct context *c)
 {
-    skip_exists(s);
+    skip_exists(s, st);
     tables(s, st, c, false);
     while (s->at < s->end && st->touches == STATEMENT_TOUCHES_TABLES) {
         if (take_word(s, "RENAME")) {
@@ -197,7 +198,7 @@ static void database_of(struct scan *s, struct statement *st, const struct conte
 {
     st->kind = STATEMENT_TABLE;
     st->touches = STATEMENT_TOUCHES_DATABASE;
-    skip_exists(s);
+    skip_exists(s, st);
     struct statement_name *n = &st->name[0];
     n->table[0] = '\0';
     st->name_count = 1;
@@ -218,7 +219,7 @@ static void index_of(struct scan *s, struct statement *st, const struct context 
 {
     char name[STATEMENT_NAME_BYTES];
     st->kind = STATEMENT_TABLE;
-    skip_exists(s);
+    skip_exists(s, st);
     if (!take_name(s, name)) {
         unknown(st);
         return;
@@ -262,7 +263,7 @@ static void object_of(struct scan *s, struct statement *st, const struct context
         } else if (verb == 'A') {
             alter_table(s, st, c);
         } else {
-            skip_exists(s);
+            skip_exists(s, st);
             tables(s, st, c, verb == 'D');
         }
         return;
@@ -359,6 +360,7 @@ void statement_classify(struct statement *out, const char *text, size_t text_byt
     out->kind = STATEMENT_NEUTRAL;
     out->touches = STATEMENT_TOUCHES_NOTHING;
     out->starts_transaction = false;
+    out->is_conditional = false;
     out->name_count = 0;
 
     if (transaction_word(&s, out)) return;

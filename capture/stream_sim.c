@@ -138,6 +138,51 @@ static enum err answer_executed(struct stream_sim_source *s, source_row *row, vo
                                                                         : ERR_TOO_LARGE;
 }
 
+static bool is_same(const char *const *a, const char *const *b, uint32_t fields)
+{
+    for (uint32_t i = 0; i < fields; i++)
+        if (strcmp(a[i], b[i]) != 0) return false;
+    return true;
+}
+
+static enum err answer_databases(const struct stream_sim_source *s, source_row *row, void *context)
+{
+    for (uint32_t i = 0; i < s->column_count; i++) {
+        const char *const field[] = {s->column[i][0], "utf8mb4_general_ci"};
+        if (i == 0 || !is_same(s->column[i], s->column[i - 1], 1)) TRY(answer(row, context, field, 2));
+    }
+    return ERR_OK;
+}
+
+static enum err answer_tables(const struct stream_sim_source *s, source_row *row, void *context)
+{
+    for (uint32_t i = 0; i + s->columns_hidden < s->column_count; i++) {
+        const char *const field[] = {s->column[i][0], s->column[i][1], "BASE TABLE", "utf8mb4_general_ci", "InnoDB"};
+        if (i == 0 || !is_same(s->column[i], s->column[i - 1], 2)) TRY(answer(row, context, field, 5));
+    }
+    return ERR_OK;
+}
+
+static enum err answer_columns(const struct stream_sim_source *s, source_row *row, void *context)
+{
+    for (uint32_t i = 0; i + s->columns_hidden < s->column_count; i++) {
+        const char *const *c = s->column[i];
+        const char *const field[] = {c[0], c[1], c[2], c[3], c[4], c[5], "", NULL};
+        TRY(answer(row, context, field, 8));
+    }
+    return ERR_OK;
+}
+
+static enum err answer_keys(const struct stream_sim_source *s, source_row *row, void *context)
+{
+    for (uint32_t i = 0; i < s->key_count; i++) {
+        const char *const *k = s->key[i];
+        const char *const field[] = {k[0], k[1], k[2], k[3], k[4], "0", NULL};
+        TRY(answer(row, context, field, 7));
+    }
+    return ERR_OK;
+}
+
 static bool begins(const char *text, const char *with)
 {
     return strncmp(text, with, strlen(with)) == 0;
@@ -154,7 +199,6 @@ static enum err stream_query(struct source_stream *stream, const char *sql, sour
     if (begins(sql, "SHOW MASTER STATUS")) return answer_logs(s, s->file_count - 1, row, context);
     if (begins(sql, "SHOW BINARY LOGS")) return answer_logs(s, s->purged, row, context);
     if (begins(sql, "SELECT @@GLOBAL.gtid_executed")) return answer_executed(s, row, context);
-    if (begins(sql, "SELECT VERSION()")) return answer(row, context, &s->version, 1);
     if (begins(sql, "SELECT UNIX_TIMESTAMP")) {
         char text[32];
         const char *const field[] = {text};
@@ -162,14 +206,10 @@ static enum err stream_query(struct source_stream *stream, const char *sql, sour
         snprintf(text, sizeof text, "%" PRIu64 ".%03u", ms / 1000, (unsigned)(ms % 1000));
         return answer(row, context, field, 1);
     }
-    if (strstr(sql, "information_schema.COLUMNS") != NULL) {
-        for (uint32_t i = 0; i + s->columns_hidden < s->column_count; i++)
-            TRY(answer(row, context, s->column[i], STREAM_SIM_COLUMN_FIELDS));
-        return ERR_OK;
-    }
-    if (strstr(sql, "information_schema.STATISTICS") != NULL) {
-        for (uint32_t i = 0; i < s->key_count; i++) TRY(answer(row, context, s->key[i], STREAM_SIM_KEY_FIELDS));
-    }
+    if (strstr(sql, "information_schema.SCHEMATA") != NULL) return answer_databases(s, row, context);
+    if (strstr(sql, "information_schema.TABLES") != NULL) return answer_tables(s, row, context);
+    if (strstr(sql, "information_schema.COLUMNS") != NULL) return answer_columns(s, row, context);
+    if (strstr(sql, "information_schema.STATISTICS") != NULL) return answer_keys(s, row, context);
     return ERR_OK;
 }
 

@@ -33,8 +33,8 @@ struct stream_sim_source {
     uint32_t file_count;
     uint32_t purged; /* files before this index are no longer there */
     bool is_down;    /* connects are refused */
-    /* Rows of information_schema: database, table, column, type, character set, octets; and database, table, key,
-     * column, "BTREE". */
+    /* Rows of information_schema: database, table, column, type, collation, "YES" or "NO" (nullable); and database,
+     * table, unique key, column, "BTREE". */
     const char *(*column)[STREAM_SIM_COLUMN_FIELDS];
     const char *(*key)[STREAM_SIM_KEY_FIELDS];
     uint32_t column_count, key_count;

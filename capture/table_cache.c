@@ -17,7 +17,7 @@ struct table_id { /* open addressing; entry NULL: free */
 };
 
 struct table_cache {
-    struct schema *schema;
+    struct definitions *definitions;
     const struct filter *filter;
     struct table_id id[IDS_MAX];
     struct table_entry *name[NAMES_SLOTS];
@@ -26,11 +26,11 @@ struct table_cache {
     struct table_map map; /* of the event being looked at */
 };
 
-enum err table_cache_open(struct table_cache **out, struct schema *schema, const struct filter *filter)
+enum err table_cache_open(struct table_cache **out, struct definitions *definitions, const struct filter *filter)
 {
     struct table_cache *c = calloc(1, sizeof *c);
     if (c == NULL) return ERR_NO_MEMORY;
-    c->schema = schema;
+    c->definitions = definitions;
     c->filter = filter;
     *out = c;
     return ERR_OK;
@@ -55,6 +55,13 @@ void table_cache_close(struct table_cache *c)
     if (c == NULL) return;
     free_names(c);
     free(c);
+}
+
+void table_cache_select(struct table_cache *c, const struct filter *filter)
+{
+    free_names(c);
+    table_cache_reset(c);
+    c->filter = filter;
 }
 
 void table_cache_reset(struct table_cache *c)
@@ -116,7 +123,7 @@ static enum err keep_body(struct table_entry *e, const uint8_t *bytes, uint32_t 
 
 static bool is_prepared(const struct table_cache *c, const struct table_entry *e, const uint8_t *bytes, size_t size)
 {
-    return e->body_bytes == size && e->schema_generation == schema_generation(c->schema) &&
+    return e->body_bytes == size && e->schema_generation == schema_generation(c->definitions->schema) &&
            memcmp(e->body, bytes, size) == 0;
 }
 
@@ -135,17 +142,16 @@ static enum err prepare(struct table_cache *c, struct table_entry *e, const uint
                         struct err_msg *msg)
 {
     e->body_bytes = 0;
-    e->schema_generation = schema_generation(c->schema);
+    e->schema_generation = schema_generation(c->definitions->schema);
     e->definition = NULL;
     row_decoder_release(&e->decoder);
     if (e->is_selected) {
-        const struct schema_table *definition =
-            schema_find(c->schema, e->database, e->database_bytes, e->table, e->table_bytes);
-        if (definition == NULL)
-            return err_set(msg, ERR_NOT_FOUND, "table %s.%s is in the binlog, but the source has no definition of it",
-                           e->database, e->table);
+        const struct schema_table *definition;
+        TRY(definitions_find(c->definitions, &c->map, &definition, msg));
+        e->schema_generation = schema_generation(c->definitions->schema);
         TRY(row_decoder_prepare(&e->decoder, &c->map, definition, msg));
         e->definition = definition;
+        e->definition_serial = definition->serial;
     }
     return keep_body(e, bytes, (uint32_t)size);
 }
@@ -176,6 +182,16 @@ enum err table_cache_map(struct table_cache *c, const uint8_t *body, size_t size
     return ERR_OK;
 }
 
+/* Between a statement's TABLE_MAP events and its rows the definition of another of its tables may be made anew. */
+static bool is_current(const struct table_cache *c, struct table_entry *e)
+{
+    const struct schema *schema = c->definitions->schema;
+    if (e->schema_generation == schema_generation(schema)) return true;
+    if (e->definition == NULL || schema_serial(schema, e->database, e->table) != e->definition_serial) return false;
+    e->schema_generation = schema_generation(schema);
+    return true;
+}
+
 enum err table_cache_rows(struct table_cache *c, uint8_t type, const uint8_t *body, size_t size,
                           struct rows_event *event, struct table_entry **out, struct err_msg *msg)
 {
@@ -184,7 +200,7 @@ enum err table_cache_rows(struct table_cache *c, uint8_t type, const uint8_t *bo
     if ((event->flags & ROWS_FLAG_STATEMENT_END) != 0) c->statement_ended = true;
     if (event->column_count == 0) return ERR_OK;
     struct table_entry *e = find_id(c, event->table_id)->entry;
-    if (e == NULL || e->body_bytes == 0 || (e->is_selected && e->schema_generation != schema_generation(c->schema)))
+    if (e == NULL || e->body_bytes == 0 || (e->is_selected && !is_current(c, e)))
         return err_set(msg, ERR_CORRUPT, "a rows event is for table id %llu, which no TABLE_MAP event has named",
                        (unsigned long long)event->table_id);
     *out = e;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "capture/definitions.h"
 #include "capture/filter.h"
 #include "capture/row_decode.h"
 #include "capture/schema.h"
@@ -23,23 +24,26 @@ struct table_entry {
     struct row_decoder decoder;            /* prepared when selected */
     uint8_t *body;                         /* the TABLE_MAP after its id, for which the above holds */
     uint32_t body_bytes, body_capacity;
-    uint64_t schema_generation;
+    uint64_t schema_generation, definition_serial;
     struct table_entry *next; /* same hash */
 };
 
 struct table_cache;
 
-/* `schema` and `filter` are borrowed and outlive the cache. */
-NODISCARD enum err table_cache_open(struct table_cache **out, struct schema *schema, const struct filter *filter);
+/* Both are borrowed and outlive the cache. */
+NODISCARD enum err table_cache_open(struct table_cache **out, struct definitions *definitions,
+                                    const struct filter *filter);
 void table_cache_close(struct table_cache *c);
 
 /* ROTATE and FORMAT_DESCRIPTION: all ids are void. */
 void table_cache_reset(struct table_cache *c);
 
+/* Other tables are selected now.  `filter` is borrowed and outlives the cache. */
+void table_cache_select(struct table_cache *c, const struct filter *filter);
+
 /* A TABLE_MAP event's body (after the header, without checksum).  `*out` (never NULL on success) lives until
- * table_cache_reset, and its definition until the schema changes.  ERR_NOT_FOUND: a selected table (named in `msg`; the
- * caller may load it and call again) has no definition in `schema`: then `*out` is set too, for its names.  ERR_SCHEMA,
- * ERR_CORRUPT, ERR_TOO_LARGE, ERR_UNSUPPORTED, ERR_NO_MEMORY. */
+ * table_cache_reset, and its definition until the schema changes.  ERR_AGAIN, ERR_SCHEMA, ERR_UNSUPPORTED: as
+ * definitions_find says; ERR_CORRUPT, ERR_TOO_LARGE, ERR_NO_MEMORY. */
 NODISCARD enum err table_cache_map(struct table_cache *c, const uint8_t *body, size_t size, struct table_entry **out,
                                    struct err_msg *msg);
 

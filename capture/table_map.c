@@ -4,8 +4,6 @@
 
 #include "base/cursor.h"
 
-enum { TABLE_MAP_OPTIONAL_SIGNEDNESS = 1, TABLE_MAP_OPTIONAL_NAMES = 4 };
-
 uint64_t table_map_id(const uint8_t *body, size_t size)
 {
     struct cursor in = cursor_of(body, size);
@@ -141,13 +139,7 @@ static void decode_optional(struct table_map *m, struct cursor *in)
         uint64_t size = cursor_lenenc(in);
         const uint8_t *value = cursor_take(in, size);
         if (value == NULL) return;
-        if (type == TABLE_MAP_OPTIONAL_SIGNEDNESS) {
-            m->signedness = value;
-            m->signedness_bytes = (uint32_t)size;
-        } else if (type == TABLE_MAP_OPTIONAL_NAMES) {
-            m->names = value;
-            m->names_bytes = (uint32_t)size;
-        }
+        if (type < TABLE_MAP_OPTIONAL_COUNT) m->optional[type] = (struct table_map_optional){value, (size_t)size};
     }
 }
 
@@ -172,8 +164,7 @@ enum err table_map_decode(struct table_map *out, const uint8_t *body, size_t siz
     uint64_t metadata_bytes = cursor_lenenc(&in);
     const uint8_t *metadata = cursor_take(&in, metadata_bytes);
     cursor_take(&in, (m->column_count + 7u) / 8); /* which columns may be NULL: the rows say it again */
-    m->signedness = m->names = NULL;
-    m->signedness_bytes = m->names_bytes = 0;
+    memset(m->optional, 0, sizeof m->optional);
     decode_optional(m, &in);
     if (in.failed)
         return err_set(msg, ERR_CORRUPT, "TABLE_MAP event of table %.*s.%.*s ends inside its columns",

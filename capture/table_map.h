@@ -50,17 +50,37 @@ enum column_type {
     COLUMN_GEOMETRY = 255,
 };
 
+/* MySQL 8.0 and MariaDB 10.5 on: binlog_row_metadata (capture/table_metadata.h reads it). */
+enum table_map_optional_kind {
+    TABLE_MAP_SIGNEDNESS = 1,
+    TABLE_MAP_DEFAULT_CHARSET,
+    TABLE_MAP_COLUMN_CHARSETS,
+    TABLE_MAP_NAMES,
+    TABLE_MAP_SET_LABELS,
+    TABLE_MAP_ENUM_LABELS,
+    TABLE_MAP_GEOMETRY_TYPES,
+    TABLE_MAP_KEY,
+    TABLE_MAP_KEY_WITH_PREFIXES,
+    TABLE_MAP_LABELS_DEFAULT_CHARSET,
+    TABLE_MAP_LABELS_CHARSETS,
+    TABLE_MAP_VISIBILITY,
+    TABLE_MAP_VECTOR_DIMENSIONS,
+    TABLE_MAP_OPTIONAL_COUNT
+};
+
+struct table_map_optional {
+    const uint8_t *bytes;
+    size_t size;
+};
+
 struct table_map { /* about 13 KB; names and optional metadata point into the event */
     uint64_t table_id;
     uint16_t flags;
     const char *database, *table; /* UTF-8, not NUL-terminated here */
     uint8_t database_bytes, table_bytes;
     uint16_t column_count;
-    const uint8_t
-        *signedness; /* MySQL 8, MariaDB 10.5: bit per numeric column, most significant first; NULL: not told */
-    uint32_t signedness_bytes;
-    const uint8_t *names; /* length-prefixed column names; NULL: not told */
-    uint32_t names_bytes;
+    struct table_map_optional optional[TABLE_MAP_OPTIONAL_COUNT]; /* by enum table_map_optional_kind; bytes NULL: not
+                                                                     told */
     uint8_t type[TABLE_MAP_COLUMNS_MAX];      /* enum column_type; STRING is resolved to ENUM, SET or STRING */
     uint16_t metadata[TABLE_MAP_COLUMNS_MAX]; /* STRING VARCHAR: bytes at most; ENUM SET BLOBs JSON: bytes of value or
                                                  length; NEWDECIMAL: precision << 8 | scale; BIT: bits; TIME2..:

@@ -6,10 +6,10 @@
 enum { CHUNK_BYTES = 32 * 1024, CHUNKS = 24 };
 
 static const char *columns[][STREAM_SIM_COLUMN_FIELDS] = {
-    {"app", "kept", "id", "int(11)", NULL, NULL},
-    {"app", "kept", "text", "text", "utf8mb4", "65535"},
-    {"app", "other", "id", "int(11)", NULL, NULL},
-    {"app", "other", "text", "text", "utf8mb4", "65535"},
+    {"app", "kept", "id", "int(11)", NULL, "NO"},
+    {"app", "kept", "text", "text", "utf8mb4_general_ci", "YES"},
+    {"app", "other", "id", "int(11)", NULL, "NO"},
+    {"app", "other", "text", "text", "utf8mb4_general_ci", "YES"},
 };
 static const char *keys[][STREAM_SIM_KEY_FIELDS] = {{"app", "kept", "PRIMARY", "id", "BTREE"},
                                                     {"app", "other", "PRIMARY", "id", "BTREE"}};

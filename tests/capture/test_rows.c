@@ -11,6 +11,8 @@
 #include "base/sink.h"
 #include "capture/row_decode.h"
 #include "capture/table_cache.h"
+#include "capture/table_metadata.h"
+#include "tests/capture/definitions_support.h"
 #include "tests/capture/rows_support.h"
 
 struct column { /* one column: as information_schema tells it, and as a TABLE_MAP does */
@@ -27,48 +29,24 @@ struct given { /* a table for the fake source */
     bool is_rds, has_primary_key, is_versioned;
 };
 
-static enum err give(enum err (*row)(void *, const char *const *, const size_t *, uint32_t), void *context,
-                     const char **field, uint32_t n)
+static void tell(struct told *t, const struct given *g)
 {
-    size_t bytes[8];
-    for (uint32_t i = 0; i < n; i++) bytes[i] = field[i] == NULL ? 0 : strlen(field[i]);
-    return row(context, field, bytes, n);
-}
-
-static enum err answer(void *context, const char *sql,
-                       enum err (*row)(void *, const char *const *, const size_t *, uint32_t), void *row_context,
-                       struct err_msg *msg)
-{
-    const struct given *g = context;
-    (void)msg;
-    if (strstr(sql, "VERSION()") != NULL)
-        return give(row, row_context, (const char *[]){g->version == NULL ? "5.7.29" : g->version}, 1);
-    if (strstr(sql, "rds|_") != NULL)
-        return g->is_rds ? give(row, row_context, (const char *[]){"rds_x", "1"}, 2) : ERR_OK;
-    if (strstr(sql, "STATISTICS") != NULL)
-        return g->has_primary_key ? give(row, row_context, (const char *[]){"d", "t", "PRIMARY", "c0", "BTREE"}, 5)
-                                  : ERR_OK;
-    if (strstr(sql, "information_schema.TABLES") != NULL)
-        return g->is_versioned ? give(row, row_context, (const char *[]){"d", "t"}, 2) : ERR_OK;
+    static char name[TOLD_COLUMNS_MAX][8];
+    static struct told_column column[TOLD_COLUMNS_MAX];
+    static const struct told_key primary = {"PRIMARY", {"c0"}};
     for (uint16_t i = 0; i < g->count; i++) {
-        char name[16], octets[16];
-        snprintf(name, sizeof name, "c%u", i);
-        snprintf(octets, sizeof octets, "%u", g->column[i].octets);
-        const char *field[] = {
-            "d", "t", name, g->column[i].type, g->column[i].charset, g->column[i].octets == 0 ? NULL : octets};
-        TRY(give(row, row_context, field, 6));
+        snprintf(name[i], sizeof name[i], "c%u", i);
+        column[i] = (struct told_column){name[i], g->column[i].type, g->column[i].charset};
     }
-    return ERR_OK;
+    told_table(t, "d", "t", column, g->count, &primary, g->has_primary_key, g->is_versioned);
 }
 
-static struct schema *schema_of(struct given *g)
+static struct told told_of(const struct given *g)
 {
-    struct schema *s;
-    struct err_msg msg;
-    struct schema_query query = {answer, g};
-    ck_assert(schema_open(&s, &query, NULL, false) == ERR_OK);
-    ck_assert_msg(schema_load_table(s, "d", "t", &msg) == ERR_OK, "%s", msg.text);
-    return s;
+    struct told t;
+    told_open(&t, g->version == NULL ? "5.7.29" : g->version, NULL, g->is_rds, false);
+    tell(&t, g);
+    return t;
 }
 
 static size_t put_hex(struct sink *out, const char *hex)
@@ -132,8 +110,8 @@ static enum err decode_one(const struct column *column, const char *version, con
     struct row_reader reader;
     struct rows_event event;
     struct change_value value;
-    struct schema *s = schema_of(&g);
-    const struct schema_table *t = schema_find(s, "d", 1, "t", 1);
+    struct told told = told_of(&g);
+    const struct schema_table *t = told_find(&told, "d", "t");
 
     size_t map_bytes = make_map(map_body, sizeof map_body, column, 1);
     ck_assert(table_map_decode(&map, map_body, map_bytes, msg) == ERR_OK);
@@ -158,7 +136,7 @@ static enum err decode_one(const struct column *column, const char *version, con
         free(exact);
     }
     row_decoder_release(&decoder);
-    schema_close(s);
+    told_close(&told);
     return e;
 }
 
@@ -402,7 +380,7 @@ enum { ALL = sizeof all / sizeof *all };
 
 struct everything {
     struct given given;
-    struct schema *schema;
+    struct told told;
     struct filter *filter;
     struct table_cache *cache;
     struct row_arena arena;
@@ -418,9 +396,9 @@ static void everything_open(struct everything *x, uint8_t type)
     static const char *const include[] = {"d.t", NULL};
     struct err_msg msg;
     *x = (struct everything){.given = {all, ALL, NULL, false, false, false}};
-    x->schema = schema_of(&x->given);
+    x->told = told_of(&x->given);
     ck_assert(filter_open(&x->filter, include, NULL, false, &msg) == ERR_OK);
-    ck_assert(table_cache_open(&x->cache, x->schema, x->filter) == ERR_OK);
+    ck_assert(table_cache_open(&x->cache, &x->told.definitions, x->filter) == ERR_OK);
     ck_assert(row_arena_init(&x->arena, 64, 1 << 16) == ERR_OK);
     x->map_bytes = make_map(x->map, sizeof x->map, all, ALL);
     struct sink out = sink_of(x->rows, sizeof x->rows);
@@ -435,7 +413,7 @@ static void everything_close(struct everything *x)
     row_arena_fini(&x->arena);
     table_cache_close(x->cache);
     filter_close(x->filter);
-    schema_close(x->schema);
+    told_close(&x->told);
 }
 
 /* Reads all rows of an event in exact memory; the count, or -1 - error. */
@@ -590,7 +568,7 @@ START_TEST(arena_limit)
 {
     struct column text = {"json", NULL, 0, COLUMN_JSON, "04"};
     struct given g = {&text, 1, NULL, false, false, false};
-    struct schema *s = schema_of(&g);
+    struct told told = told_of(&g);
     static struct table_map map;
     struct row_decoder decoder = {0};
     struct row_arena arena;
@@ -602,7 +580,7 @@ START_TEST(arena_limit)
 
     size_t size = make_map(body, sizeof body, &text, 1);
     ck_assert(table_map_decode(&map, body, size, &msg) == ERR_OK);
-    ck_assert(row_decoder_prepare(&decoder, &map, schema_find(s, "d", 1, "t", 1), &msg) == ERR_OK);
+    ck_assert(row_decoder_prepare(&decoder, &map, told_find(&told, "d", "t"), &msg) == ERR_OK);
     struct sink out = sink_of(body, sizeof body);
     put_rows_header(&out, ROWS_WRITE_V1, 1);
     sink_le(&out, 0, 1);
@@ -619,7 +597,7 @@ START_TEST(arena_limit)
         row_arena_fini(&arena);
     }
     row_decoder_release(&decoder);
-    schema_close(s);
+    told_close(&told);
 }
 END_TEST
 
@@ -657,17 +635,19 @@ START_TEST(cache)
     memcpy(changed, all, sizeof all);
     changed[0].type = "int(10) unsigned";
     x.given.column = changed;
-    ck_assert(schema_load_table(x.schema, "d", "t", &msg) == ERR_OK);
+    tell(&x.told, &x.given);
+    ck_assert_ptr_nonnull(told_find(&x.told, "d", "t"));
     ck_assert_int_eq(read_all(&x, ROWS_WRITE_V2, x.rows, x.rows_bytes), -1 - ERR_CORRUPT);
     map_all(&x);
     ck_assert_int_eq(read_all(&x, ROWS_WRITE_V2, x.rows, x.rows_bytes), 4);
     ck_assert(x.after[0].kind == CHANGE_VALUE_UINT);
 
     /* Gone from the source. */
-    x.given.count = 0;
-    ck_assert(schema_load_table(x.schema, "d", "t", &msg) == ERR_NOT_FOUND);
-    ck_assert(table_cache_map(x.cache, x.map, x.map_bytes, &again, &msg) == ERR_NOT_FOUND && again != NULL);
-    ck_assert_str_eq(again->table, "t");
+    told_drop(&x.told, "d", "t");
+    ck_assert(table_cache_map(x.cache, x.map, x.map_bytes, &again, &msg) == ERR_AGAIN);
+    ck_assert_ptr_nonnull(strstr(msg.text, "no definition of d.t"));
+    told_drop(&x.told, "d", "t");
+    ck_assert(table_cache_map(x.cache, x.map, x.map_bytes, &again, &msg) == ERR_SCHEMA); /* asked once */
     everything_close(&x);
 }
 END_TEST
@@ -711,11 +691,11 @@ START_TEST(hidden_columns)
     ck_assert(table_map_decode(&map, body, make_map(body, sizeof body, visible, 2), &msg) == ERR_OK);
     for (int k = 0; k < 4; k++) {
         struct given g = {visible, 1, NULL, (k & 1) != 0, (k & 2) != 0, false};
-        struct schema *s = schema_of(&g);
-        enum err e = schema_check_map(schema_find(s, "d", 1, "t", 1), &map, &hidden, &msg);
+        struct told told = told_of(&g);
+        enum err e = schema_check_map(told_find(&told, "d", "t"), &map, &hidden, &msg);
         ck_assert_int_eq(e, k == 1 ? ERR_OK : ERR_SCHEMA);
         if (e == ERR_OK) ck_assert_uint_eq(hidden, 1);
-        schema_close(s);
+        told_close(&told);
     }
 }
 END_TEST
@@ -726,7 +706,7 @@ START_TEST(optional_metadata)
     struct column two[] = {{"int(10) unsigned", NULL, 0, COLUMN_LONG, ""},
                            {"bigint(20)", NULL, 0, COLUMN_LONGLONG, ""}};
     struct given g = {two, 2, NULL, false, false, false};
-    struct schema *s = schema_of(&g);
+    struct told told = told_of(&g);
     static const struct {
         const char *optional;
         enum err expected;
@@ -744,10 +724,16 @@ START_TEST(optional_metadata)
         out.at += make_map(body, sizeof body, two, 2);
         put_hex(&out, list[i].optional);
         ck_assert(table_map_decode(&map, body, (size_t)(out.at - body), &msg) == ERR_OK);
-        ck_assert_msg(schema_check_map(schema_find(s, "d", 1, "t", 1), &map, &hidden, &msg) == list[i].expected, "%s",
-                      list[i].optional);
+        struct table_metadata metadata;
+        const struct schema_table *t = told_find(&told, "d", "t");
+        ck_assert(schema_check_map(t, &map, &hidden, &msg) == ERR_OK);
+        enum err e = table_metadata_read(&metadata, &map, false, &msg);
+        if (e == ERR_OK)
+            e = schema_check_metadata(t, &metadata, catalog_server(tracker_catalog(told.tracker)), &msg);
+        table_metadata_fini(&metadata);
+        ck_assert_msg(e == list[i].expected, "%s: %s", list[i].optional, err_text(e));
     }
-    schema_close(s);
+    told_close(&told);
 }
 END_TEST
 

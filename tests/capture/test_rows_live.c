@@ -10,6 +10,8 @@
 
 #include "base/random.h"
 #include "capture/table_cache.h"
+#include "capture/snapshot.h"
+#include "tests/capture/definitions_support.h"
 #include "tests/capture/rows_support.h"
 
 enum { RANDOM_ROWS = 300, STATEMENT_BYTES = 1 << 16 };
@@ -27,12 +29,11 @@ static void execute(const char *sql)
 }
 
 /* The seam of capture/schema.h on a plain connection. */
-static enum err run_query(void *context, const char *sql,
-                          enum err (*row)(void *, const char *const *, const size_t *, uint32_t), void *row_context,
+static enum err run_query(struct source_stream *stream, const char *sql, source_row *row, void *row_context,
                           struct err_msg *msg)
 {
     enum err e = ERR_OK;
-    (void)context;
+    (void)stream;
     if (mysql_real_query(db, sql, strlen(sql)) != 0) return err_set(msg, ERR_IO, "%s: %s", mysql_error(db), sql);
     MYSQL_RES *result = mysql_store_result(db);
     uint32_t count = mysql_num_fields(result);
@@ -43,6 +44,29 @@ static enum err run_query(void *context, const char *sql,
     }
     mysql_free_result(result);
     return e;
+}
+
+static const struct source_stream_ops query_ops = {.query = run_query};
+static struct source_stream source = {&query_ops};
+static struct told told;
+
+/* Reads the definitions from the source's information_schema. */
+static void read_definitions(const struct filter *filter)
+{
+    struct snapshot_rules rules;
+    struct catalog *seen;
+    struct horizon nothing = {0};
+    struct err_msg msg = {0};
+    const struct source_place at = {"binlog.000001", 4};
+    ck_assert_msg(snapshot_rules_read(&source, mysql_get_server_info(db), &rules, &msg) == ERR_OK, "%s", msg.text);
+    ck_assert(catalog_open(&seen, &rules.server) == ERR_OK);
+    ck_assert_msg(snapshot_read(&source, filter, seen, &msg) == ERR_OK, "%s", msg.text);
+    if (told.tracker == NULL) {
+        told_open(&told, mysql_get_server_info(db), NULL, false, false);
+        ck_assert(tracker_doubt(told.tracker, "", "", "nothing was read") == ERR_OK);
+    }
+    ck_assert_msg(tracker_learn(told.tracker, &at, seen, &nothing, &at, &msg) == ERR_OK, "%s", msg.text);
+    schema_moved(told.definitions.schema);
 }
 
 /* ---- random SQL literals ---- */
@@ -429,9 +453,9 @@ static void compare(const struct live_table *t)
     ck_assert_msg(seen == t->rows.count, "%s: %zu rows decoded, %zu selected", d->table, t->rows.count, seen);
 }
 
-static void check_keys(const struct schema *s)
+static void check_keys(void)
 {
-    const struct schema_table *t = schema_find(s, "live", 4, "keys_", 5);
+    const struct schema_table *t = told_find(&told, "live", "keys_");
     static const struct {
         const char *name;
         uint16_t count, column[2];
@@ -445,35 +469,33 @@ static void check_keys(const struct schema *s)
     }
 }
 
-/* Reading one table again: unchanged it stays the same object, changed it is another, dropped it is gone; names need
- * quoting. */
-static void check_reload(struct schema *s)
+/* A table whose definition is doubted is read again: unchanged it stays the same object, changed it is another, dropped
+ * it is gone. */
+static void check_reload(const struct filter *filter)
 {
     static const char name[] = "it's `a` \\name";
-    struct err_msg msg;
-    const struct schema_table *before = schema_find(s, "live", 4, name, sizeof name - 1);
-    uint64_t generation = schema_generation(s), version = before->table.meta_version;
+    const struct schema_table *before = told_find(&told, "live", name);
+    uint64_t version = before->table.meta_version;
     ck_assert_str_eq(before->table.column[1].name, "col'`\\");
     ck_assert_str_eq(before->table.key[1].name, "u'1");
-    ck_assert_msg(schema_load_table(s, "live", name, &msg) == ERR_OK, "%s", msg.text);
-    ck_assert_ptr_eq(schema_find(s, "live", 4, name, sizeof name - 1), before);
-    ck_assert_uint_eq(schema_generation(s), generation);
-    execute("SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES'");
+    ck_assert(tracker_doubt(told.tracker, "live", name, "a test") == ERR_OK);
+    ck_assert_ptr_null(told_find(&told, "live", name));
+    read_definitions(filter);
+    ck_assert_ptr_eq(told_find(&told, "live", name), before);
     execute("ALTER TABLE `it's ``a`` \\name` DROP KEY `u'1`");
-    ck_assert_msg(schema_load_table(s, "live", name, &msg) == ERR_OK, "%s", msg.text);
-    ck_assert_uint_ne(schema_find(s, "live", 4, name, sizeof name - 1)->table.meta_version, version);
-    ck_assert_uint_gt(schema_generation(s), generation);
+    ck_assert(tracker_doubt(told.tracker, "live", name, "a test") == ERR_OK);
+    read_definitions(filter);
+    ck_assert_uint_ne(told_find(&told, "live", name)->table.meta_version, version);
     execute("DROP TABLE `it's ``a`` \\name`");
-    ck_assert_int_eq(schema_load_table(s, "live", name, &msg), ERR_NOT_FOUND);
-    ck_assert_ptr_null(schema_find(s, "live", 4, name, sizeof name - 1));
-    execute("SET SESSION sql_mode = ''");
+    ck_assert(tracker_doubt(told.tracker, "live", name, "a test") == ERR_OK);
+    read_definitions(filter);
+    const struct catalog_table *gone;
+    ck_assert_int_eq(tracker_find(told.tracker, "live", name, &gone, NULL), TRACKER_ABSENT);
 }
 
 START_TEST(decoded_equals_selected)
 {
     static const char *const include[] = {"live.*", NULL};
-    struct schema_query query = {run_query, NULL};
-    struct schema *schema;
     struct filter *filter;
     struct table_cache *cache;
     struct row_arena arena;
@@ -482,11 +504,9 @@ START_TEST(decoded_equals_selected)
     random_init(&dice, 20261120);
     prepare_source();
     ck_assert(filter_open(&filter, include, NULL, false, &msg) == ERR_OK);
-    ck_assert(schema_open(&schema, &query, NULL, false) == ERR_OK);
-    ck_assert_msg(schema_load_selected(schema, filter, &msg) == ERR_OK, "%s", msg.text);
-    ck_assert_uint_eq(schema_table_count(schema), 4 + (mariadb ? 3 : has_json ? 2 : 1));
-    check_keys(schema);
-    ck_assert(table_cache_open(&cache, schema, filter) == ERR_OK);
+    read_definitions(filter);
+    check_keys();
+    ck_assert(table_cache_open(&cache, &told.definitions, filter) == ERR_OK);
     ck_assert(row_arena_init(&arena, 1024, 1 << 20) == ERR_OK);
     unsigned files = 0;
     for (unsigned i = 1; i < 20; i++) {
@@ -505,10 +525,10 @@ START_TEST(decoded_equals_selected)
         compare(&table[i]);
         row_list_free(&table[i].rows, table[i].definition->table.column_count);
     }
-    check_reload(schema);
+    check_reload(filter);
     row_arena_fini(&arena);
     table_cache_close(cache);
-    schema_close(schema);
+    told_close(&told);
     filter_close(filter);
     mysql_close(db);
 }
