@@ -42,6 +42,7 @@ struct disk_io {
     uint64_t position;
     uint64_t tag;        /* comes back in disk_done; not UINT64_MAX */
     bool     is_durable; /* DISK_WRITE_AT: complete only when the bytes would survive a loss of power */
+    bool     gives_way;  /* DISK_READ: behind other transfers, where the device has a scheduler that can */
 };
 
 struct disk_done {

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
+#include <linux/ioprio.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -273,6 +274,7 @@ static bool queue_put(struct disk_queue *queue, const struct disk_io *io)
         if (fixed != NULL)
             io_uring_prep_read_fixed(sqe, io->file, io->bytes, io->size, io->position, (int)(fixed - q->fixed));
         else io_uring_prep_read(sqe, io->file, io->bytes, io->size, io->position);
+        if (io->gives_way) sqe->ioprio = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0);
         break;
     case DISK_WRITE_AT:
         if (fixed != NULL)

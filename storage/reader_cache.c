@@ -219,7 +219,7 @@ static bool block_read(struct reader_cache *c, struct cache_file *f, uint64_t po
     uint32_t valid = limit - start < READER_BLOCK_BYTES ? (uint32_t)(limit - start) : READER_BLOCK_BYTES;
     uint32_t size = (valid + LOG_BLOCK_BYTES - 1) / LOG_BLOCK_BYTES * LOG_BLOCK_BYTES, index = (uint32_t)(b - c->block);
     struct disk_io io = {DISK_READ, f->file, c->bytes + (uint64_t)index * READER_BLOCK_BYTES, size, start,
-                         index,     false};
+                         index,     false,   true};
     if (!disk_queue_put(c->queue, &io)) return false;
     disk_queue_submit(c->queue);
     *b = (struct cache_block){block_key(f, position), ++c->tick, BLOCK_READING, 0, false, true, valid};
