@@ -228,7 +228,6 @@ enum err follower_emit_commit(struct follower *f, const struct binlog_header *h,
     ev.client_charset = t->begin.client_charset;
     ev.sql_mode = t->begin.sql_mode;
     TRY(emit(f, &ev, &f->resume, msg));
-    log_appender_heartbeat(&f->appender);
     return transaction_logged(f, msg);
 }
 
@@ -301,5 +300,6 @@ enum err follower_heartbeat(struct follower *f, uint32_t timestamp_s, struct err
     struct change_event ev = event_of(f, &h, CHANGE_HEARTBEAT, f->resume.position, f->resume.position);
     log_appender_read_at(&f->appender, clock_monotonic_ns(f->config.clock));
     TRY(emit(f, &ev, &f->resume, msg));
+    log_appender_heartbeat(&f->appender);
     return transaction_logged(f, msg);
 }

@@ -77,8 +77,6 @@ void storage_publish(struct log *l, uint64_t offset)
     atomic_store_explicit(&l->high_watermark_ns, clock_monotonic_ns(s->clock), memory_order_relaxed);
     atomic_store_explicit(&l->high_watermark, offset,
                           memory_order_release); /* pairs with log_high_watermark: batches, tail, table */
-    /* pairs with the producer's load: what it keeps until its records are durable may go */
-    atomic_store_explicit(&l->writer.feed.durable_offset, offset, memory_order_release);
     const uint64_t word[RING_BCAST_WORDS] = {l->slot, offset};
     ring_bcast_publish(&s->hints, word);
     wake_readers(s);

@@ -230,6 +230,8 @@ static void group_end(struct log *l)
     counter_add(l->counters.flushes, 1);
     w->visible = w->group_mark;
     show(l, &w->visible);
+    /* pairs with the producer's load: what it keeps until its records are durable may go */
+    atomic_store_explicit(&w->feed.durable_offset, w->visible.offset, memory_order_release);
     if (w->group_has_heartbeat) resending_ends(l);
     w->group_has_heartbeat = false;
     for (; w->latency_first < w->latency_next; w->latency_first++) {
@@ -359,9 +361,10 @@ unsigned writer_step(struct log *l, uint64_t now_ns)
     struct writer *w = &l->writer;
     unsigned work = writer_take(l, now_ns);
     if (w->state == WRITER_FAILED) return work + answer(w);
-    if (w->round != ROUND_NONE) {} /* it ends when all that is under way has ended */
-    else if (w->phase == GROUP_NONE) (void)put_blocks(l, UINT64_MAX, false, w->parity);
-    else if (w->group_put) (void)put_blocks(l, UINT64_MAX, false, w->parity ^ 1);
+    if (w->round == ROUND_NONE) { /* a round ends when all that is under way has ended: nothing joins it */
+        if (w->phase == GROUP_NONE) (void)put_blocks(l, UINT64_MAX, false, w->parity);
+        else if (w->group_put) (void)put_blocks(l, UINT64_MAX, false, w->parity ^ 1);
+    }
     while (w->state != WRITER_FAILED && group_step(l, now_ns)) work++;
     while (w->state != WRITER_FAILED && round_step(l) > 0) work++;
     work += answer(w);

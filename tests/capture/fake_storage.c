@@ -236,7 +236,10 @@ static void on_batch(struct fake_storage *s, const struct feed_batch *b)
                   (unsigned long long)v.base_offset, (unsigned long long)s->resume.next_offset);
     ck_assert_msg(b->max_timestamp_ms == v.max_timestamp_ms, "max timestamp differs");
     bool last_ends = false;
+    uint64_t first_record = s->record_count;
     uint32_t ends = batch_records(s, &v, before == 0, (b->flags & FEED_GTID_SET) != 0, &last_ends);
+    for (uint64_t i = first_record; i < s->record_count; i++)
+        s->record[i].is_with_heartbeat = (b->flags & FEED_HEARTBEAT) != 0;
     bool says_end = (b->flags & FEED_TRANSACTION_END) != 0;
     ck_assert_msg(says_end == last_ends, "FEED_TRANSACTION_END is %d, but the last record says %d", says_end,
                   last_ends);

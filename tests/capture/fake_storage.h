@@ -20,6 +20,7 @@ struct fake_record {
     uint32_t position_bytes;
     char *gtid_set; /* its RECORD_HEADER_GTID_SET, NULL: none */
     uint32_t segment;
+    bool is_with_heartbeat; /* its batch says FEED_HEARTBEAT */
 };
 
 struct fake_storage {

@@ -111,7 +111,7 @@ END_TEST
  * HEARTBEAT still stands between transactions, and the time of records does not run backward. */
 START_TEST(heartbeats_stand_between_transactions)
 {
-    uint64_t seed = (uint64_t)_i + 1, heartbeats = 0;
+    uint64_t seed = (uint64_t)_i + 1, heartbeats = 0, without = 0;
     struct world w;
     struct capture_status status;
     world_init(&w, seed);
@@ -133,9 +133,12 @@ START_TEST(heartbeats_stand_between_transactions)
                      memcmp(r->position, end->position, r->position_bytes) != 0;
         ck_assert_msg(moves || r == end + 1, "HEARTBEAT %lu stands in a transaction", (unsigned long)i);
         heartbeats += !moves;
+        ck_assert_msg(moves || r->is_with_heartbeat, "the batch of HEARTBEAT %lu does not say so", (unsigned long)i);
+        without += !r->is_with_heartbeat;
         end = r;
     }
     ck_assert_uint_gt(heartbeats, 3);
+    ck_assert_uint_gt(without, 3); /* what has none does not say so: it may be shown before it is durable */
     world_fini(&w);
 }
 END_TEST

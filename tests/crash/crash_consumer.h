@@ -17,6 +17,7 @@ enum { CONSUMER_RECORDS_MAX = 1 << 20, CONSUMER_FRAME_BYTES = 4 << 20, CONSUMER_
 
 struct crash_consumer {
     const struct crash_source *source;
+    bool     sees_written; /* the channel shows what is not yet durable: what was seen comes again after a crash */
     struct random random;
     struct port_sim_peer *peer;   /* NULL: not connected */
     int16_t  asked;               /* key of the request under way; -1: none */
@@ -31,14 +32,15 @@ struct crash_consumer {
     bool     *ends_transaction;
     uint64_t watermark;           /* the highest seen: the records below it must all come */
     bool     in_transaction;
-    uint64_t row_count, transaction_count, ddl_count, read_again, connections;
+    uint64_t row_count, transaction_count, ddl_count, read_again, connections, went_back;
     int64_t  committed;           /* the newest that the server answered or showed; -1: none */
     int64_t  asked_commit[CONSUMER_COMMITS_MAX]; /* asked since, unanswered or refused: may be kept or not, in order */
     uint32_t asked_commit_count;
     uint64_t commits_found;
 };
 
-void crash_consumer_init(struct crash_consumer *c, const struct crash_source *source, uint64_t seed);
+void crash_consumer_init(struct crash_consumer *c, const struct crash_source *source, bool sees_written,
+                         uint64_t seed);
 void crash_consumer_fini(struct crash_consumer *c);
 /* One step: connects, asks, or takes what came.  Fails the test when the channel breaks a promise. */
 void crash_consumer_step(struct crash_consumer *c, struct port *port);

@@ -50,6 +50,7 @@ static enum err log_open(struct crash_world *w, const char *name, struct log **l
                          struct log_resume *resume, struct err_msg *msg)
 {
     struct log_identity identity = {.is_internal = name[0] == '_'};
+    identity.shows_written = w->shows_written && !identity.is_internal;
     snprintf(identity.name, sizeof identity.name, "%s", name);
     snprintf(identity.cluster_id, sizeof identity.cluster_id, "cluster-of-%.15s", name);
     enum err e = storage_log_open(w->storage, &identity, false, log, feed, resume, msg);
@@ -255,9 +256,12 @@ void crash_world_init(struct crash_world *w, uint64_t seed)
     clock_simulated_init(&w->clock, 1700000000000);
     clock_simulated_advance(&w->clock, 1000000000);
     crash_source_init(&w->source, &w->clock.clock, seed ^ 1);
-    crash_consumer_init(&w->consumer, &w->source, seed ^ 2);
+    w->shows_written = random_below(&w->random, 2) == 0;
+    crash_consumer_init(&w->consumer, &w->source, w->shows_written, seed ^ 2);
     waiter_init_simulated(&w->producer_waiter);
     w->storage_settings = storage_settings_of(&w->random);
+    if (w->shows_written && random_below(&w->random, 3) > 0) /* long between written and durable */
+        w->storage_settings.flush_interval_us = 20000;
     ck_assert_int_eq(disk_sim_create(&w->disk, seed ^ 3), ERR_OK);
     if (random_below(&w->random, 4) == 0) disk_sim_shorten_writes(w->disk);
     power_on(w);

@@ -18,6 +18,7 @@ struct crash_world {
     struct crash_source   source;
     struct crash_consumer consumer;
     struct storage_config storage_settings; /* drawn by the seed, for the whole history */
+    bool     shows_written; /* `visible: written` */
     struct disk *disk;
     bool     disk_ails;  /* writes or syncs fail for a while */
     /* What the power takes: */

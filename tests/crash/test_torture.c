@@ -2,8 +2,9 @@
  * happen to it: power cuts at any change of the disk (also during recovery), a disk that is full or fails for a while,
  * clean restarts, lost connections on both sides, crashes of the source.
  * Method: seeded histories in a world of one thread (crash_world.h).  The consumer outlives the server: what it has
- * seen must never change, offsets are dense, transactions whole, answered commits kept, and in the end it has all that
- * the source did, once and in order.
+ * seen must never change (under `visible: written` it comes again, equal but for the tags of its processing), offsets
+ * are dense, transactions whole, answered commits kept, and in the end it has all that the source did, once and in
+ * order.
  *
  * usage: test_torture [FIRST COUNT]    500 histories from 1 on; a failing one is repeated by its number.
  * The long form, a command of its own: test_torture 1 10000. */
@@ -43,13 +44,15 @@ START_TEST(the_consumer_sees_what_the_source_did)
     settle(&w);
     if (getenv("VERBOSE") != NULL)
         printf("history %d: %llu rows, %llu records, %llu power cuts, %llu in recovery, %llu ailments, %llu restarts, "
-               "%llu source breaks, %llu reattached, %llu connections, %llu records again, %llu commits found\n", _i,
+               "%llu source breaks, %llu reattached, %llu connections, %llu records again, %llu commits found, "
+               "watermark back %llu times\n", _i,
                (unsigned long long)w.consumer.row_count, (unsigned long long)w.consumer.next_offset,
                (unsigned long long)w.power_cuts, (unsigned long long)w.cuts_in_recovery,
                (unsigned long long)w.ailments, (unsigned long long)w.restarts,
                (unsigned long long)w.source.stream.breaks, (unsigned long long)w.reattached,
                (unsigned long long)w.consumer.connections, (unsigned long long)w.consumer.read_again,
-               (unsigned long long)w.consumer.commits_found);
+               (unsigned long long)w.consumer.commits_found,
+               (unsigned long long)w.consumer.went_back);
     crash_world_fini(&w);
 }
 END_TEST
