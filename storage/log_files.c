@@ -162,6 +162,16 @@ static bool text_print(const struct text *t, const char *key, struct index_print
 
 /* ---- checkpoint ---- */
 
+/* Offset and position tell of the same place, and the batch that ends there lies before it. */
+static bool point_is_one(const struct log_checkpoint *c)
+{
+    bool is_base = c->recovery_position == 0;
+    if (is_base != (c->recovery_offset == c->segment_base_offset)) return false;
+    if (c->end_segment == UINT64_MAX) return is_base;
+    return is_base ? c->end_segment < c->segment_base_offset
+                   : c->end_segment == c->segment_base_offset && c->end_position < c->recovery_position;
+}
+
 enum err checkpoint_read(struct disk *d, const char *folder, struct log_checkpoint *out, struct err_msg *msg)
 {
     struct text t;
@@ -178,7 +188,7 @@ enum err checkpoint_read(struct disk *d, const char *folder, struct log_checkpoi
         !text_print(&t, "index", &c.index) || !text_number(&t, "gtid_segment", &c.gtid_segment) ||
         !text_number(&t, "gtid_position", &c.gtid_position) || !text_number(&t, "clean", &clean) ||
         c.segment_base_offset > c.recovery_offset || c.start_offset > c.recovery_offset || clean > 1 ||
-        (c.end_segment != UINT64_MAX && c.end_segment > c.segment_base_offset))
+        !point_is_one(&c))
         return err_set(msg, ERR_CORRUPT, "%s/checkpoint lacks a field or contradicts itself: restore it from a copy",
                        folder);
     c.is_clean = clean == 1;

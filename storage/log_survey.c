@@ -174,6 +174,11 @@ static void take_batch(struct log_survey *s, uint32_t segment, const struct log_
     s->result->bytes += view->bytes;
     if (w->expected > s->seen_offset) s->seen_offset = w->expected;
     if (!w->ends_transaction) return;
+    const struct log_checkpoint *c = &s->checkpoint;
+    uint64_t base = s->folder.segment[segment].base_offset;
+    if (base == c->end_segment && w->position == c->end_position && w->expected == c->recovery_offset &&
+        (base < c->segment_base_offset || w->scan.position == c->recovery_position))
+        s->has_point = true;
     if (s->first_end_offset == 0) s->first_end_offset = w->expected;
     if (s->is_damaged) return;
     s->end = (struct survey_place){segment, w->scan.position, w->expected, w->position};
@@ -240,32 +245,38 @@ static enum err drop_foreign(struct log_survey *s, struct err_msg *msg)
     return ERR_OK;
 }
 
+/* The segment does not begin where the one before it ends. */
+static void wrong_base(struct log_survey *s, uint64_t base, uint64_t expected)
+{
+    if (base > expected)
+        log_survey_say(s, LOG_CHECK_FAULT,
+                       "%s: offsets %" PRIu64 " to %" PRIu64 " are missing before %020" PRIu64 ".log", s->inner,
+                       expected, base - 1, base);
+    else
+        log_survey_say(s, LOG_CHECK_FAULT, "%s/%020" PRIu64 ".log begins within the segment before it", s->inner, base);
+    s->is_damaged = true;
+}
+
 static enum err walk_all(struct log_survey *s, struct err_msg *msg)
 {
     const struct log_folder *f = &s->folder;
     uint64_t expected = f->segment[0].base_offset;
     bool goes_on = true;
-    for (uint32_t i = 0; i < f->count; i++) {
+    uint32_t i = 0;
+    for (; i < f->count && !s->is_torn; i++) {
         uint64_t base = f->segment[i].base_offset;
-        if (i > 0 && goes_on && base != expected && may_be_torn(s, i, 0)) {
+        if (i > 0 && goes_on && base > expected && may_be_torn(s, i, 0)) break;
+        if (i > 0 && goes_on && base != expected) wrong_base(s, base, expected);
+        TRY(walk_segment(s, i, &expected, &goes_on, msg));
+        s->result->segments++;
+    }
+    for (; i < f->count; i++) {
+        uint64_t base = f->segment[i].base_offset;
+        if (base < expected) wrong_base(s, base, expected);
+        else
             log_survey_say(s, LOG_CHECK_NOTE,
                            "%s/%020" PRIu64 ".log lies behind the log's end; the next start removes it", s->inner,
                            base);
-            break;
-        }
-        if (i > 0 && goes_on && base != expected) {
-            if (base > expected)
-                log_survey_say(s, LOG_CHECK_FAULT,
-                               "%s: offsets %" PRIu64 " to %" PRIu64 " are missing before %020" PRIu64 ".log", s->inner,
-                               expected, base - 1, base);
-            else
-                log_survey_say(s, LOG_CHECK_FAULT, "%s/%020" PRIu64 ".log begins within the segment before it",
-                               s->inner, base);
-            s->is_damaged = true;
-        }
-        TRY(walk_segment(s, i, &expected, &goes_on, msg));
-        s->result->segments++;
-        if (s->is_torn) break;
     }
     return ERR_OK;
 }
@@ -295,6 +306,14 @@ static void check_point(struct log_survey *s)
         log_survey_say(s, LOG_CHECK_FAULT, "%s was ended cleanly at byte %" PRIu64 ", but goes on behind it", s->inner,
                        c->recovery_position);
         s->is_damaged = true;
+    }
+    bool is_gone = c->end_segment == UINT64_MAX || c->end_segment < first; /* an empty log, or retention took it */
+    if (!s->is_damaged && !s->has_point && !is_gone) {
+        log_survey_say(s, LOG_CHECK_FAULT, "%s/checkpoint names a batch at byte %" PRIu64 " of %020" PRIu64
+                       ".log that is not there: it is of another log or moment", s->inner, c->end_position,
+                       c->end_segment);
+        s->point_index_bad = true;
+        return;
     }
     struct index_set set;
     uint64_t room = c->index.offset_count == INDEX_PRINT_SEAL ? 64 : (uint64_t)c->index.offset_count + 64;

@@ -26,6 +26,7 @@ struct log_survey {
     bool     point_index_bad;
     struct survey_place end;      /* the last whole transaction before any damage; has_end: there is one */
     bool     has_end;
+    bool     has_point;           /* the batch that the checkpoint names is where it says */
     bool     is_damaged;          /* records are lost or wrong: only a cut makes the log whole */
     bool     is_torn;             /* the walk ended at what a crash may leave behind the recovery point */
     uint64_t seen_offset;         /* behind the newest record that is anywhere */
