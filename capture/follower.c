@@ -223,6 +223,7 @@ static enum err transaction_ended(struct follower *f, const struct binlog_header
 {
     struct follower_transaction *t = &f->transaction;
     if (t->is_known) return gtid_enters(f);
+    if (t->is_spooled) TRY(follower_xa_unspool(f, h, committed, msg));
     if (!committed && log_appender_transaction_records(&f->appender) > 0 &&
         !log_appender_discard_transaction(&f->appender))
         return follower_reattach(f, "the source rolled it back", msg);
@@ -468,7 +469,7 @@ static enum err on_xa_prepare(struct follower *f, const struct binlog_header *h,
         return wrong_place(f, h, msg);
     if (!f->transaction.is_known) {
         resume_moves(f, true);
-        TRY(one_phase ? follower_xa_one_phase(f, h, msg) : follower_xa_prepared(f, &xid, msg));
+        if (!one_phase) TRY(follower_xa_prepared(f, &xid, msg));
     }
     return transaction_ended(f, h, true, msg);
 }
@@ -481,14 +482,8 @@ static enum err on_statement(struct follower *f, const struct binlog_header *h, 
     case STATEMENT_BEGIN: return on_begin(f, h, start, q, msg);
     case STATEMENT_COMMIT: return on_end(f, h, true, msg);
     case STATEMENT_ROLLBACK: return on_end(f, h, false, msg);
-    case STATEMENT_SAVEPOINT: return ERR_OK;
-    case STATEMENT_ROLLBACK_TO:
-        if (!f->transaction.began) return ERR_OK;
-        return err_set(msg, ERR_UNSUPPORTED,
-                       "at %s:%" PRIu64
-                       " the source rolls back to a savepoint in a transaction whose changes it logged "
-                       "(tables of a non-transactional engine are mixed in), which is not supported",
-                       f->at.file, f->at.position);
+    case STATEMENT_SAVEPOINT: return follower_savepoint(f, q, msg);
+    case STATEMENT_ROLLBACK_TO: return follower_rollback_to(f, q, msg);
     case STATEMENT_XA: return on_xa(f, h, start, q, msg);
     case STATEMENT_CHANGE:
         if (!f->transaction.is_known || f->machine.state == TRANSACTION_NONE) TRY(follower_statement_change(f, q, msg));

@@ -55,7 +55,8 @@ struct follower_transaction { /* the one under way */
     uint64_t start_position;  /* of its first event */
     bool is_dead;            /* it is known to end without its changes: nothing of it is sent */
     bool is_known;           /* another server sends again what is logged already */
-    bool is_xa;              /* its rows go to the spool, for it may be committed later, or never */
+    bool is_xa;
+    bool is_spooled; /* its rows go to the spool: it is XA, or has a savepoint that it may be rolled back to */
     bool has_gtid, gtid_is_mysql;
     uint8_t gtid_uuid[16];
     char gtid_tag[GTID_TAG_BYTES_MAX + 1];
@@ -70,12 +71,22 @@ struct follower_transaction { /* the one under way */
     uint64_t rows;
 };
 
-struct follower_xa { /* prepared XA transactions (follower_xa.c) */
-    char *folder;    /* NULL: there is none, and an XA transaction ends the channel */
+enum { FOLLOWER_SAVEPOINT_BYTES = 264 };
+
+struct follower_savepoint {
+    char name[FOLLOWER_SAVEPOINT_BYTES];
+    uint64_t mark; /* of the spool */
+    uint32_t table_count;
+};
+
+struct follower_xa { /* transactions whose rows wait in the spool (follower_xa.c) */
+    char *folder;           /* NULL: there is none, and an XA transaction ends the channel */
     struct xa_spool *spool; /* NULL: none was prepared yet */
     bool is_writing;
     const struct change_table **table; /* those of the transaction being written, by number */
     uint32_t table_count, table_capacity;
+    struct follower_savepoint *savepoint; /* of that transaction, in their order */
+    uint32_t savepoint_count, savepoint_capacity;
     struct xa_bytes bytes; /* scratch */
 };
 
@@ -201,7 +212,7 @@ NODISCARD enum err follower_emit_ddl(struct follower *f, const struct binlog_hea
 NODISCARD enum err follower_set_text(struct follower *f);
 NODISCARD enum err follower_reattach(struct follower *f, const char *why, struct err_msg *msg);
 
-/* --- follower_xa.c: XA transactions --- */
+/* --- follower_xa.c: XA transactions, savepoints --- */
 /* Takes up what is prepared in `folder`, when the log goes on at `next_offset` (capture/xa_spool.h). */
 NODISCARD enum err follower_xa_open(struct follower *f, const char *folder, uint64_t next_offset, struct err_msg *msg);
 void follower_xa_close(struct follower *f);
@@ -210,15 +221,19 @@ NODISCARD enum err follower_xa_sync(struct follower *f, struct err_msg *msg);
 
 /* f->transaction, begun, is an XA transaction: its rows go to the spool. */
 NODISCARD enum err follower_xa_begin(struct follower *f, struct err_msg *msg);
-NODISCARD enum err follower_xa_row(struct follower *f, const struct change_table *table,
-                                   enum change_operation operation, struct err_msg *msg);
-/* It ends here: prepared; or, in one phase, with its BEGIN and rows emitted. */
+/* A row of a spooled transaction. */
+NODISCARD enum err follower_xa_row(struct follower *f, const struct follower_row *row, const struct change_table *table,
+                                   struct err_msg *msg);
+/* It ends here: prepared. */
 NODISCARD enum err follower_xa_prepared(struct follower *f, const struct xid *xid, struct err_msg *msg);
-NODISCARD enum err follower_xa_one_phase(struct follower *f, const struct binlog_header *h, struct err_msg *msg);
-/* If one is being written, it never happened. */
-NODISCARD enum err follower_xa_drop(struct follower *f, struct err_msg *msg);
+/* What is spooled of the transaction under way is emitted, or dropped; rows to come go straight to the log. */
+NODISCARD enum err follower_xa_unspool(struct follower *f, const struct binlog_header *h, bool emits,
+                                       struct err_msg *msg);
 /* XA COMMIT, XA ROLLBACK: emits BEGIN and rows of what was prepared, and forgets it. */
 NODISCARD enum err follower_xa_over(struct follower *f, const struct binlog_header *h, const struct xid *xid,
                                     bool committed, struct err_msg *msg);
+/* SAVEPOINT `name`: from here on rows go to the spool; ROLLBACK TO `name`: those behind it are taken back. */
+NODISCARD enum err follower_savepoint(struct follower *f, const struct binlog_query *q, struct err_msg *msg);
+NODISCARD enum err follower_rollback_to(struct follower *f, const struct binlog_query *q, struct err_msg *msg);
 
 #endif

@@ -199,12 +199,12 @@ enum err follower_emit_row(struct follower *f, const struct binlog_header *h, ui
                            const uint8_t *image, size_t image_bytes, struct err_msg *msg)
 {
     if (f->transaction.is_dead) return ERR_OK;
-    if (f->transaction.is_xa) return follower_xa_row(f, &table->definition->table, operation, msg);
     const struct follower_row row = {.h = h,
                                      .start_position = f->statement_position,
                                      .end_position = end_position,
                                      .read_ms = read_ms,
                                      .operation = operation};
+    if (f->transaction.is_spooled) return follower_xa_row(f, &row, &table->definition->table, msg);
     return follower_emit_change(f, &row, &table->definition->table, image, image_bytes, msg);
 }
 
@@ -259,6 +259,7 @@ enum err follower_emit_ddl(struct follower *f, const struct binlog_header *h, ui
 {
     struct follower_transaction *t = &f->transaction;
     if (t->is_dead && !ends) return ERR_OK;
+    if (t->is_spooled) TRY(follower_xa_unspool(f, h, true, msg)); /* it stands behind those rows for good */
     /* CREATE TABLE ... SELECT: whether rows follow is not known yet, and a COMMIT without a BEGIN must not. */
     if (!ends && !t->began) TRY(emit_begin(f, msg));
     t->hash = hash_bytes(t->hash ^ (uint64_t)CHANGE_DDL << 56, (const uint8_t *)q->text, q->text_bytes);

@@ -99,14 +99,16 @@ static bool put_value(struct xa_bytes *b, const struct change_value *v)
     }
 }
 
-enum err xa_row_encode(uint32_t table, enum change_operation operation, uint16_t column_count,
-                       const struct change_value *before, const struct change_value *after, struct xa_bytes *out)
+enum err xa_row_encode(const struct xa_row *row, const struct change_value *before, const struct change_value *after,
+                       struct xa_bytes *out)
 {
     out->size = 0;
-    bool whole = put_le(out, table, 4) && put_le(out, operation, 1) && put_le(out, column_count, 2);
-    for (uint16_t i = 0; whole && operation != CHANGE_INSERT && i < column_count; i++)
+    bool whole = put_le(out, row->table, 4) && put_le(out, row->operation, 1) && put_le(out, row->column_count, 2) &&
+                 put_le(out, row->timestamp_s, 4) && put_le(out, row->start_position, 8) &&
+                 put_le(out, row->end_position, 8);
+    for (uint16_t i = 0; whole && row->operation != CHANGE_INSERT && i < row->column_count; i++)
         whole = put_value(out, &before[i]);
-    for (uint16_t i = 0; whole && operation != CHANGE_DELETE && i < column_count; i++)
+    for (uint16_t i = 0; whole && row->operation != CHANGE_DELETE && i < row->column_count; i++)
         whole = put_value(out, &after[i]);
     return whole ? ERR_OK : ERR_NO_MEMORY;
 }
@@ -235,6 +237,9 @@ enum err xa_row_decode(const uint8_t *bytes, size_t size, uint16_t columns_max, 
     row->table = (uint32_t)cursor_le(&c, 4);
     row->operation = (enum change_operation)cursor_le(&c, 1);
     row->column_count = (uint16_t)cursor_le(&c, 2);
+    row->timestamp_s = (uint32_t)cursor_le(&c, 4);
+    row->start_position = cursor_le(&c, 8);
+    row->end_position = cursor_le(&c, 8);
     if (c.failed || row->column_count > columns_max || row->operation > CHANGE_DELETE) return ERR_CORRUPT;
     for (uint16_t i = 0; row->operation != CHANGE_INSERT && i < row->column_count; i++) take_value(&c, &before[i]);
     for (uint16_t i = 0; row->operation != CHANGE_DELETE && i < row->column_count; i++) take_value(&c, &after[i]);

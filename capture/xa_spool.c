@@ -508,18 +508,29 @@ enum err xa_spool_prepared(struct xa_spool *s, const struct xid *xid, uint64_t n
     return entry_add(s, &e, msg);
 }
 
-enum err xa_spool_drop(struct xa_spool *s, struct err_msg *msg)
+uint64_t xa_spool_mark(const struct xa_spool *s)
 {
-    INVARIANT(s->begun_at != 0);
+    return s->size;
+}
+
+enum err xa_spool_cut(struct xa_spool *s, uint64_t mark, struct err_msg *msg)
+{
+    INVARIANT(s->begun_at != 0 && mark >= s->begun_at && mark <= s->size);
     uint64_t written = s->size - s->buffered;
-    if (s->begun_at >= written) {
-        s->buffered = (size_t)(s->begun_at - written);
+    if (mark >= written) {
+        s->buffered = (size_t)(mark - written);
     } else {
         s->buffered = 0;
-        if (ftruncate(s->fd, (off_t)s->begun_at) != 0 || lseek(s->fd, (off_t)s->begun_at, SEEK_SET) < 0)
+        if (ftruncate(s->fd, (off_t)mark) != 0 || lseek(s->fd, (off_t)mark, SEEK_SET) < 0)
             return failed(s, "cut", msg);
     }
-    s->size = s->begun_at;
+    s->size = mark;
+    return ERR_OK;
+}
+
+enum err xa_spool_drop(struct xa_spool *s, struct err_msg *msg)
+{
+    TRY(xa_spool_cut(s, s->begun_at, msg));
     s->begun_at = 0;
     return ERR_OK;
 }

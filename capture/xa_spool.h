@@ -37,6 +37,9 @@ NODISCARD enum err xa_spool_begin(struct xa_spool *s, uint64_t next_offset, stru
 NODISCARD enum err xa_spool_put(struct xa_spool *s, uint8_t kind, const void *bytes, size_t size, struct err_msg *msg);
 NODISCARD enum err xa_spool_prepared(struct xa_spool *s, const struct xid *xid, uint64_t next_offset,
                                      struct err_msg *msg);
+/* Where the next frame of the transaction will stand, and: takes all from there on back. */
+uint64_t xa_spool_mark(const struct xa_spool *s);
+NODISCARD enum err xa_spool_cut(struct xa_spool *s, uint64_t mark, struct err_msg *msg);
 /* As if it had never begun. */
 NODISCARD enum err xa_spool_drop(struct xa_spool *s, struct err_msg *msg);
 

@@ -130,8 +130,9 @@ START_TEST(values)
     struct change_value b[6], a[6];
     struct xa_bytes bytes = {0};
     struct xa_row row;
-    ck_assert_int_eq(xa_row_encode(3, CHANGE_UPDATE, 6, before, after, &bytes), ERR_OK);
+    ck_assert_int_eq(xa_row_encode(&(struct xa_row){3, CHANGE_UPDATE, 6, 9, 10, 11}, before, after, &bytes), ERR_OK);
     ck_assert_int_eq(xa_row_decode(bytes.at, bytes.size, 6, &row, b, a), ERR_OK);
+    ck_assert(row.timestamp_s == 9 && row.start_position == 10 && row.end_position == 11);
     ck_assert(row.table == 3 && row.operation == CHANGE_UPDATE && row.column_count == 6);
     ck_assert(a[0].u == UINT64_MAX && a[1].size == 5 && memcmp(a[1].bytes, "a\0b c", 5) == 0);
     ck_assert(a[2].kind == CHANGE_VALUE_TEXT && a[2].size == 4 && memcmp(a[2].bytes, "1.25", 4) == 0);
@@ -147,7 +148,7 @@ START_TEST(values)
         ck_assert_int_eq(xa_row_decode(cut, size, 6, &row, b, a), ERR_CORRUPT);
         free(cut);
     }
-    ck_assert_int_eq(xa_row_encode(0, CHANGE_DELETE, 6, before, NULL, &bytes), ERR_OK);
+    ck_assert_int_eq(xa_row_encode(&(struct xa_row){0, CHANGE_DELETE, 6, 0, 0, 0}, before, NULL, &bytes), ERR_OK);
     ck_assert_int_eq(xa_row_decode(bytes.at, bytes.size, 6, &row, b, a), ERR_OK);
     ck_assert_int_eq(row.operation, CHANGE_DELETE);
     xa_bytes_free(&bytes);
@@ -462,8 +463,12 @@ static void history_goes_on(struct history *h, struct binlog_maker *m, int trans
     for (int i = 0; i < transactions; i++) {
         if (random_below(r, 3) == 0) {
             binlog_maker_gtid(m);
+            bool saves = random_below(r, 3) == 0;
             binlog_maker_query(m, "app", "BEGIN");
             rows(m, r, 2);
+            if (saves) binlog_maker_query(m, "app", "SAVEPOINT `a`");
+            rows(m, r, 2);
+            if (saves && random_below(r, 2) == 0) binlog_maker_query(m, "app", "ROLLBACK TO `a`");
             binlog_maker_xid(m);
         } else {
             xa_step(m, r, h->prepared);
@@ -605,6 +610,68 @@ START_TEST(at_its_commit)
 }
 END_TEST
 
+static void statement(struct binlog_maker *m, const char *table_name, uint32_t first_id)
+{
+    binlog_maker_table_map(m, table_name[0], "app", table_name);
+    binlog_maker_write(m, (uint64_t)table_name[0], first_id, 1, 26);
+}
+
+/* Rows behind a savepoint that the transaction is rolled back to are not there; a definition first met behind it may be
+ * met again. */
+START_TEST(savepoints)
+{
+    struct world w;
+    struct capture_status status;
+    world_begin(&w, 7);
+    struct binlog_maker *m = &w.maker;
+    binlog_maker_gtid(m);
+    binlog_maker_query(m, "app", "BEGIN");
+    statement(m, "kept", 0);
+    binlog_maker_query(m, "app", "SAVEPOINT `one`");
+    statement(m, "kept", 1);
+    binlog_maker_query(m, "app", "SAVEPOINT `two`");
+    statement(m, "other", 2);
+    binlog_maker_query(m, "app", "ROLLBACK TO `TWO`");
+    statement(m, "other", 3);
+    binlog_maker_query(m, "app", "ROLLBACK WORK TO SAVEPOINT two");
+    statement(m, "other", 4);
+    binlog_maker_query(m, "app", "SAVEPOINT `one`"); /* the newer one now */
+    statement(m, "kept", 5);
+    binlog_maker_query(m, "app", "ROLLBACK TO `one`");
+    binlog_maker_xid(m);
+    world_capture(&w);
+    ck_assert_msg(world_run(&w, 1000, &status), "ended: %s", status.error.text);
+    ck_assert_uint_eq(w.storage.record_count, 1 + 5);
+    ck_assert_uint_eq(status.row_changes, 3);
+    static const char *const texts[] = {"abcdefghijklmnopqrstuvwxyz", "bcdefghijklmnopqrstuvwxyza",
+                                        "efghijklmnopqrstuvwxyzabcd"};
+    for (uint64_t i = 0; i < 3; i++) {
+        const struct fake_record *r = &w.storage.record[2 + i];
+        ck_assert_msg(memmem(r->value, r->value_bytes, texts[i], 26) != NULL, "row %lu", (unsigned long)i);
+    }
+    binlog_maker_gtid(m); /* an XA transaction may have them too */
+    binlog_maker_xa(m, "START", 1);
+    statement(m, "kept", 6);
+    binlog_maker_query(m, "app", "SAVEPOINT `one`");
+    statement(m, "other", 7);
+    binlog_maker_query(m, "app", "ROLLBACK TO `one`");
+    binlog_maker_xa(m, "END", 1);
+    binlog_maker_xa_prepare(m, 1, false);
+    binlog_maker_gtid(m);
+    binlog_maker_xa(m, "COMMIT", 1);
+    ck_assert_msg(world_run(&w, 1000, &status), "ended: %s", status.error.text);
+    ck_assert_uint_eq(status.row_changes, 4);
+    binlog_maker_gtid(m); /* one that the binlog does not tell of */
+    binlog_maker_query(m, "app", "BEGIN");
+    statement(m, "kept", 8);
+    binlog_maker_query(m, "app", "ROLLBACK TO `nowhere`");
+    ck_assert(!world_run(&w, 1000, &status));
+    ck_assert_int_eq(status.error.code, ERR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(status.error.text, "nowhere"));
+    world_end(&w);
+}
+END_TEST
+
 /* The least that can be durable behind a mark is one record. */
 START_TEST(one_record_behind)
 {
@@ -681,6 +748,7 @@ int main(void)
     tcase_add_test(cases, the_old_file_counts_until_released);
     tcase_add_loop_test(cases, taken_up_again_anywhere, 0, getenv("MILLRACE_LONG") != NULL ? 200 : 10);
     tcase_add_test(cases, at_its_commit);
+    tcase_add_test(cases, savepoints);
     tcase_add_test(cases, one_record_behind);
     tcase_add_test(cases, large_transaction);
     Suite *suite = suite_create("xa");

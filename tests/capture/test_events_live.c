@@ -1,0 +1,297 @@
+/* Goal: what real servers write beside plain transactions comes out right: XA transactions across restarts of ours and
+ * a purge of the binlogs, compressed transactions, checksums switched in mid-stream, savepoints with tables of an
+ * engine without transactions, LOAD DATA, CREATE TABLE ... SELECT, statements instead of rows.  Run by
+ * `tests/servers run KIND -- test_events_live`. */
+#include <check.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/capture/live_source.h"
+
+static MYSQL *admin, *session;
+static struct live_follow follow;
+static struct capture_config config;
+static char folder[64];
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+    (void)st, (void)type, (void)where;
+    return remove(path);
+}
+
+static void setup(void)
+{
+    char path[128];
+    snprintf(folder, sizeof folder, "/tmp/millrace-events-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/live", folder);
+    ck_assert_int_eq(mkdir(path, 0755), 0);
+    ck_assert_int_eq(chmod(folder, 0755), 0);
+    admin = live_admin(0);
+    session = live_admin(0);
+    live_sql(admin, "DROP DATABASE IF EXISTS shop");
+    live_binlogs_anew(admin);
+    live_sql(admin, "CREATE DATABASE shop");
+    live_sql(admin, "CREATE TABLE shop.item (id INT PRIMARY KEY, name VARCHAR(100), price DECIMAL(8,2),"
+                    " at DATETIME(3))");
+    live_sql(admin, "CREATE TABLE shop.old (id INT PRIMARY KEY, name VARCHAR(100)) ENGINE=MyISAM");
+    config = live_config();
+    config.data_folder = folder;
+    config.ddl_instance = false;
+    live_open(&follow);
+}
+
+static void teardown(void)
+{
+    live_close(&follow);
+    mysql_close(session);
+    mysql_close(admin);
+    nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void item(MYSQL *mysql, int id, const char *name)
+{
+    live_sql(mysql, "INSERT INTO shop.item VALUES (%d, '%s', 12.50, '2026-11-21 10:11:12.125')", id, name);
+}
+
+static void start(void)
+{
+    live_start(&follow, &config);
+    live_wait_state(&follow, CAPTURE_AT_TAIL);
+}
+
+static uint64_t counted(const char *name)
+{
+    return counter_get(counters_add(follow.counters, COUNTER_COUNT, name, "channel=live"));
+}
+
+/* MySQL to 5.6 writes XA transactions when they are committed only: the rows come all the same. */
+static void xa_prepare(MYSQL *mysql, const char *xid, int id, const char *name)
+{
+    live_sql(mysql, "XA START %s", xid);
+    item(mysql, id, name);
+    live_sql(mysql, "UPDATE shop.item SET price = 13 WHERE id = %d", id);
+    live_sql(mysql, "XA END %s", xid);
+    live_sql(mysql, "XA PREPARE %s", xid);
+}
+
+START_TEST(xa_across_restarts_and_a_purge)
+{
+    start();
+    xa_prepare(session, "'one','b',7", 1, "xa-first");
+    item(admin, 2, "marker-1");
+    live_wait(&follow, "marker-1", 1);
+    ck_assert_uint_eq(live_count(&follow, "xa-first"), 0);
+    live_stop(&follow);
+    start(); /* reads the prepared one again, or not, as the log was durable */
+    live_sql(admin, "FLUSH BINARY LOGS");
+    item(admin, 3, "marker-2");
+    live_wait(&follow, "marker-2", 1);
+    live_stop(&follow);
+    if (live_is_version(admin, 50700) || live_is_mariadb(admin)) { /* its changes are in no binlog any more */
+        char newest[256];
+        bool is_new = live_is_version(admin, 80200);
+        const char *question = is_new ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS";
+        snprintf(newest, sizeof newest, "%s", live_ask(admin, question));
+        live_sql(admin, "PURGE BINARY LOGS TO '%s'", newest);
+    }
+    start();
+    live_sql(session, "XA COMMIT 'one','b',7");
+    live_wait(&follow, "xa-first", 2); /* an insert, an update */
+    ck_assert_uint_eq(counted("capture_xa_unknown"), 0);
+
+    xa_prepare(session, "'two'", 4, "xa-second");
+    live_sql(session, "XA ROLLBACK 'two'");
+    xa_prepare(session, "'two'", 4, "xa-third");
+    live_sql(session, "XA COMMIT 'two'");
+    live_sql(session, "XA START 'three'");
+    item(session, 5, "xa-fourth");
+    live_sql(session, "XA END 'three'");
+    live_sql(session, "XA COMMIT 'three' ONE PHASE");
+    live_sql(session, "XA START 'four'"); /* of nothing */
+    live_sql(session, "XA END 'four'");
+    live_sql(session, "XA PREPARE 'four'");
+    live_sql(session, "XA COMMIT 'four'");
+    item(admin, 6, "marker-3");
+    live_wait(&follow, "marker-3", 1);
+    ck_assert_uint_eq(live_count(&follow, "xa-second"), 0);
+    ck_assert_uint_eq(live_count(&follow, "xa-third"), 2);
+    ck_assert_uint_eq(live_count(&follow, "xa-fourth"), 1);
+    ck_assert_uint_eq(counted("capture_xa_unknown"), 0);
+}
+END_TEST
+
+/* A look ahead that meets a prepared transaction at a file's end must not take it for one that a crash left. */
+START_TEST(xa_from_the_earliest)
+{
+    config.start = CAPTURE_START_EARLIEST;
+    xa_prepare(session, "'one'", 1, "xa-early");
+    live_sql(admin, "FLUSH BINARY LOGS");
+    item(admin, 2, "marker-1");
+    live_start(&follow, &config);
+    live_wait(&follow, "marker-1", 1);
+    live_sql(session, "XA COMMIT 'one'");
+    item(admin, 3, "marker-2");
+    live_wait(&follow, "marker-2", 1);
+    ck_assert_uint_eq(live_count(&follow, "xa-early"), 2);
+}
+END_TEST
+
+START_TEST(compressed_transactions)
+{
+    if (!live_is_version(admin, 80020)) return;
+    live_sql(session, "SET SESSION binlog_transaction_compression=ON");
+    live_sql(session, "CREATE TABLE shop.wide (id INT AUTO_INCREMENT PRIMARY KEY, text TEXT)");
+    live_sql(session, "INSERT INTO shop.wide (text) VALUES (REPEAT('packed', 2000))");
+    start();
+    live_sql(session, "BEGIN");
+    item(session, 1, "packed-item");
+    live_sql(session, "UPDATE shop.item SET price = 14 WHERE id = 1");
+    live_sql(session, "COMMIT");
+    for (int i = 0; i < 9; i++) live_sql(session, "INSERT INTO shop.wide (text) SELECT text FROM shop.wide");
+    xa_prepare(session, "'zip'", 3, "packed-xa");
+    live_sql(session, "XA COMMIT 'zip'");
+    live_sql(session, "ALTER TABLE shop.item ADD more VARCHAR(20)");
+    live_sql(session, "INSERT INTO shop.item VALUES (2, 'packed-item', 1, NULL, 'behind')");
+    live_wait(&follow, "behind", 1);
+    ck_assert_uint_eq(live_count(&follow, "packed-item"), 3);
+    ck_assert_uint_eq(live_count(&follow, "packedpacked"), 511);
+    ck_assert_uint_eq(live_count(&follow, "packed-xa"), 2);
+}
+END_TEST
+
+/* The server ends the file and says the other checksum at the head of the next, in the same dump. */
+START_TEST(checksum_switched)
+{
+    start();
+    const char *was = strdup(live_ask(admin, "SELECT @@GLOBAL.binlog_checksum"));
+    for (int i = 0; i < 6; i++) {
+        live_sql(admin, "SET GLOBAL binlog_checksum=%s", i % 2 == 0 ? "NONE" : "CRC32");
+        item(admin, i, "checksummed");
+    }
+    live_wait(&follow, "checksummed", 6);
+    uint64_t reconnects = counted("capture_reconnects");
+    ck_assert_uint_eq(reconnects, 0);
+    live_sql(admin, "SET GLOBAL binlog_checksum=%s", was);
+}
+END_TEST
+
+START_TEST(savepoints)
+{
+    start();
+    live_sql(session, "BEGIN");
+    item(session, 1, "kept-a");
+    live_sql(session, "SAVEPOINT a");
+    item(session, 2, "gone-a");
+    bool has_mixed = mysql_query(session, "INSERT INTO shop.old VALUES (1, 'without-transactions')") == 0;
+    live_sql(session, "ROLLBACK TO SAVEPOINT a");
+    item(session, 3, "kept-b");
+    live_sql(session, "COMMIT");
+    item(admin, 10, "marker-1");
+    live_wait(&follow, "marker-1", 1);
+    ck_assert_uint_eq(live_count(&follow, "kept-"), 2);
+    ck_assert_uint_eq(live_count(&follow, "without-transactions"), has_mixed); /* MySQL with GTIDs refuses it */
+    ck_assert_uint_eq(live_count(&follow, "gone-"), 0);
+
+    if (!live_is_mariadb(admin)) return; /* the next is refused, too */
+    live_sql(session, "BEGIN"); /* a temporary table keeps the log of what is undone */
+    item(session, 4, "kept-c");
+    live_sql(session, "SAVEPOINT b");
+    live_sql(session, "CREATE TEMPORARY TABLE shop.scratch (id INT) ENGINE=MyISAM");
+    item(session, 5, "gone-b");
+    live_sql(session, "DROP TEMPORARY TABLE shop.scratch");
+    live_sql(session, "ROLLBACK TO SAVEPOINT b");
+    live_sql(session, "COMMIT");
+    item(admin, 11, "marker-2");
+    live_wait(&follow, "marker-2", 1);
+    ck_assert_uint_eq(live_count(&follow, "kept-c"), 1);
+    ck_assert_uint_eq(live_count(&follow, "gone-"), 0);
+}
+END_TEST
+
+START_TEST(tables_made_from_others)
+{
+    bool may = live_is_mariadb(admin) || live_is_version(admin, 80021); /* before, GTIDs and this exclude each other */
+    if (!may) return;
+    item(admin, 1, "made-of-this");
+    start();
+    live_sql(session, "CREATE TABLE shop.made AS SELECT * FROM shop.item");
+    live_sql(session, "INSERT INTO shop.made SELECT id + 1, name, price, at FROM shop.item");
+    live_wait(&follow, "made-of-this", 2);
+    ck_assert_uint_eq(live_count(&follow, "CREATE TABLE"), 1);
+}
+END_TEST
+
+static void load_file(char path[static 128])
+{
+    snprintf(path, 128, "%s/rows.txt", folder);
+    FILE *f = fopen(path, "w");
+    fputs("71,loaded-a,1.00,2026-01-01 00:00:00\n72,loaded-b,2.00,2026-01-01 00:00:00\n", f);
+    fclose(f);
+    ck_assert_int_eq(chmod(path, 0644), 0);
+}
+
+static const char load[] = "LOAD DATA INFILE '%s' INTO TABLE shop.item FIELDS TERMINATED BY ','";
+
+START_TEST(loaded_files)
+{
+    char path[128];
+    load_file(path);
+    start();
+    live_sql(session, load, path);
+    live_wait(&follow, "loaded-", 2);
+}
+END_TEST
+
+START_TEST(statements_instead_of_rows)
+{
+    char path[128];
+    load_file(path);
+    config.statements_warn = true;
+    start();
+    live_sql(session, "SET SESSION binlog_format=STATEMENT");
+    item(session, 1, "as-a-statement");
+    live_sql(session, load, path);
+    item(admin, 2, "marker-1");
+    live_wait(&follow, "marker-1", 1);
+    ck_assert_uint_eq(live_count(&follow, "as-a-statement") + live_count(&follow, "loaded-"), 0);
+    ck_assert_uint_eq(counted("capture_statement_events"), 2);
+    live_stop(&follow);
+    config.statements_warn = false;
+    start();
+    live_sql(session, "DELETE FROM shop.item WHERE id = 71");
+    struct err_msg why = live_wait_error(&follow, false);
+    ck_assert_int_eq(why.code, ERR_SOURCE_CONFIG);
+    ck_assert_ptr_nonnull(strstr(why.text, "DELETE FROM shop.item"));
+}
+END_TEST
+
+int main(void)
+{
+    if (live_fact("PORT")[0] == '\0') {
+        puts("skipped: run by tests/servers run KIND -- this program");
+        return 77;
+    }
+    TCase *cases = tcase_create("events_live");
+    tcase_set_timeout(cases, 90);
+    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_test(cases, xa_across_restarts_and_a_purge);
+    tcase_add_test(cases, xa_from_the_earliest);
+    tcase_add_test(cases, compressed_transactions);
+    tcase_add_test(cases, checksum_switched);
+    tcase_add_test(cases, savepoints);
+    tcase_add_test(cases, tables_made_from_others);
+    tcase_add_test(cases, loaded_files);
+    tcase_add_test(cases, statements_instead_of_rows);
+    Suite *suite = suite_create("events_live");
+    suite_add_tcase(suite, cases);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
