@@ -107,6 +107,46 @@ START_TEST(broken_connections_change_nothing)
 }
 END_TEST
 
+/* After a crash of a log that shows what is written: what consumers may have seen comes first, and every HEARTBEAT is
+ * told as something that the source cannot send again. */
+START_TEST(no_heartbeat_before_all_was_sent_again)
+{
+    uint64_t seed = (uint64_t)_i + 1, before = 0, behind = 0;
+    struct world w;
+    struct capture_status status;
+    world_init(&w, seed);
+    w.config.heartbeat_ms = 100;
+    w.source.heartbeat_ms = 1000;
+    history(&w.maker, seed);
+    world_capture(&w);
+    ck_assert(world_run(&w, 300, &status));
+    world_leave(&w);
+    history(&w.maker, seed + 100); /* there when the source is reached */
+    uint64_t cut = w.storage.record_count;
+    w.storage.resume.is_resending = true;
+    w.source.breaks_per_million = 4000;
+    world_capture(&w);
+    ck_assert_msg(world_run(&w, 3000, &status), "ended: %s", status.error.text);
+    const struct fake_record *end = NULL, *first = NULL;
+    for (uint64_t i = 0; i < w.storage.record_count; i++) {
+        const struct fake_record *r = &w.storage.record[i];
+        bool moves = end == NULL || r->position == NULL || r->position_bytes != end->position_bytes ||
+                     memcmp(r->position, end->position, r->position_bytes) != 0;
+        ck_assert_msg(moves || r->is_with_heartbeat, "the HEARTBEAT %lu is not told", (unsigned long)i);
+        if (i < cut) before += r->is_with_heartbeat;
+        else behind += r->is_with_heartbeat;
+        if (i >= cut && r->is_with_heartbeat && first == NULL) first = r;
+        if (r->position != NULL) end = r;
+    }
+    ck_assert_uint_gt(before, 1); /* they were due all the time */
+    ck_assert_uint_gt(behind, 0);
+    ck_assert_uint_gt(w.storage.record_count - cut, 500);
+    /* Only at the end. */
+    while (first < w.storage.record + w.storage.record_count) ck_assert(first++->is_with_heartbeat);
+    world_fini(&w);
+}
+END_TEST
+
 /* HEARTBEATs are due all the time and connections break in the middle of transactions that are logged in part: a
  * HEARTBEAT still stands between transactions, and the time of records does not run backward. */
 START_TEST(heartbeats_stand_between_transactions)
@@ -381,6 +421,7 @@ int main(void)
     TCase *cases = tcase_create("sim");
     tcase_set_timeout(cases, 60);
     tcase_add_loop_test(cases, broken_connections_change_nothing, 0, 12);
+    tcase_add_loop_test(cases, no_heartbeat_before_all_was_sent_again, 0, 6);
     tcase_add_loop_test(cases, heartbeats_stand_between_transactions, 0, 6);
     tcase_add_test(cases, events_without_a_time);
     tcase_add_test(cases, dictionary_behind_the_binlog);
