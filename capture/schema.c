@@ -201,6 +201,7 @@ static void define_version(struct schema_object *o)
     for (uint16_t i = 0; i < t->column_count; i++) {
         hash = hash_text(hash_text(hash, t->column[i].name), o->t.column[i].type_text);
         hash = hash_text(hash, t->column[i].charset);
+        if (o->t.column[i].text != NULL) hash = hash_text(hash, o->t.column[i].text->name); /* how it is decoded */
         hash = (hash ^ o->t.column[i].length_bytes) * 1099511628211u;
     }
     for (uint16_t i = 0; i < t->key_count; i++) {

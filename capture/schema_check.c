@@ -144,11 +144,12 @@ static enum err check_names(const struct schema_table *t, const struct table_met
     return ERR_OK;
 }
 
-/* utf8 and utf8mb3 are one. */
-static bool is_same_charset(const char *a, const char *b)
+/* Is the column stored in this character set?  Values may be delivered in another.  utf8, utf8mb3 and utf8mb4 differ in
+ * the length of values, which was compared. */
+static bool is_stored_in(const struct change_column *c, const struct schema_column *x, const char *charset)
 {
-    const struct charset *x = charset_find(a, strlen(a)), *y = charset_find(b, strlen(b));
-    return x != NULL && x == y;
+    const char *ours = x->text != NULL ? x->text->name : c->charset;
+    return strcmp(ours, charset) == 0 || (strncmp(ours, "utf8", 4) == 0 && strncmp(charset, "utf8", 4) == 0);
 }
 
 static enum err check_charsets(const struct schema_table *t, const struct table_metadata *m,
@@ -159,7 +160,8 @@ static enum err check_charsets(const struct schema_table *t, const struct table_
         struct collation told;
         if (charset == NULL || t->column[i].special != SCHEMA_SPECIAL_NONE || m->column[i].collation == 0) continue;
         if (!collation_by_id(&told, server, m->column[i].collation)) continue;
-        if (!is_same_charset(charset, told.charset->name)) return differs(t, i, "character set", told.name, msg);
+        if (!is_stored_in(&t->table.column[i], &t->column[i], told.charset->name))
+            return differs(t, i, "character set", told.name, msg);
     }
     return ERR_OK;
 }
