@@ -1,4 +1,4 @@
-"""bench/live.py -- the benchmarks that need a running millraced: capture, offset_commit, idle, memory.
+"""bench/live.py -- the benchmarks that need a running millraced: capture, recovery, offset_commit, idle, memory.
 
 Each takes the harness of the end-to-end tests and `quick`, prints JSON lines through `report`, and returns nothing.
 A and B are measured in turns (A B A B) on the same data, so that a busy machine hits both.
@@ -242,4 +242,88 @@ def bench_memory(harness, quick):
            read_mb_per_s=round(log["bytes"] / read_s / 1e6))
 
 
-BENCHES = {"capture": bench_capture, "offset_commit": bench_offset_commit, "idle": bench_idle, "memory": bench_memory}
+def kafka_ask(port, api, version, body):
+    """One request of Kafka's protocol and its answer, behind the correlation id; None: nobody answers."""
+    request = struct.pack(">hhih", api, version, 7, -1) + body
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as s:
+            s.sendall(struct.pack(">i", len(request)) + request)
+            answer = b""
+            while len(answer) < 4 or len(answer) < 4 + struct.unpack(">i", answer[:4])[0]:
+                more = s.recv(1 << 20)
+                if not more:
+                    return None
+                answer += more
+            return answer[8:]
+    except OSError:
+        return None
+
+
+def last_offset(port, topic):
+    """ListOffsets v1: the offset of the last record, or None."""
+    name = struct.pack(">h", len(topic)) + topic.encode()
+    answer = kafka_ask(port, 2, 1, struct.pack(">ii", -1, 1) + name + struct.pack(">iiq", 1, 0, -1))
+    if answer is None:
+        return None
+    error, _, offset = struct.unpack_from(">hqq", answer, 4 + len(name) + 8)
+    return offset - 1 if error == 0 and offset > 0 else None
+
+
+def fetched_bytes(port, topic, offset):
+    """Fetch v4 from this offset on: bytes of records."""
+    name = struct.pack(">h", len(topic)) + topic.encode()
+    answer = kafka_ask(port, 1, 4, struct.pack(">iiiibi", -1, 100, 1, 1 << 20, 0, 1) + name +
+                       struct.pack(">iiqi", 1, 0, offset, 1 << 20))
+    if answer is None:
+        return 0
+    error, _, _, _, size = struct.unpack_from(">hqqii", answer, 8 + len(name) + 8)
+    return size if error == 0 else 0
+
+
+def serving_ms(instance, topic):
+    """Starts it; milliseconds until the last record of the topic was fetched."""
+    begun = time.monotonic()
+    instance.start(wait=False)
+    while True:
+        offset = last_offset(instance.kafka_port, topic)
+        if offset is not None and fetched_bytes(instance.kafka_port, topic, offset) > 0:
+            return (time.monotonic() - begun) * 1000
+        check(instance.is_alive() and time.monotonic() - begun < 60, "the log is served within 60 s")
+        time.sleep(0.002)
+
+
+def bench_recovery(harness, quick):
+    """From the start after a kill -9 to the fetch of the last record, with 1, 5 and 20 GB of log."""
+    source = harness.source()
+    source.sql("CREATE DATABASE shop; " + TABLE)
+    instance = harness.millraced()
+    instance.start()
+    instance.create_channel("events", source, ["shop.*"])
+    instance.start_channel("events")
+    wait_until(lambda: instance.status("events")["log"]["high_watermark"] > 0, 30, "a first record is logged")
+    instance.ask("POST", "/v1/channels/events/stop")
+    instance.kill()
+    data = instance.settings["data_folder"]
+    made = 0
+    for gigabytes in (0.2, 0.5) if quick else (1, 5, 20):
+        free = os.statvfs(data)
+        if free.f_bavail * free.f_frsize < (gigabytes - made) * 1.5e9:
+            print(f"# recovery: no room for {gigabytes} GB, left out", file=sys.stderr)
+            break
+        maker = subprocess.run([f"{BUILD}/bench/log_maker", data, "events", str(int((gigabytes - made) * 1e9))])
+        check(maker.returncode == -9, f"log_maker ended with {maker.returncode}")
+        made, times = gigabytes, []
+        for _ in range(5):
+            times.append(serving_ms(instance, "events"))
+            instance.kill()
+        report("recovery", log_gb=gigabytes, while_appending_ms=round(times[0]), best_ms=round(min(times)),
+               median_ms=round(statistics.median(times)), max_ms=round(max(times)))
+
+
+BENCHES = {
+    "recovery": bench_recovery,
+    "capture": bench_capture,
+    "offset_commit": bench_offset_commit,
+    "idle": bench_idle,
+    "memory": bench_memory,
+}
