@@ -90,11 +90,6 @@ NODISCARD enum err capture_start(struct capture **out, const struct capture_conf
 void capture_stop(struct capture *c);
 void capture_status(struct capture *c, struct capture_status *out); /* any thread */
 
-/* Connects, checks what a channel needs (privileges, log_bin, ROW format, full row image) and leaves.  For precheck at
- * create and start.
- * Blocks for at most `timeout_s`. */
-NODISCARD enum err capture_precheck(const struct capture_config *config, uint32_t timeout_s, struct err_msg *msg);
-
 /* Bytes one capture may use at most beside its chunks. */
 uint64_t capture_memory_bytes(const struct capture_config *config);
 

@@ -294,6 +294,11 @@ static enum err stream_dump(struct source_stream *s, const char *file, uint32_t 
     if (mysql_query(m->dump, "SET @master_binlog_checksum='CRC32', @source_binlog_checksum='CRC32'") != 0)
         return dump_failed(m, msg);
     if (mysql_query(m->dump, "SET @mariadb_slave_capability=4") != 0) return dump_failed(m, msg);
+    /* "millrace" and our server id: by it MySQL ends a former connection of ours, and without it SHOW SLAVE HOSTS of
+     * 5.6 and 5.7 sends its reader a row that lacks a field. */
+    snprintf(sql, sizeof sql, "SET @slave_uuid='6d696c6c-7261-6365-8000-0000%08x', @replica_uuid=@slave_uuid",
+             m->config->server_id);
+    if (mysql_query(m->dump, sql) != 0) return dump_failed(m, msg);
     snprintf(sql, sizeof sql, "SET SESSION net_write_timeout=%u", DUMP_WRITE_TIMEOUT_S);
     if (mysql_query(m->dump, sql) != 0) return dump_failed(m, msg);
     if (!replica_register(m)) return dump_failed(m, msg);

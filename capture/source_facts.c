@@ -111,9 +111,18 @@ static bool images_are_whole(const struct source_facts *f)
            strcasecmp(f->row_image, "FULL_NODUP") == 0;
 }
 
+bool source_writes_rows(const struct source_facts *f)
+{
+    enum { VERSION_5_1 = 0x050100 };
+    return f->is_mariadb || f->version_number >= VERSION_5_1;
+}
+
 enum err source_facts_check(const struct source_facts *f, uint32_t our_server_id, bool partial_images_none,
                             struct err_msg *msg)
 {
+    if (!source_writes_rows(f))
+        return err_set(msg, ERR_UNSUPPORTED,
+                       "the source is version %s, whose binlog has no row events; use MySQL 5.1 or later", f->version);
     if (!f->log_bin)
         return err_set(msg, ERR_SOURCE_CONFIG,
                        "the source writes no binlog; start it with log_bin and binlog_format=ROW");

@@ -40,6 +40,8 @@ int source_place_compare(const struct source_place *a, const struct source_place
 NODISCARD enum err source_facts_read(struct source_stream *s, const struct clock *clock, struct source_facts *out,
                                      struct err_msg *msg);
 
+/* Are there row events in the binlogs of this version?  MySQL 5.1 brought them. */
+bool source_writes_rows(const struct source_facts *f);
 /* ERR_SOURCE_CONFIG with words that say what to set, when the source's settings do not allow a channel.
  * `partial_images_none`: as in struct capture_config. */
 NODISCARD enum err source_facts_check(const struct source_facts *f, uint32_t our_server_id, bool partial_images_none,

@@ -39,6 +39,7 @@ int cli_channel_create(struct cli *cli, int argc, char **argv);
 int cli_channel_start(struct cli *cli, int argc, char **argv);
 int cli_channel_stop(struct cli *cli, int argc, char **argv);
 int cli_channel_resume(struct cli *cli, int argc, char **argv);
+int cli_channel_precheck(struct cli *cli, int argc, char **argv);
 int cli_channel_status(struct cli *cli, int argc, char **argv);
 int cli_channel_list(struct cli *cli, int argc, char **argv);
 int cli_channel_delete(struct cli *cli, int argc, char **argv);

@@ -183,6 +183,36 @@ int cli_channel_resume(struct cli *cli, int argc, char **argv)
     return operate(cli, argc, argv, "resume", cli_channel_resume);
 }
 
+/* A table; below an item that did not pass, what to do and the SQL that asked. */
+static void print_precheck(const json_t *answer)
+{
+    const json_t *items = json_object_get(answer, "items");
+    if (json_array_size(items) == 0)
+        printf("%s: not checked since millraced started\n", print_text(answer, "channel"));
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        const json_t *item = json_array_get(items, i);
+        printf("%-8s %-17s %s\n", print_text(item, "verdict"), print_text(item, "item"), print_text(item, "found"));
+        if (*print_text(item, "mend") == '\0') continue;
+        printf("%-26s to do: %s\n", "", print_text(item, "mend"));
+        if (*print_text(item, "sql") != '\0') printf("%-26s asked: %s\n", "", print_text(item, "sql"));
+    }
+}
+
+int cli_channel_precheck(struct cli *cli, int argc, char **argv)
+{
+    const char *name;
+    json_t *answer;
+    const struct cli_option none[] = {{NULL}};
+    if (!cli_options_parse(cli, argc, argv, none, &name)) return cli_usage(cli_channel_precheck);
+    int code = rest_call_channel(cli, "GET", name, "/precheck", &answer);
+    if (code == CLI_OK && cli->json)
+        print_json(answer);
+    else if (code == CLI_OK)
+        print_precheck(answer);
+    json_decref(answer);
+    return code;
+}
+
 int cli_channel_status(struct cli *cli, int argc, char **argv)
 {
     const char *name;

@@ -22,6 +22,8 @@ const struct cli_command cli_commands[] = {
     {"channel start", "NAME", "capture", cli_channel_start},
     {"channel stop", "NAME", "stop capturing; what is logged is still served", cli_channel_stop},
     {"channel resume", "NAME", "try again now, after an Error or a failed precheck", cli_channel_resume},
+    {"channel precheck", "NAME", "what the check of its source found, item by item, and what to do",
+     cli_channel_precheck},
     {"channel status", "NAME", "state, source position, delay, log", cli_channel_status},
     {"channel list", "", "all channels, a line each", cli_channel_list},
     {"channel delete", "NAME [--yes]", "remove a channel with its data and its groups' checkpoints",

@@ -145,14 +145,16 @@ static enum err channel_begin_precheck(struct instance *in, struct channel *ch, 
 {
     ch->precheck_is_stale = false;
     if (ch->precheck != NULL) return ERR_OK; /* the one under way answers */
-    return precheck_start(&ch->precheck, &ch->capture_config, CHANNEL_PRECHECK_TIMEOUT_S, in->wake_fd, msg);
+    return precheck_start(&ch->precheck, &ch->capture_config, in->config.data_folder, CHANNEL_PRECHECK_TIMEOUT_S,
+                          in->wake_fd, msg);
 }
 
 static void channel_take_verdict(struct instance *in, struct channel *ch)
 {
     struct err_msg why = {.code = ERR_OK};
-    enum err verdict = precheck_finish(ch->precheck, &why);
+    enum err verdict = precheck_finish(ch->precheck, &ch->report, &why);
     ch->precheck = NULL;
+    ch->checked_ms = clock_realtime_ms(in->clock);
     if (ch->precheck_is_stale || ch->state != CHANNEL_PRECHECKING) return;
     if (verdict != ERR_OK) {
         log_warn("control", "channel %s: precheck failed: %s", ch->spec.name, why.text);
@@ -215,7 +217,7 @@ void channel_reap(struct instance *in, bool wait)
             continue;
         }
         struct err_msg ignored;
-        if (ch->precheck != NULL && precheck_finish(ch->precheck, &ignored) != ERR_OK)
+        if (ch->precheck != NULL && precheck_finish(ch->precheck, NULL, &ignored) != ERR_OK)
             log_debug("control", "channel %s: the check of the deleted channel had failed", ch->spec.name);
         *link = ch->next_leaving;
         channel_spec_fini(&ch->spec);

@@ -48,8 +48,10 @@ struct channel {
     uint64_t connecting_since_ns; /* 0: capture is connected or has no error */
     uint64_t streaming_since_ns;  /* 0: it is not */
 
-    struct precheck *precheck; /* running, or NULL */
-    bool precheck_is_stale;    /* its verdict no longer counts */
+    struct precheck_run *precheck; /* running, or NULL */
+    bool precheck_is_stale;        /* its verdict no longer counts */
+    struct precheck_report report; /* of the last one that ended */
+    uint64_t checked_ms;           /* Unix ms; 0: none has, since millraced started */
 
     struct log *log;
     struct log_feed *feed; /* while attached */

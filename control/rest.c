@@ -22,6 +22,7 @@ static const struct route {
     {"POST", "/v1/channels/*/resume", rest_channel_resume},
     {"GET", "/v1/channels/*/status", rest_channel_status},
     {"GET", "/v1/channels/*/groups", rest_channel_groups},
+    {"GET", "/v1/channels/*/precheck", rest_channel_precheck},
     {"GET", "/v1/status", rest_instance_status},
     {"GET", "/metrics", rest_metrics},
     {"GET", "/healthz", rest_healthz},

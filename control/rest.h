@@ -50,6 +50,8 @@ void rest_channel_start(struct instance *in, const struct rest_request *, const 
 void rest_channel_stop(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 void rest_channel_resume(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 void rest_channel_status(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+void rest_channel_precheck(struct instance *in, const struct rest_request *, const char *name,
+                           struct rest_response *out);
 void rest_channel_groups(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 
 /* control/rest_status.c */

@@ -193,6 +193,30 @@ void rest_channel_status(struct instance *in, const struct rest_request *request
     if (ch != NULL) rest_json(out, 200, status_json(in, ch));
 }
 
+/* What the last precheck found, item by item. */
+void rest_channel_precheck(struct instance *in, const struct rest_request *request, const char *name,
+                           struct rest_response *out)
+{
+    (void)request;
+    const struct channel *ch = find(in, name, out);
+    if (ch == NULL) return;
+    unsigned counts[PRECHECK_SKIPPED + 1] = {0};
+    json_t *items = json_array();
+    for (uint32_t i = 0; i < ch->report.count; i++) {
+        const struct precheck_item *item = &ch->report.item[i];
+        counts[item->verdict]++;
+        json_array_append_new(items, json_pack("{s:s, s:s, s:o, s:o, s:o}", "item", item->name, "verdict",
+                                               precheck_verdict_name(item->verdict), "found",
+                                               foreign_text(item->found), "mend", foreign_text(item->mend), "sql",
+                                               foreign_text(item->sql)));
+    }
+    const char *verdict = counts[PRECHECK_FAILURE] > 0 ? "failure" : counts[PRECHECK_WARNING] > 0 ? "warning" : "pass";
+    rest_json(out, 200, json_pack("{s:s, s:b, s:o, s:o, s:o}", "channel", name, "is_running", ch->precheck != NULL,
+                                  "checked_ms", ch->checked_ms == 0 ? json_null()
+                                                                    : json_integer((json_int_t)ch->checked_ms),
+                                  "verdict", ch->checked_ms == 0 ? json_null() : json_string(verdict), "items", items));
+}
+
 void rest_channel_groups(struct instance *in, const struct rest_request *request, const char *name,
                          struct rest_response *out)
 {

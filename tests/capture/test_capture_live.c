@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "capture/capture.h"
+#include "capture/precheck.h"
 #include "formats/source_position.h"
 #include "tests/capture/fake_storage.h"
 
@@ -382,7 +383,7 @@ END_TEST
 static enum err precheck(const struct capture_config *config, struct err_msg *msg)
 {
     *msg = (struct err_msg){0};
-    return capture_precheck(config, 5, msg);
+    return capture_precheck(config, 5, NULL, msg);
 }
 
 START_TEST(prechecks)

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "capture/precheck.h"
 #include "tests/capture/live_source.h"
 
 static struct live_follow follow;
@@ -52,11 +53,144 @@ static void works(const struct capture_config *config, const char *name)
 static void fails(const struct capture_config *config, enum err code, const char *words)
 {
     struct err_msg msg = {0};
-    enum err e = capture_precheck(config, 10, &msg);
+    enum err e = capture_precheck(config, 10, NULL, &msg);
     ck_assert_msg(e == code, "%s, expected %s: %s", err_text(e), err_text(code), msg.text);
     ck_assert_msg(strstr(msg.text, words) != NULL, "'%s' is not in: %s", words, msg.text);
     ck_assert_ptr_null(strstr(msg.text, config->password));
 }
+
+/* --- the precheck: each item, as it is and as it must not be --- */
+
+static struct precheck_report report;
+
+static const struct precheck_item *item_of(const struct capture_config *config, const char *name)
+{
+    struct err_msg msg = {0};
+    enum err e = capture_precheck(config, 10, &report, &msg);
+    bool has_failure = false;
+    for (uint32_t i = 0; i < report.count; i++) has_failure |= report.item[i].verdict == PRECHECK_FAILURE;
+    ck_assert_msg((e != ERR_OK) == has_failure, "%s: %s", err_text(e), msg.text);
+    for (uint32_t i = 0; i < report.count; i++) {
+        if (strcmp(report.item[i].name, name) == 0) return &report.item[i];
+    }
+    ck_abort_msg("no item %s", name);
+}
+
+/* One item, with words that it found, and something to do unless it passed. */
+static void says(const struct capture_config *config, const char *name, enum precheck_verdict verdict,
+                 const char *words)
+{
+    const struct precheck_item *item = item_of(config, name);
+    ck_assert_msg(item->verdict == verdict, "%s: %s: %s", name, precheck_verdict_name(item->verdict), item->found);
+    ck_assert_msg(strstr(item->found, words) != NULL, "%s: '%s' is not in: %s", name, words, item->found);
+    bool needs_mend = verdict == PRECHECK_WARNING || (verdict == PRECHECK_FAILURE && strcmp(name, "connection") != 0);
+    ck_assert_msg(!needs_mend || item->mend[0] != '\0', "%s: nothing to do: %s", name, item->found);
+}
+
+START_TEST(precheck_settings)
+{
+    struct capture_config config = live_config();
+    struct err_msg msg = {0};
+    ck_assert_msg(capture_precheck(&config, 10, &report, &msg) == ERR_OK, "%s", msg.text);
+    for (uint32_t i = 0; i < report.count; i++)
+        ck_assert_msg(report.item[i].verdict == PRECHECK_PASS, "%s: %s", report.item[i].name, report.item[i].found);
+    ck_assert_uint_eq(report.count, 13);
+
+    live_sql(admin, "SET GLOBAL binlog_format=STATEMENT");
+    says(&config, "binlog_format", PRECHECK_FAILURE, "STATEMENT");
+    live_sql(admin, "SET GLOBAL binlog_format=ROW");
+    live_sql(admin, "SET GLOBAL binlog_row_image=MINIMAL");
+    says(&config, "binlog_row_image", PRECHECK_FAILURE, "MINIMAL");
+    config.partial_images_none = true;
+    says(&config, "binlog_row_image", PRECHECK_WARNING, "MINIMAL");
+    config.partial_images_none = false;
+    live_sql(admin, "SET GLOBAL binlog_row_image=FULL");
+    live_sql(admin, "SET GLOBAL sync_binlog=100");
+    says(&config, "sync_binlog", PRECHECK_WARNING, "100");
+    live_sql(admin, "SET GLOBAL sync_binlog=1");
+
+    bool has_seconds = live_ask(admin, "SHOW GLOBAL VARIABLES LIKE 'binlog_expire_logs_seconds'")[0] != '\0';
+    char before[64];
+    snprintf(before, sizeof before, "%s",
+             live_ask(admin, has_seconds ? "SELECT @@GLOBAL.binlog_expire_logs_seconds"
+                                         : "SELECT @@GLOBAL.expire_logs_days"));
+    if (has_seconds) {
+        live_sql(admin, "SET GLOBAL binlog_expire_logs_seconds=3600");
+        says(&config, "retention", PRECHECK_WARNING, "1.0 hours");
+        live_sql(admin, "SET GLOBAL binlog_expire_logs_seconds=%s", before);
+    } else {
+        live_sql(admin, "SET GLOBAL expire_logs_days=2");
+        says(&config, "retention", PRECHECK_PASS, "48.0 hours");
+        live_sql(admin, "SET GLOBAL expire_logs_days=%s", before);
+    }
+
+    config.server_id = (uint32_t)atoi(live_fact("SERVER_ID"));
+    says(&config, "server_id", PRECHECK_FAILURE, "the source's own");
+    config = live_config();
+    live_start(&follow, &config);
+    live_wait_state(&follow, CAPTURE_AT_TAIL);
+    if (live_is_mariadb(admin)) { /* lists them for REPLICATION MASTER ADMIN only */
+        says(&config, "server_id", PRECHECK_PASS, "may not be listed");
+        live_sql(admin, "GRANT REPLICATION MASTER ADMIN ON *.* TO millrace");
+    }
+    says(&config, "server_id", PRECHECK_FAILURE, "is connected to the source");
+    config.server_id++;
+    says(&config, "server_id", PRECHECK_PASS, "nor that of a connected replica");
+    if (live_is_mariadb(admin)) live_sql(admin, "REVOKE REPLICATION MASTER ADMIN ON *.* FROM millrace");
+}
+END_TEST
+
+START_TEST(precheck_tables)
+{
+    struct capture_config config = live_config();
+    static const char *const exact[] = {"shop.item", "shop.nothing", NULL};
+    static const char *const wide[] = {"shop.*", "no*.*", NULL};
+    config.include = exact;
+    says(&config, "objects", PRECHECK_FAILURE, "shop.nothing");
+    says(&config, "primary_keys", PRECHECK_SKIPPED, "");
+    config.include = wide;
+    says(&config, "objects", PRECHECK_WARNING, "no*.*");
+    config = live_config();
+    live_sql(admin, "CREATE TABLE shop.heap (a INT)");
+    says(&config, "primary_keys", PRECHECK_WARNING, "1 selected tables have none, so consumers cannot tell equal");
+    ck_assert_ptr_nonnull(strstr(item_of(&config, "primary_keys")->found, "shop.heap"));
+    live_sql(admin, "DROP TABLE shop.heap");
+    live_sql(admin, "CREATE TABLE shop.part (id INT PRIMARY KEY, item INT, FOREIGN KEY (item) "
+                    "REFERENCES shop.item (id) ON DELETE CASCADE) ENGINE=InnoDB");
+    if (live_is_version(admin, 90600))
+        says(&config, "foreign_keys", PRECHECK_PASS, "cascades");
+    else
+        says(&config, "foreign_keys", PRECHECK_WARNING, "shop.part");
+    live_sql(admin, "DROP TABLE shop.part");
+}
+END_TEST
+
+START_TEST(precheck_privileges)
+{
+    struct capture_config config = live_config();
+    static const char *const grants[] = {"SELECT", "SELECT, REPLICATION CLIENT",
+                                         "REPLICATION CLIENT, REPLICATION SLAVE"};
+    live_sql(admin, "CREATE USER feeble IDENTIFIED BY 'x-secret'");
+    config.user = "feeble";
+    config.password = "x-secret";
+    for (size_t i = 0; i < sizeof grants / sizeof grants[0]; i++) {
+        live_sql(admin, "REVOKE ALL PRIVILEGES, GRANT OPTION FROM feeble");
+        live_sql(admin, "GRANT %s ON *.* TO feeble", grants[i]);
+        if (i < 2)
+            says(&config, "privileges", PRECHECK_FAILURE, "");
+        else /* what one may not SELECT one does not see */
+            says(&config, "objects", PRECHECK_WARNING, "none by shop.*");
+    }
+    live_sql(admin, "DROP USER feeble");
+    says(&config, "connection", PRECHECK_FAILURE, "feeble");
+    says(&config, "log_bin", PRECHECK_SKIPPED, "no connection");
+    config = live_config();
+    config.start = CAPTURE_START_POSITION;
+    config.start_file = "binlog.999999";
+    config.start_position = 4;
+    says(&config, "start", PRECHECK_FAILURE, "binlog.999999");
+}
+END_TEST
 
 /* --- ways in --- */
 
@@ -218,7 +352,7 @@ END_TEST
 
 START_TEST(server_id_is_taken)
 {
-    if (!live_is_mariadb(admin) && !live_is_version(admin, 50700)) return; /* 5.6 serves both */
+    if (!live_is_mariadb(admin) && !live_is_version(admin, 50700)) return; /* 5.6 ends the other without a word */
     struct capture_config config = live_config();
     struct live_follow second;
     live_start(&follow, &config);
@@ -520,6 +654,9 @@ int main(void)
     TCase *cases = tcase_create("live");
     tcase_set_timeout(cases, 90);
     tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_test(cases, precheck_settings);
+    tcase_add_test(cases, precheck_tables);
+    tcase_add_test(cases, precheck_privileges);
     tcase_add_test(cases, tls);
     tcase_add_test(cases, accounts);
     tcase_add_test(cases, unix_socket);

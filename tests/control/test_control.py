@@ -111,6 +111,14 @@ def channel_life(harness):
     refused(instance, 409, "exists already", "POST", "/v1/channels", body())
     wait_until(lambda: instance.status("events")["state"] == "Not Started", 15, lambda: f"{instance.status('events')}")
     check(set(instance.status("events")["operations"]) == {"start", "delete"}, f"{instance.status('events')}")
+    found = instance.ask("GET", "/v1/channels/events/precheck")
+    verdicts = {item["item"]: item["verdict"] for item in found["items"]}
+    check(len(verdicts) == 14 and verdicts["connection"] == verdicts["start"] == "pass" and found["checked_ms"] and
+          verdicts["sync_binlog"] == "warning" == found["verdict"] and "disk_space" in verdicts, f"{found}")
+    table = subprocess.run([BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{instance.rest_port}",
+                            "channel", "precheck", "events"],
+                           capture_output=True, text=True).stdout
+    check("warning  sync_binlog" in table and "to do: SET GLOBAL sync_binlog=1" in table, table)
     refused(instance, 409, "cannot stop while it is 'Not Started'", "POST", "/v1/channels/events/stop")
     instance.start_channel("events")
     refused(instance, 409, "cannot start", "POST", "/v1/channels/events/start")
