@@ -37,11 +37,11 @@ static void put_digits(char *out, uint32_t value, unsigned digits)
 
 unsigned decimal_print(char *out, const uint8_t *bytes, unsigned precision, unsigned scale)
 {
-    uint8_t copy[32];
+    uint8_t copy[40];
     unsigned size = decimal_size(precision, scale), whole = precision - scale;
     const uint8_t *at = copy;
 
-    INVARIANT(precision >= 1 && precision <= DECIMAL_PRECISION_MAX && scale <= precision && scale <= DECIMAL_SCALE_MAX);
+    INVARIANT(precision >= 1 && precision <= DECIMAL_DIGITS_MAX && scale <= precision && scale <= DECIMAL_SCALE_MAX);
     memcpy(copy, bytes, size);
     copy[0] ^= 0x80;
     uint8_t flip = (copy[0] & 0x80) != 0 ? 0xff : 0;

@@ -7,7 +7,12 @@
 
 #include <stdint.h>
 
-enum { DECIMAL_PRECISION_MAX = 65, DECIMAL_SCALE_MAX = 38, DECIMAL_TEXT_MAX = 80 };
+enum {
+    DECIMAL_PRECISION_MAX = 65,
+    DECIMAL_DIGITS_MAX = 81, /* in a JSON document the whole part has full groups: 9 groups at most in all */
+    DECIMAL_SCALE_MAX = 38,
+    DECIMAL_TEXT_MAX = 88,
+};
 
 /* Bytes that a DECIMAL(precision, scale) takes; scale <= precision. */
 unsigned decimal_size(unsigned precision, unsigned scale);

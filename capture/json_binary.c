@@ -172,8 +172,8 @@ static enum err put_temporal(struct json_printer *out, uint8_t type, const uint8
     return ERR_OK;
 }
 
-/* Any other type: its number and base64, with the line breaks that the server's encoder puts after 76 characters. (They
- * are not escaped, so the server's own text is then no strict JSON; it is told as it is.) */
+/* Any other type: its number and base64, with the line breaks that the server's encoder puts after 76 characters.  (5.7
+ * does not escape them, so its own text is then no strict JSON; it is told as it is.) */
 static void put_base64(struct json_printer *out, uint8_t type, const uint8_t *bytes, size_t size)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -186,7 +186,7 @@ static void put_base64(struct json_printer *out, uint8_t type, const uint8_t *by
             (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) | (left > 2 ? bytes[i + 2] : 0);
         char four[4] = {letters[group >> 18], letters[group >> 12 & 63], left > 1 ? letters[group >> 6 & 63] : '=',
                         left > 2 ? letters[group & 63] : '='};
-        if (i != 0 && i % 57 == 0) put_bytes(out, "\n", 1);
+        if (i != 0 && i % 57 == 0) put_text(out, out->double_keeps_point ? "\\n" : "\n");
         put_bytes(out, four, 4);
     }
     put_bytes(out, "\"", 1);
@@ -200,7 +200,7 @@ static enum err put_opaque(struct json_printer *out, uint8_t type, const uint8_t
     case COLUMN_NEWDECIMAL: {
         if (size < 2) return ERR_CORRUPT;
         unsigned precision = bytes[0], scale = bytes[1];
-        if (precision < 1 || precision > DECIMAL_PRECISION_MAX || scale > precision || scale > DECIMAL_SCALE_MAX ||
+        if (precision < 1 || precision > DECIMAL_DIGITS_MAX || scale > precision || scale > DECIMAL_SCALE_MAX ||
             size != 2 + decimal_size(precision, scale))
             return ERR_CORRUPT;
         unsigned printed = decimal_print(text, bytes + 2, precision, scale);

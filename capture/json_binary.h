@@ -12,9 +12,9 @@
 
 enum { JSON_DEPTH_MAX = 100 }; /* MySQL's own limit */
 
-/* Writes the text of the document `bytes` to `out`, as CAST(doc AS CHAR) prints it.  `double_keeps_point`: a double
- * that is a whole number prints as 1.0, as MySQL 8 does; 5.7 prints 1.  No allocation.  Any thread. ERR_CORRUPT;
- * ERR_NO_SPACE: `out` is too small (out->failed is set). */
+/* Writes the text of the document `bytes` to `out`, as CAST(doc AS CHAR) prints it.  `double_keeps_point`: as MySQL 8
+ * prints: a double that is a whole number as 1.0, where 5.7 prints 1, and the line breaks of base64 escaped.  No
+ * allocation.  Any thread. ERR_CORRUPT; ERR_NO_SPACE: `out` is too small (out->failed is set). */
 NODISCARD enum err json_binary_print(struct sink *out, const uint8_t *bytes, size_t size, bool double_keeps_point);
 
 /* ---- the parts of a document, for json_diff.c ---- */

@@ -138,6 +138,7 @@ static enum err define_column(struct schema_object *o, const struct schema_rules
     bool is_text = c->type == CHANGE_CHAR || c->type == CHANGE_VARCHAR || c->type == CHANGE_TEXT;
     if (is_text)
         c->charset = x->special != SCHEMA_SPECIAL_NONE ? "ascii" : from->charset == NULL ? "binary" : from->charset;
+    x->stored_charset = c->charset;
     if (is_text && rules->delivers_utf8mb4 && strcmp(c->charset, "binary") != 0) {
         x->text = text_charset_find(c->charset);
         c->charset = "utf8mb4";

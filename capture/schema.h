@@ -40,6 +40,7 @@ enum schema_special {
 
 struct schema_column {                /* what decoding needs beside struct change_column */
     const char *type_text;            /* COLUMN_TYPE as the source prints it */
+    const char *stored_charset;       /* of a text, as the source stores it; NULL: no text */
     const struct text_charset *text;  /* values are converted from it to utf8mb4; NULL: delivered as stored */
     const struct schema_label *label; /* ENUM, SET: label[0] is index 1 or bit 0 */
     uint16_t label_count;
@@ -80,8 +81,6 @@ struct schema;
 NODISCARD enum err schema_open(struct schema **out, const struct record_format *format,
                                const struct schema_rules *rules);
 void schema_close(struct schema *s);
-/* From the next load on: CHAR, VARCHAR and TEXT are delivered in utf8mb4 and say so. */
-void schema_deliver_utf8mb4(struct schema *s);
 
 /* The definition that `from` makes; the one that is there already when nothing in it changed.  `*out` lives until the
  * table is defined anew or forgotten.  ERR_UNSUPPORTED names a column of an unknown type; ERR_NO_MEMORY. */

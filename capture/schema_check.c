@@ -156,7 +156,7 @@ static enum err check_charsets(const struct schema_table *t, const struct table_
                                const struct catalog_server *server, struct err_msg *msg)
 {
     for (uint16_t i = 0; i < t->table.column_count; i++) {
-        const char *charset = t->table.column[i].charset;
+        const char *charset = t->column[i].stored_charset;
         struct collation told;
         if (charset == NULL || t->column[i].special != SCHEMA_SPECIAL_NONE || m->column[i].collation == 0) continue;
         if (!collation_by_id(&told, server, m->column[i].collation)) continue;

@@ -19,7 +19,7 @@ void told_open(struct told *t, const char *version, const struct record_format *
                                        .is_mariadb = server.is_mariadb,
                                        .is_rds = is_rds,
                                        .json_keeps_point = !server.is_mariadb && server.version >= 80000};
-    *t = (struct told){0};
+    *t = (struct told){.rules = rules};
     INVARIANT(tracker_open(&t->tracker, NULL, &server, &msg) == ERR_OK);
     INVARIANT(schema_open(&t->definitions.schema, format, &rules) == ERR_OK);
     struct catalog *nothing;
@@ -28,6 +28,13 @@ void told_open(struct told *t, const char *version, const struct record_format *
     INVARIANT(tracker_learn(t->tracker, &nowhere, nothing, &empty, &nowhere, &msg) == ERR_OK);
     t->definitions.tracker = t->tracker;
     t->definitions.at = nowhere;
+}
+
+void told_deliver_utf8mb4(struct told *t)
+{
+    schema_close(t->definitions.schema);
+    t->rules.delivers_utf8mb4 = true;
+    INVARIANT(schema_open(&t->definitions.schema, NULL, &t->rules) == ERR_OK);
 }
 
 void told_close(struct told *t)

@@ -21,10 +21,13 @@ struct told_key { /* unique */
 struct told {
     struct tracker *tracker;
     struct definitions definitions;
+    struct schema_rules rules;
 };
 
 /* `version` as @@version says it. */
 void told_open(struct told *t, const char *version, const struct record_format *format, bool is_rds, bool ignore_case);
+/* Before the first table: text is converted (struct schema_rules). */
+void told_deliver_utf8mb4(struct told *t);
 void told_close(struct told *t);
 void told_table(struct told *t, const char *database, const char *table, const struct told_column *column,
                 uint32_t column_count, const struct told_key *key, uint32_t key_count, bool is_versioned);

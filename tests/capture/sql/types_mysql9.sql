@@ -1,0 +1,24 @@
+-- What MySQL has from 8.0 and 9 on: VECTOR, invisible columns and keys, functional and multi-valued indexes, partial
+-- updates of JSON, compressed transactions.
+SET NAMES utf8mb4; SET SESSION sql_mode=''; SET SESSION time_zone='+00:00'; USE types;
+
+CREATE TABLE vectors (id INT PRIMARY KEY, v1 VECTOR(1), v3 VECTOR(3), v VECTOR, vmax VECTOR(16383));
+INSERT INTO vectors VALUES (1, TO_VECTOR('[1]'), TO_VECTOR('[1.5,-2.25,3e10]'), TO_VECTOR('[0,0,1e-37,-0]'), TO_VECTOR(CONCAT('[', REPEAT('1.25,', 16382), '7]'))), (2, NULL, NULL, NULL, NULL), (3, TO_VECTOR('[3.4028235e38]'), TO_VECTOR('[1]'), TO_VECTOR('[1,2]'), TO_VECTOR('[5]')); UPDATE vectors SET v3 = TO_VECTOR('[9,8,7]') WHERE id = 1;
+
+CREATE TABLE invisible (id INT PRIMARY KEY, vis INT, hid INT INVISIBLE DEFAULT 5, gen INT AS (vis * 2) VIRTUAL INVISIBLE); INSERT INTO invisible VALUES (1,1); INSERT INTO invisible (id,vis,hid) VALUES (2,2,2); UPDATE invisible SET hid = 7 WHERE id = 1;
+SET SESSION sql_generate_invisible_primary_key=ON; CREATE TABLE keyless (a INT); INSERT INTO keyless VALUES (1),(2),(2); UPDATE keyless SET a = 3 WHERE a = 2 LIMIT 1; SET SESSION sql_generate_invisible_primary_key=OFF;
+CREATE TABLE functional (id INT PRIMARY KEY, a INT, c VARCHAR(20), j JSON, KEY f1 ((a + 1)), KEY f2 ((LOWER(c))), KEY mv ((CAST(j->'$.tags' AS UNSIGNED ARRAY))), UNIQUE KEY f3 ((a * 2)));
+INSERT INTO functional VALUES (1, 1, 'Abc', '{"tags":[1,2,3]}'), (2, NULL, NULL, NULL), (3, 7, 'x', '{"tags":[]}'); UPDATE functional SET a = a + 1, j = '{"tags":[9]}' WHERE id = 1; DELETE FROM functional WHERE id = 3;
+CREATE TABLE defaulted (id INT PRIMARY KEY, u VARCHAR(36) DEFAULT (UUID()), g GEOMETRY SRID 4326 DEFAULT (ST_SRID(POINT(1,2),4326)), c CHAR(5) CHARACTER SET gb18030 DEFAULT 'é'); INSERT INTO defaulted (id) VALUES (1),(2); ALTER TABLE defaulted ADD COLUMN n INT DEFAULT 4, ALGORITHM=INSTANT; INSERT INTO defaulted (id) VALUES (3); UPDATE defaulted SET n = 5 WHERE id = 1;
+
+-- partial updates of JSON: one column and several, whole documents between, removes, arrays, names to quote
+SET SESSION binlog_row_value_options='PARTIAL_JSON';
+CREATE TABLE partial (id INT PRIMARY KEY AUTO_INCREMENT, a INT, d JSON, e JSON, pad TEXT, f JSON);
+INSERT INTO partial (a, d, e, f) SELECT n, JSON_OBJECT('n', n, 'list', JSON_ARRAY(1,2,3,JSON_OBJECT('deep', JSON_ARRAY(n))), 'long', REPEAT('x', 500), 'k y', 1, 'q"\\', 2, 'é', 3), JSON_ARRAY(n, REPEAT('y', 200), JSON_ARRAY()), IF(n % 3 = 0, NULL, '{"only":1.5}') FROM (SELECT 1 n UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6) q;
+UPDATE partial SET d = JSON_SET(d, '$.n', 100); UPDATE partial SET d = JSON_SET(d, '$.n', 4294967296, '$.new', 'value', '$.list[1]', CAST('2020-01-02' AS DATE)), e = JSON_REMOVE(e, '$[1]'), a = 7 WHERE id <= 2; UPDATE partial SET d = JSON_REMOVE(d, '$.long', '$.list[0]'), f = JSON_SET(f, '$.only', NULL) WHERE id = 3;
+UPDATE partial SET d = JSON_ARRAY_APPEND(d, '$.list', 4, '$.list', 'five', '$.list[3].deep', 6), e = JSON_ARRAY_INSERT(e, '$[0]', 'front') WHERE id IN (1, 4); UPDATE partial SET d = JSON_SET(d, '$."k y"', 11, '$."q\\"\\\\"', 22, '$."é"', CAST(1.50 AS DECIMAL(10,2)), '$.list[last]', 'last', '$.list[last-1]', 'before') WHERE id = 2;
+UPDATE partial SET d = JSON_REPLACE(d, '$.list[3].deep[0]', JSON_OBJECT('a', JSON_ARRAY(1, JSON_OBJECT('b', 2)))) WHERE id IN (5, 6); UPDATE partial SET d = '{"whole":true}', e = JSON_SET(e, '$[0]', x'00FF') WHERE id = 6; UPDATE partial SET d = JSON_SET(d, '$.list[50]', 50) WHERE id = 5; UPDATE partial SET d = JSON_SET(d, '$.n', 1), pad = REPEAT('p', 100); UPDATE partial SET pad = 'other'; UPDATE partial SET d = JSON_SET(d, '$.empty', JSON_OBJECT()), d = JSON_SET(d, '$.empty.in', JSON_ARRAY()); DELETE FROM partial WHERE id = 4;
+CREATE TABLE partial_large (id INT PRIMARY KEY, d JSON); INSERT INTO partial_large SELECT 1, CONCAT('[', REPEAT('{"key":"some value of a length","n":1},', 5000), '0]'); UPDATE partial_large SET d = JSON_SET(d, '$[2500].n', 2, '$[4999].key', 'x', '$[0]', JSON_ARRAY()); UPDATE partial_large SET d = JSON_REMOVE(d, '$[10]', '$[20].n');
+SET SESSION binlog_row_image=NOBLOB; UPDATE partial SET a = 8 WHERE id = 1; SET SESSION binlog_row_image=FULL, binlog_row_value_options='';
+
+SET SESSION binlog_transaction_compression=ON; CREATE TABLE squeezed (id INT PRIMARY KEY, t LONGTEXT, j JSON); START TRANSACTION; INSERT INTO squeezed VALUES (1, REPEAT('abc', 100000), '{"a":1}'),(2, NULL, NULL); UPDATE squeezed SET t = REPEAT('d', 5000) WHERE id = 2; DELETE FROM squeezed WHERE id = 1; COMMIT; SET SESSION binlog_row_value_options='PARTIAL_JSON'; INSERT INTO squeezed VALUES (3, 'x', '{"long":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","n":1}'); UPDATE squeezed SET j = JSON_SET(j, '$.n', 2) WHERE id = 3; SET SESSION binlog_transaction_compression=OFF, binlog_row_value_options='';
