@@ -21,6 +21,7 @@
 #include "capture/capture_sim.h"
 #include "capture/follower.h"
 #include "capture/look.h"
+#include "capture/selection.h"
 #include "capture/start_place.h"
 
 enum {
@@ -38,7 +39,9 @@ struct capture {
     char *schema_path, *schema_file;
     struct source_host *host; /* where the source may be; names are ours */
     uint32_t host_count, host_at;
-    char **include, **exclude;
+    char *objects;          /* selected when it was opened */
+    char *wish;             /* to be selected from the next border on; guarded by lock */
+    _Atomic bool has_wish;  /* it may be another than what is selected */
     struct source_stream_config stream_config;
     struct source_stream *stream;
     const struct clock *clock;
@@ -77,21 +80,6 @@ struct capture {
 };
 
 /* --- configuration --- */
-
-static char **list_copy(const char *const *list)
-{
-    size_t count = 0;
-    while (list != NULL && list[count] != NULL) count++;
-    char **copy = calloc(count + 1, sizeof *copy);
-    for (size_t i = 0; copy != NULL && i < count; i++) copy[i] = strdup(list[i]);
-    return copy;
-}
-
-static void list_free(char **list)
-{
-    for (size_t i = 0; list != NULL && list[i] != NULL; i++) free(list[i]);
-    free(list);
-}
 
 static enum err config_check(const struct capture_config *c, struct err_msg *msg)
 {
@@ -139,14 +127,14 @@ static enum err config_copy(struct capture *c, const struct capture_config *from
     if (from->data_folder != NULL) snprintf(path, sizeof path, "%s/%s/schema", from->data_folder, from->channel);
     c->schema_path = text_copy(path);
     c->config.schema_file = c->schema_file = text_copy(from->schema_file);
-    c->include = list_copy(from->include);
-    c->exclude = list_copy(from->exclude);
+    c->wish = selection_text(from->include, from->exclude);
+    c->objects = selection_text(from->include, from->exclude);
     c->ca = text_copy(from->tls.ca);
     c->certificate = text_copy(from->tls.certificate);
     c->key = text_copy(from->tls.key);
     c->config.start_gtid_set = c->start_gtid_set = text_copy(from->start_gtid_set);
     c->config.start_file = c->start_file = text_copy(from->start_file);
-    if (c->channel == NULL || c->user == NULL || c->password == NULL || c->include == NULL || c->exclude == NULL ||
+    if (c->channel == NULL || c->user == NULL || c->password == NULL || c->wish == NULL || c->objects == NULL ||
         c->schema_path == NULL || c->schema_file == NULL || c->ca == NULL || c->certificate == NULL ||
         c->key == NULL || c->start_gtid_set == NULL ||
         c->start_file == NULL)
@@ -189,8 +177,8 @@ static void capture_free(struct capture *c)
     look_free(&c->look);
     free(c->schema_path);
     free(c->schema_file);
-    list_free(c->include);
-    list_free(c->exclude);
+    free(c->wish);
+    free(c->objects);
     free(c);
 }
 
@@ -405,6 +393,11 @@ static enum err load_definitions(struct capture *c, struct err_msg *msg)
     if (!c->is_taken_up) return ERR_OK;
     TRY(tracker_load(tracker, &end, &c->has_definitions, msg));
     if (!c->has_definitions) return ERR_OK;
+    const char *objects = tracker_objects(tracker);
+    if (objects != NULL && strcmp(objects, f->objects) != 0) { /* what the log's end knows; the wish comes behind it */
+        TRY(follower_select(f, objects, msg));
+        atomic_store_explicit(&c->has_wish, true, memory_order_relaxed);
+    }
     if (!c->taken_up_by_gtids) TRY(tracker_save(tracker, &end.place, end.uuid, msg));
     if (f->passes_known) tracker_moved(tracker, &from, f->facts.server_uuid);
     return ERR_OK;
@@ -430,6 +423,7 @@ static enum err prepare_definitions(struct capture *c, struct err_msg *msg)
         c->wants_look = false;
     }
     if (!is_fresh) return ERR_OK;
+    TRY(tracker_select(tracker, &from, f->objects));
     c->has_definitions = c->save_due = true;
     f->known_moves_definitions = f->passes_known;
     return save_definitions(c, msg);
@@ -474,6 +468,51 @@ static bool is_heartbeat_due(struct capture *c, uint64_t now_ns)
            (c->heartbeat_ns == 0 || now_ns - c->heartbeat_ns >= (uint64_t)c->config.heartbeat_ms * NS_PER_MS);
 }
 
+enum err capture_select(struct capture *c, const char *const *include, const char *const *exclude, struct err_msg *msg)
+{
+    struct filter *filter;
+    char *wish = selection_text(include, exclude);
+    if (wish == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", c->channel);
+    enum err e = selection_filter(&filter, wish, false, msg);
+    if (e != ERR_OK) {
+        free(wish);
+        return e;
+    }
+    filter_close(filter);
+    pthread_mutex_lock(&c->lock);
+    char *before = c->wish;
+    c->wish = wish;
+    pthread_mutex_unlock(&c->lock);
+    free(before);
+    atomic_store_explicit(&c->has_wish, true, memory_order_release); /* pairs with take_wish */
+    return ERR_OK;
+}
+
+/* Other objects from here on, if that is wished; *changed: a HEARTBEAT must tell it at once. */
+static enum err take_wish(struct capture *c, bool *changed, struct err_msg *msg)
+{
+    struct follower *f = &c->follower;
+    *changed = false;
+    if (!atomic_load_explicit(&c->has_wish, memory_order_acquire)) return ERR_OK; /* pairs with capture_select */
+    if (c->is_resending || !follower_may_heartbeat(f)) return ERR_OK;
+    atomic_store_explicit(&c->has_wish, false, memory_order_relaxed);
+    pthread_mutex_lock(&c->lock);
+    char *wish = strdup(c->wish);
+    pthread_mutex_unlock(&c->lock);
+    if (wish == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", c->channel);
+    struct source_place from = place_of(&f->resume);
+    enum err e = ERR_OK;
+    if (strcmp(wish, f->objects) != 0) {
+        e = follower_select(f, wish, msg);
+        if (e == ERR_OK) e = tracker_select(f->definitions.tracker, &from, wish);
+        *changed = e == ERR_OK;
+        if (*changed) log_info("capture", "channel %s: follows other objects from %s:%" PRIu64, c->channel, from.file,
+                               from.position);
+    }
+    free(wish);
+    return e;
+}
+
 /* Between transactions: what is due by time, and whether to send what is there. */
 static enum err boundary(struct capture *c, bool *pending, struct err_msg *msg)
 {
@@ -482,7 +521,9 @@ static enum err boundary(struct capture *c, bool *pending, struct err_msg *msg)
     *pending = c->stream->ops->pending(c->stream);
     if (!*pending) c->tail_ns = now_ns;
     TRY(save_definitions(c, msg));
-    if (is_heartbeat_due(c, now_ns)) {
+    bool selects;
+    TRY(take_wish(c, &selects, msg));
+    if (is_heartbeat_due(c, now_ns) || selects) {
         TRY(follower_heartbeat(f, heartbeat_time(c, !*pending), msg));
         c->heartbeat_ns = now_ns;
         c->pause_ms = 0;
@@ -655,8 +696,7 @@ enum err capture_open_simulated(struct capture **out, const struct capture_confi
     if (e == ERR_OK && c->stream == NULL) e = source_stream_mysql_open(&c->stream, &c->stream_config, msg);
     if (e == ERR_OK) {
         struct follower_config follower = {.channel = c->channel,
-                                           .include = (const char *const *)c->include,
-                                           .exclude = (const char *const *)c->exclude,
+                                           .objects = c->objects,
                                            .ddl_instance = config->ddl_instance,
                                            .partial_images_none = config->partial_images_none,
                                            .text_utf8mb4 = config->text_utf8mb4,

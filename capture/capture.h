@@ -88,6 +88,10 @@ NODISCARD enum err capture_start(struct capture **out, const struct capture_conf
                                  struct counters *counters, struct err_msg *msg);
 /* Asks it to end (cuts the connection), joins, frees.  The feed is then without a producer. */
 void capture_stop(struct capture *c);
+/* Other objects from the next border between transactions on; the log tells where that was (RECORD_HEADER_OBJECTS), and
+ * it holds across a crash.  ERR_INVALID: a pattern is malformed; ERR_NO_MEMORY.  Any thread. */
+NODISCARD enum err capture_select(struct capture *c, const char *const *include, const char *const *exclude,
+                                  struct err_msg *msg);
 void capture_status(struct capture *c, struct capture_status *out); /* any thread */
 
 /* Bytes one capture may use at most beside its chunks. */

@@ -222,13 +222,3 @@ bool filter_selects_database(const struct filter *f, const char *database, size_
             return false;
     return is_included(f, database, database_bytes, NULL, 0);
 }
-
-uint32_t filter_include_count(const struct filter *f)
-{
-    return f->include_count;
-}
-
-const char *filter_database(const struct filter *f, uint32_t i)
-{
-    return f->include[i].database_is_literal ? f->include[i].database : NULL;
-}

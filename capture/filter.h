@@ -34,9 +34,4 @@ bool filter_selects(const struct filter *f, const char *database, size_t databas
 /* Could any table of this database be selected?  (Exclude patterns count only when they take the whole database.) */
 bool filter_selects_database(const struct filter *f, const char *database, size_t database_bytes);
 
-/* For a query that need not read every database: the literal database name of the i-th include pattern, NULL when it
- * has a wildcard there.  i < filter_include_count. */
-uint32_t filter_include_count(const struct filter *f);
-const char *filter_database(const struct filter *f, uint32_t i);
-
 #endif

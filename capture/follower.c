@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "capture/query_text.h"
+#include "capture/selection.h"
 
 enum { ARENA_BYTES = 64 * 1024 };
 
@@ -37,6 +38,7 @@ void follower_close(struct follower *f)
     schema_close(f->definitions.schema);
     tracker_close(f->definitions.tracker);
     if (f->filter != NULL) filter_close(f->filter);
+    free(f->objects);
     row_arena_fini(&f->arena);
     log_appender_close(&f->appender);
     payload_reader_free(&f->payload);
@@ -54,7 +56,12 @@ void follower_close(struct follower *f)
 enum err follower_source(struct follower *f, const struct source_facts *facts, const struct snapshot_rules *rules,
                          struct err_msg *msg)
 {
-    if (f->filter == NULL) TRY(filter_open(&f->filter, f->config.include, f->config.exclude, facts->ignore_case, msg));
+    if (f->filter == NULL) {
+        if (f->objects == NULL) f->objects = strdup(f->config.objects);
+        if (f->objects == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", f->config.channel);
+        TRY(selection_filter(&f->filter, f->objects, facts->ignore_case, msg));
+        f->objects_due = true;
+    }
     struct definitions *d = &f->definitions;
     const struct schema_rules schema_rules = {.ignore_case = facts->ignore_case,
                                               .is_mariadb = rules->server.is_mariadb,
@@ -70,6 +77,25 @@ enum err follower_source(struct follower *f, const struct source_facts *facts, c
     f->explicit_timestamps = rules->explicit_defaults_for_timestamp;
     f->facts = *facts;
     f->source = (struct change_source){f->facts.version, facts->ignore_case};
+    return ERR_OK;
+}
+
+enum err follower_select(struct follower *f, const char *objects, struct err_msg *msg)
+{
+    struct filter *filter;
+    char *copy = strdup(objects);
+    if (copy == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", f->config.channel);
+    enum err e = selection_filter(&filter, objects, f->facts.ignore_case, msg);
+    if (e != ERR_OK) {
+        free(copy);
+        return e;
+    }
+    table_cache_select(f->cache, filter);
+    filter_close(f->filter);
+    free(f->objects);
+    f->filter = filter;
+    f->objects = copy;
+    f->objects_due = true;
     return ERR_OK;
 }
 

@@ -35,7 +35,7 @@
 
 struct follower_config { /* borrowed */
     const char *channel;
-    const char *const *include, *const *exclude;
+    const char *objects; /* capture/selection.h */
     bool ddl_instance, partial_images_none, text_utf8mb4; /* as in struct capture_config */
     bool statements_are_errors; /* row changes logged as a statement: an error, else a warning */
     const struct record_format *format;
@@ -94,6 +94,8 @@ struct follower {
     struct follower_config config;
     struct log_appender appender;
     struct filter *filter;
+    char *objects;    /* what it was made of */
+    bool objects_due; /* the next HEARTBEAT tells them */
     struct definitions definitions; /* its tracker and schema are ours */
     bool known_moves_definitions;   /* they are those before the transactions that are passed over */
     bool explicit_timestamps;       /* the source's explicit_defaults_for_timestamp */
@@ -146,6 +148,10 @@ void follower_close(struct follower *f);
 /* The source was reached: takes its facts; on the first call makes filter and definitions. */
 NODISCARD enum err follower_source(struct follower *f, const struct source_facts *facts,
                                    const struct snapshot_rules *rules, struct err_msg *msg);
+
+/* Other objects are selected from here on; only when follower_may_heartbeat, or before the first event.  ERR_INVALID: a
+ * pattern is malformed; ERR_NO_MEMORY. */
+NODISCARD enum err follower_select(struct follower *f, const char *objects, struct err_msg *msg);
 
 /* Where capture goes on; follower_dump_begins must follow before events. */
 void follower_resume_at(struct follower *f, const struct source_position *resume);

@@ -7,7 +7,7 @@
 #include "base/invariant.h"
 #include "capture/follower.h"
 
-enum { HEADERS_MAX = 2, HEADER_KEYS_BYTES = sizeof RECORD_HEADER_POSITION + sizeof RECORD_HEADER_GTID_SET };
+enum { HEADERS_MAX = 3, HEADER_KEYS_BYTES = sizeof RECORD_HEADER_POSITION + sizeof RECORD_HEADER_GTID_SET };
 
 enum err follower_set_text(struct follower *f)
 {
@@ -122,12 +122,19 @@ static enum err emit(struct follower *f, const struct change_event *ev, const st
     wants_set = (wants_set && f->gtids_known) || (f->passes_known && position != NULL);
     if (wants_set) TRY(follower_set_text(f));
     if (position != NULL) headers_bytes += SOURCE_POSITION_BYTES_MAX + HEADER_KEYS_BYTES;
+    bool tells_objects = f->objects_due && ev->operation == CHANGE_HEARTBEAT;
+    if (tells_objects) headers_bytes += strlen(f->objects) + HEADER_KEYS_BYTES;
     if (wants_set) headers_bytes += f->set_text_bytes + HEADER_KEYS_BYTES;
     if (e == ERR_OK) e = log_appender_reserve(a, timestamp_ms, format->size_max(ev), headers_bytes, &value);
     if (e == ERR_TOO_LARGE) return too_large(f, ev, msg);
     if (e != ERR_OK)
         return err_set(msg, e, "the log of channel %s cannot be written: %s", f->config.channel, err_text(e));
 
+    if (tells_objects) {
+        header[header_count++] = (struct record_header){RECORD_HEADER_OBJECTS, sizeof RECORD_HEADER_OBJECTS - 1,
+                                                        f->objects, (uint32_t)strlen(f->objects)};
+        f->objects_due = false;
+    }
     if (position != NULL) {
         size_t size = source_position_encode(position, encoded);
         header[header_count++] =

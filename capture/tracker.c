@@ -107,6 +107,8 @@ enum err tracker_reset(struct tracker *t)
     for (uint32_t d = catalog_database_count(t->catalog); d-- > 0;)
         catalog_drop_database(t->catalog, catalog_database_name(t->catalog, d));
     t->at = (struct source_place){0};
+    free(t->objects);
+    t->objects = NULL;
     return tracker_gap_make(t, "", "", why_nobody, NULL);
 }
 
@@ -145,6 +147,7 @@ void tracker_close(struct tracker *t)
     if (t == NULL) return;
     while (t->gap_count > 0) tracker_gap_drop(t, t->gap_count - 1);
     free(t->gap);
+    free(t->objects);
     free(t->statement);
     tracker_file_close(&t->file);
     if (t->catalog != NULL) catalog_close(t->catalog);
@@ -264,6 +267,21 @@ enum err tracker_follow(struct tracker *t, const struct source_place *place, con
         move->is_new |= parked != t->parked_count;
     }
     t->at = *place;
+    return ERR_OK;
+}
+
+const char *tracker_objects(const struct tracker *t)
+{
+    return t->objects;
+}
+
+enum err tracker_select(struct tracker *t, const struct source_place *place, const char *objects)
+{
+    char *copy = strdup(objects);
+    if (copy == NULL) return ERR_NO_MEMORY;
+    free(t->objects);
+    t->objects = copy;
+    tracker_note_objects(t, place);
     return ERR_OK;
 }
 

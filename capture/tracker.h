@@ -63,6 +63,11 @@ NODISCARD enum err tracker_apply(struct tracker *t, const struct source_place *p
 /* A statement ends at `place` whose work is in the definitions already: another server sends it again. */
 NODISCARD enum err tracker_pass(struct tracker *t, const struct source_place *place, struct err_msg *msg);
 
+/* The objects that the channel follows (capture/selection.h) from `place` on: kept with the definitions, so that what
+ * was selected at the log's end is known after a crash.  NULL: not told yet.  ERR_NO_MEMORY. */
+const char *tracker_objects(const struct tracker *t);
+NODISCARD enum err tracker_select(struct tracker *t, const struct source_place *place, const char *objects);
+
 enum tracker_answer {
     TRACKER_FOUND,
     TRACKER_ABSENT,  /* there is no such table here */

@@ -16,6 +16,7 @@ enum record_kind {
     RECORD_GAP,       /* place, names, why, flags, until, SQL */
     RECORD_LEARNED,   /* place: the gaps are told anew */
     RECORD_STATEMENT, /* place, GTID, context, text */
+    RECORD_OBJECTS,   /* place, what is selected from here on */
     RECORD_MOVED,     /* place, uuid: what follows is about another server */
 };
 enum gap_flag { GAP_IS_LOST = 1, GAP_IS_PARKED = 2, GAP_HAS_TABLE = 4 };
@@ -110,6 +111,14 @@ void tracker_note_learned(struct tracker *t, const struct source_place *place)
     tracker_file_end(&t->file);
 }
 
+void tracker_note_objects(struct tracker *t, const struct source_place *place)
+{
+    tracker_file_begin(&t->file, RECORD_OBJECTS);
+    put_place(&t->file, place);
+    put_string(&t->file, t->objects);
+    tracker_file_end(&t->file);
+}
+
 void tracker_note_moved(struct tracker *t, const struct source_place *place, const char *uuid)
 {
     tracker_file_begin(&t->file, RECORD_MOVED);
@@ -123,7 +132,7 @@ enum err tracker_save(struct tracker *t, const struct source_place *place, const
     struct tracker_file *f = &t->file;
     const struct catalog_server *server = catalog_server(t->catalog);
     uint32_t databases = catalog_database_count(t->catalog);
-    uint64_t records = databases + t->gap_count;
+    uint64_t records = databases + t->gap_count + (t->objects != NULL);
     for (uint32_t d = 0; d < databases; d++) records += catalog_table_count(t->catalog, d);
     f->size = 0; /* what was not synced is in the snapshot */
     tracker_file_begin(f, RECORD_HEAD);
@@ -143,6 +152,7 @@ enum err tracker_save(struct tracker *t, const struct source_place *place, const
         }
     }
     for (uint32_t i = 0; i < t->gap_count; i++) tracker_note_gap(t, place, &t->gap[i]);
+    if (t->objects != NULL) tracker_note_objects(t, place);
     return tracker_file_replace(f, msg);
 }
 
@@ -286,6 +296,15 @@ static enum err read_statement(struct replay *r, struct cursor *in)
     return e == ERR_OK ? ERR_OK : err_set(r->msg, e, "%s", why.text);
 }
 
+static enum err read_objects(struct replay *r, struct cursor *in)
+{
+    char *objects = strdup(take_string(in));
+    if (objects == NULL) return ERR_NO_MEMORY;
+    free(r->t->objects);
+    r->t->objects = objects;
+    return ERR_OK;
+}
+
 static enum err read_moved(struct replay *r)
 {
     r->is_over = r->server == r->servers;
@@ -305,6 +324,7 @@ static enum err read_record(struct replay *r, uint8_t kind, struct cursor *in)
     if (r->is_over) return ERR_OK;
     switch (kind) {
     case RECORD_MOVED: return read_moved(r);
+    case RECORD_OBJECTS: return read_objects(r, in);
     case RECORD_DATABASE: return read_database(r, in);
     case RECORD_TABLE: return read_table(r, in);
     case RECORD_GAP: return read_gap(r, in);

@@ -25,6 +25,7 @@ struct tracker {
     struct tracker_gap *gap;
     uint32_t gap_count, gap_capacity;
     uint32_t parked_count;
+    char *objects;
     struct tracker_file file;
     struct statement *statement; /* scratch, for statements that are read back */
 };
@@ -59,6 +60,7 @@ void tracker_note_gap(struct tracker *t, const struct source_place *place, const
 /* All gaps are to be told anew. */
 void tracker_note_learned(struct tracker *t, const struct source_place *place);
 
+void tracker_note_objects(struct tracker *t, const struct source_place *place);
 void tracker_note_moved(struct tracker *t, const struct source_place *place, const char *uuid);
 
 #endif

@@ -35,6 +35,7 @@ struct record_header {
 /* Two keys of our own, see formats/source_position.h. */
 #define RECORD_HEADER_POSITION "millrace.position"
 #define RECORD_HEADER_GTID_SET "millrace.gtid_set"
+#define RECORD_HEADER_OBJECTS "millrace.objects" /* of a HEARTBEAT: what is selected from here on */
 
 struct record_batch_writer {
     uint8_t *start, *at, *end; /* start: the batch's first byte */

@@ -380,6 +380,66 @@ START_TEST(lagging_without_memory)
 }
 END_TEST
 
+/* Which ids of "TEXT-id;" stand in the log: each once, in order, without a gap. */
+static void ids_of(const char *text, long *first, long *last)
+{
+    size_t size = strlen(text);
+    *first = *last = -1;
+    for (uint64_t i = 0; i < storage.record_count; i++) {
+        const struct fake_record *r = &storage.record[i];
+        const uint8_t *at = memmem(r->value, r->value_bytes, text, size);
+        if (at == NULL) continue;
+        long id = strtol((const char *)at + size, NULL, 10);
+        ck_assert_msg(*last == -1 || id == *last + 1, "%s%ld stands behind %s%ld", text, id, text, *last);
+        if (*first == -1) *first = id;
+        *last = id;
+    }
+}
+
+/* Objects come and go under load, each transaction is seen with the old ones or the new ones, and a kill right behind
+ * the change takes nothing back and repeats nothing. */
+START_TEST(objects_change_under_load)
+{
+    static const char *const few[] = {"shop.item", NULL}, *const more[] = {"shop.item", "shop.note", NULL},
+                             *const wrong[] = {"shop.`item", NULL};
+    struct capture_config config = config_of();
+    struct err_msg msg = {0};
+    char statement[160];
+    long first, last;
+    folder_make(&config);
+    config.include = few;
+    sql("CREATE TABLE shop.note (id INT PRIMARY KEY, text VARCHAR(40))");
+    start(&config);
+    wait_for_state(CAPTURE_AT_TAIL);
+    ck_assert_int_eq(capture_select(capture, wrong, NULL, &msg), ERR_INVALID);
+    for (int i = 0; i < 400; i++) {
+        sql("BEGIN");
+        snprintf(statement, sizeof statement, "INSERT INTO shop.note VALUES (%d, 'note-%d;')", i, i);
+        sql(statement);
+        snprintf(statement, sizeof statement, "INSERT INTO shop.item VALUES (%d, 'item-%d;', 1)", i, i);
+        sql(statement);
+        sql("COMMIT");
+        fake_storage_step(&storage);
+        const char *const *wanted = i == 100 ? more : i == 250 ? few : NULL;
+        snprintf(statement, sizeof statement, "item-%d;", i);
+        if (wanted != NULL) wait_for(statement, 1); /* the border is one of what capture reads */
+        if (wanted != NULL) ck_assert_msg(capture_select(capture, wanted, NULL, &msg) == ERR_OK, "%s", msg.text);
+        if (i != 103 && i != 180 && i != 251) continue;
+        stop();
+        config.include = i < 250 ? more : few;
+        start(&config);
+    }
+    sql("INSERT INTO shop.item VALUES (1000, 'the-end', 1)");
+    wait_for("the-end", 1);
+    ids_of("item-", &first, &last);
+    ck_assert(first == 0 && last == 399);
+    ids_of("note-", &first, &last);
+    ck_assert_msg(first > 100 && first <= 150 && last >= 250 && last <= 300, "notes from %ld to %ld", first, last);
+    stop();
+    folder_remove();
+}
+END_TEST
+
 static enum err precheck(const struct capture_config *config, struct err_msg *msg)
 {
     *msg = (struct err_msg){0};
@@ -430,6 +490,7 @@ int main(void)
     tcase_add_test(cases, earliest);
     tcase_add_test(cases, lagging_behind_definitions);
     tcase_add_test(cases, lagging_without_memory);
+    tcase_add_test(cases, objects_change_under_load);
     tcase_add_test(cases, prechecks);
     Suite *suite = suite_create("capture_live");
     suite_add_tcase(suite, cases);

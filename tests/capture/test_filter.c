@@ -84,9 +84,6 @@ START_TEST(databases)
     struct filter *f;
     struct err_msg msg;
     ck_assert(filter_open(&f, LIST("a.x", "b*.y", "mysql.user"), LIST("bad", "c.t"), false, &msg) == ERR_OK);
-    ck_assert_uint_eq(filter_include_count(f), 3);
-    ck_assert_str_eq(filter_database(f, 0), "a");
-    ck_assert_ptr_null(filter_database(f, 1));
     ck_assert(filter_selects_database(f, "a", 1) && filter_selects_database(f, "bx", 2) &&
               filter_selects_database(f, "mysql", 5));
     ck_assert(!filter_selects_database(f, "bad", 3) && !filter_selects_database(f, "c", 1));
