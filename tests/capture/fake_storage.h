@@ -64,4 +64,7 @@ unsigned fake_storage_step(struct fake_storage *s);
 /* The producer is gone: cuts the log to its last whole transaction and makes the feed and `resume` anew. */
 void fake_storage_reattach(struct fake_storage *s);
 
+/* The same records in both but for HEARTBEATs, of which each start writes one, and the record ids that they shift. */
+void fake_storage_assert_same_changes(const struct fake_storage *calm, const struct fake_storage *rough);
+
 #endif
