@@ -1,7 +1,7 @@
 /* Goal: connections that are slow or stand still cannot keep the memory that capture and other readers need.  What they
  * have not handed to the network is copied out, and the client gets the very bytes all the same; who takes long gets
  * copies from the start, until it is prompt again; and only when that is not enough the oldest pin's connection ends,
- * and no other. */
+ * and no other.  Who waits for the disk is not passed over. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,6 +175,39 @@ START_TEST(a_young_pin_is_left_alone)
 }
 END_TEST
 
+/* Those that wait for the disk, in their order. */
+static void waiting(const struct sim_server *s, const struct client *out[CLIENTS])
+{
+    int count = 0;
+    for (const struct client *c = s->lcore->disk.first; c != NULL; c = c->list_next) {
+        ck_assert_int_lt(count, CLIENTS);
+        out[count++] = c;
+    }
+    ck_assert_int_eq(count, CLIENTS);
+}
+
+START_TEST(who_waits_again_keeps_its_turn)
+{
+    struct site t = site_make();
+    const struct client *before[CLIENTS], *after[CLIENTS];
+    struct simple_fetch f;
+    atomic_store(&t.log->is_cold, true);
+    for (int i = 0; i < CLIENTS; i++) { /* what the disk has read for the last one is no use to the others */
+        simple_fetch_init(&f, "orders", i, 0, 1);
+        sim_send(t.s, t.peer[i], KAFKA_API_FETCH, 11, &f.request);
+    }
+    (void)serve_step(t.s->lcore);
+    waiting(t.s, before);
+    for (int i = 0; i < 3; i++) (void)serve_step(t.s->lcore);
+    waiting(t.s, after);
+    ck_assert_mem_eq(before, after, sizeof before);
+    atomic_store(&t.log->is_cold, false);
+    sim_settle(t.s);
+    for (int i = 0; i < CLIENTS; i++) ck_assert_uint_gt(port_sim_readable(t.peer[i]), 0);
+    site_end(&t);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("kafka");
@@ -184,6 +217,7 @@ int main(void)
     tcase_add_test(c, who_takes_long_gets_copies_until_it_is_prompt);
     tcase_add_test(c, the_oldest_pin_ends_when_nothing_else_helps);
     tcase_add_test(c, a_young_pin_is_left_alone);
+    tcase_add_test(c, who_waits_again_keeps_its_turn);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
