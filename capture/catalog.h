@@ -131,6 +131,10 @@ NODISCARD enum err catalog_put_table(struct catalog *c, const struct catalog_tab
 void catalog_drop_table(struct catalog *c, const char *database, const char *table);
 void catalog_drop_database(struct catalog *c, const char *database);
 
+/* In front of a text of SHOW CREATE TABLE it says that the text tells how things are, not what shall be made of it:
+ * labels of ENUM and SET are taken as they stand, also where a statement's would have to be refused. */
+#define CATALOG_SHOWN "/*=*/ "
+
 /* Appends the statements that make `t` (or the database) again, each with ";\n" at its end: what catalog_apply reads
  * back to an equal definition under sql_mode 0 (so this is how a catalog is kept on disk). */
 struct catalog_text { /* zeroed: empty; grows; text is NUL-terminated once something is in it */

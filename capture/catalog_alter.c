@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "capture/catalog_work.h"
+#include "capture/column_type.h"
 
 /* What MySQL and MariaDB do in mysql_prepare_alter_table: first the old columns, each dropped, changed in place or
  * kept; then, in the statement's order, the added ones and those with a new place; then the keys. */
@@ -9,7 +10,8 @@ struct alteration {
     struct catalog_work *w;
     const struct catalog_table *old;
     struct catalog_table *out;
-    struct collation standard; /* of the new table */
+    struct collation standard;  /* of the new table */
+    struct collation converted; /* what CONVERT TO says */
     struct catalog_draft d;
     uint32_t column_capacity;
     const char **new_name; /* of each old column; NULL: dropped */
@@ -50,12 +52,16 @@ static enum err place_column(struct alteration *a, uint32_t at, const struct cat
     return ERR_OK;
 }
 
+static bool is_about_old(const struct ddl_spec *s)
+{
+    return s->kind == DDL_DROP_COLUMN || s->kind == DDL_MODIFY_COLUMN || s->kind == DDL_RENAME_COLUMN;
+}
+
 /* The one spec that drops, modifies or renames the old column; NULL: none. */
 static struct ddl_spec *spec_of(const struct alteration *a, const char *column)
 {
     for (struct ddl_spec *s = a->w->s.spec; s != NULL; s = s->next) {
-        bool is_about_one = s->kind == DDL_DROP_COLUMN || s->kind == DDL_MODIFY_COLUMN || s->kind == DDL_RENAME_COLUMN;
-        if (is_about_one && catalog_same_column(s->name, column)) return s;
+        if (is_about_old(s) && catalog_same_column(s->name, column)) return s;
     }
     return NULL;
 }
@@ -116,6 +122,24 @@ static bool is_key_dropped(const struct alteration *a, const struct catalog_key 
     return false;
 }
 
+static bool has_labels(const struct catalog_column *c)
+{
+    return strncmp(c->type, "enum(", 5) == 0 || strncmp(c->type, "set(", 4) == 0;
+}
+
+/* MySQL takes the one to eight bytes that an ENUM or SET has in a key for a prefix when the column becomes a text. */
+static uint32_t prefix_of_labels(const struct alteration *a, const struct catalog_column *c, const char *new_name)
+{
+    if (a->w->c->server.is_mariadb || !has_labels(c)) return 0;
+    int at = find_column(a->d.column, a->d.column_count, new_name);
+    if (at < 0 || has_labels(&a->d.column[at])) return 0;
+    size_t text_bytes, labels = column_type_label_count(c->type, &text_bytes);
+    size_t bytes = c->type[0] == 'e' ? 1 + (labels > 255) : (labels + 7) / 8;
+    if (bytes > 4) bytes = 8;
+    uint32_t char_bytes = c->collation == NULL ? 1 : catalog_collation(a->w->c, c->collation).charset->char_bytes_max;
+    return (uint32_t)bytes / char_bytes;
+}
+
 static enum err keep_keys(struct alteration *a)
 {
     for (uint16_t i = 0; i < a->old->key_count; i++) {
@@ -128,12 +152,16 @@ static enum err keep_keys(struct alteration *a)
             bool is_column = k->part[p].column != CATALOG_PART_EXPRESSION;
             const char *name = is_column ? a->new_name[k->part[p].column] : NULL;
             if (is_column && name == NULL) continue; /* its column goes, and the part with it */
-            kept.part[kept.part_count++] = (struct catalog_draft_part){name, k->part[p].prefix_chars};
+            uint32_t prefix = k->part[p].prefix_chars;
+            if (is_column && prefix == 0) prefix = prefix_of_labels(a, &a->old->column[k->part[p].column], name);
+            /* MariaDB forgets with the next ALTER that a key of geometries was a hash, and keeps 8 bytes of each. */
+            if (k->is_hash && is_column && catalog_is_geometry(a->old->column[k->part[p].column].type)) prefix = 8;
+            kept.part[kept.part_count++] = (struct catalog_draft_part){name, prefix};
         }
         if (kept.part_count == 0) continue;
         for (const struct ddl_spec *s = a->w->s.spec; s != NULL; s = s->next)
             if (s->kind == DDL_RENAME_KEY && catalog_same_column(s->name, k->name)) kept.key.name = s->new_name;
-        kept.key.is_hash = false; /* found anew */
+        kept.key.is_hash = false; /* found anew: one that was only asked for ends with the next ALTER */
         TRY(catalog_draft_key_add(a->w, &a->d, &kept));
     }
     return ERR_OK;
@@ -158,7 +186,9 @@ static enum err add_key(struct alteration *a, const struct ddl_spec *s)
     };
     const struct ddl_key *given = s->key;
     bool is_foreign = given->kind == DDL_KEY_FOREIGN;
-    struct catalog_draft_key k = {.key = {.kind = (uint8_t)kind_of[given->kind], .is_implied = is_foreign}};
+    if (is_foreign && a->w->is_shown) return ERR_OK; /* the key that serves it is shown as well, if there is one */
+    bool is_implied = is_foreign || (given->is_implied && a->w->is_shown);
+    struct catalog_draft_key k = {.key = {.kind = (uint8_t)kind_of[given->kind], .is_implied = is_implied}};
     k.key.name = is_foreign ? (given->constraint != NULL ? given->constraint : given->name)
                             : (given->name != NULL ? given->name : given->constraint);
     if (given->part_count > CATALOG_KEY_PARTS_MAX)
@@ -168,6 +198,7 @@ static enum err add_key(struct alteration *a, const struct ddl_spec *s)
     for (uint32_t p = 0; p < given->part_count; p++)
         k.part[p] = (struct catalog_draft_part){given->part[p].name, given->part[p].prefix_chars};
     k.part_count = (uint16_t)given->part_count;
+    k.uses_hash = given->is_hash;
     return catalog_draft_key_add(a->w, &a->d, &k);
 }
 
@@ -189,6 +220,23 @@ static bool is_added_before(const struct ddl_spec *first, const struct ddl_spec 
     for (const struct ddl_spec *s = first; s != end; s = s->next)
         if (s->kind == DDL_ADD_COLUMN && s->column != NULL && catalog_same_column(s->name, name)) return true;
     return false;
+}
+
+/* Servers differ in what two changes of one column in one statement mean, and in a CONVERT beside a new default. */
+static enum err refuse_ambiguous(const struct alteration *a)
+{
+    const struct ddl_options *o = &a->w->s.options;
+    bool has_default = (o->charset != NULL && *o->charset != 0) || o->collation != NULL;
+    for (const struct ddl_spec *s = a->w->s.spec; s != NULL; s = s->next) {
+        if (s->kind == DDL_CONVERT && has_default)
+            return catalog_fail(a->w, ERR_UNSUPPORTED, s->at,
+                                "CONVERT TO and a default character set in one statement");
+        if (!is_about_old(s)) continue;
+        for (const struct ddl_spec *t = s->next; t != NULL; t = t->next)
+            if (is_about_old(t) && catalog_same_column(s->name, t->name))
+                return catalog_fail(a->w, ERR_UNSUPPORTED, t->at, "the column `%s` is changed twice", s->name);
+    }
+    return ERR_OK;
 }
 
 /* Takes out what IF EXISTS and IF NOT EXISTS leave undone, and refuses what does not fit the old table. */
@@ -241,9 +289,15 @@ static enum err settle_defaults(struct alteration *a)
     a->standard = t->collation == NULL ? of_database : catalog_collation(a->w->c, t->collation);
     if (s->options.charset != NULL || s->options.collation != NULL)
         TRY(catalog_resolve(a->w, s->options.charset, s->options.collation, &a->standard, &of_database, &a->standard));
-    for (const struct ddl_spec *c = s->spec; c != NULL; c = c->next)
-        if (c->kind == DDL_CONVERT)
-            TRY(catalog_resolve(a->w, c->charset, c->collation, &a->standard, &of_database, &a->standard));
+    for (const struct ddl_spec *c = s->spec; c != NULL; c = c->next) {
+        if (c->kind != DDL_CONVERT) continue;
+        struct collation by_default = of_database;
+        /* MySQL: DEFAULT is the one of the session's database, not of the table's. */
+        if (!a->w->c->server.is_mariadb && catalog_find_database(a->w->c, a->w->context->database, &database))
+            by_default = catalog_collation(a->w->c, catalog_database_collation(a->w->c, database));
+        TRY(catalog_resolve(a->w, c->charset, c->collation, &a->standard, &by_default, &a->converted));
+        if (s->options.charset == NULL || *s->options.charset != 0) a->standard = a->converted;
+    }
     t->collation = a->standard.name;
     t->charset = charset_shown(a->standard.charset, &a->w->c->server);
     if (s->options.engine != NULL) t->engine = s->options.engine;
@@ -262,8 +316,19 @@ static enum err finish_columns(struct alteration *a)
         int at = find_column(a->d.column, a->d.column_count, s->name);
         if (at >= 0) a->d.column[at].is_invisible = s->kind == DDL_SET_INVISIBLE;
     }
-    for (uint32_t i = 0; converts && i < a->d.column_count; i++)
-        if (a->d.column[i].collation != NULL) TRY(catalog_convert_column(a->w, &a->standard, &a->d.column[i]));
+    bool is_changed = !converts;
+    for (uint32_t i = 0; converts && i < a->d.column_count; i++) {
+        struct catalog_column *c = &a->d.column[i];
+        if (c->collation == NULL || strcmp(c->collation, "binary") == 0) continue;
+        is_changed = is_changed || strcmp(c->collation, a->converted.name) != 0;
+        TRY(catalog_convert_column(a->w, &a->converted, c));
+    }
+    /* MySQL 5.6 does nothing at all when no column changes, not even for the table's default. */
+    uint32_t version = a->w->c->server.version;
+    if (!is_changed && a->w->s.spec_count == 1 && version >= 50600 && version < 50700) {
+        a->out->charset = a->old->charset;
+        a->out->collation = a->old->collation;
+    }
     return ERR_OK;
 }
 
@@ -274,6 +339,7 @@ enum err catalog_alter(struct catalog_work *w, const struct catalog_table *old, 
     a.new_name = arena_alloc(&w->arena, (old->column_count + 1ul) * sizeof *a.new_name);
     if (a.out == NULL || a.new_name == NULL) return ERR_NO_MEMORY;
     *a.out = *old;
+    TRY(refuse_ambiguous(&a));
     TRY(settle_specs(&a));
     TRY(settle_defaults(&a));
     TRY(keep_columns(&a));

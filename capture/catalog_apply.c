@@ -144,6 +144,21 @@ static bool is_system(const struct catalog_work *w, const char *database)
     return false;
 }
 
+/* CREATE TABLE ... LIKE takes columns and keys, not foreign keys: what was made for one is a key like others then. */
+static enum err copy_like(struct catalog_work *w, const struct catalog_table *like, struct catalog_table **out)
+{
+    struct catalog_table *made = *out = arena_alloc(&w->arena, sizeof *made);
+    struct catalog_key *key = arena_alloc(&w->arena, (like->key_count + 1ul) * sizeof *key);
+    if (made == NULL || key == NULL) return ERR_NO_MEMORY;
+    *made = *like;
+    for (uint16_t i = 0; i < like->key_count; i++) {
+        key[i] = like->key[i];
+        key[i].is_implied = false;
+    }
+    made->key = key;
+    return ERR_OK;
+}
+
 static enum err create_table(struct catalog_work *w)
 {
     const char *database, *name;
@@ -164,9 +179,7 @@ static enum err create_table(struct catalog_work *w)
         const struct catalog_table *like = catalog_work_find(w, like_database, like_name);
         if (like == NULL || like->kind == CATALOG_VIEW)
             return catalog_fail(w, ERR_SCHEMA, s->like.at, "there is no table `%.64s`", like_name);
-        made = arena_alloc(&w->arena, sizeof *made);
-        if (made == NULL) return ERR_NO_MEMORY;
-        *made = *like;
+        TRY(copy_like(w, like, &made));
     } else {
         TRY(catalog_alter(w, &empty, &made));
         if (made->column_count == 0) return catalog_fail(w, ERR_UNSUPPORTED, s->table[0].at, "it has no columns");
@@ -191,6 +204,7 @@ static enum err create_sequence(struct catalog_work *w)
     const char *database, *name;
     uint32_t at;
     const struct ddl_statement *s = &w->s;
+    struct collation standard, of_database;
     TRY(catalog_work_name(w, &s->table[0], &database, &name));
     if (is_system(w, database)) return ERR_OK;
     const struct catalog_table *old = catalog_work_find(w, database, name);
@@ -201,7 +215,8 @@ static enum err create_sequence(struct catalog_work *w)
         return catalog_fail(w, ERR_SCHEMA, s->table[0].at, "the database `%.64s` is not known", database);
     struct catalog_table *made = arena_alloc(&w->arena, sizeof *made);
     if (made == NULL) return ERR_NO_MEMORY;
-    struct collation standard = catalog_collation(w->c, catalog_database_collation(w->c, at));
+    of_database = catalog_collation(w->c, catalog_database_collation(w->c, at));
+    TRY(catalog_resolve(w, s->options.charset, s->options.collation, &of_database, &of_database, &standard));
     *made = (struct catalog_table){.kind = CATALOG_SEQUENCE,
                                    .engine = s->options.engine == NULL ? "" : s->options.engine,
                                    .collation = standard.name,
@@ -277,6 +292,21 @@ static enum err drop_tables(struct catalog_work *w, enum catalog_kind kind)
     return ERR_OK;
 }
 
+/* A name that only stands between two renames of one statement is not told. */
+static enum err note_rename(struct catalog_work *w, const struct catalog_table *t, const char *database,
+                            const char *name)
+{
+    for (uint32_t i = w->change_count; i-- > 0;) {
+        struct catalog_change *c = &w->change[i];
+        if (strcmp(c->database, t->database) != 0 || strcmp(c->table, t->name) != 0) continue;
+        bool failed = false;
+        c->database = keep_text(w, database, &failed);
+        c->table = keep_text(w, name, &failed);
+        return failed ? ERR_NO_MEMORY : ERR_OK;
+    }
+    return catalog_work_note(w, CATALOG_ALTERED, database, name, t->database, t->name);
+}
+
 static enum err rename_tables(struct catalog_work *w)
 {
     for (uint32_t i = 0; i + 1 < w->s.table_count; i += 2) {
@@ -295,8 +325,7 @@ static enum err rename_tables(struct catalog_work *w)
         struct catalog_table *made = arena_alloc(&w->arena, sizeof *made);
         if (made == NULL) return ERR_NO_MEMORY;
         *made = *t;
-        if (t->kind != CATALOG_VIEW)
-            TRY(catalog_work_note(w, CATALOG_ALTERED, new_database, new_name, t->database, t->name));
+        if (t->kind != CATALOG_VIEW) TRY(note_rename(w, t, new_database, new_name));
         TRY(catalog_work_plan(w, t->database, t->name, NULL));
         TRY(catalog_work_plan(w, new_database, new_name, made));
     }
@@ -319,9 +348,9 @@ static enum err create_view(struct catalog_work *w)
     TRY(catalog_work_name(w, &w->s.table[0], &database, &name));
     if (is_system(w, database)) return ERR_OK;
     const struct catalog_table *old = catalog_work_find(w, database, name);
-    if (old != NULL && w->s.if_not_exists) return ERR_OK;
-    if (old != NULL && (old->kind != CATALOG_VIEW || !w->s.or_replace))
-        return catalog_fail(w, ERR_SCHEMA, w->s.table[0].at, "a table of this name is there already");
+    /* Old servers write a CREATE VIEW that failed into the binlog: one that is there already is no news. */
+    if (old != NULL && (old->kind == CATALOG_VIEW || w->s.if_not_exists || w->context->error_code != 0)) return ERR_OK;
+    if (old != NULL) return catalog_fail(w, ERR_SCHEMA, w->s.table[0].at, "a table of this name is there already");
     struct catalog_table *made = arena_alloc(&w->arena, sizeof *made);
     if (made == NULL) return ERR_NO_MEMORY;
     *made = (struct catalog_table){.kind = CATALOG_VIEW, .engine = ""};
@@ -379,7 +408,13 @@ static enum err drop_database(struct catalog_work *w)
 static enum err apply(struct catalog_work *w)
 {
     if (w->s.is_temporary || w->s.kind == DDL_NOTHING) return ERR_OK;
-    if (w->context->error_code != 0 && w->s.kind != DDL_DROP_TABLE)
+    bool is_create = w->s.kind == DDL_CREATE_TABLE || w->s.kind == DDL_CREATE_TABLE_LIKE;
+    if (w->context->error_code != 0 && is_create && w->s.or_replace) {
+        w->s.kind = DDL_DROP_TABLE; /* MariaDB: the old table is gone, the new one did not come to be */
+        w->s.table_count = 1;
+    }
+    bool may_fail = w->s.kind == DDL_DROP_TABLE || w->s.kind == DDL_DROP_VIEW || w->s.kind == DDL_CREATE_VIEW;
+    if (w->context->error_code != 0 && !may_fail)
         return catalog_fail(w, ERR_UNSUPPORTED, NULL, "it failed on the source with code %u, in part",
                             w->context->error_code);
     switch (w->s.kind) {
@@ -407,6 +442,7 @@ enum err catalog_apply(struct catalog *c, const struct catalog_context *context,
     struct catalog_work w = {.c = c, .context = context, .text = text, .text_bytes = text_bytes, .msg = msg};
     const struct ddl_rules rules = {c->server.version, c->server.is_mariadb, context->sql_mode};
     w.arena.bytes_max = CATALOG_WORK_BYTES_MAX;
+    w.is_shown = text_bytes > strlen(CATALOG_SHOWN) && memcmp(text, CATALOG_SHOWN, strlen(CATALOG_SHOWN)) == 0;
     *effect = (struct catalog_effect){0};
     arena_free(&c->effects);
     enum err e = ddl_parse(&w.s, &w.arena, &rules, text, text_bytes, msg);

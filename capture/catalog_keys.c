@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "capture/catalog_work.h"
 
@@ -75,7 +76,9 @@ static bool is_taken(const struct catalog_draft *d, uint32_t count, const char *
 static enum err make_name(struct catalog_work *w, struct catalog_draft *d, uint32_t key)
 {
     const struct catalog_draft_key *k = &d->key[key];
-    const char *base = k->part_count == 0 || k->part[0].name == NULL ? "functional_index" : k->part[0].name;
+    const char *base = k->part_count == 0 ? "key" : k->part[0].name;
+    for (uint16_t p = 0; p < k->part_count; p++)
+        if (k->part[p].name == NULL) base = "functional_index";
     size_t bytes = strlen(base);
     char *name = arena_alloc(&w->arena, bytes + 16);
     if (name == NULL) return ERR_NO_MEMORY;
@@ -93,23 +96,55 @@ static int column_of(const struct catalog_draft *d, const char *name)
     return -1;
 }
 
-/* The characters of a CHAR or VARCHAR (bytes of a BINARY); UINT32_MAX for TEXT and BLOB; 0 for what cannot be cut. */
+bool catalog_is_geometry(const char *type)
+{
+    static const char *const name[] = {"geometry", "point", "linestring", "polygon", "multi", "geomcollection"};
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++)
+        if (strncmp(type, name[i], strlen(name[i])) == 0) return true;
+    return false;
+}
+
+/* The characters of a CHAR or VARCHAR (bytes of a BINARY); UINT32_MAX for TEXT, BLOB and geometries; 0 for what cannot
+ * be cut. */
 static uint32_t chars_of(const char *type)
 {
     static const char *const sized[] = {"char(", "varchar(", "binary(", "varbinary("};
-    static const char *const blobs[] = {"tinytext", "text", "mediumtext", "longtext",
-                                        "tinyblob", "blob", "mediumblob", "longblob"};
+    static const char *const open[] = {"tinytext", "text", "mediumtext", "longtext",
+                                       "tinyblob", "blob", "mediumblob", "longblob"};
     for (size_t i = 0; i < sizeof sized / sizeof *sized; i++)
         if (strncmp(type, sized[i], strlen(sized[i])) == 0) return (uint32_t)strtoul(strchr(type, '(') + 1, NULL, 10);
-    for (size_t i = 0; i < sizeof blobs / sizeof *blobs; i++)
-        if (strncmp(type, blobs[i], strlen(blobs[i])) == 0) return UINT32_MAX;
-    return strcmp(type, "geometry") == 0 || strcmp(type, "point") == 0 ? UINT32_MAX : 0;
+    for (size_t i = 0; i < sizeof open / sizeof *open; i++)
+        if (strncmp(type, open[i], strlen(open[i])) == 0) return UINT32_MAX;
+    return catalog_is_geometry(type) ? UINT32_MAX : 0;
+}
+
+/* Bytes of one part that the engine can keep.  Without strict mode a part of a key that is not unique is cut to that.
+ */
+static uint32_t part_bytes_max(const struct catalog_work *w, const char *engine)
+{
+    bool is_small = !w->c->server.is_mariadb && w->c->server.version < 50700; /* InnoDB's COMPACT rows */
+    if (strcasecmp(engine, "MyISAM") == 0) return 1000;
+    if (strcasecmp(engine, "Aria") == 0) return 2000;
+    return is_small ? 767 : 3072;
+}
+
+static uint32_t cut_prefix(const struct catalog_work *w, const struct catalog_column *c, const char *engine,
+                           uint32_t prefix, uint32_t chars)
+{
+    uint32_t char_bytes = c->collation == NULL ? 1 : catalog_collation(w->c, c->collation).charset->char_bytes_max;
+    uint32_t most = part_bytes_max(w, engine) / char_bytes;
+    uint32_t wanted = prefix != 0 ? prefix : chars;
+    if (strncmp(c->type, "tiny", 4) == 0 && most > 255) most = 255;
+    return chars != 0 && wanted > most ? most : prefix;
 }
 
 /* Turns a draft's names into indexes; a prefix as long as the column is none. */
-static enum err settle_parts(struct catalog_work *w, struct catalog_draft *d, struct catalog_draft_key *k)
+static enum err settle_parts(struct catalog_work *w, struct catalog_draft *d, struct catalog_draft_key *k,
+                             const char *engine)
 {
     struct catalog_key_part *part = arena_alloc(&w->arena, (k->part_count + 1ul) * sizeof *part);
+    bool is_unique = w->c->server.is_mariadb && k->key.kind == CATALOG_KEY_UNIQUE;
+    bool is_hash = is_unique && k->uses_hash && strcasecmp(engine, "MEMORY") != 0;
     if (part == NULL) return ERR_NO_MEMORY;
     for (uint16_t p = 0; p < k->part_count; p++) {
         part[p] = (struct catalog_key_part){.column = CATALOG_PART_EXPRESSION};
@@ -120,31 +155,44 @@ static enum err settle_parts(struct catalog_work *w, struct catalog_draft *d, st
                                 k->part[p].name);
         struct catalog_column *c = &d->column[at];
         uint32_t chars = chars_of(c->type), prefix = k->part[p].prefix_chars;
+        /* A POINT is 25 bytes; as much is taken of it where it is part of a key that is not SPATIAL. */
+        if (k->key.kind != CATALOG_KEY_SPATIAL && strcmp(c->type, "point") == 0) prefix = 25;
+        if (k->key.kind == CATALOG_KEY_INDEX) prefix = cut_prefix(w, c, engine, prefix, chars);
+        bool is_spatial = k->key.kind == CATALOG_KEY_INDEX && k->part_count == 1 && catalog_is_geometry(c->type);
+        if (is_spatial && !w->c->server.is_mariadb && w->c->server.version >= 80000) {
+            k->key.kind = CATALOG_KEY_SPATIAL; /* MySQL 8 knows no other keys of geometries */
+            prefix = 0;
+        }
         part[p].column = (uint16_t)at;
         part[p].prefix_chars = prefix < chars ? prefix : 0;
         if (k->key.kind == CATALOG_KEY_FULLTEXT) part[p].prefix_chars = 0;
         if (k->key.kind == CATALOG_KEY_PRIMARY) c->is_nullable = false;
-        if (w->c->server.is_mariadb && k->key.kind == CATALOG_KEY_UNIQUE && chars == UINT32_MAX && prefix == 0)
-            k->key.is_hash = true; /* MariaDB 10.4: as long as it likes, by a hidden hash */
+        if (is_unique && chars != 0) is_hash = is_hash || (prefix == 0 && cut_prefix(w, c, engine, prefix, chars) != 0);
     }
     k->key.part = part;
     k->key.part_count = k->part_count;
+    k->key.is_hash = is_hash; /* MariaDB 10.4: UNIQUE of any length, by a hidden hash */
     return ERR_OK;
 }
 
-/* Primary; UNIQUE without NULLs; other UNIQUE, those without prefixes first; others; FULLTEXT.  Else as they stood. */
-static int rank(const struct catalog_draft *d, const struct catalog_key *k)
+/* Primary; UNIQUE without NULLs; other UNIQUE, those without prefixes first; others; FULLTEXT.  Among equals MySQL puts
+ * keys over virtual columns last; else they stay as they stood. */
+static int rank(const struct catalog_work *w, const struct catalog_draft *d, const struct catalog_key *k)
 {
-    bool may_be_null = false, has_prefix = false;
-    if (k->kind == CATALOG_KEY_FULLTEXT) return 9;
-    if (k->kind != CATALOG_KEY_PRIMARY && k->kind != CATALOG_KEY_UNIQUE) return 8;
+    bool may_be_null = false, has_prefix = false, is_virtual = false;
+    bool is_unique = k->kind == CATALOG_KEY_PRIMARY || k->kind == CATALOG_KEY_UNIQUE;
     for (uint16_t p = 0; p < k->part_count; p++) {
-        if (k->part[p].column == CATALOG_PART_EXPRESSION || d->column[k->part[p].column].is_nullable)
-            may_be_null = true;
+        bool is_column = k->part[p].column != CATALOG_PART_EXPRESSION;
+        const struct catalog_column *c = is_column ? &d->column[k->part[p].column] : NULL;
+        if (c == NULL || c->is_nullable) may_be_null = true;
         if (k->part[p].prefix_chars != 0) has_prefix = true;
+        if (c == NULL || c->generated == CATALOG_VIRTUAL) is_virtual = !w->c->server.is_mariadb;
     }
-    if (k->kind == CATALOG_KEY_PRIMARY) return 0;
-    return 1 + 2 * may_be_null + has_prefix;
+    int group = k->kind == CATALOG_KEY_PRIMARY    ? 0
+                : is_unique                       ? 1 + 3 * may_be_null + (k->is_hash ? 2 : has_prefix)
+                : k->kind == CATALOG_KEY_FULLTEXT ? 9
+                                                  : 8;
+    return 2 * group + is_virtual;
 }
 
 enum err catalog_settle_keys(struct catalog_work *w, struct catalog_draft *d, struct catalog_table *out)
@@ -154,7 +202,7 @@ enum err catalog_settle_keys(struct catalog_work *w, struct catalog_draft *d, st
     struct catalog_key *key = arena_alloc(&w->arena, (d->key_count + 1ul) * sizeof *key);
     if (key == NULL) return ERR_NO_MEMORY;
     for (uint32_t i = 0; i < d->key_count; i++) {
-        TRY(settle_parts(w, d, &d->key[i]));
+        TRY(settle_parts(w, d, &d->key[i], out->engine));
         if (d->key[i].key.kind == CATALOG_KEY_PRIMARY) {
             if (is_taken(d, i, "PRIMARY")) return catalog_fail(w, ERR_SCHEMA, NULL, "the table has two primary keys");
             d->key[i].key.name = "PRIMARY";
@@ -167,7 +215,7 @@ enum err catalog_settle_keys(struct catalog_work *w, struct catalog_draft *d, st
     }
     for (uint32_t i = 0; i < d->key_count; i++) {
         uint32_t at = i;
-        int r = rank(d, &d->key[i].key);
+        int r = rank(w, d, &d->key[i].key);
         for (; at > 0 && ranks[at - 1] > r; at--) {
             ranks[at] = ranks[at - 1];
             key[at] = key[at - 1];

@@ -128,15 +128,16 @@ static char *put_label(char *to, const char *text, size_t size)
     return to;
 }
 
-/* Labels given in hexadecimal are bytes of the column's character set: only what is the same in UTF-8 can be taken. */
-static bool is_same_in_utf8(const struct ddl_label *l, const struct collation *cs)
+/* What the source stores is sure only where the character set has each character of the label; one given in
+ * hexadecimal is bytes of that character set, which must mean the same in UTF-8. */
+static bool is_label_sure(const struct ddl_label *l, const struct collation *cs)
 {
-    const char *name = cs->charset->name;
-    if (strncmp(name, "utf8", 4) == 0) return true;
-    if (strcmp(name, "ucs2") == 0 || strncmp(name, "utf16", 5) == 0 || strcmp(name, "utf32") == 0) return false;
+    static const struct charset utf8 = {.name = "utf8mb4"};
+    bool is_ascii = true;
     for (uint32_t i = 0; i < l->size; i++)
-        if ((unsigned char)l->text[i] >= 0x80) return false;
-    return true;
+        if ((unsigned char)l->text[i] >= 0x80) is_ascii = false;
+    return l->is_hex ? catalog_same_bytes(cs->charset, &utf8, is_ascii)
+                     : catalog_can_write(cs->charset, l->text, l->size);
 }
 
 static const char *print_labels(struct catalog_work *w, const struct ddl_type *t, const struct collation *cs)
@@ -168,6 +169,14 @@ static const char *print_bytes_type(struct catalog_work *w, const struct ddl_typ
     return print(w, "%s(%llu)%s", kind_name[kind], t->has_length ? (unsigned long long)t->length : 1, packed);
 }
 
+/* Does the attribute BINARY decide about the collation?  Where both are said MySQL 8 follows a COLLATE behind a
+ * CHARACTER SET, older ones never do; MariaDB takes only a binary collation there. */
+static bool takes_binary(const struct catalog_work *w, const struct ddl_type *t)
+{
+    if (!t->is_binary || t->collation == NULL) return t->is_binary;
+    return !w->c->server.is_mariadb && (t->charset == NULL || w->c->server.version < 80000);
+}
+
 /* Text and byte types: sizes in characters decide together with the character set. */
 static enum err make_text(struct catalog_work *w, const struct ddl_type *t, const struct collation *standard,
                           struct catalog_column *out)
@@ -175,15 +184,20 @@ static enum err make_text(struct catalog_work *w, const struct ddl_type *t, cons
     enum ddl_type_kind kind = t->kind;
     struct collation cs;
     bool is_text = is_text_kind(kind);
+    if (!is_text && w->c->server.is_mariadb && t->collation != NULL) { /* MariaDB: BINARY(3) COLLATE x is a CHAR(3) */
+        kind = (enum ddl_type_kind)(kind - DDL_BINARY + DDL_CHAR);
+        is_text = true;
+    }
     bool is_known = collation_find(&cs, &w->c->server, "binary", 6);
     if (is_text && !t->is_byte) TRY(catalog_resolve(w, t->charset, t->collation, standard, standard, &cs));
-    if (is_text && t->is_binary && t->collation == NULL) is_known = collation_binary(&cs, &w->c->server, cs.charset);
+    if (is_text && takes_binary(w, t)) is_known = collation_binary(&cs, &w->c->server, cs.charset);
     if (!is_known) return catalog_fail(w, ERR_UNSUPPORTED, NULL, "a character set has no binary collation");
     uint64_t bytes = t->length * cs.charset->char_bytes_max;
     bool is_bytes = strcmp(cs.charset->name, "binary") == 0;
     /* Kinds from here on are those of text: a size that asks for another one does so for bytes as well. */
     if (!is_text && kind >= DDL_BINARY) kind = (enum ddl_type_kind)(kind - DDL_BINARY + DDL_CHAR);
-    if (kind == DDL_TEXT && t->length != 0) kind = text_of_bytes(bytes);
+    bool keeps_zero = !w->c->server.is_mariadb && w->c->server.version >= 80000; /* MySQL 8: TEXT(0) is a size */
+    if (kind == DDL_TEXT && (t->length != 0 || (t->has_length && keeps_zero))) kind = text_of_bytes(bytes);
     if (kind == DDL_VARCHAR && bytes > VARCHAR_BYTES_MAX) kind = text_of_bytes(bytes);
     if (is_bytes) kind = binary_kind(kind);
     out->type = print_bytes_type(w, t, kind);
@@ -194,21 +208,27 @@ static enum err make_text(struct catalog_work *w, const struct ddl_type *t, cons
     return out->type == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
 
+/* MySQL 8 shows labels of bytes without a character set, all others as binary. */
+static void show_labels_charset(const struct catalog_work *w, const struct collation *cs, struct catalog_column *out)
+{
+    bool is_hidden = !w->c->server.is_mariadb && w->c->server.version >= 80000 && strcmp(cs->name, "binary") == 0;
+    out->collation = is_hidden ? NULL : cs->name;
+    out->charset = is_hidden ? NULL : charset_shown(cs->charset, &w->c->server);
+}
+
 static enum err make_labels(struct catalog_work *w, const struct ddl_type *t, const struct collation *standard,
                             struct catalog_column *out)
 {
     struct collation cs;
-    TRY(catalog_resolve(w, t->charset, t->collation, standard, standard, &cs));
-    if (t->is_binary && t->collation == NULL && !collation_binary(&cs, &w->c->server, cs.charset))
+    TRY(catalog_resolve(w, t->is_byte ? "binary" : t->charset, t->collation, standard, standard, &cs));
+    if (takes_binary(w, t) && !collation_binary(&cs, &w->c->server, cs.charset))
         return catalog_fail(w, ERR_UNSUPPORTED, NULL, "a character set has no binary collation");
     for (uint32_t i = 0; i < t->label_count; i++)
-        if (t->label[i].is_hex && !is_same_in_utf8(&t->label[i], &cs))
-            return catalog_fail(w, ERR_UNSUPPORTED, NULL, "a label is given as bytes of %s", cs.charset->name);
+        if (!w->is_shown && !is_label_sure(&t->label[i], &cs))
+            return catalog_fail(w, ERR_UNSUPPORTED, NULL, "what becomes of a label in %s is not known",
+                                cs.charset->name);
     out->type = print_labels(w, t, &cs);
-    if (strcmp(cs.charset->name, "binary") != 0) {
-        out->collation = cs.name;
-        out->charset = charset_shown(cs.charset, &w->c->server);
-    }
+    show_labels_charset(w, &cs, out);
     return out->type == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
 
@@ -284,10 +304,15 @@ enum err catalog_convert_column(struct catalog_work *w, const struct collation *
     struct ddl_type t = {.kind = text_kind_of(column->type, &word_bytes), .collation = to->name};
     const char *sizes = column->type + word_bytes;
     t.is_compressed = strstr(sizes, "COMPRESSED") != NULL;
-    column->collation = to->name;
-    column->charset = charset_shown(to->charset, &w->c->server);
     if (t.kind == DDL_ENUM) {
-        if (strcmp(to->charset->name, "binary") == 0) column->charset = column->collation = NULL;
+        /* Servers change the character set of labels and not their bytes, so that other characters may come of it. */
+        bool is_ascii = true;
+        for (const char *c = column->type; *c != 0; c++)
+            if ((unsigned char)*c >= 0x80) is_ascii = false;
+        if (!catalog_same_bytes(from.charset, to->charset, is_ascii))
+            return catalog_fail(w, ERR_UNSUPPORTED, NULL, "what becomes of the labels of `%s` in %s is not known",
+                                column->name, to->charset->name);
+        show_labels_charset(w, to, column);
         return ERR_OK;
     }
     if (*sizes == '(') {

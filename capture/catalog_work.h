@@ -21,6 +21,7 @@ struct catalog_work {
     const char *text;
     size_t text_bytes;
     struct arena arena;
+    bool is_shown; /* the text says how things are: CATALOG_SHOWN */
     struct err_msg *msg;
     struct catalog_planned *plan;
     uint32_t plan_count, plan_capacity;
@@ -39,6 +40,10 @@ enum err catalog_fail(const struct catalog_work *w, enum err code, const char *a
 NODISCARD enum err catalog_resolve(const struct catalog_work *w, const char *charset, const char *collation,
                                    const struct collation *standard, const struct collation *by_default,
                                    struct collation *out);
+/* Can the UTF-8 text be written in the character set?  Sure to be so when true. */
+bool catalog_can_write(const struct charset *cs, const char *text, size_t bytes);
+/* Do texts in the one have the same bytes in the other, `is_ascii` or not? */
+bool catalog_same_bytes(const struct charset *a, const struct charset *b, bool is_ascii);
 /* By a name that the catalog itself holds. */
 struct collation catalog_collation(const struct catalog *c, const char *name);
 
@@ -61,6 +66,7 @@ struct catalog_draft_key {
     struct catalog_key key; /* name NULL: to be made up; part is not used */
     struct catalog_draft_part *part;
     uint16_t part_count;
+    bool uses_hash; /* USING HASH */
 };
 struct catalog_draft { /* a table being made */
     struct catalog_column *column;
@@ -74,6 +80,7 @@ NODISCARD enum err catalog_alter(struct catalog_work *w, const struct catalog_ta
 /* Appends a key to a draft.  ERR_TOO_LARGE, ERR_NO_MEMORY. */
 NODISCARD enum err catalog_draft_key_add(struct catalog_work *w, struct catalog_draft *d,
                                          const struct catalog_draft_key *key);
+bool catalog_is_geometry(const char *type);
 /* Names keys, leaves out those that others serve, makes primary columns NOT NULL, and puts them in the source's order.
  */
 NODISCARD enum err catalog_settle_keys(struct catalog_work *w, struct catalog_draft *d, struct catalog_table *out);

@@ -60,7 +60,6 @@ static void put_column(struct catalog_text *out, const struct catalog_column *c)
         [CATALOG_VIRTUAL] = " GENERATED ALWAYS AS (0) VIRTUAL",
         [CATALOG_STORED] = " GENERATED ALWAYS AS (0) STORED",
     };
-    bool has_labels = strncmp(c->type, "enum(", 5) == 0 || strncmp(c->type, "set(", 4) == 0;
     put_name(out, c->name);
     put_text(out, " ");
     put_text(out, c->type);
@@ -69,7 +68,7 @@ static void put_column(struct catalog_text *out, const struct catalog_column *c)
         put_text(out, c->charset);
         put_text(out, " COLLATE ");
         put_text(out, c->collation);
-    } else if (has_labels) {
+    } else if (strncmp(c->type, "enum(", 5) == 0 || strncmp(c->type, "set(", 4) == 0) {
         put_text(out, " CHARACTER SET binary");
     }
     put_text(out, generated[c->generated]);
@@ -86,7 +85,7 @@ static void put_key(struct catalog_text *out, const struct catalog_table *t, con
         [CATALOG_KEY_SPATIAL] = "SPATIAL KEY ", [CATALOG_KEY_VECTOR] = "VECTOR KEY ",
     };
     char prefix[16];
-    put_text(out, k->is_implied ? "FOREIGN KEY " : kind[k->kind]);
+    put_text(out, kind[k->kind]);
     if (k->kind != CATALOG_KEY_PRIMARY) put_name(out, k->name);
     for (uint16_t p = 0; p < k->part_count; p++) {
         put_text(out, p == 0 ? " (" : ",");
@@ -100,19 +99,19 @@ static void put_key(struct catalog_text *out, const struct catalog_table *t, con
     }
     put_text(out, ")");
     if (k->is_hash) put_text(out, " USING HASH");
-    if (k->is_implied) put_text(out, " REFERENCES `-` (`-`)"); /* the only way to say that the source made it */
+    if (k->is_implied) put_text(out, " USING IMPLIED"); /* not SQL: only we read it */
 }
 
 void catalog_write_table(struct catalog_text *out, const struct catalog *c, const struct catalog_table *t)
 {
     (void)c;
-    if (t->kind != CATALOG_TABLE) {
-        put_text(out, t->kind == CATALOG_VIEW ? "CREATE VIEW " : "CREATE SEQUENCE ");
+    if (t->kind == CATALOG_VIEW) {
+        put_text(out, "CREATE VIEW ");
         put_table_name(out, t);
-        put_text(out, t->kind == CATALOG_VIEW ? " AS SELECT 1;\n" : ";\n");
+        put_text(out, " AS SELECT 1;\n");
         return;
     }
-    put_text(out, "CREATE TABLE ");
+    put_text(out, CATALOG_SHOWN "CREATE TABLE ");
     put_table_name(out, t);
     for (uint16_t i = 0; i < t->column_count; i++) {
         put_text(out, i == 0 ? " (" : ", ");
@@ -131,6 +130,7 @@ void catalog_write_table(struct catalog_text *out, const struct catalog *c, cons
     put_text(out, t->charset);
     put_text(out, " COLLATE ");
     put_text(out, t->collation);
+    if (t->kind == CATALOG_SEQUENCE) put_text(out, " SEQUENCE=1");
     put_text(out, t->is_versioned ? " WITH SYSTEM VERSIONING;\n" : ";\n");
 }
 

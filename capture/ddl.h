@@ -116,6 +116,7 @@ struct ddl_key {
     const char *name;       /* of the key; NULL: not given */
     const char *constraint; /* CONSTRAINT name; NULL */
     bool is_hash;           /* USING HASH */
+    bool is_implied;        /* USING IMPLIED: catalog_write_table's own word */
     const struct ddl_part *part;
     uint32_t part_count;
 };

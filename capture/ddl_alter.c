@@ -216,9 +216,12 @@ static enum err parse_spec(struct ddl_parser *p)
     if (ddl_is_words(p, "PARTITION", "BY")) return ddl_skip_partitions(p);
     if (ddl_take_words(p, "REMOVE", "PARTITIONING") || ddl_take_words(p, "UPGRADE", "PARTITIONING")) return ERR_OK;
     if (ddl_take_words(p, "ENABLE", "KEYS") || ddl_take_words(p, "DISABLE", "KEYS")) return ERR_OK;
-    if (ddl_take_any_of(p, "FORCE SECONDARY_LOAD SECONDARY_UNLOAD NOWAIT")) return ERR_OK;
+    if (ddl_take_any_of(p, "SECONDARY_LOAD SECONDARY_UNLOAD NOWAIT")) return ERR_OK;
+    if (ddl_take_word(p, "FORCE")) return ddl_new_spec(p, DDL_DEFAULTS) == NULL ? ERR_NO_MEMORY : ERR_OK;
     if (ddl_take_any_of(p, "ALGORITHM LOCK WAIT")) {
         ddl_take_mark(p, '=');
+        /* A rebuild is a change, though not of the definition. */
+        if (ddl_is_word(p, "COPY") && ddl_new_spec(p, DDL_DEFAULTS) == NULL) return ERR_NO_MEMORY;
         return ddl_skip_one(p);
     }
     if (ddl_take_words(p, "WITH", "VALIDATION") || ddl_take_words(p, "WITHOUT", "VALIDATION")) return ERR_OK;

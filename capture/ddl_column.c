@@ -199,6 +199,7 @@ enum err ddl_parse_key_options(struct ddl_parser *p, struct ddl_key *k)
     for (;;) {
         if (ddl_take_any_of(p, "USING TYPE")) {
             k->is_hash = ddl_is_word(p, "HASH");
+            k->is_implied = ddl_is_word(p, "IMPLIED");
             TRY(ddl_skip_one(p));
         } else if (ddl_take_any_of(p, "KEY_BLOCK_SIZE COMMENT ENGINE_ATTRIBUTE SECONDARY_ENGINE_ATTRIBUTE")) {
             TRY(skip_assigned(p));

@@ -174,7 +174,7 @@ static enum err parse_type_attributes(struct ddl_parser *p, struct ddl_type *t, 
 static enum ddl_type_kind long_kind(struct ddl_parser *p)
 {
     if (ddl_take_word(p, "VARBINARY")) return DDL_MEDIUMBLOB;
-    if (ddl_take_any_of(p, "CHAR CHARACTER"))
+    if (!ddl_at_charset(p) && ddl_take_any_of(p, "CHAR CHARACTER"))
         ddl_take_word(p, "VARYING");
     else
         ddl_take_any_of(p, "VARCHAR VARCHARACTER");
