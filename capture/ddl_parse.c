@@ -167,7 +167,7 @@ static enum err parse_create(struct ddl_parser *p)
     s->is_temporary = ddl_take_word(p, "TEMPORARY");
     if (s->is_temporary) return skip_body(p); /* lives in one session and never among these definitions */
     if (ddl_take_word(p, "TABLE")) return ddl_parse_create_table(p);
-    if (ddl_take_word(p, "SEQUENCE")) return parse_create_sequence(p);
+    if (p->rules->is_mariadb && ddl_take_word(p, "SEQUENCE")) return parse_create_sequence(p);
     if (ddl_take_any_of(p, "DATABASE SCHEMA")) return parse_database(p, DDL_CREATE_DATABASE);
     TRY(skip_object_options(p));
     if (ddl_take_word(p, "JSON")) { /* MySQL 9.4: JSON RELATIONAL DUALITY VIEW */
