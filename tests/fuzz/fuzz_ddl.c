@@ -1,6 +1,6 @@
-/* Statements, one behind the other (NUL between them), applied to a catalog; the first byte picks the kind of server, the
- * second its sql_mode.  Whatever they are: a statement that is refused changes nothing, definitions hold together, and
- * what the catalog writes it reads back to the same. */
+/* Statements, one behind the other (NUL between them), applied to a catalog; the first byte picks the kind of server,
+ * the second its sql_mode.  Whatever they are: a statement that is refused changes nothing, definitions hold together,
+ * and what the catalog writes it reads back to the same. */
 #include <string.h>
 
 #include "capture/catalog.h"
