@@ -25,21 +25,6 @@ static int read_password(const char *path, char *out, size_t out_bytes)
     return CLI_OK;
 }
 
-/* "a.*,b.t" -> ["a.*", "b.t"]; NULL -> [] */
-static json_t *patterns_of(const char *list)
-{
-    json_t *patterns = json_array();
-    for (const char *at = list; at != NULL && *at != '\0';) {
-        while (*at == ' ' || *at == ',') at++;
-        size_t size = strcspn(at, ",");
-        size_t kept = size;
-        while (kept > 0 && at[kept - 1] == ' ') kept--;
-        if (kept > 0) json_array_append_new(patterns, json_stringn(at, kept));
-        at += size;
-    }
-    return patterns;
-}
-
 struct source_words { /* options about the source */
     const char *standby, *tls, *tls_ca, *tls_certificate, *tls_key;
     uint64_t server_id, read_timeout_s, connect_timeout_s;
@@ -79,7 +64,7 @@ static json_t *source_json(const struct source_url *url, const struct source_wor
     json_t *source = json_pack("{s:s, s:i, s:s, s:s}", "host", url->host, "port", (int)url->port, "user", url->user,
                                "password", url->password);
     if (source == NULL) return NULL;
-    if (words->standby != NULL) json_object_set_new(source, "standby", patterns_of(words->standby));
+    if (words->standby != NULL) json_object_set_new(source, "standby", rest_list(words->standby));
     json_t *tls = json_object();
     set_text(tls, "mode", words->tls);
     set_text(tls, "ca", words->tls_ca);
@@ -97,7 +82,7 @@ int cli_channel_create(struct cli *cli, int argc, char **argv)
 {
     const char *name, *source = NULL, *tables = NULL, *exclude = NULL, *start_at = "now", *ddl = "instance",
                *statements = "error", *partial_images = "error", *text = "stored", *visible = "durable",
-               *password_file = NULL;
+               *password_file = NULL, *schema_file = NULL;
     struct source_words words = {0};
     const struct cli_option options[] = {
         {.name = "--source", .text = &source},
@@ -110,6 +95,7 @@ int cli_channel_create(struct cli *cli, int argc, char **argv)
         {.name = "--visible", .text = &visible},
         {.name = "--text", .text = &text},
         {.name = "--password-file", .text = &password_file},
+        {.name = "--schema-file", .text = &schema_file},
         {.name = "--server-id", .number = &words.server_id},
         {.name = "--standby", .text = &words.standby},
         {.name = "--tls", .text = &words.tls},
@@ -137,11 +123,12 @@ int cli_channel_create(struct cli *cli, int argc, char **argv)
     }
     json_t *body =
         json_pack("{s:s, s:o, s:{s:o, s:o}, s:o, s:s, s:s, s:s, s:s, s:s}", "name", name, "source",
-                  source_json(&url, &words), "tables", "include", patterns_of(tables), "exclude",
-                  patterns_of(exclude), "start_at", start_json(start_at), "ddl", ddl, "statement_events", statements,
+                  source_json(&url, &words), "tables", "include", rest_list(tables), "exclude",
+                  rest_list(exclude), "start_at", start_json(start_at), "ddl", ddl, "statement_events", statements,
                   "partial_images", partial_images, "text", text, "visible", visible);
     explicit_bzero(&url, sizeof url);
     if (body == NULL) return cli_fail(CLI_USAGE, "the arguments are not UTF-8");
+    set_text(body, "schema_file", schema_file);
     json_t *answer;
     int code = rest_call(cli, "POST", "/v1/channels", body, &answer);
     if (code == CLI_OK && cli->json)

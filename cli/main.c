@@ -16,7 +16,7 @@ const struct cli_command cli_commands[] = {
      "      [--visible durable|written]\n"
      "      [--standby HOST:PORT,...] [--tls off|preferred|required|verify_ca|verify_identity] [--tls-ca FILE]\n"
      "      [--tls-certificate FILE --tls-key FILE] [--connect-timeout-s N] [--read-timeout-s N]\n"
-     "      [--password-file FILE] [--server-id N]",
+     "      [--password-file FILE] [--server-id N] [--schema-file FILE]",
      "make a channel and check its source; the password may also stand in $MILLRACE_SOURCE_PASSWORD",
      cli_channel_create},
     {"channel start", "NAME", "capture", cli_channel_start},
@@ -28,6 +28,12 @@ const struct cli_command cli_commands[] = {
     {"channel list", "", "all channels, a line each", cli_channel_list},
     {"channel delete", "NAME [--yes]", "remove a channel with its data and its groups' checkpoints",
      cli_channel_delete},
+    {"channel objects add", "NAME [--tables 'DB.*,DB.TABLE'] [--exclude 'DB.TABLE']",
+     "follow more tables, or except more, from the next border between transactions on", cli_objects_add},
+    {"channel objects remove", "NAME [--tables 'DB.*,DB.TABLE'] [--exclude 'DB.TABLE']",
+     "take patterns off the channel's lists", cli_objects_remove},
+    {"channel objects set", "NAME [--tables 'DB.*,DB.TABLE'] [--exclude 'DB.TABLE']",
+     "replace the channel's lists; one that is not given stays", cli_objects_set},
     {"consume",
      "CHANNEL [--group G] [--from-beginning] [--count N] [--changes N] [--timeout S] [--text] [--bootstrap HOST:PORT]",
      "print records as JSON lines, as a consumer group of Kafka; the group's checkpoint moves as it goes; --timeout is "

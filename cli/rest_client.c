@@ -105,3 +105,17 @@ int rest_call_channel(const struct cli *cli, const char *method, const char *nam
     if (size >= (int)sizeof path) return cli_fail(CLI_USAGE, "'%.60s...' is no channel's name", name);
     return rest_call(cli, method, path, NULL, answer);
 }
+
+json_t *rest_list(const char *list)
+{
+    json_t *patterns = json_array();
+    for (const char *at = list; at != NULL && *at != '\0';) {
+        while (*at == ' ' || *at == ',') at++;
+        size_t size = strcspn(at, ",");
+        size_t kept = size;
+        while (kept > 0 && at[kept - 1] == ' ') kept--;
+        if (kept > 0) json_array_append_new(patterns, json_stringn(at, kept));
+        at += size;
+    }
+    return patterns;
+}

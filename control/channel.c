@@ -5,6 +5,7 @@
 
 #include "base/invariant.h"
 #include "base/log.h"
+#include "capture/filter.h"
 #include "control/channel_gauges.h"
 #include "control/channel_log.h"
 #include "control/channel_store.h"
@@ -27,6 +28,7 @@ void channel_capture_config(const struct config *config, const struct channel_sp
         .statements_warn = spec->statements_warn,
         .partial_images_none = spec->partial_images_none,
         .text_utf8mb4 = spec->text_utf8mb4,
+        .schema_file = spec->schema_file,
         .format = spec->format,
         .standby = spec->standby,
         .standby_count = spec->standby_count,
@@ -315,6 +317,35 @@ enum err channel_stop(struct instance *in, struct channel *ch, struct err_msg *m
     channel_log_detach(in, ch);
     channel_clear_error(ch);
     channel_apply(ch, CHANNEL_ON_STOP);
+    return ERR_OK;
+}
+
+enum err channel_select(struct instance *in, struct channel *ch, const json_t *body, struct err_msg *msg)
+{
+    struct channel_spec before;
+    if (ch->precheck != NULL)
+        return err_set(msg, ERR_STATE, "channel %s: its source is being checked; try again in a moment", ch->spec.name);
+    TRY(channel_spec_select(body, &ch->spec, &before, msg));
+    enum err e = ERR_OK;
+    for (char **p = ch->spec.include; e == ERR_OK && *p != NULL; p++) e = filter_check(*p, msg);
+    for (char **p = ch->spec.exclude; e == ERR_OK && *p != NULL; p++) e = filter_check(*p, msg);
+    if (e == ERR_OK) e = channel_save(in, ch, msg); /* first: what capture does is never ahead of what is stored */
+    if (e == ERR_OK && ch->capture != NULL)
+        e = capture_select(ch->capture, (const char *const *)ch->spec.include, (const char *const *)ch->spec.exclude,
+                           msg);
+    if (e != ERR_OK) {
+        struct channel_spec refused = {.include = ch->spec.include, .exclude = ch->spec.exclude};
+        struct err_msg ignored;
+        ch->spec.include = before.include;
+        ch->spec.exclude = before.exclude;
+        channel_spec_fini(&refused);
+        if (channel_save(in, ch, &ignored) != ERR_OK)
+            log_warn("control", "channel %s: %s", ch->spec.name, ignored.text);
+        return e;
+    }
+    channel_spec_fini(&before);
+    channel_capture_config(&in->config, &ch->spec, &ch->capture_config);
+    log_info("control", "channel %s: its objects were changed", ch->spec.name);
     return ERR_OK;
 }
 

@@ -82,6 +82,9 @@ void channel_go_on(struct instance *in, struct channel *ch);
 NODISCARD enum err channel_start(struct instance *in, struct channel *ch, struct err_msg *msg);
 NODISCARD enum err channel_stop(struct instance *in, struct channel *ch, struct err_msg *msg);
 NODISCARD enum err channel_resume(struct instance *in, struct channel *ch, struct err_msg *msg);
+/* Other objects, by the body of channel_spec_select; a capture that runs takes them at its next border.
+ * ERR_INVALID; ERR_STATE: its source is being checked; ERR_NO_SPACE, ERR_IO. */
+NODISCARD enum err channel_select(struct instance *in, struct channel *ch, const json_t *body, struct err_msg *msg);
 /* Removes the channel, its log and its groups' checkpoints; `ch` is freed on success. */
 NODISCARD enum err channel_delete(struct instance *in, struct channel *ch, struct err_msg *msg);
 

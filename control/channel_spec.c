@@ -103,6 +103,9 @@ static enum err take_choices(const json_t *body, struct channel_spec *spec, stru
         return err_set(msg, ERR_INVALID,
                        "text must be \"stored\" (in each column's character set) or \"utf8mb4\" (converted)");
     spec->text_utf8mb4 = strcmp(word, "utf8mb4") == 0;
+    TRY(json_take_text(body, "schema_file", "schema_file", 0, CHANNEL_PATH_MAX, "", spec->schema_file, msg));
+    if (spec->schema_file[0] != '\0' && spec->schema_file[0] != '/')
+        return err_set(msg, ERR_INVALID, "schema_file must be a path from / on, as millraced sees it");
     TRY(json_take_text(body, "format", "format", 1, CHANNEL_FORMAT_MAX, "dts-avro", spec->format, msg));
     if (record_format_find(spec->format) == NULL)
         return err_set(msg, ERR_INVALID, "format '%s' is not known: \"dts-avro\" is", spec->format);
@@ -146,8 +149,25 @@ static enum err take_spec(const json_t *body, const char *const *keys, struct ch
 enum err channel_spec_parse(const json_t *body, struct channel_spec *spec, struct err_msg *msg)
 {
     static const char *const keys[] = {"name", "source", "tables", "start_at", "ddl", "statement_events",
-                                       "partial_images", "text", "visible", "format", NULL};
+                                       "partial_images", "text", "visible", "schema_file", "format", NULL};
     return take_spec(body, keys, spec, msg);
+}
+
+enum err channel_spec_select(const json_t *body, struct channel_spec *spec, struct channel_spec *before,
+                             struct err_msg *msg)
+{
+    static const char *const keys[] = {"tables", NULL};
+    struct channel_spec fresh = {.port = 0};
+    enum err e = json_only_keys(body, keys, "the change", msg);
+    if (e == ERR_OK) e = take_tables(json_object_get(body, "tables"), &fresh, msg);
+    if (e != ERR_OK) {
+        channel_spec_fini(&fresh);
+        return e;
+    }
+    *before = (struct channel_spec){.include = spec->include, .exclude = spec->exclude};
+    spec->include = fresh.include;
+    spec->exclude = fresh.exclude;
+    return ERR_OK;
 }
 
 void channel_spec_fini(struct channel_spec *spec)
@@ -167,14 +187,15 @@ static json_t *patterns_json(char *const *patterns)
 
 json_t *channel_spec_json(const struct channel_spec *spec, bool with_password)
 {
-    return json_pack("{s:s, s:o, s:{s:o, s:o}, s:o, s:s, s:s, s:s, s:s, s:s, s:s}", "name", spec->name, "source",
+    return json_pack("{s:s, s:o, s:{s:o, s:o}, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s*}", "name", spec->name, "source",
                      source_spec_json(spec, with_password), "tables", "include", patterns_json(spec->include),
                      "exclude", patterns_json(spec->exclude), "start_at", start_spec_json(spec), "ddl",
                      spec->ddl_instance ? "instance" : "selected", "statement_events",
                      spec->statements_warn ? "warn" : "error", "partial_images",
                      spec->partial_images_none ? "none" : "error", "text",
                      spec->text_utf8mb4 ? "utf8mb4" : "stored", "visible",
-                     spec->shows_written ? "written" : "durable", "format", spec->format);
+                     spec->shows_written ? "written" : "durable", "format", spec->format,
+                     "schema_file", spec->schema_file[0] == '\0' ? NULL : spec->schema_file);
 }
 
 static void hex_of(const uint8_t *bytes, size_t size, char *out)
@@ -224,7 +245,8 @@ enum err channel_file_parse(const json_t *file, struct channel_spec *spec, struc
 {
     static const char *const keys[] = {"name",       "source",  "tables",   "start_at",   "ddl", "statement_events",
                                        "format",     "version", "topic_id", "cluster_id", "is_checked",
-                                       "is_started", "has_log", "partial_images", "text", "visible", NULL};
+                                       "is_started", "has_log", "partial_images", "text", "visible", "schema_file",
+                                       NULL};
     const json_t *version = json_object_get(file, "version");
     if (!json_is_integer(version)) return err_set(msg, ERR_CORRUPT, "not a channel's file: it has no version");
     if (json_integer_value(version) != CHANNEL_FILE_VERSION)

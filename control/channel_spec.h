@@ -44,6 +44,7 @@ struct channel_spec {
     bool statements_warn; /* see struct capture_config */
     bool partial_images_none; /* as in struct capture_config, as the next */
     bool text_utf8mb4;
+    char schema_file[CHANNEL_PATH_MAX + 1]; /* CREATE statements for a start in the past; "": none */
     enum capture_start start;
     char *start_gtid_set; /* owned; NULL: none */
     char start_file[CHANNEL_HOST_MAX + 1];
@@ -68,6 +69,11 @@ bool channel_name_is_valid(const char *name);
  * ERR_INVALID: msg names the field and what it may be.  A server_id that is left out is drawn at random. */
 NODISCARD enum err channel_spec_parse(const json_t *body, struct channel_spec *spec, struct err_msg *msg);
 void channel_spec_fini(struct channel_spec *spec);
+/* Reads the body of a change, {"tables": {"include": [...], "exclude": [...]}}, and puts its objects in the place of
+ * those of `spec`, which go to `before` (of which only these are set): channel_spec_fini the one that is not kept.
+ * ERR_INVALID: nothing changed. */
+NODISCARD enum err channel_spec_select(const json_t *body, struct channel_spec *spec, struct channel_spec *before,
+                                       struct err_msg *msg);
 /* New reference; NULL: no memory. */
 json_t *channel_spec_json(const struct channel_spec *spec, bool with_password);
 

@@ -16,6 +16,7 @@ static const struct route {
     {"GET", "/v1/channels", rest_channels_list},
     {"POST", "/v1/channels", rest_channels_create},
     {"GET", "/v1/channels/*", rest_channel_get},
+    {"PATCH", "/v1/channels/*", rest_channel_change},
     {"DELETE", "/v1/channels/*", rest_channel_delete},
     {"POST", "/v1/channels/*/start", rest_channel_start},
     {"POST", "/v1/channels/*/stop", rest_channel_stop},

@@ -45,6 +45,8 @@ void rest_channels_list(struct instance *in, const struct rest_request *, const 
 void rest_channels_create(struct instance *in, const struct rest_request *, const char *name,
                           struct rest_response *out);
 void rest_channel_get(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+void rest_channel_change(struct instance *in, const struct rest_request *request, const char *name,
+                         struct rest_response *out);
 void rest_channel_delete(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 void rest_channel_start(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 void rest_channel_stop(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);

@@ -103,17 +103,23 @@ void rest_channels_list(struct instance *in, const struct rest_request *request,
     rest_json(out, 200, json_pack("{s:o}", "channels", list));
 }
 
+/* NULL: it is not JSON, which was answered. */
+static json_t *body_json(const struct rest_request *request, struct rest_response *out)
+{
+    json_error_t why;
+    json_t *body =
+        json_loadb(request->body == NULL ? "" : request->body, request->body_bytes, JSON_REJECT_DUPLICATES, &why);
+    if (body == NULL)
+        rest_problem(out, 400, "the body is not JSON: line %d, column %d: %s", why.line, why.column, why.text);
+    return body;
+}
+
 void rest_channels_create(struct instance *in, const struct rest_request *request, const char *name,
                           struct rest_response *out)
 {
     (void)name;
-    json_error_t why;
-    json_t *body =
-        json_loadb(request->body == NULL ? "" : request->body, request->body_bytes, JSON_REJECT_DUPLICATES, &why);
-    if (body == NULL) {
-        rest_problem(out, 400, "the body is not JSON: line %d, column %d: %s", why.line, why.column, why.text);
-        return;
-    }
+    json_t *body = body_json(request, out);
+    if (body == NULL) return;
     struct channel_spec spec;
     struct channel *ch = NULL;
     struct err_msg msg = {.code = ERR_OK};
@@ -170,6 +176,21 @@ void rest_channel_resume(struct instance *in, const struct rest_request *request
 {
     (void)request;
     operate(in, name, out, channel_resume);
+}
+
+void rest_channel_change(struct instance *in, const struct rest_request *request, const char *name,
+                         struct rest_response *out)
+{
+    struct channel *ch = find(in, name, out);
+    struct err_msg msg = {.code = ERR_OK};
+    json_t *body = ch == NULL ? NULL : body_json(request, out);
+    if (body == NULL) return;
+    enum err e = channel_select(in, ch, body, &msg);
+    json_decref(body);
+    if (e != ERR_OK)
+        rest_error(out, &msg);
+    else
+        rest_json(out, 200, channel_spec_json(&ch->spec, false));
 }
 
 void rest_channel_delete(struct instance *in, const struct rest_request *request, const char *name,

@@ -132,6 +132,20 @@ def channel_life(harness):
     check(definition["tables"]["include"] == ["shop.*"] and "password" not in definition["source"], f"{definition}")
     cluster = definition["cluster_id"]
 
+    source.sql("CREATE TABLE shop.more (id INT PRIMARY KEY); CREATE TABLE shop.less (id INT PRIMARY KEY);")
+    refused(instance, 400, "backtick", "PATCH", "/v1/channels/events", {"tables": {"include": ["shop.`x"]}})
+    refused(instance, 400, "tables.include must list", "PATCH", "/v1/channels/events", {"tables": {"include": []}})
+    refused(instance, 400, "source", "PATCH", "/v1/channels/events", {"tables": TABLES, "source": {}})
+    check(instance.ask("GET", "/v1/channels/events")["tables"]["include"] == ["shop.*"], "a refused change was kept")
+    change = {"tables": {"include": ["shop.*"], "exclude": ["shop.less"]}}
+    check(instance.ask("PATCH", "/v1/channels/events", change)["tables"] == change["tables"], "it did not change")
+    wait_until(lambda: "follows other objects" in instance.log_text(), 15, lambda: instance.log_text()[-500:])
+    before = instance.status("events")["captured"]["row_changes"]
+    source.sql("INSERT INTO shop.less VALUES (1), (2); INSERT INTO shop.more VALUES (1);")
+    wait_until(lambda: instance.status("events")["captured"]["row_changes"] > before, 15,
+               lambda: f"{instance.status('events')}")
+    check(instance.status("events")["captured"]["row_changes"] == before + 1, "an excluded table's rows came")
+
     check(instance.ask("POST", "/v1/channels/events/stop")["state"] == "Not Started", "it did not stop")
     source.sql("INSERT INTO shop.events VALUES (3, 'while stopped');")
     records = instance.status("events")["log"]["high_watermark"]
@@ -354,6 +368,15 @@ def command_line(harness):
     out, _ = millrace("consume", "events", "--group", "g", "--changes", "1", "--timeout", "20", "--text")
     check("INSERT" in out and "shop.events" in out and "what=seven" in out and "one" not in out,
           f"the group did not go on at its checkpoint: {out}")
+    out, _ = millrace("channel", "objects", "add", "events", "--exclude", "shop.less", "--tables", "other.*")
+    check("shop.*, other.*" in out and "but not shop.less" in out, out)
+    _, err = millrace("channel", "objects", "remove", "events", "--tables", "nowhere.*", code=1)
+    check("nowhere.*" in err, err)
+    out, _ = millrace("--json", "channel", "objects", "remove", "events", "--tables", "other.*")
+    check(json.loads(out)["tables"] == {"include": ["shop.*"], "exclude": ["shop.less"]}, out)
+    out, _ = millrace("channel", "objects", "set", "events", "--tables", "shop.events,shop.x")
+    check("shop.events, shop.x" in out and "but not shop.less" in out, out)
+    millrace("channel", "objects", "set", "events", code=2)
     out, _ = millrace("groups", "events")
     check("g " in out, out)
     groups = json.loads(millrace("--json", "groups", "events")[0])["groups"]
