@@ -458,6 +458,76 @@ START_TEST(a_full_file_system_stops_the_log_and_attach_goes_on)
 }
 END_TEST
 
+/* ---- a file system that turns read-only ---- */
+
+/* Asks the root side of ./check for something to happen to the small disk, and waits for it. */
+static void disk_order(const char *what)
+{
+    char asked[300], done[300];
+    const char *orders = getenv("MILLRACE_FAILING_DISK_ORDERS");
+    snprintf(asked, sizeof asked, "%s/%s", orders, what);
+    snprintf(done, sizeof done, "%s/%s.done", orders, what);
+    (void)unlink(done);
+    int fd = open(asked, O_WRONLY | O_CREAT, 0600);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+    for (int i = 0; access(done, F_OK) != 0; i++) {
+        ck_assert_msg(i < 300, "nobody does '%s' to the small disk", what);
+        usleep(100000);
+    }
+}
+
+START_TEST(a_file_system_that_turns_read_only)
+{
+    const char *disk = getenv("MILLRACE_FAILING_DISK");
+    char data[300];
+    struct store s;
+    struct producer p;
+    struct err_msg msg = {.text = ""};
+    if (disk == NULL || *disk == '\0') {
+        printf("a read-only file system: needs ./check as root, which has a small one that can be made so\n");
+        return;
+    }
+    disk_order("mend");
+    snprintf(data, sizeof data, "rm -rf '%s/data'", disk);
+    ck_assert_int_eq(system(data), 0);
+    snprintf(data, sizeof data, "%s/data", disk);
+    struct storage_config config = config_of(data);
+    config.segment_bytes = 4 << 20;
+    store_up(&s, &config, "orders", true);
+    producer_init(&p, s.feed, &s.resume, config.segment_bytes, SEED);
+    for (int i = 0; i < 40; i++) send_or_wait(&s, &p, 100, 500, true, 1000);
+    while (log_high_watermark(s.log) < p.next_offset) usleep(1000);
+    disk_order("break"); /* an error of the file system, mounted with errors=remount-ro: files are open for writing */
+    for (int i = 0; !p.failed && i < 100000; i++) {
+        if (!producer_send(&p, 100, 500, true, 1000)) usleep(1000);
+        producer_poll(&p);
+    }
+    ck_assert(p.failed);
+    ck_assert_int_ne(storage_log_error(s.log, &msg), ERR_OK);
+    ck_assert_msg(strstr(msg.text, "orders") != NULL || strstr(msg.text, "ead-only") != NULL, "%s", msg.text);
+    uint64_t visible = log_high_watermark(s.log); /* and stays readable */
+    _Atomic bool writing = false;
+    struct reading reading = {.store = &s, .index = 1, .writing = &writing};
+    ck_assert_int_eq(thread_start(&reading.thread, "reader", -1, reader_body, &reading), ERR_OK);
+    pthread_join(reading.thread, NULL);
+    ck_assert_uint_ge(reading.records, visible);
+    ck_assert_int_ne(storage_log_detach(s.storage, s.log, &msg), ERR_OK); /* cannot be ended cleanly */
+    printf("read-only: %s\n", msg.text);
+    producer_fini(&p);
+    store_down(&s);
+
+    disk_order("mend");
+    store_up(&s, &config, "orders", false);
+    ck_assert_uint_ge(s.resume.next_offset, visible);
+    producer_init(&p, s.feed, &s.resume, config.segment_bytes, SEED);
+    for (int i = 0; i < 20; i++) send_or_wait(&s, &p, 100, 500, true, 1000);
+    while (log_high_watermark(s.log) < p.next_offset) usleep(1000);
+    producer_fini(&p);
+    store_down(&s);
+}
+END_TEST
+
 static int remove_folder(void)
 {
     char command[200];
@@ -479,6 +549,7 @@ int main(void)
     tcase_add_test(c, a_second_process_is_refused);
     tcase_add_test(c, an_idle_store_sleeps);
     tcase_add_test(c, a_full_file_system_stops_the_log_and_attach_goes_on);
+    tcase_add_test(c, a_file_system_that_turns_read_only);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
