@@ -15,7 +15,7 @@
 
 enum {
     TURNS = 5, CHUNK_BYTES = 1 << 20, BATCH_RECORDS = 400, DEPTH = 16, SEGMENT_MIB = 128, RETENTION_MIB = 512,
-    FLUSH_US = 1000, SELDOM_US = 1000000, CHANNELS = 50, TICK_US = 1000,
+    FLUSH_US = 1000, SELDOM_US = 10000, CHANNELS = 50, TICK_US = 1000,
 };
 
 static char folder[300];
@@ -127,14 +127,14 @@ static void latency(uint32_t records_per_s, uint32_t flush_us, double seconds)
     store_rig_up(&r, &config, 1);
     struct sender *s = &r.sender[0];
     uint64_t start_ns = clock_monotonic_ns(clock_real()), tick = 0;
-    double cpu = thread_cpu_s("storage");
+    double cpu = thread_cpu_s("(storage)");
     while ((double)tick * TICK_US / 1e6 < seconds) {
         uint64_t due_ns = start_ns + ++tick * TICK_US * 1000u, now_ns = clock_monotonic_ns(clock_real());
         if (now_ns < due_ns) usleep((useconds_t)((due_ns - now_ns) / 1000));
         sender_send(s, &batch);
     }
     sender_drain(s);
-    cpu = thread_cpu_s("storage") - cpu;
+    cpu = thread_cpu_s("(storage)") - cpu;
     printf("{\"bench\":\"storage_durable\",\"records_per_s\":%u,\"flush_us\":%u,\"p50_us\":%.0f,\"p99_us\":%.0f,"
            "\"p999_us\":%.0f,\"flushes_per_s\":%.0f,\"storage_thread_cpu\":%.2f}\n",
            records_per_s, flush_us, (double)histogram_quantile(s->durable_ns, 500000) / 1e3,
@@ -164,7 +164,7 @@ static void channels(uint32_t batch_records, uint32_t period_us, double seconds)
     ready_batch_make(&batch, batch_records);
     store_rig_up(&r, &config, CHANNELS);
     uint64_t start_ns = clock_monotonic_ns(clock_real()), tick = 0, sent = 0;
-    double cpu = thread_cpu_s("storage");
+    double cpu = thread_cpu_s("(storage)"), workers = thread_cpu_s("(iou-wrk-");
     uint64_t step_ns = (uint64_t)period_us * 1000 / CHANNELS;
     while ((double)(tick * step_ns) / 1e9 < seconds) {
         uint64_t due_ns = start_ns + ++tick * step_ns, now_ns = clock_monotonic_ns(clock_real());
@@ -174,7 +174,8 @@ static void channels(uint32_t batch_records, uint32_t period_us, double seconds)
     }
     for (uint32_t i = 0; i < CHANNELS; i++) sender_drain(&r.sender[i]);
     double elapsed = (double)(clock_monotonic_ns(clock_real()) - start_ns) / 1e9;
-    cpu = thread_cpu_s("storage") - cpu;
+    cpu = thread_cpu_s("(storage)") - cpu;
+    workers = thread_cpu_s("(iou-wrk-") - workers;
     double p50[CHANNELS], p99[CHANNELS], p999[CHANNELS];
     uint64_t flushes = 0;
     for (uint32_t i = 0; i < CHANNELS; i++) {
@@ -189,10 +190,11 @@ static void channels(uint32_t batch_records, uint32_t period_us, double seconds)
     printf("{\"bench\":\"storage_channels\",\"channels\":%d,\"flush_us\":%d,\"batches_per_s\":%.0f,"
            "\"records_per_s\":%.0f,\"mb_per_s\":%.1f,"
            "\"p50_us\":%.0f,\"p99_us\":%.0f,\"p99_us_worst_channel\":%.0f,\"p999_us\":%.0f,\"flushes_per_s\":%.0f,"
-           "\"storage_thread_cpu\":%.2f}\n",
+           "\"storage_thread_cpu\":%.2f,\"sync_workers_cpu\":%.2f}\n",
            CHANNELS, FLUSH_US, (double)tick / elapsed, (double)tick * batch_records / elapsed,
            (double)sent / elapsed / 1e6, p50[CHANNELS / 2],
-           p99[CHANNELS / 2], p99[CHANNELS - 1], p999[CHANNELS / 2], (double)flushes / elapsed, cpu / elapsed);
+           p99[CHANNELS / 2], p99[CHANNELS - 1], p999[CHANNELS / 2], (double)flushes / elapsed, cpu / elapsed,
+           workers / elapsed);
     fflush(stdout);
     store_rig_down(&r);
     free(batch.bytes);

@@ -139,18 +139,17 @@ double thread_cpu_s(const char *name)
     double seconds = 0;
     DIR *tasks = opendir("/proc/self/task");
     for (struct dirent *d; tasks != NULL && (d = readdir(tasks)) != NULL;) {
-        char path[300], text[600], wanted[40];
+        char path[300], text[600];
         snprintf(path, sizeof path, "/proc/self/task/%s/stat", d->d_name);
         FILE *in = fopen(path, "re");
         if (in == NULL) continue;
         size_t size = fread(text, 1, sizeof text - 1, in);
         fclose(in);
         text[size] = 0;
-        snprintf(wanted, sizeof wanted, "(%s) ", name);
-        const char *at = strstr(text, wanted);
+        const char *at = strstr(text, name) == NULL ? NULL : strrchr(text, ')');
         unsigned long user, system;
         if (at == NULL ||
-            sscanf(at + strlen(wanted), "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+            sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
             continue;
         seconds += (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
     }

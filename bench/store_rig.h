@@ -40,7 +40,7 @@ void store_rig_down(struct store_rig *r);
 void sender_send(struct sender *s, const struct ready_batch *batch);
 /* Until all that was sent is visible. */
 void sender_drain(struct sender *s);
-/* CPU seconds of this process's thread of that name. */
+/* CPU seconds of this process's threads whose names, in brackets as in /proc, hold this: "(storage)". */
 double thread_cpu_s(const char *name);
 
 #endif

@@ -114,31 +114,52 @@ static void put_seal(struct entry_writer *w, uint64_t base_offset, const struct 
     writer_flush(w);
 }
 
+/* One file of a segment with what `mark` says, not yet synced; its name is `path`.  Returns its handle. */
+static int file_fill(struct entry_writer *w, const char *path, const struct index_set *s,
+                     const struct index_mark *mark, uint64_t base_offset, const struct index_end *end)
+{
+    w->file = disk_open(w->disk, path, DISK_WRITE | DISK_CREATE);
+    if (w->file < 0) return w->file;
+    w->sink = sink_of(w->bytes, sizeof w->bytes);
+    put_entries(w, s, mark);
+    put_last(w, s, mark);
+    if (end != NULL) put_seal(w, base_offset, mark, end);
+    if (w->rc >= 0) w->rc = disk_truncate(w->disk, w->file, w->position);
+    return w->file;
+}
+
 enum err index_write(struct disk *d, const char *folder, const struct index_set *s, uint64_t base_offset,
                      const struct index_mark *mark, const struct index_end *end, struct index_print *print,
                      struct err_msg *msg)
 {
     struct index_print lasting = {0}, all = {0};
-    for (enum segment_file which = SEGMENT_INDEX; which < SEGMENT_FILE_COUNT; which++) {
-        char path[LOG_PATH_BYTES], temporary[LOG_PATH_BYTES + 8];
+    char path[SEGMENT_FILE_COUNT][LOG_PATH_BYTES + 8], named[LOG_PATH_BYTES];
+    int file[SEGMENT_FILE_COUNT];
+    enum segment_file which = SEGMENT_INDEX, failed = SEGMENT_FILE_COUNT;
+    int64_t rc = 0;
+    for (; which < SEGMENT_FILE_COUNT && rc >= 0; which++) {
         /* Takes its place whole, so that a seal never stands behind entries of another moment. */
         bool is_seal = which == SEGMENT_POSITIONS && end != NULL;
-        segment_path(path, folder, base_offset, which);
-        snprintf(temporary, sizeof temporary, "%s%s", path, is_seal ? ".tmp" : "");
+        segment_path(named, folder, base_offset, which);
+        snprintf(path[which], sizeof path[which], "%s%s", named, is_seal ? ".tmp" : "");
         struct entry_writer w = {.disk = d, .lasting = &lasting, .all = &all, .which = which};
-        w.file = disk_open(d, temporary, DISK_WRITE | DISK_CREATE);
-        if (w.file < 0)
-            return err_set(msg, disk_error(w.file), "cannot create %s: %s", temporary, disk_error_text(w.file));
-        w.sink = sink_of(w.bytes, sizeof w.bytes);
-        put_entries(&w, s, mark);
-        put_last(&w, s, mark);
-        if (is_seal) put_seal(&w, base_offset, mark, end);
-        if (w.rc >= 0) w.rc = disk_truncate(d, w.file, w.position);
-        if (w.rc >= 0) w.rc = disk_sync(d, w.file);
-        disk_close(d, w.file);
-        if (w.rc >= 0 && is_seal) w.rc = disk_rename(d, temporary, path);
-        if (w.rc < 0) return err_set(msg, disk_error(w.rc), "cannot write %s: %s", path, disk_error_text(w.rc));
+        file[which] = file_fill(&w, path[which], s, mark, base_offset, is_seal ? end : NULL);
+        rc = file[which] < 0 ? file[which] : w.rc;
+        if (rc < 0) failed = which;
     }
+    /* Synced when all are written: the first takes the others' metadata along. */
+    for (enum segment_file i = SEGMENT_INDEX; i < which; i++) {
+        if (rc >= 0) {
+            rc = disk_sync(d, file[i]);
+            if (rc < 0) failed = i;
+        }
+        if (file[i] >= 0) disk_close(d, file[i]);
+    }
+    if (rc >= 0 && end != NULL) {
+        rc = disk_rename(d, path[SEGMENT_POSITIONS], named);
+        if (rc < 0) failed = SEGMENT_POSITIONS;
+    }
+    if (rc < 0) return err_set(msg, disk_error(rc), "cannot write %s: %s", path[failed], disk_error_text(rc));
     if (print != NULL) *print = lasting;
     return ERR_OK;
 }

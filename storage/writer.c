@@ -371,7 +371,9 @@ unsigned writer_step(struct log *l, uint64_t now_ns)
     work += writer_lease(l);
     while (tail_next(&l->tail) - tail_first(&l->tail) > l->storage->config.tail_chunks_per_log && tail_evict(l)) work++;
     if (w->checkpoint_bytes >= CHECKPOINT_BYTES) checkpoint_start(l);
-    if (w->prepared_file < 0 && w->end_position >= log_segment_bytes(l) / 2) segment_prepare(l);
+    if (w->prepared_file < 0 && (w->end_position >= log_segment_bytes(l) / 4 * 3 ||
+                                 (w->spare != 0 && readers_passed(l->storage, w->spare_epoch))))
+        segment_prepare(l);
     return work;
 }
 

@@ -92,7 +92,7 @@ START_TEST(no_space_ahead_is_an_error_only_when_it_is_needed)
     rig_start(&g, 32);
     rig_open(&g, true);
     disk_sim_limit_space(g.disk, g.config.segment_bytes + 60000); /* for the active segment, not for one more */
-    for (int i = 0; i < 60; i++) rig_send(&g, 2, 700, true, 1000); /* past its half: the next one is asked for */
+    for (int i = 0; i < 75; i++) rig_send(&g, 2, 700, true, 1000); /* past three quarters: the next one is asked for */
     for (int i = 0; i < 5; i++) {
         clock_simulated_advance(&g.clock, 1100000000); /* and again */
         rig_settle(&g);
