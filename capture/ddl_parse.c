@@ -254,6 +254,10 @@ enum err ddl_parse(struct ddl_statement *out, struct arena *arena, const struct 
     p.spec_end = &out->spec;
     ddl_lex_begin(&p.lexer, rules, text, text_bytes);
     ddl_advance(&p);
-    TRY(parse_statement(&p));
+    enum err e = parse_statement(&p);
+    if (e == ERR_NO_MEMORY && out->spec_count == DDL_SPECS_MAX)
+        return err_set(msg, ERR_TOO_LARGE, "a statement has more than %d parts: `%.*s`", DDL_SPECS_MAX,
+                       ddl_shown_bytes(text, text_bytes, 160), text);
+    TRY(e);
     return ddl_is_end(&p) ? ERR_OK : ddl_fail(&p, "the end");
 }
