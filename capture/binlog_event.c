@@ -343,11 +343,19 @@ enum err binlog_incident_decode(struct cursor body, struct binlog_incident *out)
 
 enum err binlog_mariadb_gtid_decode(struct cursor body, struct binlog_mariadb_gtid *out)
 {
-    struct binlog_mariadb_gtid g;
+    struct binlog_mariadb_gtid g = {0};
     g.number = cursor_le(&body, 8);
     g.domain = (uint32_t)cursor_le(&body, 4);
     g.flags = (uint8_t)cursor_le(&body, 1);
     if (body.failed) return ERR_TRUNCATED;
+    if ((g.flags & MARIADB_GTID_GROUP_COMMIT) != 0) cursor_le(&body, 8);
+    if ((g.flags & (MARIADB_GTID_PREPARED_XA | MARIADB_GTID_COMPLETED_XA)) != 0) {
+        cursor_le(&body, 4);
+        size_t gtrid = (size_t)cursor_le(&body, 1), bqual = (size_t)cursor_le(&body, 1);
+        cursor_take(&body, gtrid + bqual); /* its event says it, too */
+    }
+    if (body.failed) return ERR_TRUNCATED;
+    if (cursor_left(&body) > 0) g.extra = (uint8_t)cursor_le(&body, 1); /* zeroes where versions fill up */
     *out = g;
     return ERR_OK;
 }

@@ -98,11 +98,21 @@ enum binlog_mariadb_gtid_flags {
     MARIADB_GTID_PREPARED_XA = 64,
     MARIADB_GTID_COMPLETED_XA = 128,
 };
+enum binlog_mariadb_gtid_extra { /* binlog_alter_two_phase (10.8): an ALTER is announced, and then done or given up */
+    MARIADB_GTID_START_ALTER = 2,
+    MARIADB_GTID_COMMIT_ALTER = 4,
+    MARIADB_GTID_ROLLBACK_ALTER = 8,
+};
 struct binlog_mariadb_gtid {
     uint64_t number;
     uint32_t domain;
-    uint8_t flags;
+    uint8_t flags, extra;
 };
+/* Its statement is written, and does nothing: START ALTER, ROLLBACK ALTER. */
+static inline bool binlog_mariadb_gtid_is_idle(const struct binlog_mariadb_gtid *g)
+{
+    return (g->extra & (MARIADB_GTID_START_ALTER | MARIADB_GTID_ROLLBACK_ALTER)) != 0;
+}
 NODISCARD enum err binlog_mariadb_gtid_decode(struct cursor body, struct binlog_mariadb_gtid *out);
 
 struct binlog_incident { /* the source itself knows that its binlog lacks something */

@@ -366,6 +366,7 @@ static enum err on_mariadb_gtid(struct follower *f, const struct binlog_header *
     t->gtid_server_id = h->server_id;
     t->gtid_number = g.number;
     gtid_text_domain(g.domain, h->server_id, g.number, t->gtid);
+    t->is_idle = binlog_mariadb_gtid_is_idle(&g);
     t->is_known = gtid_is_known(f);
     if (t->is_known && !gtid_set_agrees(&f->gtids, g.domain, h->server_id, g.number))
         return err_set(msg, ERR_SOURCE_HISTORY,
@@ -503,6 +504,7 @@ static enum err on_xa_prepare(struct follower *f, const struct binlog_header *h,
 static enum err on_statement(struct follower *f, const struct binlog_header *h, uint64_t start,
                              const struct binlog_query *q, struct err_msg *msg)
 {
+    if (f->transaction.is_idle && f->machine.state == TRANSACTION_ANNOUNCED) return on_end(f, h, true, msg);
     statement_classify(f->statement, q->text, q->text_bytes, q->database, q->database_bytes);
     switch (f->statement->kind) {
     case STATEMENT_BEGIN: return on_begin(f, h, start, q, msg);

@@ -55,6 +55,7 @@ struct follower_transaction { /* the one under way */
     uint64_t start_position;  /* of its first event */
     bool is_dead;            /* it is known to end without its changes: nothing of it is sent */
     bool is_known;           /* another server sends again what is logged already */
+    bool is_idle; /* MariaDB's START ALTER, ROLLBACK ALTER: its statement does nothing */
     bool is_xa;
     bool is_spooled; /* its rows go to the spool: it is XA, or has a savepoint that it may be rolled back to */
     bool has_gtid, gtid_is_mysql;

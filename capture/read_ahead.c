@@ -54,7 +54,7 @@ static enum err look_gtids(struct read_ahead *r, const struct read_ahead_door *d
 static enum err look_query(struct read_ahead *r, const struct read_ahead_door *door, struct cursor body)
 {
     struct binlog_query q;
-    if (!r->format_known || !is_behind_from(r)) return ERR_OK;
+    if (!r->format_known || !is_behind_from(r) || r->is_idle) return ERR_OK;
     TRY(binlog_query_decode(body, &r->format, &q));
     if (q.text_bytes == 5 && memcmp(q.text, "BEGIN", 5) == 0) return ERR_OK;
     char *converted;
@@ -106,8 +106,10 @@ static enum err look_transaction(struct read_ahead *r, const struct read_ahead_d
     case BINLOG_GTID: case BINLOG_GTID_TAGGED: case BINLOG_ANONYMOUS_GTID: case BINLOG_MARIADB_GTID:
         r->transaction = r->at;
         r->is_announced = true;
-        r->is_open = h->type == BINLOG_MARIADB_GTID && binlog_mariadb_gtid_decode(body, &gtid) == ERR_OK &&
-                     (gtid.flags & MARIADB_GTID_STANDALONE) == 0;
+        r->is_open = r->is_idle = false;
+        if (h->type != BINLOG_MARIADB_GTID || binlog_mariadb_gtid_decode(body, &gtid) != ERR_OK) return ERR_OK;
+        r->is_open = (gtid.flags & MARIADB_GTID_STANDALONE) == 0;
+        r->is_idle = binlog_mariadb_gtid_is_idle(&gtid);
         return ERR_OK;
     case BINLOG_XID: case BINLOG_XA_PREPARE: return transaction_over(r, door, true);
     case BINLOG_QUERY: return look_transaction_query(r, door, body);

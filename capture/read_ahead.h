@@ -25,6 +25,7 @@ struct read_ahead { /* one look; survives a connection that breaks */
     bool gtid_pending;
     struct source_place transaction; /* where the one being passed begins */
     bool is_announced, is_open;      /* its GTID, its BEGIN was read */
+    bool is_idle;                    /* its statement does nothing (binlog_mariadb_gtid_is_idle) */
 };
 
 /* Begins a look; nothing is read yet. */

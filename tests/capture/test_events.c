@@ -176,6 +176,33 @@ END_TEST
 
 /* --- GTIDs --- */
 
+/* What 10.11 wrote, and ALTERs in two phases. */
+START_TEST(mariadb_gtids)
+{
+    static const struct {
+        uint8_t body[40];
+        size_t size;
+        uint8_t extra;
+    } cases[] = {
+        {{0x75, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x0c, 0, 0, 0, 0, 0, 0}, 19, 0},
+        {{0x73, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x4c, 7, 0, 0, 0, 2, 2, 'x', '1', 'b', 'r', 1, 0xff}, 25, 1},
+        {{0x74, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x8d, 7, 0, 0, 0, 2, 2, 'x', '1', 'b', 'r'}, 23, 0},
+        {{0x74, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x0e, 9, 9, 9, 9, 9, 9, 9, 9}, 21, 0},
+        {{0x74, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x29, 2}, 14, MARIADB_GTID_START_ALTER},
+        {{0x74, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x29, 8, 5, 0, 0, 0, 0, 0, 0, 0}, 22, MARIADB_GTID_ROLLBACK_ALTER},
+    };
+    struct binlog_mariadb_gtid g;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_int_eq(binlog_mariadb_gtid_decode(cursor_of(cases[i].body, cases[i].size), &g), ERR_OK);
+        ck_assert_uint_eq(g.number, cases[i].body[0]);
+        ck_assert_msg(g.extra == cases[i].extra, "case %zu: %u", i, g.extra);
+        ck_assert_uint_eq(binlog_mariadb_gtid_is_idle(&g), i >= 4);
+    }
+    ck_assert_int_eq(binlog_mariadb_gtid_decode(cursor_of(cases[1].body, 22), &g), ERR_TRUNCATED);
+    ck_assert_int_eq(binlog_mariadb_gtid_decode(cursor_of(cases[3].body, 20), &g), ERR_TRUNCATED);
+}
+END_TEST
+
 START_TEST(tagged_gtids)
 {
     static const char gtid[] = "3e11fa47-71ca-11e1-9e33-c80aa9429562:blue:5";
@@ -453,6 +480,7 @@ int main(void)
     tcase_add_loop_test(cases, broken_payloads, 0, 2);
     tcase_add_test(cases, large_payload);
     tcase_add_test(cases, statement_within_a_payload);
+    tcase_add_test(cases, mariadb_gtids);
     tcase_add_test(cases, tagged_gtids);
     tcase_add_test(cases, tagged_gtid_of_a_server);
     tcase_add_loop_test(cases, unsupported_events_end_the_channel, 0, 19);

@@ -226,6 +226,27 @@ START_TEST(tables_made_from_others)
 }
 END_TEST
 
+/* MariaDB writes an ALTER before it does it, and again when it is done or given up: only what was done counts. */
+START_TEST(alter_in_two_phases)
+{
+    if (!live_is_mariadb(admin)) return;
+    live_sql(admin, "SET GLOBAL binlog_alter_two_phase=ON");
+    mysql_close(session);
+    session = live_admin(0); /* it takes the setting with it */
+    item(admin, 1, "twin");
+    item(admin, 2, "twin");
+    start();
+    live_sql(session, "ALTER TABLE shop.item ADD colour VARCHAR(20) NOT NULL DEFAULT 'grey' AFTER id");
+    ck_assert_int_ne(mysql_query(session, "ALTER TABLE shop.item ADD UNIQUE KEY (name)"), 0); /* two of the same */
+    live_sql(session, "INSERT INTO shop.item VALUES (3, 'cerise', 'behind-both', 1, NULL)");
+    live_wait(&follow, "behind-both", 1);
+    ck_assert_uint_eq(live_count(&follow, "cerise"), 1);
+    ck_assert_uint_eq(live_count(&follow, "ADD colour"), 1);
+    ck_assert_uint_eq(live_count(&follow, "ADD UNIQUE"), 0);
+    live_sql(admin, "SET GLOBAL binlog_alter_two_phase=OFF");
+}
+END_TEST
+
 static void load_file(char path[static 128])
 {
     snprintf(path, 128, "%s/rows.txt", folder);
@@ -285,6 +306,7 @@ int main(void)
     tcase_add_test(cases, checksum_switched);
     tcase_add_test(cases, savepoints);
     tcase_add_test(cases, tables_made_from_others);
+    tcase_add_test(cases, alter_in_two_phases);
     tcase_add_test(cases, loaded_files);
     tcase_add_test(cases, statements_instead_of_rows);
     Suite *suite = suite_create("events_live");
