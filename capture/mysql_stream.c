@@ -190,14 +190,14 @@ static enum err stream_query(struct source_stream *s, const char *sql, source_ro
 
 /* --- the dump --- */
 
+enum { COMMAND_REGISTER_REPLICA = 21, COMMAND_BINLOG_DUMP = 18, FILE_NAME_BYTES_MAX = 255 };
+
+#ifdef MARIADB_PACKAGE_VERSION
+
 static void put_le(unsigned char **at, uint64_t value, unsigned size)
 {
     for (unsigned i = 0; i < size; i++) *(*at)++ = (unsigned char)(value >> (8 * i));
 }
-
-enum { COMMAND_REGISTER_REPLICA = 21, COMMAND_BINLOG_DUMP = 18, FILE_NAME_BYTES_MAX = 255 };
-
-#ifdef MARIADB_PACKAGE_VERSION
 
 /* Lists us in SHOW REPLICAS; needs the same privilege as the dump. */
 static bool replica_register(struct mysql_stream *m)
