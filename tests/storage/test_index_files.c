@@ -65,11 +65,9 @@ static size_t too_long(const struct image_file *f, size_t entry, uint8_t *out)
 static size_t of_another_segment(const struct image_file *f, size_t entry, uint8_t *out)
 {
     char path[200];
-    (void)entry;
-    snprintf(path, sizeof path, "%s", f->path); /* the other sealed one; for the third, the first */
+    (void)entry; /* the other sealed one; for the third, the first */
     uint64_t other = strstr(f->path, "00000000000000000000") != NULL ? image.base[1] : image.base[0];
-    snprintf(path + strlen(IMAGE_FOLDER) + 1, sizeof path, "%020llu%s", (unsigned long long)other,
-             strrchr(f->path, '.'));
+    snprintf(path, sizeof path, "%s/%020llu%s", IMAGE_FOLDER, (unsigned long long)other, strrchr(f->path, '.'));
     const struct image_file *o = image_named(&image, path);
     memcpy(out, o->bytes, o->size < f->size ? o->size : f->size);
     return o->size < f->size ? o->size : f->size;
