@@ -383,6 +383,7 @@ static enum err replay(struct replay *r, const uint8_t *bytes, size_t size)
         if (!r->fits) return ERR_OK;
         rest = in;
     }
+    if (r->server == 0) return ERR_CORRUPT; /* not even its head */
     bool is_whole = !r->fits || r->is_over || (r->snapshot_left == 0 && !is_damaged(rest));
     return is_whole ? ERR_OK : ERR_CORRUPT;
 }

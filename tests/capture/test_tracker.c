@@ -1,0 +1,369 @@
+/* Goal: the definitions are those of the place, after any restart.  What nobody told is not guessed; what the source
+ * tells later is true from its own place on; the file gives back what was there at the log's end, wherever it is
+ * cut. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "capture/tracker.h"
+
+static const struct catalog_server server = {.version = 50729};
+static struct tracker *tracker;
+static char path[64];
+static struct statement statement;
+
+static struct source_place at(uint64_t position)
+{
+    return (struct source_place){"binlog.000003", position};
+}
+
+static void open_tracker(void)
+{
+    struct err_msg msg = {0};
+    ck_assert(tracker_open(&tracker, path, &server, &msg) == ERR_OK);
+}
+
+/* As after a crash: nothing is written that was not synced. */
+static void die(void)
+{
+    tracker_close(tracker);
+    tracker = NULL;
+}
+
+static struct tracker_move apply_gtid(uint64_t position, const char *gtid, const char *text)
+{
+    const struct catalog_context context = {.database = "d", .server_collation = 45};
+    const struct source_place place = at(position);
+    struct tracker_move move;
+    struct err_msg msg = {0};
+    statement_classify(&statement, text, strlen(text), "d", 1);
+    ck_assert_msg(tracker_apply(tracker, &place, gtid, &context, &statement, text, strlen(text), &move, &msg) == ERR_OK,
+                  "%s", msg.text);
+    return move;
+}
+
+static struct tracker_move apply(uint64_t position, const char *text)
+{
+    return apply_gtid(position, "", text);
+}
+
+static struct catalog *seen(const char *text)
+{
+    const struct catalog_context context = {.database = "d", .server_collation = 45};
+    struct catalog *c;
+    struct catalog_effect effect;
+    struct err_msg msg = {0};
+    ck_assert(catalog_open(&c, &server) == ERR_OK);
+    ck_assert(catalog_put_database(c, "d", "utf8mb4_general_ci", &msg) == ERR_OK);
+    if (text != NULL)
+        ck_assert_msg(catalog_apply(c, &context, text, strlen(text), &effect, &msg) == ERR_OK, "%s", msg.text);
+    return c;
+}
+
+static void learn(uint64_t position, const char *text, const struct horizon *horizon, uint64_t before)
+{
+    const struct source_place from = at(position), until = at(before);
+    const struct horizon nothing = {0};
+    struct err_msg msg = {0};
+    ck_assert_msg(tracker_learn(tracker, &from, seen(text), horizon == NULL ? &nothing : horizon, &until, &msg) ==
+                      ERR_OK,
+                  "%s", msg.text);
+}
+
+static void note(struct horizon *h, uint64_t position, const char *text)
+{
+    const struct source_place place = at(position);
+    statement_classify(&statement, text, strlen(text), "d", 1);
+    ck_assert(horizon_note(h, &place, &statement) == ERR_OK);
+}
+
+static void save(uint64_t position)
+{
+    const struct source_place place = at(position);
+    struct err_msg msg = {0};
+    ck_assert_msg(tracker_save(tracker, &place, "server-a", &msg) == ERR_OK, "%s", msg.text);
+}
+
+static void sync_tracker(void)
+{
+    struct err_msg msg = {0};
+    ck_assert_msg(tracker_sync(tracker, &msg) == ERR_OK, "%s", msg.text);
+}
+
+static enum err load(const struct tracker_end *end, bool *loaded, struct err_msg *msg)
+{
+    if (tracker != NULL) die();
+    open_tracker();
+    return tracker_load(tracker, end, loaded, msg);
+}
+
+static bool load_at(uint64_t position)
+{
+    const struct tracker_end end = {at(position), "server-a", NULL};
+    struct err_msg msg = {0};
+    bool loaded;
+    ck_assert_msg(load(&end, &loaded, &msg) == ERR_OK, "%s", msg.text);
+    return loaded;
+}
+
+/* The columns of d.NAME, with commas; "?" not known, "!" lost, "-" none. */
+static const char *columns(const char *name)
+{
+    static char text[256];
+    const struct catalog_table *t;
+    switch (tracker_find(tracker, "d", name, &t, NULL)) {
+    case TRACKER_UNKNOWN: return "?";
+    case TRACKER_LOST: return "!";
+    case TRACKER_ABSENT: return "-";
+    case TRACKER_FOUND: break;
+    }
+    text[0] = '\0';
+    for (unsigned i = 0; i < t->column_count; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", i > 0 ? "," : "", t->column[i].name);
+    return text;
+}
+
+static void setup(void)
+{
+    snprintf(path, sizeof path, "/tmp/millrace-tracker-XXXXXX");
+    int fd = mkstemp(path);
+    close(fd);
+    unlink(path);
+    open_tracker();
+}
+
+static void teardown(void)
+{
+    if (tracker != NULL) die();
+    unlink(path);
+}
+
+/* Each statement has its place; the file gives back the definitions of any of them. */
+START_TEST(every_place)
+{
+    static const char *const expected[] = {"a", "a,b", "a,c", "-", "x"};
+    static const char *const text[] = {NULL, "ALTER TABLE t ADD b INT", "ALTER TABLE t CHANGE b c INT", "DROP TABLE t",
+                                       "CREATE TABLE t (x INT)"};
+    learn(100, "CREATE TABLE t (a INT)", NULL, 100);
+    save(100);
+    for (unsigned i = 1; i < 5; i++) apply(100 + i, text[i]);
+    sync_tracker();
+    for (unsigned i = 5; i-- > 0;) {
+        ck_assert(load_at(100 + i));
+        ck_assert_str_eq(columns("t"), expected[i]);
+    }
+    ck_assert(!load_at(99)); /* before the snapshot: not known */
+    ck_assert_str_eq(columns("t"), "?");
+}
+END_TEST
+
+/* What was not synced is lost with the process; what comes again is not applied twice. */
+START_TEST(crashes)
+{
+    learn(100, "CREATE TABLE t (a INT)", NULL, 100);
+    save(100);
+    apply(101, "ALTER TABLE t ADD b INT");
+    sync_tracker();
+    apply(102, "ALTER TABLE t ADD c INT");
+    ck_assert(load_at(101));
+    ck_assert_str_eq(columns("t"), "a,b");
+    ck_assert(apply(102, "ALTER TABLE t ADD c INT").is_new);
+    ck_assert(!apply(102, "ALTER TABLE t ADD c INT").is_new);
+    ck_assert_str_eq(columns("t"), "a,b,c");
+}
+END_TEST
+
+/* The file cut at each byte: the journal's whole records count, a cut snapshot is damage. */
+START_TEST(cut_anywhere)
+{
+    learn(100, "CREATE TABLE t (a INT)", NULL, 100);
+    save(100);
+    struct stat st;
+    ck_assert(stat(path, &st) == 0);
+    off_t snapshot = st.st_size;
+    apply(101, "ALTER TABLE t ADD b INT");
+    sync_tracker();
+    ck_assert(stat(path, &st) == 0);
+    for (off_t size = st.st_size; size >= 0; size--) {
+        const struct tracker_end end = {at(101), "server-a", NULL};
+        struct err_msg msg = {0};
+        bool loaded;
+        ck_assert(truncate(path, size) == 0);
+        enum err e = load(&end, &loaded, &msg);
+        if (size < snapshot) {
+            ck_assert_msg(e == ERR_CORRUPT && strstr(msg.text, path) != NULL, "%d of %d: %s", (int)size, (int)snapshot,
+                          err_text(e));
+            continue;
+        }
+        ck_assert(e == ERR_OK && loaded);
+        ck_assert_str_eq(columns("t"), size == st.st_size ? "a,b" : "a");
+    }
+}
+END_TEST
+
+/* A damaged record with good ones behind it is no torn end. */
+START_TEST(damage_has_a_name)
+{
+    learn(100, "CREATE TABLE t (a INT)", NULL, 100);
+    save(100);
+    struct stat st;
+    ck_assert(stat(path, &st) == 0);
+    apply(101, "ALTER TABLE t ADD b INT");
+    apply(102, "ALTER TABLE t ADD c INT");
+    sync_tracker();
+    FILE *f = fopen(path, "r+b");
+    fseek(f, st.st_size + 20, SEEK_SET);
+    fputc('#', f);
+    fclose(f);
+    const struct tracker_end end = {at(102), "server-a", NULL};
+    struct err_msg msg = {0};
+    bool loaded;
+    ck_assert_int_eq(load(&end, &loaded, &msg), ERR_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(msg.text, path));
+}
+END_TEST
+
+/* The source tells the definitions of now; the stream is behind. */
+START_TEST(learned_behind)
+{
+    struct horizon h = {0};
+    const char *now = "CREATE TABLE t (a INT, b INT)";
+    ck_assert_str_eq(columns("t"), "?");
+    note(&h, 150, "ALTER TABLE t ADD b INT");
+    note(&h, 160, "CREATE TABLE late (x INT)");
+    learn(100, now, &h, 155); /* `late` was made while the definitions were read */
+    save(100);
+    ck_assert_str_eq(columns("t"), "!");
+    ck_assert_str_eq(columns("late"), "!");
+    ck_assert_str_eq(columns("other"), "-");
+    for (int restart = 0; restart < 2; restart++) { /* what is parked outlives a restart */
+        if (restart == 1) ck_assert(load_at(100));
+        apply(120, "CREATE TABLE u (y INT)");
+        ck_assert_str_eq(columns("u"), "y");
+        apply(150, "ALTER TABLE t ADD b INT");
+        ck_assert_str_eq(columns("t"), "a,b");
+    }
+    apply(160, "CREATE TABLE late (x INT)");
+    ck_assert_str_eq(columns("late"), "x");
+    horizon_free(&h);
+}
+END_TEST
+
+/* IF NOT EXISTS says nothing about a table that is not known; a plain CREATE does. */
+START_TEST(conditions)
+{
+    const struct source_place place = at(100);
+    const struct catalog_table other = {.database = "d", .name = "o", .collation = "utf8mb4_general_ci", .engine = ""};
+    struct err_msg msg = {0};
+    ck_assert(tracker_put(tracker, &place, &other, &msg) == ERR_OK); /* its database is known, what is in it is not */
+    apply(101, "CREATE TABLE IF NOT EXISTS t (wrong INT)");
+    ck_assert_str_eq(columns("t"), "?");
+    apply(103, "CREATE TABLE t (a INT)");
+    ck_assert_str_eq(columns("t"), "a");
+    apply(104, "CREATE TABLE IF NOT EXISTS t (wrong INT)");
+    ck_assert_str_eq(columns("t"), "a");
+}
+END_TEST
+
+/* A statement that cannot be read makes a gap of its table, and of no other; the source may fill it. */
+START_TEST(unreadable)
+{
+    learn(100, "CREATE TABLE t (a INT)", NULL, 100);
+    apply(101, "CREATE TABLE u (b INT)");
+    ck_assert(!apply(102, "ALTER TABLE t FROBNICATE a").is_read);
+    ck_assert_str_eq(columns("t"), "?");
+    ck_assert_str_eq(columns("u"), "b");
+    learn(102, "CREATE TABLE t (z INT)", NULL, 102);
+    ck_assert_str_eq(columns("t"), "z");
+    ck_assert_str_eq(columns("u"), "b");
+}
+END_TEST
+
+/* A shadow table is altered and swapped in. */
+START_TEST(swapped)
+{
+    learn(100, "CREATE TABLE t (a INT)", NULL, 100);
+    apply(101, "CREATE TABLE `_t_new` LIKE t");
+    apply(102, "ALTER TABLE `_t_new` ADD COLUMN b INT");
+    apply(103, "RENAME TABLE t TO `_t_old`, `_t_new` TO t");
+    ck_assert_str_eq(columns("t"), "a,b");
+    ck_assert_str_eq(columns("_t_old"), "a");
+    ck_assert_str_eq(columns("_t_new"), "-");
+}
+END_TEST
+
+/* After a fail-over places are another server's; the log's end says which counts, or the transactions do. */
+START_TEST(other_server)
+{
+    const struct source_place there = {"other.000001", 4};
+    const struct tracker_end before = {at(101), "server-a", NULL}, behind = {{"other.000001", 60}, "server-b", NULL};
+    struct gtid_set gtids = {0};
+    struct err_msg msg = {0};
+    bool loaded;
+    learn(100, "CREATE TABLE t (a INT)", NULL, 100);
+    save(100);
+    apply(101, "ALTER TABLE t ADD b INT");
+    tracker_moved(tracker, &there, "server-b");
+    const struct source_place place = {"other.000001", 50};
+    const struct catalog_context context = {.database = "d", .server_collation = 45};
+    static const char text[] = "ALTER TABLE t ADD c INT", gtid[] = "01234567-89ab-cdef-0123-456789abcdef:7";
+    struct tracker_move move;
+    statement_classify(&statement, text, strlen(text), "d", 1);
+    ck_assert(tracker_apply(tracker, &place, gtid, &context, &statement, text, strlen(text), &move, &msg) == ERR_OK);
+    sync_tracker();
+    ck_assert(load(&before, &loaded, &msg) == ERR_OK && loaded);
+    ck_assert_str_eq(columns("t"), "a,b");
+    ck_assert(load(&behind, &loaded, &msg) == ERR_OK && loaded);
+    ck_assert_str_eq(columns("t"), "a,b,c");
+    const struct tracker_end by_gtids = {there, "server-b", &gtids};
+    ck_assert(load(&by_gtids, &loaded, &msg) == ERR_OK && loaded);
+    ck_assert_str_eq(columns("t"), "a,b");
+    ck_assert(gtid_set_parse(&gtids, gtid, strlen(gtid)) == ERR_OK);
+    ck_assert(load(&by_gtids, &loaded, &msg) == ERR_OK && loaded);
+    ck_assert_str_eq(columns("t"), "a,b,c");
+    gtid_set_free(&gtids);
+}
+END_TEST
+
+/* Objects are kept with the definitions, at their place. */
+START_TEST(objects)
+{
+    const struct source_place first = at(100), second = at(110);
+    learn(100, NULL, NULL, 100);
+    ck_assert(tracker_select(tracker, &first, "+d.*\n") == ERR_OK);
+    save(100);
+    ck_assert(tracker_select(tracker, &second, "+d.t\n") == ERR_OK);
+    sync_tracker();
+    ck_assert(load_at(109));
+    ck_assert_str_eq(tracker_objects(tracker), "+d.*\n");
+    ck_assert(load_at(110));
+    ck_assert_str_eq(tracker_objects(tracker), "+d.t\n");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("tracker");
+    TCase *cases = tcase_create("cases");
+    tcase_set_timeout(cases, 60);
+    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_test(cases, every_place);
+    tcase_add_test(cases, crashes);
+    tcase_add_test(cases, cut_anywhere);
+    tcase_add_test(cases, damage_has_a_name);
+    tcase_add_test(cases, learned_behind);
+    tcase_add_test(cases, conditions);
+    tcase_add_test(cases, unreadable);
+    tcase_add_test(cases, swapped);
+    tcase_add_test(cases, other_server);
+    tcase_add_test(cases, objects);
+    suite_add_tcase(suite, cases);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
