@@ -80,8 +80,8 @@ static int objects(struct cli *cli, int argc, char **argv, enum objects_verb ver
     int code = rest_call_channel(cli, "GET", name, "", &channel);
     if (code != CLI_OK) return code;
     json_t *now = json_object_get(channel, "tables");
-    bool fits = change(now, "include", tables, verb) & change(now, "exclude", exclude, verb);
-    code = fits ? send(cli, name, now) : CLI_FAILED;
+    bool includes = change(now, "include", tables, verb), excludes = change(now, "exclude", exclude, verb);
+    code = includes && excludes ? send(cli, name, now) : CLI_FAILED;
     json_decref(channel);
     return code;
 }
