@@ -249,7 +249,8 @@ enum err tracker_follow(struct tracker *t, const struct source_place *place, con
         }
         if (e == ERR_NO_MEMORY) return err_set(msg, e, "no memory for table definitions");
         if (e == ERR_OK) {
-            move->is_new = move->effect.count > 0;
+            for (uint32_t i = 0; i < move->effect.count; i++)
+                move->is_new |= move->effect.change[i].kind != CATALOG_TRUNCATED;
             found(t, &move->effect);
         } else {
             move->effect = (struct catalog_effect){0};

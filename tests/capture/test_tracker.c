@@ -172,6 +172,7 @@ START_TEST(crashes)
     ck_assert_str_eq(columns("t"), "a,b");
     ck_assert(apply(102, "ALTER TABLE t ADD c INT").is_new);
     ck_assert(!apply(102, "ALTER TABLE t ADD c INT").is_new);
+    ck_assert(!apply(103, "TRUNCATE TABLE t").is_new); /* nothing for the journal */
     ck_assert_str_eq(columns("t"), "a,b,c");
 }
 END_TEST
