@@ -1,10 +1,11 @@
 #include <string.h>
 
+#include "base/invariant.h"
 #include "capture/catalog_work.h"
 #include "capture/column_type.h"
 
-/* What MySQL and MariaDB do in mysql_prepare_alter_table: first the old columns, each dropped, changed in place or
- * kept; then, in the statement's order, the added ones and those with a new place; then the keys. */
+/* What MySQL and MariaDB do in mysql_prepare_alter_table: first the old columns, each dropped, changed or kept
+ * where it is; then, in the statement's order, the added ones and those with a new place; then the keys. */
 
 struct alteration {
     struct catalog_work *w;
@@ -57,6 +58,19 @@ static bool is_about_old(const struct ddl_spec *s)
     return s->kind == DDL_DROP_COLUMN || s->kind == DDL_MODIFY_COLUMN || s->kind == DDL_RENAME_COLUMN;
 }
 
+/* In a statement that converts the table, new columns get the new character set at once, whatever they say. */
+static enum err make_column(struct alteration *a, const struct ddl_column *given, struct catalog_column *out)
+{
+    TRY(catalog_make_column(a->w, given, &a->standard, out));
+    bool is_text = out->collation != NULL && strcmp(out->collation, "binary") != 0 && given->type.kind != DDL_JSON;
+    if (a->converted.name == NULL || !is_text) return ERR_OK;
+    struct ddl_column changed = *given;
+    changed.type.charset = NULL;
+    changed.type.collation = a->converted.name;
+    changed.type.is_binary = false;
+    return catalog_make_column(a->w, &changed, &a->standard, out);
+}
+
 /* The one spec that drops, modifies or renames the old column; NULL: none. */
 static struct ddl_spec *spec_of(const struct alteration *a, const char *column)
 {
@@ -82,13 +96,21 @@ static enum err keep_columns(struct alteration *a)
             continue;
         }
         if (s != NULL) a->new_name[i] = c.name = s->new_name;
-        if (s != NULL && s->kind == DDL_MODIFY_COLUMN) {
-            if (has_place(s)) continue;
-            TRY(catalog_make_column(a->w, s->column, &a->standard, &c));
-        }
+        if (s != NULL && s->kind == DDL_MODIFY_COLUMN) TRY(make_column(a, s->column, &c));
         TRY(place_column(a, a->d.column_count, &c));
     }
     return ERR_OK;
+}
+
+/* Out of its old place. */
+static void take_column(struct alteration *a, const char *name, struct catalog_column *out)
+{
+    struct catalog_draft *d = &a->d;
+    int at = find_column(d->column, d->column_count, name);
+    INVARIANT(at >= 0);
+    *out = d->column[at];
+    d->column_count--;
+    memmove(d->column + at, d->column + at + 1, (d->column_count - (uint32_t)at) * sizeof *d->column);
 }
 
 static enum err place_new_columns(struct alteration *a)
@@ -96,9 +118,14 @@ static enum err place_new_columns(struct alteration *a)
     for (const struct ddl_spec *s = a->w->s.spec; s != NULL; s = s->next) {
         struct catalog_column c;
         uint32_t at = a->d.column_count;
-        if (s->kind == DDL_MODIFY_COLUMN && !has_place(s)) continue;
-        if (s->kind != DDL_MODIFY_COLUMN && (s->kind != DDL_ADD_COLUMN || s->column == NULL)) continue;
-        TRY(catalog_make_column(a->w, s->column, &a->standard, &c));
+        if (s->kind == DDL_MODIFY_COLUMN && has_place(s)) {
+            take_column(a, s->new_name, &c);
+            at = a->d.column_count;
+        } else if (s->kind == DDL_ADD_COLUMN && s->column != NULL) {
+            TRY(make_column(a, s->column, &c));
+        } else {
+            continue;
+        }
         if (s->is_first) at = 0;
         if (s->after != NULL) {
             int after = find_column(a->d.column, a->d.column_count, s->after);
@@ -208,7 +235,9 @@ static enum err add_keys(struct alteration *a)
         if (s->kind == DDL_ADD_KEY && s->key != NULL) TRY(add_key(a, s));
         if (s->column == NULL || (s->kind != DDL_ADD_COLUMN && s->kind != DDL_MODIFY_COLUMN)) continue;
         if (s->column->is_primary) TRY(add_column_key(a, CATALOG_KEY_PRIMARY, s->column->name));
-        if (s->column->is_unique) TRY(add_column_key(a, CATALOG_KEY_UNIQUE, s->column->name));
+        /* MariaDB makes one key of the two attributes. */
+        bool is_one = a->w->c->server.is_mariadb && s->column->is_primary;
+        if (s->column->is_unique && !is_one) TRY(add_column_key(a, CATALOG_KEY_UNIQUE, s->column->name));
     }
     return ERR_OK;
 }
@@ -253,6 +282,7 @@ static enum err settle_specs(struct alteration *a)
             const char *name = s->key->kind == DDL_KEY_PRIMARY ? "PRIMARY"
                                : s->key->name != NULL          ? s->key->name
                                                                : s->key->constraint;
+            if (name == NULL && s->key->part_count > 0) name = s->key->part[0].name; /* what it would be called */
             if (s->if_not_exists && name != NULL && is_key(old, name)) s->key = NULL;
             break;
         }
