@@ -96,7 +96,7 @@ START_TEST(xa_across_restarts_and_a_purge)
         char newest[256];
         bool is_new = live_is_version(admin, 80200);
         const char *question = is_new ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS";
-        snprintf(newest, sizeof newest, "%s", live_ask(admin, question));
+        snprintf(newest, sizeof newest, "%s", live_ask(admin, "%s", question));
         live_sql(admin, "PURGE BINARY LOGS TO '%s'", newest);
     }
     start();
