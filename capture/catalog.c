@@ -82,7 +82,14 @@ char *catalog_lower(struct arena *a, const char *text)
     char *out = arena_alloc(a, 3 * strlen(text) + 1), *to = out;
     const unsigned char *at = (const unsigned char *)text;
     if (out == NULL) return NULL;
-    while (*at != 0) to = put_utf8(to, next_lower(&at));
+    while (*at != 0) {
+        const unsigned char *from = at;
+        uint32_t c = next_lower(&at);
+        if (at == from + 1 && *from >= 0x80)
+            *to++ = (char)*from; /* no UTF-8: as it is */
+        else
+            to = put_utf8(to, c);
+    }
     *to = 0;
     return out;
 }

@@ -101,6 +101,10 @@ static const struct rule rules[] = {
      "`a` int(11) NULL, KEY `f` (`a`) USING IMPLIED"},
     {50729, 0, "CREATE TABLE t (a INT, CONSTRAINT f FOREIGN KEY (a) REFERENCES p (a));;ALTER TABLE t ADD KEY k (a)",
      "`a` int(11) NULL, KEY `k` (`a`)"},
+    {50729, 0,
+     "CREATE TABLE p (a INT, CONSTRAINT f FOREIGN KEY (a) REFERENCES q (a));;CREATE TABLE t LIKE p;;CREATE INDEX k ON "
+     "t (a)",
+     "`a` int(11) NULL, KEY `f` (`a`), KEY `k` (`a`)"},
     /* generated columns, partitions, a generated primary key, rows that follow */
     {50729, 0,
      "CREATE TABLE t (a INT, b INT AS (a * (2)) STORED NOT NULL, c INT GENERATED ALWAYS AS (')') VIRTUAL) PARTITION BY "
