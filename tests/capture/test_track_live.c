@@ -166,7 +166,7 @@ static bool alter(FILE *out)
     empty(t);
     fprintf(out, "ALTER TABLE app.`%s` ", t->name);
     unsigned at = t->count > 1 ? 1 + (unsigned)below(t->count - 1) : 0;
-    unsigned what = (unsigned)below(5);
+    unsigned what = (unsigned)below(7);
     struct column c = make_column();
     if ((what == 0 || at == 0) && t->count < COLUMNS) { /* a column in the middle */
         unsigned behind = (unsigned)below(t->count);
@@ -179,6 +179,13 @@ static bool alter(FILE *out)
         memmove(&t->column[at], &t->column[at + 1], (t->count - at - 1) * sizeof c);
         t->count--;
     } else if (what == 2 && at != 0) {
+        fprintf(out, "CHANGE `%s` `%s` %s", t->column[at].name, c.name, c.type);
+        t->column[at] = c;
+    } else if (what == 4 && at != 0) { /* the same bytes in the binlog, another name or other labels */
+        if (strncmp(t->column[at].type, "enum", 4) == 0)
+            snprintf(c.type, sizeof c.type, "enum('x%d','y','z','w')", (int)below(100));
+        else
+            memcpy(c.type, t->column[at].type, sizeof c.type);
         fprintf(out, "CHANGE `%s` `%s` %s", t->column[at].name, c.name, c.type);
         t->column[at] = c;
     } else if (what == 3 && at != 0) {
