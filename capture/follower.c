@@ -582,6 +582,14 @@ static enum err on_table_map(struct follower *f, const struct binlog_header *h, 
     return e;
 }
 
+/* The decoder knows table and column; the place is ours. */
+static enum err row_unreadable(const struct follower *f, enum err e, struct err_msg *msg)
+{
+    struct err_msg why = *msg;
+    return err_set(msg, e, "the rows before %s:%" PRIu64 " cannot be read: %.400s", f->at.file, f->at.position,
+                   why.text);
+}
+
 /* A row whose images lack columns. */
 static enum err complete_images(struct follower *f, const struct row_reader *reader, struct err_msg *msg)
 {
@@ -609,7 +617,8 @@ static enum err on_rows(struct follower *f, const struct binlog_header *h, struc
     TRY(row_reader_init(&reader, &rows, &table->decoder, &f->arena, msg));
     uint64_t read_ms = clock_realtime_ms(f->config.clock);
     while (row_reader_more(&reader)) {
-        TRY(row_reader_next(&reader, f->before, f->after, msg));
+        enum err e = row_reader_next(&reader, f->before, f->after, msg);
+        if (e != ERR_OK) return row_unreadable(f, e, msg);
         if (reader.is_history) continue;
         if (reader.is_partial) TRY(complete_images(f, &reader, msg));
         TRY(follower_emit_row(f, h, f->at.position, table, reader.operation, read_ms, reader.row,
