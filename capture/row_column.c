@@ -261,7 +261,7 @@ static enum err decode_set(const uint8_t *p, const struct row_column *c, struct 
 static enum err decode_json_diff(const uint8_t *bytes, size_t size, const struct row_column *c, struct row_scan *s,
                                  struct change_value *v)
 {
-    const struct row_json *before = &s->json[c->json_index];
+    const struct row_json *before = &s->aids->json[c->json_index];
     const uint8_t *text;
     size_t text_bytes;
 
@@ -274,10 +274,10 @@ static enum err decode_json_diff(const uint8_t *bytes, size_t size, const struct
 static enum err decode_json(const uint8_t *bytes, size_t size, const struct row_column *c, struct row_scan *s,
                             struct change_value *v)
 {
-    if (__builtin_expect(s->json != NULL, 0)) {
-        bool is_diff = s->diffs != NULL && (s->diffs[c->json_index / 8] >> (c->json_index % 8) & 1) != 0;
+    if (__builtin_expect(s->aids->json != NULL, 0)) {
+        bool is_diff = s->aids->diffs != NULL && (s->aids->diffs[c->json_index / 8] >> (c->json_index % 8) & 1) != 0;
         if (is_diff) return decode_json_diff(bytes, size, c, s, v);
-        if (!s->is_after) s->json[c->json_index] = (struct row_json){bytes, size, true};
+        if (!s->aids->is_after) s->aids->json[c->json_index] = (struct row_json){bytes, size, true};
     }
     struct sink out = s->text;
     TRY(json_binary_print(&out, bytes, size, c->json_keeps_point));
@@ -305,7 +305,7 @@ static enum err decode_padded(const uint8_t *bytes, size_t size, size_t full_siz
 static enum err convert(const struct row_column *c, struct row_scan *s, const uint8_t **bytes, size_t *size)
 {
     uint8_t *start = s->text.at;
-    TRY(text_to_utf8(s->converter, c->schema->text, *bytes, *size, &s->text));
+    TRY(text_to_utf8(s->aids->converter, c->schema->text, *bytes, *size, &s->text));
     *bytes = start;
     *size = (size_t)(s->text.at - start);
     return ERR_OK;
@@ -323,7 +323,7 @@ static enum err decode_counted(const struct row_column *c, struct row_scan *s, s
     switch (c->op) {
     case OP_JSON: return decode_json(bytes, size, c, s, v);
     case OP_COMPRESSED:
-        TRY(inflater_column(s->inflater, &s->text, bytes, size, c->length, &bytes, &full));
+        TRY(inflater_column(s->aids->inflater, &s->text, bytes, size, c->length, &bytes, &full));
         if (c->schema != NULL && c->schema->text != NULL) TRY(convert(c, s, &bytes, &full));
         break;
     case OP_TEXT:
@@ -459,7 +459,7 @@ enum err row_image_decode(struct row_scan *scan, const struct row_decoder *d, co
             return e;
         }
     }
-    if (d->has_period) s.is_current[s.is_after] = ends_never(&hidden, s.is_current[0]);
+    if (d->has_period) s.aids->is_current[s.aids->is_after] = ends_never(&hidden, s.aids->is_current[0]);
     *scan = s;
     return ERR_OK;
 }
@@ -471,7 +471,7 @@ enum err row_json_options(struct row_scan *scan, const struct row_decoder *d)
     uint64_t options = cursor_lenenc(&in);
 
     if (options > PARTIAL_JSON) return ERR_CORRUPT;
-    if ((options & PARTIAL_JSON) != 0) scan->diffs = cursor_take(&in, (d->json_count + 7u) / 8);
+    if ((options & PARTIAL_JSON) != 0) scan->aids->diffs = cursor_take(&in, (d->json_count + 7u) / 8);
     scan->at = in.at;
     return in.failed ? ERR_CORRUPT : ERR_OK;
 }

@@ -10,9 +10,7 @@
 #include "capture/inflate.h"
 #include "capture/row_decode.h"
 
-struct row_scan { /* where a row image is being read, and where text for it goes */
-    const uint8_t *at, *end;
-    struct sink text;
+struct row_aids { /* what few tables need */
     struct inflater *inflater;        /* there when the table has compressed columns */
     struct text_converter *converter; /* the same for columns that are converted */
     struct row_json *json; /* PARTIAL_UPDATE_ROWS: of the JSON columns in the before image; else NULL */
@@ -21,13 +19,19 @@ struct row_scan { /* where a row image is being read, and where text for it goes
     bool is_current[2]; /* has_period: the image before, after is of a row of today */
 };
 
+struct row_scan { /* where a row image is being read, and where text for it goes */
+    const uint8_t *at, *end;
+    struct sink text;
+    struct row_aids *aids;
+};
+
 struct row_json { /* a JSON column's document in the before image; NULL: not there, or SQL NULL */
     const uint8_t *bytes;
     size_t size;
     bool is_present;
 };
 
-/* What stands before an after image of PARTIAL_UPDATE_ROWS: options, and scan->diffs.  ERR_CORRUPT. */
+/* What stands before an after image of PARTIAL_UPDATE_ROWS: options, and aids->diffs.  ERR_CORRUPT. */
 NODISCARD enum err row_json_options(struct row_scan *scan, const struct row_decoder *d);
 
 /* Prepares the op of a column that is stored as `type` with `metadata` (as struct table_map has them).  `column` and

@@ -198,26 +198,23 @@ static void tell_today(struct row_reader *r, bool before, bool after)
 static enum err decode_row(struct row_reader *r, struct change_value *before, struct change_value *after,
                            uint16_t *bad_column)
 {
-    struct row_scan scan = {.at = r->at,
-                            .end = r->end,
-                            .text = sink_of(r->arena->bytes, r->arena->size),
-                            .inflater = r->arena->inflater,
-                            .converter = r->arena->converter,
-                            .is_current = {true, true}};
+    struct row_aids aids = {
+        .inflater = r->arena->inflater, .converter = r->arena->converter, .is_current = {true, true}};
+    struct row_scan scan = {r->at, r->end, sink_of(r->arena->bytes, r->arena->size), &aids};
     const struct rows_event *e = r->event;
 
     if (e->is_partial_json) {
-        scan.json = r->decoder->json;
-        if (scan.json != NULL) memset(scan.json, 0, r->decoder->json_count * sizeof *scan.json);
+        aids.json = r->decoder->json;
+        if (aids.json != NULL) memset(aids.json, 0, r->decoder->json_count * sizeof *aids.json);
     }
     if (e->present_before != NULL)
         TRY(row_image_decode(&scan, r->decoder, e->present_before, r->present_before_count, before, bad_column));
-    scan.is_after = true;
+    aids.is_after = true;
     if (e->is_partial_json) TRY(row_json_options(&scan, r->decoder));
     if (e->present_after != NULL)
         TRY(row_image_decode(&scan, r->decoder, e->present_after, r->present_after_count, after, bad_column));
     if (scan.at == r->at) return ERR_CORRUPT; /* a row without bytes would never end */
-    if (r->decoder->has_period) tell_today(r, scan.is_current[0], scan.is_current[1]);
+    if (r->decoder->has_period) tell_today(r, aids.is_current[0], aids.is_current[1]);
     r->row = r->at;
     r->at = scan.at;
     r->rows++;
