@@ -92,6 +92,9 @@ enum err source_facts_read(struct source_stream *s, const struct clock *clock, s
     f.version_number = major << 16 | (minor & 0xff) << 8 | (patch & 0xff);
     f.is_mariadb = strcasestr(f.version, "mariadb") != NULL;
     if (f.is_mariadb) f.has_gtids = major >= 10;
+    /* Servers that replicate each other have different ids: what MariaDB has in a uuid's place. */
+    if (f.is_mariadb && f.server_uuid[0] == '\0')
+        snprintf(f.server_uuid, sizeof f.server_uuid, "server_id %u", f.server_id);
 
     double source_s = 0;
     enum err e = s->ops->query(s, "SELECT UNIX_TIMESTAMP(NOW(6))", clock_row, &source_s, msg);

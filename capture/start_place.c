@@ -77,15 +77,14 @@ enum err start_place_choose(struct source_stream *s, const struct source_facts *
 
 /* --- going on --- */
 
-/* Is the server that was reached the one that was read last?  MariaDB has no uuid: the file tells. */
+/* Is the server that was reached the one that was read last?  A uuid tells; a server id, or no id at all, leaves it to
+ * the file as well: another server has another id, but an equal one may be a server made anew. */
 static enum err is_same_server(struct source_stream *s, const struct follower *f, bool *same, struct err_msg *msg)
 {
     const struct source_position *r = &f->resume;
-    *same = true;
-    if (r->server_uuid[0] != '\0' || f->facts.server_uuid[0] != '\0') {
-        *same = r->server_uuid[0] == '\0' || strcmp(r->server_uuid, f->facts.server_uuid) == 0;
-        return ERR_OK;
-    }
+    bool are_told = r->server_uuid[0] != '\0' && f->facts.server_uuid[0] != '\0';
+    *same = !are_told || strcmp(r->server_uuid, f->facts.server_uuid) == 0;
+    if (!*same || (are_told && !f->facts.is_mariadb)) return ERR_OK;
     if (r->format_description_s == 0) return ERR_OK;
     struct source_place place = {.position = r->position};
     struct source_head head;
@@ -151,7 +150,7 @@ static enum err check_executed(struct source_stream *s, const struct follower *f
     return e;
 }
 
-/* A server without a uuid that is not the one that was read: says so by the file. */
+/* A server whose name is no other, and yet it is not the one that was read: says so by the file. */
 static enum err no_such_file(struct source_stream *s, const struct follower *f, struct err_msg *msg)
 {
     struct source_place place = {.position = f->resume.position};
@@ -170,7 +169,8 @@ static enum err resume_anywhere(struct source_stream *s, struct follower *f, str
     TRY(check_executed(s, f, is_same, msg));
     if (is_same && !f->passes_known) return resume_same(s, f, msg);
     if (f->facts.has_gtids && f->gtids_known) return resume_by_gtids(s, f, is_same, msg);
-    if (f->resume.server_uuid[0] == '\0') return no_such_file(s, f, msg);
+    if (f->resume.server_uuid[0] == '\0' || strcmp(f->resume.server_uuid, f->facts.server_uuid) == 0)
+        return no_such_file(s, f, msg);
     const char *why = f->facts.has_gtids ? "and which transactions the channel has is not known before the former "
                                            "server was reached once more"
                                          : "whose binlog has other positions, and it has no GTIDs to go by";

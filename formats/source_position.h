@@ -19,7 +19,7 @@ struct source_position {
     char     file[256];            /* binlog file name */
     uint64_t position;             /* bytes from the file's start: where the next transaction begins */
     uint32_t format_description_s; /* time of that file's FORMAT_DESCRIPTION event: tells a file from its namesake */
-    char     server_uuid[65];      /* "" where the version has none */
+    char     server_uuid[65];      /* MariaDB: "server_id N"; "" where the version has none */
     char     gtid[129];            /* of the transaction that ends here, "" if it has none */
 };
 
