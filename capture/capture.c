@@ -58,7 +58,6 @@ struct capture {
     bool has_definitions; /* the tracker was loaded, or has learned from the source */
     bool save_due;        /* ... and its file is still to be written */
     bool wants_look;      /* it does not know all of them */
-    uint32_t definitions_host; /* whose places the tracker is about */
     struct look look;
     /* Consumers may have seen records that a crash took: no HEARTBEAT before the source has sent again all that it had
      * when it was first reached. */
@@ -398,7 +397,7 @@ static enum err load_definitions(struct capture *c, struct err_msg *msg)
         TRY(follower_select(f, objects, msg));
         atomic_store_explicit(&c->has_wish, true, memory_order_relaxed);
     }
-    if (!c->taken_up_by_gtids) TRY(tracker_save(tracker, &end.place, end.uuid, msg));
+    TRY(tracker_save(tracker, &end.place, end.uuid, msg));
     if (f->passes_known) tracker_moved(tracker, &from, f->facts.server_uuid);
     return ERR_OK;
 }
@@ -409,12 +408,15 @@ static enum err prepare_definitions(struct capture *c, struct err_msg *msg)
     struct follower *f = &c->follower;
     struct tracker *tracker = f->definitions.tracker;
     struct source_place from = place_of(&f->resume);
-    bool is_other = c->has_definitions && f->passes_known && c->definitions_host != c->host_at;
-    c->definitions_host = c->host_at;
-    if (is_other && f->known_moves_definitions)
+    bool is_other = c->has_definitions && f->server_changed;
+    f->server_changed = false;
+    if (is_other && f->known_moves_definitions) {
         c->has_definitions = false; /* they are those of a place that this server does not have */
-    else if (is_other)
+        TRY(tracker_reset(tracker));
+        schema_moved(f->definitions.schema);
+    } else if (is_other) {
         tracker_moved(tracker, &from, f->facts.server_uuid);
+    }
     if (!c->has_definitions) TRY(load_definitions(c, msg));
     bool is_fresh = !c->has_definitions;
     if (is_fresh || c->wants_look || !f->horizon.is_known || look_is_under_way(&c->look)) {
@@ -429,12 +431,22 @@ static enum err prepare_definitions(struct capture *c, struct err_msg *msg)
     return save_definitions(c, msg);
 }
 
+/* Another server was reached: what was known of the former one's binlog says nothing about this one's. */
+static void forget_places(struct capture *c)
+{
+    if (c->look.seen != NULL) c->wants_look = true;
+    look_free(&c->look);
+    horizon_clear(&c->follower.horizon);
+    c->resend_end_is_known = false;
+}
+
 static enum err connect_source(struct capture *c, struct err_msg *msg)
 {
     struct follower *f = &c->follower;
     if (!c->is_reached) TRY(reach_source(c, msg));
     if (!f->has_resume) TRY(choose_start(c, msg));
     TRY(start_place_resume(c->stream, f, c->host_count > 1, msg));
+    if (f->server_changed) forget_places(c);
     if (c->is_resending && !c->resend_end_is_known) TRY(source_end(c->stream, &f->facts, &c->resend_end, NULL, msg));
     c->resend_end_is_known = c->is_resending;
     TRY(prepare_definitions(c, msg));

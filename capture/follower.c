@@ -340,6 +340,12 @@ static enum err on_gtid(struct follower *f, const struct binlog_header *h, uint6
     transaction_starts(f, start);
     struct follower_transaction *t = &f->transaction;
     t->commit_ms = g.commit_us / 1000;
+    if ((h->type == BINLOG_ANONYMOUS_GTID || g.number == 0) && f->passes_known)
+        return err_set(msg, ERR_SOURCE_HISTORY,
+                       "the source has a transaction without a GTID at %s:%" PRIu64 ", where capture goes by GTIDs: it "
+                       "cannot be told whether it was read before; connect to the former server, or delete the "
+                       "channel and create it anew",
+                       f->at.file, f->at.position);
     if (h->type == BINLOG_ANONYMOUS_GTID || g.number == 0) return ERR_OK;
     t->has_gtid = t->gtid_is_mysql = true;
     memcpy(t->gtid_uuid, g.uuid, sizeof t->gtid_uuid);
@@ -491,7 +497,8 @@ static enum err on_xa_prepare(struct follower *f, const struct binlog_header *h,
     if (e != ERR_OK)
         return err_set(msg, e, "an XA_PREPARE event before %s:%" PRIu64 " cannot be read: %s", f->at.file,
                        f->at.position, err_text(e));
-    bool is_xa = f->machine.state == TRANSACTION_OPEN && f->transaction.is_xa;
+    bool is_xa = f->machine.state == TRANSACTION_OPEN && f->transaction.is_xa &&
+                 (f->transaction.is_known || f->transaction.is_spooled);
     if (!is_xa || transaction_step(&f->machine, TRANSACTION_ON_COMMIT) != TRANSACTION_COMMITS)
         return wrong_place(f, h, msg);
     if (!f->transaction.is_known) {

@@ -2,6 +2,7 @@
  * there, with the place and the time of its XA COMMIT; and rows behind a savepoint, which may be taken back, until the
  * transaction's end.  (The source takes them back itself where it can: SAVEPOINT is often in a binlog, ROLLBACK TO only
  * where tables without transactions or temporary tables kept it from that.) */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,11 @@ enum err follower_xa_open(struct follower *f, const char *folder, uint64_t next_
     struct stat st;
     f->xa.folder = strdup(folder);
     if (f->xa.folder == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", f->config.channel);
-    if (stat(folder, &st) != 0) return ERR_OK;
+    if (stat(folder, &st) != 0) {
+        if (errno == ENOENT) return ERR_OK;
+        return err_set(msg, ERR_IO, "cannot look into %s, where prepared XA transactions are kept: %s", folder,
+                       strerror(errno));
+    }
     TRY(xa_spool_open(&f->xa.spool, folder, next_offset, msg));
     uint32_t count = xa_spool_count(f->xa.spool);
     if (count > 0) log_info("capture", "channel %s: %u XA transactions are prepared", f->config.channel, count);

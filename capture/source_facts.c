@@ -65,7 +65,10 @@ static enum err variable_row(void *context, const char *const *field, const size
     if (strcasecmp(name, "server_id") == 0) f->server_id = (uint32_t)strtoul(value, NULL, 10);
     if (strcasecmp(name, "lower_case_table_names") == 0) f->ignore_case = strcmp(value, "0") != 0;
     if (strcasecmp(name, "log_bin") == 0) f->log_bin = is_on(value);
-    if (strcasecmp(name, "gtid_mode") == 0) f->has_gtids = strcasecmp(value, "OFF") != 0;
+    if (strcasecmp(name, "gtid_mode") == 0) {
+        f->has_gtids = strcasecmp(value, "OFF") != 0;
+        f->has_gtids_only = strcasecmp(value, "ON") == 0;
+    }
     return ERR_OK;
 }
 
@@ -91,7 +94,7 @@ enum err source_facts_read(struct source_stream *s, const struct clock *clock, s
     sscanf(f.version, "%3u.%3u.%3u", &major, &minor, &patch);
     f.version_number = major << 16 | (minor & 0xff) << 8 | (patch & 0xff);
     f.is_mariadb = strcasestr(f.version, "mariadb") != NULL;
-    if (f.is_mariadb) f.has_gtids = major >= 10;
+    if (f.is_mariadb) f.has_gtids = f.has_gtids_only = major >= 10;
     /* Servers that replicate each other have different ids: what MariaDB has in a uuid's place. */
     if (f.is_mariadb && f.server_uuid[0] == '\0')
         snprintf(f.server_uuid, sizeof f.server_uuid, "server_id %u", f.server_id);

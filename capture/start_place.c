@@ -28,9 +28,10 @@ static enum err choose_by_gtids(struct source_stream *s, const struct source_fac
 {
     char missing[MISSING_TEXT_BYTES];
     struct gtid_set executed = {0};
-    if (!facts->has_gtids)
+    if (!facts->has_gtids_only)
         return err_set(msg, ERR_SOURCE_CONFIG,
-                       "the source has no GTIDs (gtid_mode), so a channel cannot begin at a set of them");
+                       "the source has transactions without GTIDs (gtid_mode is not ON), so a channel cannot begin at a set "
+                       "of them");
     if (gtid_set_parse(&out->gtids, text, strlen(text)) != ERR_OK)
         return err_set(msg, ERR_INVALID, "'%.100s' is not a GTID set", text);
     enum err e = source_executed(s, facts, &executed, msg);
@@ -125,8 +126,9 @@ static enum err resume_by_gtids(struct source_stream *s, struct follower *f, boo
     memcpy(before, f->resume.server_uuid, sizeof before);
     TRY(source_find_set(s, &f->gtids, &place, msg));
     follower_resume_by_gtids(f, &place);
-    if (!is_same)
-        log_warn("capture", "channel %s: fail-over from server %s to server %s: reads on from %s by GTIDs",
+    if (is_same) return ERR_OK;
+    f->server_changed = true;
+    log_warn("capture", "channel %s: fail-over from server %s to server %s: reads on from %s by GTIDs",
                  f->config.channel, before[0] == '\0' ? "(without uuid)" : before,
                  f->facts.server_uuid[0] == '\0' ? "(without uuid)" : f->facts.server_uuid, place.file);
     return ERR_OK;
@@ -168,12 +170,13 @@ static enum err resume_anywhere(struct source_stream *s, struct follower *f, str
     TRY(is_same_server(s, f, &is_same, msg));
     TRY(check_executed(s, f, is_same, msg));
     if (is_same && !f->passes_known) return resume_same(s, f, msg);
-    if (f->facts.has_gtids && f->gtids_known) return resume_by_gtids(s, f, is_same, msg);
+    if (f->facts.has_gtids_only && f->gtids_known) return resume_by_gtids(s, f, is_same, msg);
     if (f->resume.server_uuid[0] == '\0' || strcmp(f->resume.server_uuid, f->facts.server_uuid) == 0)
         return no_such_file(s, f, msg);
-    const char *why = f->facts.has_gtids ? "and which transactions the channel has is not known before the former "
+    const char *why = f->facts.has_gtids_only ? "and which transactions the channel has is not known before the former "
                                            "server was reached once more"
-                                         : "whose binlog has other positions, and it has no GTIDs to go by";
+                                         : "whose binlog has other positions, and it has no GTIDs to go by, or not for "
+                                           "all transactions";
     return err_set(msg, ERR_SOURCE_HISTORY,
                    "the source is server %s now and was %s: it is another server, %s; "
                    "connect to the old one, or delete the channel and create it anew",

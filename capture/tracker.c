@@ -88,6 +88,19 @@ void tracker_gap_park(struct tracker *t, struct tracker_gap *g, const struct sou
     if (seen != NULL) seen->uses++;
 }
 
+void tracker_unpark(struct tracker *t)
+{
+    for (uint32_t i = 0; i < t->gap_count; i++) {
+        struct tracker_gap *g = &t->gap[i];
+        if (g->is_parked) {
+            t->parked_count--;
+            seen_leave(g->seen);
+        }
+        g->is_parked = g->is_lost = false;
+        g->seen = NULL;
+    }
+}
+
 void tracker_gap_drop(struct tracker *t, uint32_t index)
 {
     struct tracker_gap *g = &t->gap[index];
@@ -294,6 +307,7 @@ enum err tracker_pass(struct tracker *t, const struct source_place *place, struc
 void tracker_moved(struct tracker *t, const struct source_place *place, const char *uuid)
 {
     t->at = (struct source_place){0};
+    tracker_unpark(t);
     tracker_note_moved(t, place, uuid);
 }
 

@@ -44,6 +44,8 @@ NODISCARD enum err tracker_load(struct tracker *t, const struct tracker_end *end
 /* Writes the snapshot anew for `place`, which no crash takes back.  ERR_IO, ERR_NO_SPACE. */
 NODISCARD enum err tracker_save(struct tracker *t, const struct source_place *place, const char *uuid,
                                 struct err_msg *msg);
+/* Nothing is known any more.  ERR_NO_MEMORY. */
+NODISCARD enum err tracker_reset(struct tracker *t);
 /* The stream goes on at `place` of another server, with the same definitions. */
 void tracker_moved(struct tracker *t, const struct source_place *place, const char *uuid);
 /* What has moved since is on disk when this returns.  Cheap when nothing has.  ERR_IO, ERR_NO_SPACE. */

@@ -309,6 +309,7 @@ static enum err read_moved(struct replay *r)
 {
     r->is_over = r->server == r->servers;
     r->server += !r->is_over;
+    if (!r->is_over) tracker_unpark(r->t);
     r->fits = r->server < r->servers || source_place_compare(&r->place, &r->end->place) <= 0;
     return ERR_OK;
 }

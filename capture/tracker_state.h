@@ -40,7 +40,8 @@ void tracker_gap_park(struct tracker *t, struct tracker_gap *g, const struct sou
                       struct tracker_seen *seen);
 void tracker_gap_drop(struct tracker *t, uint32_t index);
 /* Everything unknown, nothing in the catalog. */
-NODISCARD enum err tracker_reset(struct tracker *t);
+/* Another server: where what was seen becomes true is a place of the former one. */
+void tracker_unpark(struct tracker *t);
 /* Applies without a journal: shared by the stream and by what is read back. */
 NODISCARD enum err tracker_follow(struct tracker *t, const struct source_place *place,
                                   const struct catalog_context *context, const struct statement *st, const char *text,

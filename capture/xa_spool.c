@@ -136,9 +136,10 @@ struct reader {
     uint8_t *next; /* in the window */
     uint8_t kind;
     size_t size;
+    int error; /* errno of what could not be read: what is behind is not known to be missing */
 };
 
-/* At least `size` bytes in the window; false: the file has no more, or there is no memory (errno). */
+/* At least `size` bytes in the window; false: the file has no more, or r->error. */
 static bool reader_fill(struct reader *r, size_t size)
 {
     if (r->held >= size) return true;
@@ -146,7 +147,10 @@ static bool reader_fill(struct reader *r, size_t size)
     if (r->capacity < size || r->capacity < BUFFER_BYTES) {
         size_t capacity = size < BUFFER_BYTES ? (size_t)BUFFER_BYTES : size;
         uint8_t *bigger = realloc(r->window, capacity);
-        if (bigger == NULL) return false;
+        if (bigger == NULL) {
+            r->error = ENOMEM;
+            return false;
+        }
         r->window = bigger;
         r->capacity = capacity;
     }
@@ -157,6 +161,7 @@ static bool reader_fill(struct reader *r, size_t size)
         if (room > r->end - from) room = (size_t)(r->end - from);
         ssize_t n = room == 0 ? 0 : pread(r->fd, r->window + r->held, room, (off_t)from);
         if (n < 0 && errno == EINTR) continue;
+        if (n < 0) r->error = errno;
         if (n <= 0) return false;
         r->held += (size_t)n;
     }
@@ -399,6 +404,8 @@ static enum err file_take(struct xa_spool *s, uint32_t number, int fd, bool is_n
     enum err e = file_scan(s, number, &r, next_offset, &stands, &is_passed, msg);
     free(r.window);
     TRY(e);
+    errno = r.error;
+    if (r.error != 0) return failed(s, "read", msg);
     *whole = stands == r.end;
     if (*whole) return ERR_OK;
     if (!is_newest && !is_passed)
