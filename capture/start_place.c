@@ -30,8 +30,8 @@ static enum err choose_by_gtids(struct source_stream *s, const struct source_fac
     struct gtid_set executed = {0};
     if (!facts->has_gtids_only)
         return err_set(msg, ERR_SOURCE_CONFIG,
-                       "the source has transactions without GTIDs (gtid_mode is not ON), so a channel cannot begin at a set "
-                       "of them");
+                       "the source has transactions without GTIDs (gtid_mode is not ON), so a channel cannot begin "
+                       "at a set of them");
     if (gtid_set_parse(&out->gtids, text, strlen(text)) != ERR_OK)
         return err_set(msg, ERR_INVALID, "'%.100s' is not a GTID set", text);
     enum err e = source_executed(s, facts, &executed, msg);

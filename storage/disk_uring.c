@@ -303,6 +303,7 @@ static unsigned queue_poll(struct disk_queue *queue, struct disk_done *out, unsi
     struct uring_queue *q = (struct uring_queue *)queue;
     struct io_uring_cqe *cqe;
     unsigned count = 0;
+    if (io_uring_sq_ready(&q->ring) > 0) (void)io_uring_submit(&q->ring); /* what the kernel had no room for before */
     /* The kernel shows a completion first and writes the eventfd then: what was shown last time is drained again. */
     if (q->eventfd >= 0 && (q->is_signalled || io_uring_cq_ready(&q->ring) > 0)) {
         eventfd_t ignored;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/log_files.h"
+
 #define WHAT_TO_DO "restore it from a copy, or see millrace log check"
 
 struct listing {
@@ -75,6 +77,21 @@ void log_folder_fini(struct log_folder *f)
     free(f->segment);
     f->segment = NULL;
     f->count = f->room = 0;
+}
+
+uint32_t log_folder_removed(const struct log_folder *f, const struct log_checkpoint *c)
+{
+    uint32_t count = 0;
+    while (count + 1 < f->count && f->segment[count + 1].base_offset <= c->start_offset &&
+           f->segment[count].base_offset < c->segment_base_offset)
+        count++;
+    return count;
+}
+
+void log_folder_forget_first(struct log_folder *f, uint32_t count)
+{
+    f->count -= count;
+    memmove(f->segment, f->segment + count, f->count * sizeof *f->segment);
 }
 
 enum err log_folder_remove(const struct log_folder *f, uint64_t base_offset, struct err_msg *msg)

@@ -20,6 +20,12 @@ struct log_folder {
 NODISCARD enum err log_folder_list(struct log_folder *f, bool tidy, struct err_msg *msg);
 void               log_folder_fini(struct log_folder *f);
 
+struct log_checkpoint; /* storage/log_files.h */
+/* How many of the first segments retention removed already: their files are left over from a crash. */
+uint32_t log_folder_removed(const struct log_folder *f, const struct log_checkpoint *c);
+/* The first `count` segments are no part of the log. */
+void     log_folder_forget_first(struct log_folder *f, uint32_t count);
+
 /* Removes the files of a segment. */
 NODISCARD enum err log_folder_remove(const struct log_folder *f, uint64_t base_offset, struct err_msg *msg);
 /* Makes a segment's file `bytes` long, durably. */

@@ -234,7 +234,11 @@ static enum err drop_foreign(struct log_survey *s, struct err_msg *msg)
 {
     struct log_folder *f = &s->folder;
     struct err_msg why;
-    uint32_t kept = 0;
+    uint32_t kept = 0, removed = s->has_checkpoint ? log_folder_removed(f, &s->checkpoint) : 0;
+    for (uint32_t i = 0; i < removed; i++)
+        log_survey_say(s, LOG_CHECK_NOTE, "%s/%020" PRIu64 ".log is before the log's start; the next start removes it",
+                       s->inner, f->segment[i].base_offset);
+    log_folder_forget_first(f, removed);
     for (uint32_t i = 0; i < f->count; i++) {
         uint64_t start = s->has_checkpoint ? s->checkpoint.start_offset : 0;
         enum err e = log_folder_check_name(f, i, start, &why);

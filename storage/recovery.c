@@ -54,12 +54,9 @@ static enum err end_removal(struct recovery *r)
 {
     struct log_folder *f = &r->folder;
     const struct log_checkpoint *c = &r->checkpoint;
-    uint32_t gone = 0;
-    while (gone + 1 < f->count && f->segment[gone + 1].base_offset <= c->start_offset &&
-           f->segment[gone].base_offset < c->segment_base_offset)
-        TRY(log_folder_remove(f, f->segment[gone++].base_offset, r->msg));
-    f->count -= gone;
-    memmove(f->segment, f->segment + gone, f->count * sizeof *f->segment);
+    uint32_t gone = log_folder_removed(f, c);
+    for (uint32_t i = 0; i < gone; i++) TRY(log_folder_remove(f, f->segment[i].base_offset, r->msg));
+    log_folder_forget_first(f, gone);
     return ERR_OK;
 }
 

@@ -201,6 +201,8 @@ struct group *groups_create(struct groups *g, struct kafka_string id)
 void groups_remove(struct groups *g, struct group *group)
 {
     INVARIANT(group->members == NULL);
+    if (group->record_number > g->removed_number) g->removed_number = group->record_number;
+    if (group->offset_number > g->removed_number) g->removed_number = group->offset_number;
     while (group->pending != NULL) pending_remove(g, group, group->pending);
     while (group->offsets != NULL) offset_remove(g, group, group->offsets, false);
     struct group **at = &g->bucket[bucket_of(group->id)];

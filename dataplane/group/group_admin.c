@@ -74,7 +74,10 @@ static enum err describe_one(struct groups *g, struct kafka_string id, struct de
 {
     const struct group *group = groups_find(g, id);
     *out = (struct described_group){.group_id = id, .group_state = kafka_string_of("Dead")};
-    if (group == NULL) return ERR_OK;
+    if (group == NULL) {
+        if (g->removed_number > *after) *after = g->removed_number;
+        return ERR_OK;
+    }
     out->group_state = kafka_string_of(group_state_name(group));
     out->protocol_type = text_or_empty(group->protocol_type);
     if (group->state == GROUP_STABLE) out->protocol_data = text_or_empty(group->protocol);
@@ -103,7 +106,10 @@ enum err groups_describe(struct groups *g, const struct group_caller *who, const
 static enum kafka_error delete_one(struct groups *g, struct kafka_string id, uint64_t *after)
 {
     struct group *group = groups_find(g, id);
-    if (group == NULL) return KAFKA_GROUP_ID_NOT_FOUND;
+    if (group == NULL) {
+        if (g->removed_number > *after) *after = g->removed_number;
+        return KAFKA_GROUP_ID_NOT_FOUND;
+    }
     if (group->state != GROUP_EMPTY) return KAFKA_NON_EMPTY_GROUP;
     while (group->offsets != NULL) offset_remove(g, group, group->offsets, true);
     if (group->has_record) group_store_tombstone(g, group);
@@ -171,7 +177,7 @@ enum err groups_delete_offsets(struct groups *g, const struct group_caller *who,
                 index, (int16_t)delete_offset(g, group, in->topics[t].name, index)};
         }
     }
-    g->host.answer(g->host.context, &who->ticket, &response, group == NULL ? 0 : group->offset_number);
+    g->host.answer(g->host.context, &who->ticket, &response, group == NULL ? g->removed_number : group->offset_number);
     if (group != NULL) groups_remove_if_void(g, group);
     return ERR_OK;
 }

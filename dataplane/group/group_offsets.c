@@ -214,7 +214,7 @@ enum err groups_fetch(struct groups *g, const struct group_caller *who, const st
         }
         response.topic_count = in->topic_count;
     }
-    g->host.answer(g->host.context, &who->ticket, &response, group == NULL ? 0 : group->offset_number);
+    g->host.answer(g->host.context, &who->ticket, &response, group == NULL ? g->removed_number : group->offset_number);
     return ERR_OK;
 }
 

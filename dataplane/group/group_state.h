@@ -84,6 +84,7 @@ struct groups {
     uint64_t retention_due_ms;
     uint64_t memory_bytes;
     uint64_t commit_serial;
+    uint64_t removed_number; /* of the newest record of a group that is gone: what its absence rests on */
     bool     is_loading; /* limits do not apply: what is in the log is kept */
     struct join_group_response_member *rows; /* members_max: the leader's list */
     struct group_metadata_member *record_rows;

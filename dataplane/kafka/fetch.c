@@ -119,8 +119,10 @@ static enum kafka_error partition_serve(struct fetch *f, struct kafka_string top
     enum kafka_error code = request_epoch_error(log, in->current_leader_epoch);
     if (code != KAFKA_NONE) return code;
     log_set_add(&r->wait_logs, log_slot(log)); /* before the watermark is read: a later move is a hint that wakes us */
+    bool was_resending = log_is_resending(log); /* before the watermark: that moves, and then this ends */
     uint64_t watermark = log_high_watermark(log), start = log_start_offset(log);
-    bool is_behind = in->fetch_offset >= 0 && (uint64_t)in->fetch_offset > watermark && log_is_resending(log);
+    bool is_behind = in->fetch_offset >= 0 && (uint64_t)in->fetch_offset > watermark &&
+                     (was_resending || log_is_resending(log));
     if (in->fetch_offset < 0 || (uint64_t)in->fetch_offset < start ||
         ((uint64_t)in->fetch_offset > watermark && !is_behind))
         return KAFKA_OFFSET_OUT_OF_RANGE;
@@ -130,6 +132,8 @@ static enum kafka_error partition_serve(struct fetch *f, struct kafka_string top
     out->log_start_offset = (int64_t)start;
     if (is_behind) return KAFKA_NONE;
     enum err e = partition_read(f, log, in, out);
+    if (e == ERR_OUT_OF_RANGE && (uint64_t)in->fetch_offset > log_high_watermark(log) && log_is_resending(log))
+        return KAFKA_NONE; /* it was taken back between the two looks */
     if (e != ERR_OK && e != ERR_OUT_OF_RANGE && e != ERR_STATE) complain(r, log, in->fetch_offset, e);
     return kafka_error_of(e);
 }

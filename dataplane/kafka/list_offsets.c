@@ -63,10 +63,16 @@ static enum kafka_error partition_list(struct listing *l, struct kafka_string to
     if (code != KAFKA_NONE) return code;
     if (in->timestamp < EARLIEST) return KAFKA_UNSUPPORTED_VERSION;
     enum err e = ERR_OK;
-    if (in->timestamp == LATEST && log_is_resending(log)) return KAFKA_OFFSET_NOT_AVAILABLE; /* it was further */
-    if (in->timestamp == LATEST) out->offset = (int64_t)log_high_watermark(log);
-    else if (in->timestamp == EARLIEST) out->offset = (int64_t)log_start_offset(log);
-    else e = time_list(l, log, in->timestamp, out);
+    if (in->timestamp == LATEST) {
+        bool was_resending = log_is_resending(log);
+        uint64_t watermark = log_high_watermark(log);
+        if (was_resending || log_is_resending(log)) return KAFKA_OFFSET_NOT_AVAILABLE; /* it was further */
+        out->offset = (int64_t)watermark;
+    } else if (in->timestamp == EARLIEST) {
+        out->offset = (int64_t)log_start_offset(log);
+    } else {
+        e = time_list(l, log, in->timestamp, out);
+    }
     if (e == ERR_AGAIN) l->needs_disk = true;
     if (out->offset >= 0) *leader_epoch = (int32_t)log_identity(log)->leader_epoch;
     return e == ERR_AGAIN ? KAFKA_NONE : kafka_error_of(e);
