@@ -280,6 +280,27 @@ START_TEST(a_copy_is_named_and_left_alone)
 }
 END_TEST
 
+/* The power went between the new log start and the removal of a segment, whose file is written to again: the next
+ * start removes it, and neither a look nor a repair makes anything of it. */
+START_TEST(a_segment_that_retention_left_behind_is_no_fault)
+{
+    struct rig g;
+    struct err_msg msg;
+    struct log_checkpoint c;
+    struct disk *d = image_disk(&image);
+    ck_assert_int_eq(checkpoint_read(d, IMAGE_FOLDER, &c, &msg), ERR_OK);
+    c.start_offset = image.base[1];
+    ck_assert_int_eq(checkpoint_write(d, IMAGE_FOLDER, &c, &msg), ERR_OK);
+    image_put(d, log_of(0)->path, log_of(2)->bytes, log_of(2)->size - 100);
+    struct log_check_result r = look(d, true, true);
+    ck_assert_msg(r.faults == 0 && strstr(said, "before the log's start") != NULL, "%s", said);
+    ck_assert_int_eq(image_open(&g, d, &msg), ERR_OK);
+    ck_assert_uint_eq(log_start_offset(g.log), image.base[1]);
+    ck_assert_uint_eq(log_high_watermark(g.log), image.base[IMAGE_SEGMENTS]);
+    image_off(&g);
+}
+END_TEST
+
 START_TEST(a_repair_interrupted_at_any_write_is_ended_by_the_next)
 {
     const struct image_file *f = log_of(1);
@@ -330,6 +351,7 @@ int main(void)
     tcase_add_test(c, a_cut_keeps_what_is_whole_and_what_is_cut);
     tcase_add_test(c, missing_segments_can_be_cut_away);
     tcase_add_test(c, a_copy_is_named_and_left_alone);
+    tcase_add_test(c, a_segment_that_retention_left_behind_is_no_fault);
     tcase_add_test(c, a_repair_interrupted_at_any_write_is_ended_by_the_next);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
