@@ -106,6 +106,20 @@ static enum err index_active(struct log_survey *s, struct index_set *set, struct
     return e == ERR_OK ? e : err_set(msg, ERR_IO, "%s does not read as it did a moment ago", s->inner);
 }
 
+/* What the new point will vouch for was read just now, and may never have been flushed. */
+static enum err sync_segments(const struct log_survey *s, struct err_msg *msg)
+{
+    for (uint32_t i = 0; i <= s->end.segment; i++) {
+        char path[LOG_PATH_BYTES];
+        segment_path(path, s->inner, s->folder.segment[i].base_offset, SEGMENT_LOG);
+        int file = disk_open(s->disk, path, DISK_WRITE);
+        int rc = file < 0 ? file : disk_sync(s->disk, file);
+        if (file >= 0) disk_close(s->disk, file);
+        if (rc < 0) return failed(msg, rc, "flush", path);
+    }
+    return ERR_OK;
+}
+
 /* The recovery point is now where the last whole transaction ends. */
 static enum err point_at_end(struct log_survey *s, struct index_set *set, struct err_msg *msg)
 {
@@ -120,6 +134,7 @@ static enum err point_at_end(struct log_survey *s, struct index_set *set, struct
     c.recovery_position = end->position;
     TRY(index_active(s, set, msg));
     TRY(index_write(s->disk, s->inner, set, c.segment_base_offset, &set->at, NULL, &c.index, msg));
+    TRY(sync_segments(s, msg));
     TRY(log_folder_sync(f, msg));
     c.max_timestamp_ms = set->at.max_timestamp_ms;
     c.max_timestamp_offset = c.segment_base_offset + set->at.max_timestamp_relative_offset;
