@@ -30,7 +30,7 @@
 #include "storage/log_reader.h"
 
 enum {
-    LCORE_APIS      = 48, /* keys 0 .. OffsetDelete */
+    LCORE_APIS      = KAFKA_API_DESCRIBE_TOPIC_PARTITIONS + 1, /* the largest key */
     LCORE_BURST     = 64, /* port events a turn */
     INPUT_AHEAD_BYTES = 16 << 10, /* of later requests behind one under way; then the connection is not read */
     CONNECTION_IDLE_MS = 600000,  /* Kafka's connections.max.idle.ms */

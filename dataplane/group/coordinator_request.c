@@ -167,7 +167,7 @@ void coordinator_request(struct coordinator *c, uint32_t link, const struct link
     enum err e = ERR_UNSUPPORTED;
     counter_add(c->count.requests, 1);
     c->arena.used = 0;
-    if (message != NULL && request->api_version >= 0 && request->api_version <= message->version_max)
+    if (message != NULL && request->api_version >= 0 && request->api_version <= kafka_served_max(request->api_key))
         e = kafka_decode(message, request->api_version, &body, &c->arena, &in);
     if (e == ERR_OK) {
         enum kafka_error error = obstacle(c, request->api_key);

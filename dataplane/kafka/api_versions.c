@@ -1,4 +1,4 @@
-/* ApiVersions (18).  The list is the table of messages itself, so nothing is promised that is not decoded. */
+/* ApiVersions (18).  The list is the registry of messages itself, so nothing is promised that is not decoded. */
 #include <string.h>
 
 #include "dataplane/kafka/request.h"
@@ -28,7 +28,7 @@ static struct api_versions_response *response_of(struct request *r, int16_t erro
 
 static struct api_version version_of(const struct kafka_message *m)
 {
-    return (struct api_version){m->api_key, m->version_min, m->version_max};
+    return (struct api_version){m->api_key, 0, kafka_served_max(m->api_key)};
 }
 
 enum handled kafka_handle_api_versions(struct request *r)
@@ -41,10 +41,14 @@ enum handled kafka_handle_api_versions(struct request *r)
     struct api_versions_response *out = response_of(r, is_legal ? KAFKA_NONE : KAFKA_INVALID_REQUEST);
     if (out == NULL) return HANDLED_TOO_LARGE;
     if (!is_legal) return HANDLED_ANSWER;
-    while (kafka_request_at((uint32_t)out->api_key_count) != NULL) out->api_key_count++;
-    out->api_keys = request_room(r, out->api_key_count, sizeof *out->api_keys);
+    uint32_t count = 0;
+    while (kafka_request_at(count) != NULL) count++;
+    out->api_keys = request_room(r, count, sizeof *out->api_keys);
     if (out->api_keys == NULL) return HANDLED_TOO_LARGE;
-    for (int32_t i = 0; i < out->api_key_count; i++) out->api_keys[i] = version_of(kafka_request_at((uint32_t)i));
+    for (uint32_t i = 0; i < count; i++) {
+        const struct kafka_message *m = kafka_request_at(i);
+        if (kafka_served_max(m->api_key) >= 0) out->api_keys[out->api_key_count++] = version_of(m);
+    }
     return HANDLED_ANSWER;
 }
 

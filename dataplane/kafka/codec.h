@@ -1,6 +1,6 @@
 /* dataplane/kafka/codec.h -- Kafka's wire messages to C structs and back, driven by one table.
  *
- * The table (messages.c) states for every message each field's name, type, place in the C struct, the versions that
+ * The table (messages_*.c) states for every message each field's name, type, place in the C struct, the versions that
  * carry it, the versions in which it may be null, and its tag.  Decoding, encoding and printing walk that table, so
  * they cannot disagree. Encodings: the Kafka protocol guide, "Protocol Primitive Types"; KIP-482 for the flexible
  * versions.
@@ -68,7 +68,8 @@ enum kafka_type {
     KAFKA_INT64_ARRAY,
     KAFKA_STRING_ARRAY,
     KAFKA_STRUCT_ARRAY,
-    KAFKA_STRUCT, /* only as a tagged field */
+    KAFKA_STRUCT,
+    KAFKA_NULLABLE_STRUCT, /* the C member is a pointer; NULL: null */
 };
 
 enum {
@@ -87,7 +88,7 @@ struct kafka_field {
     uint16_t offset;            /* in the C struct */
     uint16_t count_offset;      /* arrays: of the int32_t that holds the count */
     int64_t  default_value;     /* for versions that do not carry it */
-    const struct kafka_schema *element; /* KAFKA_STRUCT_ARRAY, KAFKA_STRUCT */
+    const struct kafka_schema *element; /* of an array of structs, or of a struct */
 };
 
 struct kafka_schema {
@@ -106,7 +107,7 @@ struct kafka_message {
 
 /* --- decoding --- */
 
-/* Room for the arrays of one decoded message; everything else is borrowed from the message's bytes. */
+/* Room for the arrays and nullable structs of one decoded message; everything else is borrowed from its bytes. */
 struct kafka_arena {
     uint8_t *bytes; /* 8-byte aligned */
     size_t   size, used;
@@ -131,8 +132,8 @@ struct kafka_request_header {
     struct kafka_string client_id; /* may be null */
 };
 /* Reads a request's header (v1, or v2 for flexible versions) and leaves `in` at its body.
- * ERR_UNSUPPORTED: a key or version that is not in the table: key, version and correlation id are set, the rest is
- * unread.
+ * ERR_UNSUPPORTED: a key or version that is not served (kafka_served_max): key, version and correlation id are set,
+ * the rest is unread.
  * ERR_TRUNCATED, ERR_CORRUPT. */
 NODISCARD enum err kafka_request_header_decode(struct cursor *in, struct kafka_request_header *out);
 

@@ -29,6 +29,9 @@ static void default_value(const struct kafka_field *f, uint8_t *base)
     case KAFKA_STRUCT:
         default_struct(f->element, base + f->offset);
         break;
+    case KAFKA_NULLABLE_STRUCT:
+        memcpy(base + f->offset, &(void *){NULL}, sizeof(void *));
+        break;
     default:
         field_set_integer(f, base, f->default_value);
     }
@@ -53,6 +56,8 @@ static size_t wire_bytes_min(const struct kafka_schema *schema, int16_t version,
         case KAFKA_INT64: size += 8; break;
         case KAFKA_UUID:  size += 16; break;
         case KAFKA_STRING: size += flexible ? 1 : 2; break;
+        case KAFKA_STRUCT: size += wire_bytes_min(f->element, version, flexible); break;
+        case KAFKA_NULLABLE_STRUCT: size += 1; break;
         default: size += flexible ? 1 : 4; break;
         }
     }
@@ -126,6 +131,19 @@ static enum err decode_array(struct decoder *d, const struct kafka_field *f, uin
     return d->in->failed ? ERR_TRUNCATED : ERR_OK;
 }
 
+/* A byte in front tells whether there is one: negative is null. */
+static enum err decode_nullable_struct(struct decoder *d, const struct kafka_field *f, uint8_t *base)
+{
+    uint8_t *item = NULL;
+    if ((int8_t)cursor_be(d->in, 1) >= 0 && !d->in->failed) {
+        item = kafka_arena_take(d->arena, 1, f->element->struct_bytes);
+        if (item == NULL) return ERR_TOO_LARGE;
+        TRY(decode_struct(d, f->element, item));
+    }
+    memcpy(base + f->offset, &item, sizeof item);
+    return d->in->failed ? ERR_TRUNCATED : ERR_OK;
+}
+
 static enum err decode_value(struct decoder *d, const struct kafka_field *f, uint8_t *base)
 {
     const uint8_t *raw;
@@ -141,6 +159,7 @@ static enum err decode_value(struct decoder *d, const struct kafka_field *f, uin
         break;
     case KAFKA_STRING: case KAFKA_BYTES: case KAFKA_RECORDS: return decode_bytes(d, f, base);
     case KAFKA_STRUCT: return decode_struct(d, f->element, base + f->offset);
+    case KAFKA_NULLABLE_STRUCT: return decode_nullable_struct(d, f, base);
     default: return decode_array(d, f, base);
     }
     return d->in->failed ? ERR_TRUNCATED : ERR_OK;
@@ -196,8 +215,7 @@ enum err kafka_request_header_decode(struct cursor *in, struct kafka_request_hea
     out->correlation_id = (int32_t)cursor_be(in, 4);
     if (in->failed) return ERR_TRUNCATED;
     const struct kafka_message *message = kafka_request_of(out->api_key);
-    if (message == NULL || out->api_version < message->version_min || out->api_version > message->version_max)
-        return ERR_UNSUPPORTED;
+    if (out->api_version < 0 || out->api_version > kafka_served_max(out->api_key)) return ERR_UNSUPPORTED;
     int16_t size = (int16_t)cursor_be(in, 2); /* not compact in header v2 either */
     if (in->failed) return ERR_TRUNCATED;
     if (size < -1) return ERR_CORRUPT;

@@ -62,6 +62,13 @@ static void encode_array(struct encoder *e, const struct kafka_field *f, const u
     }
 }
 
+static void encode_nullable_struct(struct encoder *e, const struct kafka_field *f, const uint8_t *base)
+{
+    const uint8_t *item = field_struct(f, base);
+    sink_be(e->out, item == NULL ? (uint64_t)-1 : 1, 1);
+    if (item != NULL) encode_struct(e, f->element, item);
+}
+
 static void encode_value(struct encoder *e, const struct kafka_field *f, const uint8_t *base)
 {
     switch (f->type) {
@@ -72,6 +79,7 @@ static void encode_value(struct encoder *e, const struct kafka_field *f, const u
     case KAFKA_UUID: sink_bytes(e->out, base + f->offset, sizeof(struct kafka_uuid)); break;
     case KAFKA_STRING: case KAFKA_BYTES: case KAFKA_RECORDS: encode_bytes(e, f, base); break;
     case KAFKA_STRUCT: encode_struct(e, f->element, base + f->offset); break;
+    case KAFKA_NULLABLE_STRUCT: encode_nullable_struct(e, f, base); break;
     default: encode_array(e, f, base);
     }
 }

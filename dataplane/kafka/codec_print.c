@@ -87,6 +87,10 @@ static void print_value(struct printer *p, const struct kafka_field *f, int16_t 
         else print(p, "<%" PRId32 " bytes>", bytes.size);
         break;
     case KAFKA_STRUCT: print_struct(p, f->element, version, base + f->offset); break;
+    case KAFKA_NULLABLE_STRUCT:
+        if (field_struct(f, base) == NULL) print(p, "null");
+        else print_struct(p, f->element, version, field_struct(f, base));
+        break;
     default: print_array(p, f, version, base);
     }
 }

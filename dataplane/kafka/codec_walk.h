@@ -74,6 +74,14 @@ struct kafka_array {
     int32_t  count; /* -1: null */
 };
 
+/* KAFKA_NULLABLE_STRUCT: the struct, or NULL. */
+static inline uint8_t *field_struct(const struct kafka_field *f, const uint8_t *base)
+{
+    uint8_t *v;
+    memcpy(&v, base + f->offset, sizeof v);
+    return v;
+}
+
 static inline struct kafka_array field_array(const struct kafka_field *f, const uint8_t *base)
 {
     struct kafka_array v;

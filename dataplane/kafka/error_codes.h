@@ -28,9 +28,16 @@
     X(INVALID_SESSION_TIMEOUT,     26)  \
     X(REBALANCE_IN_PROGRESS,       27)  \
     X(TOPIC_AUTHORIZATION_FAILED,  29)  \
+    X(GROUP_AUTHORIZATION_FAILED,  30)  \
+    X(CLUSTER_AUTHORIZATION_FAILED,31)  \
+    X(UNSUPPORTED_SASL_MECHANISM,  33)  \
+    X(ILLEGAL_SASL_STATE,          34)  \
     X(UNSUPPORTED_VERSION,         35)  \
     X(INVALID_REQUEST,             42)  \
+    X(POLICY_VIOLATION,            44)  \
+    X(SECURITY_DISABLED,           54)  \
     X(KAFKA_STORAGE_ERROR,         56)  \
+    X(SASL_AUTHENTICATION_FAILED,  58)  \
     X(NON_EMPTY_GROUP,             68)  \
     X(GROUP_ID_NOT_FOUND,          69)  \
     X(FETCH_SESSION_ID_NOT_FOUND,  70)  \
@@ -42,7 +49,15 @@
     X(MEMBER_ID_REQUIRED,          79)  \
     X(GROUP_MAX_SIZE_REACHED,      81)  \
     X(FENCED_INSTANCE_ID,          82)  \
-    X(GROUP_SUBSCRIBED_TO_TOPIC,   86)
+    X(GROUP_SUBSCRIBED_TO_TOPIC,   86)  \
+    X(UNKNOWN_TOPIC_ID,           100)  \
+    X(INCONSISTENT_TOPIC_ID,      103)  \
+    X(FETCH_SESSION_TOPIC_ID_ERROR, 106) \
+    X(FENCED_MEMBER_EPOCH,        110)  \
+    X(UNRELEASED_INSTANCE_ID,     111)  \
+    X(UNSUPPORTED_ASSIGNOR,       112)  \
+    X(STALE_MEMBER_EPOCH,         113)  \
+    X(INVALID_REGULAR_EXPRESSION, 128)
 
 enum kafka_error {
 #define X(name, code) KAFKA_##name = code,

@@ -148,7 +148,8 @@ static enum handled topics_serve(struct fetch *f, struct fetch_response *out)
         const struct fetch_request_topic *topic = &f->in->topics[t];
         struct fetch_response_partition *partitions = request_room(r, topic->partition_count, sizeof *partitions);
         if (partitions == NULL) return HANDLED_TOO_LARGE;
-        out->responses[t] = (struct fetch_response_topic){topic->topic, partitions, topic->partition_count};
+        out->responses[t] = (struct fetch_response_topic){.topic = topic->topic, .partitions = partitions,
+                                                          .partition_count = topic->partition_count};
         for (int32_t i = 0; i < topic->partition_count; i++) {
             struct fetch_response_partition *p = &partitions[i];
             partition_init(p, topic->partitions[i].partition, f->in->isolation_level);

@@ -12,6 +12,7 @@ static bool topic_refuse(struct request *r, const struct produce_request_topic *
         out->partition_responses[i] = (struct produce_response_partition){
             .index = in->partition_data[i].index, .error_code = KAFKA_TOPIC_AUTHORIZATION_FAILED,
             .base_offset = -1, .log_append_time_ms = -1, .log_start_offset = -1, .error_message = kafka_string_null(),
+            .current_leader = {-1, -1},
         };
     return true;
 }

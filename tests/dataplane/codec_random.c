@@ -52,6 +52,12 @@ static void random_field(const struct kafka_field *f, int16_t version, struct ra
         field_set_array(f, base, array);
         break;
     case KAFKA_STRUCT: random_struct(f->element, version, r, arena, base + f->offset, depth + 1); break;
+    case KAFKA_NULLABLE_STRUCT:
+        if (is_null) break;
+        array.items = kafka_arena_take(arena, 1, f->element->struct_bytes);
+        random_struct(f->element, version, r, arena, array.items, depth + 1);
+        memcpy(base + f->offset, &array.items, sizeof array.items);
+        break;
     default: field_set_integer(f, base, f->type == KAFKA_BOOL ? (int64_t)random_below(r, 2) : random_integer(r));
     }
 }
@@ -67,6 +73,7 @@ static void default_field(const struct kafka_field *f, uint8_t *base)
     case KAFKA_INT32_ARRAY: case KAFKA_INT64_ARRAY: case KAFKA_STRING_ARRAY: case KAFKA_STRUCT_ARRAY:
         field_set_array(f, base, (struct kafka_array){NULL, size});
         break;
+    case KAFKA_NULLABLE_STRUCT: break; /* zeroed: null */
     case KAFKA_STRUCT:
         for (uint32_t i = 0; i < f->element->field_count; i++) default_field(&f->element->fields[i], base + f->offset);
         break;
@@ -118,6 +125,9 @@ static bool field_equal(const struct kafka_field *f, int16_t version, const uint
         }
         return true;
     case KAFKA_STRUCT: return codec_equal(f->element, version, a + f->offset, b + f->offset);
+    case KAFKA_NULLABLE_STRUCT:
+        if (field_struct(f, a) == NULL || field_struct(f, b) == NULL) return field_struct(f, a) == field_struct(f, b);
+        return codec_equal(f->element, version, field_struct(f, a), field_struct(f, b));
     default: return field_integer(f, a) == field_integer(f, b);
     }
 }

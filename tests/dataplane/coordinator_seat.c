@@ -252,7 +252,8 @@ int64_t seat_fetch(struct seat *s, const char *group, char *metadata)
 {
     int32_t partition = 0;
     struct offset_fetch_request_topic topic = {kafka_string_of("t"), &partition, 1};
-    struct offset_fetch_request request = {kafka_string_of(group), &topic, 1, true};
+    struct offset_fetch_request request = {.group_id = kafka_string_of(group), .topics = &topic, .topic_count = 1,
+                                           .require_stable = true};
     struct offset_fetch_response response;
     ck_assert(seat_ask(s, KAFKA_API_OFFSET_FETCH, 7, &request, &response));
     ck_assert_int_eq(response.error_code, 0);

@@ -186,6 +186,55 @@ START_TEST(responses_have_the_bytes_of_the_protocol_guide)
 }
 END_TEST
 
+START_TEST(structs_that_may_be_null)
+{
+    struct describe_topic_partitions_cursor cursor = {kafka_string_of("t"), 3};
+    struct describe_topic_partitions_response described = {.next_cursor = &cursor};
+    EXPECT_FRAME(75, 0, &described, 0, 0, 0, 19, 0, 0, 0, 7, 0, 0, 0, 0, 0, 1, 1, 2, 't', 0, 0, 0, 3, 0, 0);
+    described.next_cursor = NULL;
+    EXPECT_FRAME(75, 0, &described, 0, 0, 0, 12, 0, 0, 0, 7, 0, 0, 0, 0, 0, 1, 0xff, 0);
+
+    static const uint8_t start[] = {1, 0, 0, 0, 9, 0xff, 0}, on[] = {1, 0, 0, 0, 9, 1, 2, 't', 0, 0, 0, 3, 0, 0};
+    struct describe_topic_partitions_request asked;
+    struct kafka_arena arena = {room[2], ROOM, 0};
+    struct cursor in = cursor_of(start, sizeof start);
+    ck_assert_int_eq(kafka_decode(kafka_request_of(75), 0, &in, &arena, &asked), ERR_OK);
+    ck_assert(asked.cursor == NULL && asked.response_partition_limit == 9);
+    in = cursor_of(on, sizeof on);
+    ck_assert_int_eq(kafka_decode(kafka_request_of(75), 0, &in, &arena, &asked), ERR_OK);
+    ck_assert(kafka_string_is(asked.cursor->topic_name, "t") && asked.cursor->partition_index == 3);
+    in = cursor_of(on, sizeof on);
+    arena = (struct kafka_arena){room[2], sizeof cursor - 1, 0};
+    ck_assert_int_eq(kafka_decode(kafka_request_of(75), 0, &in, &arena, &asked), ERR_TOO_LARGE);
+
+    char text[100];
+    described.next_cursor = &cursor;
+    kafka_print(kafka_response_of(75), 0, &described, text, sizeof text);
+    ck_assert_str_eq(text, "{ThrottleTimeMs: 0, Topics: [], NextCursor: {TopicName: \"t\", PartitionIndex: 3}}");
+}
+END_TEST
+
+START_TEST(what_is_not_answered_is_not_read)
+{
+    uint32_t served = 0, count = 0;
+    for (; kafka_request_at(count) != NULL; count++) {
+        const struct kafka_message *m = kafka_request_at(count);
+        int16_t last = kafka_served_max(m->api_key);
+        ck_assert_int_le(last, m->version_max);
+        served += last >= 0;
+        for (int16_t version = 0; version <= last + 1; version++) {
+            uint8_t bytes[] = {0, (uint8_t)m->api_key, 0, (uint8_t)version, 0, 0, 0, 5, 0xff, 0xff, 0};
+            struct cursor in = cursor_of(bytes, sizeof bytes);
+            struct kafka_request_header header;
+            enum err want = version <= last ? ERR_OK : ERR_UNSUPPORTED;
+            ck_assert_msg(kafka_request_header_decode(&in, &header) == want, "%s v%d", m->name, version);
+        }
+    }
+    ck_assert_uint_eq(count, 33);
+    ck_assert_uint_ge(served, 16);
+}
+END_TEST
+
 START_TEST(a_metadata_answer_of_version_0)
 {
     int32_t nodes[] = {1};
@@ -298,9 +347,9 @@ START_TEST(records_that_travel_separately_leave_a_gap)
         {FETCH_TAGS_ABSENT, .partition_index = 1, .records = {NULL, 0}},
         {FETCH_TAGS_ABSENT, .partition_index = 2, .records = {two, sizeof two}},
     };
-    struct fetch_response_topic topic = {kafka_string_of("t"), partitions, 3};
+    struct fetch_response_topic topic = {.topic = kafka_string_of("t"), .partitions = partitions, .partition_count = 3};
     struct fetch_response body = {.responses = &topic, .response_count = 1};
-    for (int16_t v = 0; v <= 12; v++) {
+    for (int16_t v = 0; v <= 17; v++) {
         partitions[0].records.bytes = one;
         partitions[2].records.bytes = two;
         struct sink whole = sink_of(room[1], ROOM);
@@ -378,6 +427,8 @@ int main(void)
     tcase_add_test(tcase, bent_messages_do_no_harm);
     tcase_add_test(tcase, a_promise_of_a_billion_entries_takes_no_memory);
     tcase_add_test(tcase, responses_have_the_bytes_of_the_protocol_guide);
+    tcase_add_test(tcase, structs_that_may_be_null);
+    tcase_add_test(tcase, what_is_not_answered_is_not_read);
     tcase_add_test(tcase, a_metadata_answer_of_version_0);
     tcase_add_test(tcase, requests_of_the_oldest_versions_are_read);
     tcase_add_test(tcase, request_headers_of_both_kinds);

@@ -193,7 +193,7 @@ START_TEST(malformed_requests_close_their_connection)
         uint8_t bytes[60];
         size_t size = random_below(&r, sizeof bytes);
         int16_t api = apis[random_below(&r, 6)];
-        int16_t version = (int16_t)random_below(&r, (uint64_t)kafka_request_of(api)->version_max + 1);
+        int16_t version = (int16_t)random_below(&r, (uint64_t)kafka_served_max(api) + 1);
         random_bytes(&r, bytes, size);
         for (size_t b = 0; b < size; b++) bytes[b] = bytes[b] < 128 ? 0 : bytes[b] & 3;
         seat_send_bytes(&s, api, version, bytes, size);

@@ -513,7 +513,8 @@ START_TEST(nothing_is_answered_before_it_is_durable)
     ck_assert(!world_is_out(w, commit));
     int32_t partition = 0;
     struct offset_fetch_request_topic topic = {kafka_string_of("t"), &partition, 1};
-    struct offset_fetch_request request = {kafka_string_of("g"), &topic, 1, true};
+    struct offset_fetch_request request = {.group_id = kafka_string_of("g"), .topics = &topic, .topic_count = 1,
+                                           .require_stable = true};
     uint32_t fetch = world_send(w, 9, 7, "c", &request); /* shows the commit: must not be seen before it either */
     ck_assert(!world_is_out(w, fetch));
     w->durable_count = w->record_count;

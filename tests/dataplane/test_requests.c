@@ -11,7 +11,7 @@
 
 static struct serve_config config; /* defaults */
 
-static int16_t version_max(int16_t api_key) { return kafka_request_of(api_key)->version_max; }
+static int16_t version_max(int16_t api_key) { return kafka_served_max(api_key); }
 
 START_TEST(api_versions)
 {
@@ -301,7 +301,9 @@ START_TEST(fetch_limits)
     for (int i = 0; i < 4; i++) memory_log_append(s->storage, b, 1, 1000, 1000);
     struct fetch_response out;
     struct fetch_request_partition pa = {0, -1, 0, -1, -1, 10}, pb = pa;
-    struct fetch_request_topic topics[2] = {{kafka_string_of("a"), &pa, 1}, {kafka_string_of("b"), &pb, 1}};
+    struct fetch_request_topic topics[2] = {
+        {.topic = kafka_string_of("a"), .partitions = &pa, .partition_count = 1},
+        {.topic = kafka_string_of("b"), .partitions = &pb, .partition_count = 1}};
     struct fetch_request in = {.cluster_id = kafka_string_null(), .max_wait_ms = 1000, .min_bytes = 1, .max_bytes = 50,
                                .session_epoch = -1, .topics = topics, .topic_count = 2};
 #define BYTES(i) ((uint32_t)out.responses[i].partitions[0].records.size)
@@ -369,7 +371,9 @@ START_TEST(fetch_waits)
     sim_ask(s, peer, KAFKA_API_FETCH, 11, &f.request, &out);
     /* Two topics in one request: either wakes it. */
     struct fetch_request_partition pa = {0, -1, 2, -1, -1, 1 << 20}, pb = {0, -1, 1, -1, -1, 1 << 20};
-    struct fetch_request_topic topics[2] = {{kafka_string_of("a"), &pa, 1}, {kafka_string_of("b"), &pb, 1}};
+    struct fetch_request_topic topics[2] = {
+        {.topic = kafka_string_of("a"), .partitions = &pa, .partition_count = 1},
+        {.topic = kafka_string_of("b"), .partitions = &pb, .partition_count = 1}};
     simple_fetch_init(&f, "a", 0, 500, 1);
     f.request.topics = topics;
     f.request.topic_count = 2;
@@ -548,7 +552,9 @@ START_TEST(cold_fetches_wait_for_the_disk)
     ck_assert_int_eq(out.responses[0].partitions[0].records.size, (int)a->used_bytes);
     /* Behind records of another topic the cold one is left for the next request. */
     struct fetch_request_partition p = {0, -1, 0, -1, -1, 1 << 20};
-    struct fetch_request_topic topics[2] = {{kafka_string_of("b"), &p, 1}, {kafka_string_of("a"), &p, 1}};
+    struct fetch_request_topic topics[2] = {
+        {.topic = kafka_string_of("b"), .partitions = &p, .partition_count = 1},
+        {.topic = kafka_string_of("a"), .partitions = &p, .partition_count = 1}};
     f.request.topics = topics;
     f.request.topic_count = 2;
     f.request.max_wait_ms = 500;
