@@ -4,8 +4,8 @@
  * every batch with its checksum, that offsets are dense and segments go on from each other, every index entry, the
  * seals, checkpoint and channel.meta.  A repair makes indexes, .pos and the checkpoint anew from the log.  Only when
  * told so it also cuts a log at the last whole transaction before damage; what is cut is kept beside it, in
- * DATA/<log>/cut-<offset>/, and the log gets a new leader epoch and cluster id, for its offsets stop being comparable
- * with those that consumers have.  Blocking; any thread. */
+ * DATA/<log>/cut-<offset>/ (.2, .3 for further cuts there), and the log gets a new leader epoch and cluster id, for
+ * its offsets stop being comparable with those that consumers have.  Blocking; any thread. */
 #ifndef STORAGE_LOG_CHECK_H
 #define STORAGE_LOG_CHECK_H
 

@@ -46,13 +46,24 @@ static enum err copy_tail(struct disk *d, const char *from, uint64_t position, c
     return rc < 0 ? failed(msg, rc, "keep what is cut in", to) : ERR_OK;
 }
 
-static enum err keep_aside(struct log_survey *s, struct err_msg *msg)
+/* A folder of its own for each cut: what an earlier one kept, at the same offset, stays. */
+static enum err make_aside(struct log_survey *s, char aside[static LOG_PATH_BYTES], struct err_msg *msg)
+{
+    int rc = -EEXIST;
+    for (unsigned again = 0; rc == -EEXIST; again++) {
+        int length = snprintf(aside, LOG_PATH_BYTES, "%s/cut-%020" PRIu64, s->outer, s->end.offset);
+        if (again > 0) snprintf(aside + length, LOG_PATH_BYTES - (size_t)length, ".%u", again + 1);
+        rc = disk_make_folder(s->disk, aside);
+    }
+    return rc == 0 ? ERR_OK : failed(msg, rc, "make", aside);
+}
+
+static enum err keep_aside(struct log_survey *s, char aside[static LOG_PATH_BYTES], struct err_msg *msg)
 {
     struct log_folder *f = &s->folder;
-    char aside[LOG_PATH_BYTES], from[LOG_PATH_BYTES], to[LOG_PATH_BYTES + 64];
-    snprintf(aside, sizeof aside, "%s/cut-%020" PRIu64, s->outer, s->end.offset);
-    int rc = disk_make_folder(s->disk, aside);
-    if (rc != 0 && rc != -EEXIST) return failed(msg, rc, "make", aside);
+    char from[LOG_PATH_BYTES], to[LOG_PATH_BYTES + 64];
+    TRY(make_aside(s, aside, msg));
+    int rc;
     uint64_t base = f->segment[s->end.segment].base_offset;
     segment_path(from, s->inner, base, SEGMENT_LOG);
     snprintf(to, sizeof to, "%s/%020" PRIu64 ".log.from-%" PRIu64, aside, base, s->end.position);
@@ -155,16 +166,17 @@ static enum err point_at_end(struct log_survey *s, struct index_set *set, struct
 static enum err cut(struct log_survey *s, struct index_set *set, struct err_msg *msg)
 {
     uint64_t lost = s->seen_offset;
+    char aside[LOG_PATH_BYTES];
     TRY(new_incarnation(s, msg));
-    TRY(keep_aside(s, msg));
+    TRY(keep_aside(s, aside, msg));
     TRY(point_at_end(s, set, msg));
     TRY(log_folder_cut(&s->folder, s->end.segment, s->end.position, msg));
     s->result->mended++;
     if (lost > s->end.offset)
         log_survey_say(s, LOG_CHECK_MENDED,
                        "%s was cut: offsets %" PRIu64 " to %" PRIu64
-                       " are lost; their bytes are kept in %s/cut-%020" PRIu64,
-                       s->inner, s->end.offset, lost - 1, s->outer, s->end.offset);
+                       " are lost; their bytes are kept in %s",
+                       s->inner, s->end.offset, lost - 1, aside);
     else
         log_survey_say(s, LOG_CHECK_MENDED, "%s was cut at offset %" PRIu64 ", no whole record is lost", s->inner,
                        s->end.offset);

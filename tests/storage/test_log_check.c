@@ -170,21 +170,34 @@ static uint64_t position_of(uint64_t offset)
     return 0;
 }
 
+/* Opens a file of what was cut at `end`: each repair that began to cut there has a folder of its own. */
+static int open_aside(struct disk *d, uint64_t end, const char *name)
+{
+    char path[200];
+    int file = -1, length = snprintf(path, sizeof path, "data/orders/cut-%020llu", (unsigned long long)end);
+    snprintf(path + length, sizeof path - (size_t)length, "/%s", name);
+    file = disk_open(d, path, 0);
+    for (int again = 2; file < 0 && again < 4; again++) {
+        snprintf(path + length, sizeof path - (size_t)length, ".%d/%s", again, name);
+        file = disk_open(d, path, 0);
+    }
+    return file;
+}
+
 /* Is the rest of the log, as it was cut, in the folder of what was cut? */
 static void rest_lies_aside(struct disk *d, uint64_t end, const struct image_file *damaged, size_t at)
 {
-    char aside[100], path[200];
+    char name[100];
     static uint8_t bytes[20000];
     uint64_t s = segment_of(end), position = position_of(end);
-    snprintf(aside, sizeof aside, "data/orders/cut-%020llu", (unsigned long long)end);
-    snprintf(path, sizeof path, "%s/%020llu.log.from-%llu", aside, (unsigned long long)image.base[s],
+    snprintf(name, sizeof name, "%020llu.log.from-%llu", (unsigned long long)image.base[s],
              (unsigned long long)position);
     for (bool is_first = true; s < IMAGE_SEGMENTS; s++, position = 0, is_first = false) {
         const struct image_file *f = log_of((int)s);
         if (position == f->size) continue;
-        if (!is_first) snprintf(path, sizeof path, "%s/%020llu.log", aside, (unsigned long long)image.base[s]);
-        int file = disk_open(d, path, 0);
-        ck_assert_msg(file >= 0, "no %s", path);
+        if (!is_first) snprintf(name, sizeof name, "%020llu.log", (unsigned long long)image.base[s]);
+        int file = open_aside(d, end, name);
+        ck_assert_msg(file >= 0, "no %s", name);
         int64_t size = disk_read(d, file, bytes, sizeof bytes, 0);
         disk_close(d, file);
         ck_assert_int_eq(size, (int64_t)(f->size - position));
@@ -233,6 +246,28 @@ START_TEST(a_cut_keeps_what_is_whole_and_what_is_cut)
             image_off(&g);
         }
     }
+}
+END_TEST
+
+START_TEST(what_an_earlier_cut_kept_stays)
+{
+    char folder[100], kept[200], found[8];
+    size_t at = log_of(1)->size / 2;
+    uint64_t end = whole_before(1, at);
+    struct disk *d = damaged_disk(log_of(1), at);
+    snprintf(folder, sizeof folder, "data/orders/cut-%020llu", (unsigned long long)end);
+    snprintf(kept, sizeof kept, "%s/%020llu.log.from-%llu", folder, (unsigned long long)image.base[segment_of(end)],
+             (unsigned long long)position_of(end));
+    ck_assert_int_eq(disk_make_folder(d, folder), 0);
+    image_put(d, kept, "earlier", 7);
+    ck_assert_msg(look(d, true, true).faults == 0, "%s", said);
+    int file = disk_open(d, kept, 0);
+    ck_assert_int_eq(disk_read(d, file, found, sizeof found, 0), 7);
+    ck_assert_mem_eq(found, "earlier", 7);
+    disk_close(d, file);
+    strcat(folder, ".2");
+    ck_assert_msg(strstr(said, folder) != NULL, "%s", said);
+    disk_destroy(d);
 }
 END_TEST
 
@@ -349,6 +384,7 @@ int main(void)
     tcase_add_test(c, every_flipped_bit_in_an_index_is_found_and_mended);
     tcase_add_test(c, a_lost_checkpoint_is_made_anew);
     tcase_add_test(c, a_cut_keeps_what_is_whole_and_what_is_cut);
+    tcase_add_test(c, what_an_earlier_cut_kept_stays);
     tcase_add_test(c, missing_segments_can_be_cut_away);
     tcase_add_test(c, a_copy_is_named_and_left_alone);
     tcase_add_test(c, a_segment_that_retention_left_behind_is_no_fault);
