@@ -15,7 +15,7 @@ enum config_kind { CONFIG_TEXT, CONFIG_NUMBER, CONFIG_FLAG, CONFIG_CORES };
 struct config_field {
     const char *name;
     enum config_kind kind;
-    size_t in_config, in_file; /* offsets of the member in struct config and in struct config_file */
+    size_t in_config, in_file; /* offsets of the member in struct config(_listener) and struct config_file(_listener) */
     int64_t min, max, number;  /* number: the default of a NUMBER or FLAG */
     const char *text, *words;  /* the default of a TEXT (NULL: required), the words allowed (NULL: any) */
     const char *why;
@@ -28,8 +28,13 @@ struct config_field {
 #define FILE_CORES(name, ...)                                                                                          \
     int32_t *name;                                                                                                     \
     unsigned name##_count;
+struct config_file_listener {
+    CONFIG_LISTENER_FIELDS(FILE_TEXT, FILE_NUMBER, FILE_FLAG)
+};
 struct config_file {
     CONFIG_FIELDS(FILE_TEXT, FILE_NUMBER, FILE_FLAG, FILE_CORES)
+    struct config_file_listener *listeners;
+    unsigned listeners_count;
 };
 
 #define AT(name)                               offsetof(struct config, name), offsetof(struct config_file, name)
@@ -38,19 +43,35 @@ struct config_file {
 #define ROW_FLAG(name, value, why)             {#name, CONFIG_FLAG, AT(name), 0, 1, value, NULL, NULL, why},
 #define ROW_CORES(name, why)                   {#name, CONFIG_CORES, AT(name), 0, 1023, 0, NULL, NULL, why},
 static const struct config_field fields[] = {CONFIG_FIELDS(ROW_TEXT, ROW_NUMBER, ROW_FLAG, ROW_CORES)};
-enum { FIELD_COUNT = sizeof fields / sizeof *fields };
+#undef AT
+#define AT(name) offsetof(struct config_listener, name), offsetof(struct config_file_listener, name)
+static const struct config_field listener_fields[] = {CONFIG_LISTENER_FIELDS(ROW_TEXT, ROW_NUMBER, ROW_FLAG)};
+enum {
+    FIELD_COUNT = sizeof fields / sizeof *fields,
+    LISTENER_FIELD_COUNT = sizeof listener_fields / sizeof *listener_fields
+};
 
 static const cyaml_schema_value_t core_schema = {CYAML_VALUE_INT(CYAML_FLAG_DEFAULT, int32_t)};
 
 #define OPTIONAL (CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER)
 #define YAML_TEXT(name, ...)                                                                                           \
-    CYAML_FIELD_STRING_PTR(#name, OPTIONAL, struct config_file, name, 0, CONFIG_TEXT_BYTES - 1),
-#define YAML_NUMBER(name, ...) CYAML_FIELD_INT_PTR(#name, OPTIONAL, struct config_file, name),
-#define YAML_FLAG(name, ...)   CYAML_FIELD_STRING_PTR(#name, OPTIONAL, struct config_file, name, 0, 8),
+    CYAML_FIELD_STRING_PTR(#name, OPTIONAL, struct YAML_FILE, name, 0, CONFIG_TEXT_BYTES - 1),
+#define YAML_NUMBER(name, ...) CYAML_FIELD_INT_PTR(#name, OPTIONAL, struct YAML_FILE, name),
+#define YAML_FLAG(name, ...)   CYAML_FIELD_STRING_PTR(#name, OPTIONAL, struct YAML_FILE, name, 0, 8),
 #define YAML_CORES(name, ...)                                                                                          \
     CYAML_FIELD_SEQUENCE(#name, OPTIONAL, struct config_file, name, &core_schema, 0, CONFIG_CORES_MAX),
-static const cyaml_schema_field_t file_schema_fields[] = {CONFIG_FIELDS(YAML_TEXT, YAML_NUMBER, YAML_FLAG, YAML_CORES)
-                                                              CYAML_FIELD_END};
+#define YAML_FILE config_file_listener
+static const cyaml_schema_field_t listener_schema_fields[] = {
+    CONFIG_LISTENER_FIELDS(YAML_TEXT, YAML_NUMBER, YAML_FLAG) CYAML_FIELD_END};
+static const cyaml_schema_value_t listener_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_file_listener, listener_schema_fields)};
+#undef YAML_FILE
+#define YAML_FILE config_file
+static const cyaml_schema_field_t file_schema_fields[] = {
+    CONFIG_FIELDS(YAML_TEXT, YAML_NUMBER, YAML_FLAG, YAML_CORES)
+        CYAML_FIELD_SEQUENCE("listeners", OPTIONAL, struct config_file, listeners, &listener_schema, 0,
+                             CONFIG_LISTENERS_MAX),
+    CYAML_FIELD_END};
 static const cyaml_schema_value_t file_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config_file, file_schema_fields)};
 
@@ -108,8 +129,9 @@ static enum err check_bounds(const struct config_field *f, const char *name, int
                    value, f->min, f->max, f->why);
 }
 
-static enum err take_field(const struct config_field *f, const char *name, const struct config_file *file,
-                           struct config *out, struct err_msg *msg)
+/* From what stands in the file (a config_file or config_file_listener) into the configuration. */
+static enum err take_field(const struct config_field *f, const char *name, const void *file, void *out,
+                           struct err_msg *msg)
 {
     const char *from = (const char *)file + f->in_file;
     char *to = (char *)out + f->in_config;
@@ -172,9 +194,67 @@ static enum err check_together(const char *name, const struct config *c, struct 
                        "%s: chunk_count is %" PRId64 ", but %" PRId64 " channels and records of up to %" PRId64
                        " bytes need %" PRId64 ": raise chunk_count or lower channels_max or record_bytes_max",
                        name, c->chunk_count, c->channels_max, c->record_bytes_max, chunks_min);
-    if (strcmp(c->listen_address, c->rest_address) == 0 && c->listen_port == c->rest_port && c->listen_port != 0)
-        return err_set(msg, ERR_INVALID, "%s: listen_port and rest_port are both %" PRId64, name, c->listen_port);
     return ERR_OK;
+}
+
+static bool address_is_loopback(const char *a) { return strncmp(a, "127.", 4) == 0 || strcmp(a, "::1") == 0; }
+static bool address_is_any(const char *a) { return strcmp(a, "0.0.0.0") == 0 || strcmp(a, "::") == 0; }
+
+/* What one listener's keys say together; `name`: of the file and the entry. */
+static enum err check_listener(const char *name, const struct config_listener *l, struct err_msg *msg)
+{
+    if (strspn(l->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != strlen(l->name))
+        return err_set(msg, ERR_INVALID, "%s: name is '%.60s', may hold letters, digits, - and _", name, l->name);
+    if (strlen(l->name) > CONFIG_LISTENER_NAME_MAX || strlen(l->advertised_host) > CONFIG_HOST_MAX)
+        return err_set(msg, ERR_INVALID, "%s: name may have %d characters, advertised_host %d", name,
+                       CONFIG_LISTENER_NAME_MAX, CONFIG_HOST_MAX);
+    if (address_is_any(l->address) && l->advertised_host[0] == '\0')
+        return err_set(msg, ERR_INVALID, "%s: address is %s, which no client can connect to: set advertised_host to "
+                       "the name or address of this machine that clients use", name, l->address);
+    bool knows_who = strcmp(l->authentication, "required") == 0;
+    if (!address_is_loopback(l->address) && !knows_who && !l->accept_anyone)
+        return err_set(msg, ERR_INVALID, "%s: address %s is not a loopback address and nobody has to log in: set "
+                       "authentication: required, or accept_anyone: true if whoever reaches it may read everything",
+                       name, l->address);
+    return ERR_OK;
+}
+
+static enum err check_listeners(const char *name, const struct config *c, struct err_msg *msg)
+{
+    for (uint32_t i = 0; i < c->listener_count; i++) {
+        const struct config_listener *a = &c->listeners[i];
+        if (strcmp(a->address, c->rest_address) == 0 && a->port == c->rest_port && a->port != 0)
+            return err_set(msg, ERR_INVALID, "%s: listeners[%u]: port and rest_port are both %" PRId64, name, i,
+                           a->port);
+        for (uint32_t j = 0; j < i; j++) {
+            const struct config_listener *b = &c->listeners[j];
+            if (strcmp(a->name, b->name) == 0)
+                return err_set(msg, ERR_INVALID, "%s: listeners[%u] and listeners[%u] have the same name %s", name, j,
+                               i, a->name);
+            if (strcmp(a->address, b->address) == 0 && a->port == b->port && a->port != 0)
+                return err_set(msg, ERR_INVALID, "%s: listeners[%u] and listeners[%u]: port is %" PRId64 " in both",
+                               name, j, i, a->port);
+        }
+    }
+    return ERR_OK;
+}
+
+/* Without a list there is one listener, all of it by default. */
+static enum err take_listeners(const char *name, const struct config_file *file, struct config *out,
+                               struct err_msg *msg)
+{
+    static char only_name[] = "kafka";
+    struct config_file_listener only = {.name = only_name};
+    const struct config_file_listener *from = file->listeners_count == 0 ? &only : file->listeners;
+    out->listener_count = file->listeners_count == 0 ? 1 : file->listeners_count;
+    for (uint32_t i = 0; i < out->listener_count; i++) {
+        char entry[CONFIG_TEXT_BYTES];
+        snprintf(entry, sizeof entry, "%.900s: listeners[%u]", name, i);
+        for (unsigned f = 0; f < LISTENER_FIELD_COUNT; f++)
+            TRY(take_field(&listener_fields[f], entry, &from[i], &out->listeners[i], msg));
+        TRY(check_listener(entry, &out->listeners[i], msg));
+    }
+    return check_listeners(name, out, msg);
 }
 
 enum err config_parse(const char *name, const char *text, size_t text_bytes, struct config *out, struct err_msg *msg)
@@ -195,11 +275,14 @@ enum err config_parse(const char *name, const char *text, size_t text_bytes, str
                        cyaml_strerror(rc), complaint.used == 0 ? "" : ": ", complaint.text);
     if (file == NULL) return err_set(msg, ERR_INVALID, "%s is empty: at least data_folder is required", name);
     enum err e = ERR_OK;
-    struct config made = {.spin = false};
-    for (unsigned i = 0; i < FIELD_COUNT && e == ERR_OK; i++) e = take_field(&fields[i], name, file, &made, msg);
-    if (e == ERR_OK) e = check_together(name, &made, msg);
+    struct config *made = calloc(1, sizeof *made);
+    if (made == NULL) e = err_set(msg, ERR_NO_MEMORY, "no memory to read %s", name);
+    for (unsigned i = 0; i < FIELD_COUNT && e == ERR_OK; i++) e = take_field(&fields[i], name, file, made, msg);
+    if (e == ERR_OK) e = check_together(name, made, msg);
+    if (e == ERR_OK) e = take_listeners(name, file, made, msg);
     cyaml_free(&yaml, &file_schema, file, 0);
-    if (e == ERR_OK) *out = made;
+    if (e == ERR_OK) *out = *made;
+    free(made);
     return e;
 }
 
@@ -226,26 +309,34 @@ enum err config_load(const char *path, struct config *out, struct err_msg *msg)
     return e;
 }
 
+static void print_fields(FILE *to, const struct config_field *field, unsigned count, const char *indent)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const struct config_field *f = &field[i];
+        fprintf(to, "\n%s%s\n%s    %s\n%s    ", indent, f->name, indent, f->why, indent);
+        switch (f->kind) {
+        case CONFIG_TEXT:
+            if (f->words != NULL) fprintf(to, "one of: %s\n%s    ", f->words, indent);
+            if (f->text == NULL)
+                fprintf(to, "required\n");
+            else
+                fprintf(to, "default: %s\n", f->text[0] == '\0' ? "empty" : f->text);
+            break;
+        case CONFIG_NUMBER:
+            fprintf(to, "%" PRId64 " to %" PRId64 ", default: %" PRId64 "\n", f->min, f->max, f->number);
+            break;
+        case CONFIG_FLAG: fprintf(to, "true or false, default: %s\n", f->number != 0 ? "true" : "false"); break;
+        case CONFIG_CORES: fprintf(to, "a list of core numbers, default: []\n"); break;
+        }
+    }
+}
+
 void config_print_manual(FILE *to)
 {
     fprintf(to, "The configuration of millraced: a YAML file of these keys.  Units stand at the end of a name.\n"
                 "Keys that are left out have their default; keys that are not listed here are an error.\n");
-    for (unsigned i = 0; i < FIELD_COUNT; i++) {
-        const struct config_field *f = &fields[i];
-        fprintf(to, "\n%s\n    %s\n", f->name, f->why);
-        switch (f->kind) {
-        case CONFIG_TEXT:
-            if (f->words != NULL) fprintf(to, "    one of: %s\n", f->words);
-            if (f->text == NULL)
-                fprintf(to, "    required\n");
-            else
-                fprintf(to, "    default: %s\n", f->text);
-            break;
-        case CONFIG_NUMBER:
-            fprintf(to, "    %" PRId64 " to %" PRId64 ", default: %" PRId64 "\n", f->min, f->max, f->number);
-            break;
-        case CONFIG_FLAG: fprintf(to, "    true or false, default: %s\n", f->number != 0 ? "true" : "false"); break;
-        case CONFIG_CORES: fprintf(to, "    a list of core numbers, default: []\n"); break;
-        }
-    }
+    print_fields(to, fields, FIELD_COUNT, "");
+    fprintf(to, "\nlisteners\n    where Kafka clients connect: a list of 1 to %d entries of the keys below\n"
+                "    default: one, with the name kafka\n", CONFIG_LISTENERS_MAX);
+    print_fields(to, listener_fields, LISTENER_FIELD_COUNT, "    ");
 }

@@ -1,8 +1,8 @@
-/* control/config.h -- the instance's configuration: one YAML file, one table of fields.
+/* control/config.h -- the instance's configuration: a YAML file, a table of fields and one of a listener's.
  *
- * CONFIG_FIELDS below is the only place that names a field.  It makes the struct, the YAML schema, the validation and
- * the manual that `millraced --config-help` prints.  A key that is not in it is an error, as is a value outside its
- * bounds. */
+ * The two tables below are the only places that name a field.  They make the struct, the YAML schema, the validation
+ * and the manual that `millraced --config-help` prints.  A key that is not in them is an error, as is a value outside
+ * its bounds. */
 #ifndef CONTROL_CONFIG_H
 #define CONTROL_CONFIG_H
 
@@ -16,6 +16,9 @@ enum {
     CONFIG_TEXT_BYTES = 1024,
     CONFIG_CORES_MAX = 64,
     CONFIG_FILE_BYTES_MAX = 1 << 20,
+    CONFIG_LISTENERS_MAX = 8,
+    CONFIG_LISTENER_NAME_MAX = 32,
+    CONFIG_HOST_MAX = 253, /* of a DNS name */
     CONFIG_LEASES_PER_LOG = 4, /* chunks a capture holds beside the one it fills */
 };
 
@@ -32,8 +35,6 @@ enum {
 #define CONFIG_FIELDS(TEXT, NUMBER, FLAG, CORES)                                                                       \
     TEXT(data_folder, NULL, NULL,                                                                                      \
          "where channels, their logs and the groups' offsets live; a local file system with room for the retention")   \
-    TEXT(listen_address, "127.0.0.1", NULL, "where Kafka clients connect; a loopback address for now")                 \
-    NUMBER(listen_port, 0, 65535, 9092, "where Kafka clients connect; 0: any free port, see GET /v1/status")           \
     TEXT(rest_address, "127.0.0.1", NULL, "where the REST API listens; a loopback address for now")                    \
     NUMBER(rest_port, 0, 65535, 8083, "where the REST API listens; 0: any free port, named in the log")                \
     TEXT(log_level, "info", "debug info warn error", "lines below this level are not written")                         \
@@ -78,6 +79,18 @@ enum {
     NUMBER(offsets_retention_ms, CONFIG_HOUR_MS, CONFIG_HOUR_MS * 24 * 3650, CONFIG_HOUR_MS * 24 * 7,                  \
            "a group without members forgets its checkpoints after this")                                               \
     FLAG(spin, false, "serving threads poll without sleeping: lowest latency, a whole core each")
+
+/* The same for each entry of `listeners`; an empty text stands for "not set". */
+#define CONFIG_LISTENER_FIELDS(TEXT, NUMBER, FLAG)                                                                     \
+    TEXT(name, NULL, NULL, "how messages and counters call it, e.g. internal; letters, digits, - and _")               \
+    TEXT(address, "127.0.0.1", NULL, "the IPv4 or IPv6 address to listen on; 0.0.0.0 or ::, all of this machine")      \
+    NUMBER(port, 0, 65535, 9092, "where Kafka clients connect; 0: any free port, see GET /v1/status")                  \
+    TEXT(advertised_host, "", NULL,                                                                                    \
+         "the name or address that clients of this listener are told to connect to; empty: the address")               \
+    NUMBER(advertised_port, 0, 65535, 0, "the port that they are told; 0: the one listened on")                        \
+    TEXT(authentication, "none", "none required", "required: whoever connects must log in by SASL")                    \
+    FLAG(accept_anyone, false,                                                                                         \
+         "serve whoever reaches an address that is not a loopback one, without a login and a client certificate")
 /* clang-format on */
 
 struct config_cores {
@@ -89,8 +102,13 @@ struct config_cores {
 #define CONFIG_MEMBER_NUMBER(name, ...) int64_t name;
 #define CONFIG_MEMBER_FLAG(name, ...)   bool name;
 #define CONFIG_MEMBER_CORES(name, ...)  struct config_cores name;
+struct config_listener {
+    CONFIG_LISTENER_FIELDS(CONFIG_MEMBER_TEXT, CONFIG_MEMBER_NUMBER, CONFIG_MEMBER_FLAG)
+};
 struct config {
     CONFIG_FIELDS(CONFIG_MEMBER_TEXT, CONFIG_MEMBER_NUMBER, CONFIG_MEMBER_FLAG, CONFIG_MEMBER_CORES)
+    struct config_listener listeners[CONFIG_LISTENERS_MAX];
+    uint32_t listener_count; /* at least one */
 };
 #undef CONFIG_MEMBER_TEXT
 #undef CONFIG_MEMBER_NUMBER

@@ -106,7 +106,7 @@ static int run(const char *config_path)
         return EXIT_START;
     }
     log_info("control", "millraced %s: Kafka on %s port %u, REST on %s port %u, data in %s", MILLRACE_VERSION,
-             in.config.listen_address, (unsigned)dataplane_port(in.dataplane), in.config.rest_address,
+             in.config.listeners[0].address, (unsigned)dataplane_port(in.dataplane, 0), in.config.rest_address,
              (unsigned)rest_server_port(rest), in.config.data_folder);
     int ended_by = control_loop(&in, rest, signal_fd);
     log_info("control", "%s: stopping", ended_by == SIGINT ? "SIGINT" : "SIGTERM");

@@ -4,6 +4,21 @@
 #include "control/rest.h"
 #include "control/version.h"
 
+static json_t *listeners_json(const struct instance *in)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < in->config.listener_count; i++) {
+        const struct config_listener *l = &in->config.listeners[i];
+        int port = in->dataplane == NULL ? 0 : (int)dataplane_port(in->dataplane, i);
+        const char *host = l->advertised_host[0] == '\0' ? l->address : l->advertised_host;
+        json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:s, s:i, s:s}", "name", l->name, "address", l->address,
+                                              "port", port, "advertised_host", host, "advertised_port",
+                                              l->advertised_port == 0 ? port : (int)l->advertised_port,
+                                              "authentication", l->authentication));
+    }
+    return list;
+}
+
 void rest_instance_status(struct instance *in, const struct rest_request *request, const char *name,
                           struct rest_response *out)
 {
@@ -15,10 +30,12 @@ void rest_instance_status(struct instance *in, const struct rest_request *reques
                                         in->memory.row[i].change, "bytes", (json_int_t)in->memory.row[i].bytes));
     json_t *body = json_pack("{s:s, s:I, s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:o}", "version", MILLRACE_VERSION,
                              "started_ms", (json_int_t)in->started_ms, "data_folder", in->config.data_folder,
-                             "counters_file", in->counters_path, "kafka_address", in->config.listen_address,
-                             "kafka_port", in->dataplane == NULL ? 0 : (int)dataplane_port(in->dataplane), "channels",
+                             "counters_file", in->counters_path, "kafka_address",
+                             in->config.listeners[0].address, "kafka_port",
+                             in->dataplane == NULL ? 0 : (int)dataplane_port(in->dataplane, 0), "channels",
                              (int)in->channel_count, "memory_bytes", (json_int_t)in->memory.total_bytes,
                              "memory_max_bytes", (json_int_t)in->config.memory_max_bytes, "memory", memory);
+    json_object_set_new(body, "listeners", listeners_json(in));
     json_object_set_new(body, "offsets_error",
                         in->offsets_error.code == ERR_OK ? json_null() : json_string(in->offsets_error.text));
     rest_json(out, 200, body);

@@ -57,11 +57,24 @@ static struct storage_config storage_config_of(const struct config *c)
     };
 }
 
-static struct dataplane_config dataplane_config_of(const struct config *c, const char *cluster_id)
+/* `listeners` (CONFIG_LISTENERS_MAX) are filled and stay with the result. */
+static struct dataplane_config dataplane_config_of(const struct config *c, const char *cluster_id,
+                                                   struct listener_config *listeners)
 {
+    for (uint32_t i = 0; i < c->listener_count; i++) {
+        const struct config_listener *l = &c->listeners[i];
+        listeners[i] = (struct listener_config){
+            .name = l->name,
+            .host = l->address,
+            .port = (uint16_t)l->port,
+            .advertised_host = l->advertised_host,
+            .advertised_port = (uint16_t)l->advertised_port,
+            .needs_login = strcmp(l->authentication, "required") == 0,
+        };
+    }
     return (struct dataplane_config){
-        .listen_host = c->listen_address,
-        .listen_port = (uint16_t)c->listen_port,
+        .listeners = listeners,
+        .listener_count = c->listener_count,
         .serve_thread_count = (uint32_t)c->serve_thread_count,
         .serve_cores = c->serve_cores.count == 0 ? NULL : c->serve_cores.core,
         .connections_max = (uint32_t)c->connections_max,
@@ -85,7 +98,8 @@ static void memory_row_add(struct memory_table *t, const char *pool, const char 
 void topology_memory(const struct config *c, struct memory_table *out)
 {
     struct storage_config storage = storage_config_of(c);
-    struct dataplane_config dataplane = dataplane_config_of(c, "");
+    struct listener_config listeners[CONFIG_LISTENERS_MAX];
+    struct dataplane_config dataplane = dataplane_config_of(c, "", listeners);
     const struct channel_spec spec = {.port = 0};
     struct capture_config capture;
     channel_capture_config(c, &spec, &capture);
@@ -190,7 +204,8 @@ static enum err start_offsets_log(struct instance *in, struct err_msg *msg)
 
 static enum err start_dataplane(struct instance *in, struct err_msg *msg)
 {
-    struct dataplane_config config = dataplane_config_of(&in->config, in->cluster_id);
+    struct listener_config listeners[CONFIG_LISTENERS_MAX];
+    struct dataplane_config config = dataplane_config_of(&in->config, in->cluster_id, listeners);
     enum err e = dataplane_start(&in->dataplane, &config, in->storage, in->offsets_log, in->offsets_feed, in->clock,
                                  in->counters, msg);
     if (e != ERR_OK) in->dataplane = NULL;

@@ -266,7 +266,7 @@ static void request_handle(struct serve_lcore *s, struct client *c, const uint8_
     s->scratch.used = 0;
     uint64_t room = s->config.send_pinned_bytes_max - c->pinned_bytes;
     struct request r = {
-        .node = &s->node, .reader = s->reader, .arena = &s->scratch, .buffers = &s->arena,
+        .node = &s->listeners[c->listener].node, .reader = s->reader, .arena = &s->scratch, .buffers = &s->arena,
         .body = cursor_of(frame, size), .arrived_ns = c->arrived_ns, .now_ns = s->now_ns, .records = s->records,
         .log_cursor = &c->log_cursor, .lookups = c->lookups, .complained_ns = &s->complained_ns,
         .records_bytes_max = c->is_slow && room > SLOW_ANSWER_BYTES ? SLOW_ANSWER_BYTES : room,
@@ -332,11 +332,11 @@ void client_wake(struct serve_lcore *s, struct client *c)
     client_run(s, c);
 }
 
-void client_accepted(struct serve_lcore *s, struct client *c)
+void client_accepted(struct serve_lcore *s, struct client *c, uint32_t listener)
 {
     uint32_t generation = c->generation + 1;
     *c = (struct client){.slot = c->slot, .generation = generation, .state = CLIENT_READY, .timer_index = UINT32_MAX,
-                         .active_ns = s->now_ns};
+                         .listener = listener, .active_ns = s->now_ns};
     c->host[0] = '/';
     port_peer(s->port, c->slot, c->host + 1);
     s->client_count++;

@@ -41,7 +41,7 @@ struct port_message {
 };
 
 enum port_event_kind {
-    PORT_ACCEPTED, /* a new connection; nothing of it was read yet */
+    PORT_ACCEPTED, /* a new connection, by listener; nothing of it was read yet */
     PORT_DATA,     /* bytes, size: valid until the next port_poll */
     PORT_SENT,     /* message: its last byte was handed to the network, nothing of it waits any more */
     PORT_RELEASED, /* message: it and its bytes are the caller's again; zero_copy_bytes, was_dropped: how it went */
@@ -54,6 +54,7 @@ struct port_event {
     union {
         struct { const uint8_t *bytes; uint32_t size; };
         struct port_message *message;
+        uint32_t listener; /* its number, as the kind of port was given them */
     };
 };
 

@@ -63,8 +63,9 @@ struct connection {
 struct port_kernel {
     struct port port;
     struct io_uring ring;
-    int      listen_fd;
-    bool     is_stopping, is_accepting, said_refused;
+    struct listening { int fd; bool is_accepting; } listening[PORT_LISTENERS_MAX];
+    uint32_t listener_count;
+    bool     is_stopping, is_retrying, said_refused;
     const struct chunk_pool *pool;
     uint64_t stride_bytes; /* of registered buffers; 0: none are registered */
     struct io_uring_buf_ring *buffers;
@@ -98,13 +99,21 @@ static void tag(struct io_uring_sqe *sqe, enum operation operation, void *about)
     io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)about | operation);
 }
 
-static void accept_arm(struct port_kernel *k)
+static void *number_of(uint32_t n) { return (void *)(uintptr_t)((uint64_t)n * (OPERATION_MASK + 1)); }
+
+static void accept_arm(struct port_kernel *k, uint32_t listener)
 {
-    if (k->is_accepting || k->is_stopping) return;
+    struct listening *l = &k->listening[listener];
+    if (l->is_accepting || k->is_stopping) return;
     struct io_uring_sqe *sqe = submission(k);
-    io_uring_prep_multishot_accept(sqe, k->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-    tag(sqe, ON_ACCEPT, NULL);
-    k->is_accepting = true;
+    io_uring_prep_multishot_accept(sqe, l->fd, NULL, NULL, SOCK_CLOEXEC);
+    tag(sqe, ON_ACCEPT, number_of(listener));
+    l->is_accepting = true;
+}
+
+static void accept_arm_all(struct port_kernel *k)
+{
+    for (uint32_t i = 0; i < k->listener_count; i++) accept_arm(k, i);
 }
 
 static void receive_arm(struct port_kernel *k, struct connection *c)
@@ -349,20 +358,23 @@ static void refuse(struct port_kernel *k, const char *why)
     k->said_refused = true;
 }
 
-static bool on_accept(struct port_kernel *k, const struct io_uring_cqe *cqe, struct port_event *event)
+static bool on_accept(struct port_kernel *k, uint32_t listener, const struct io_uring_cqe *cqe,
+                      struct port_event *event)
 {
-    if ((cqe->flags & IORING_CQE_F_MORE) == 0) k->is_accepting = false;
+    struct listening *l = &k->listening[listener];
+    if ((cqe->flags & IORING_CQE_F_MORE) == 0) l->is_accepting = false;
     if (cqe->res < 0) {
         if (k->is_stopping) return false;
         refuse(k, strerror(-cqe->res)); /* no descriptor is free, usually: try again a little later */
-        if (k->is_accepting) return false;
+        if (l->is_accepting || k->is_retrying) return false;
+        k->is_retrying = true;
         k->accept_retry = (struct __kernel_timespec){.tv_nsec = ACCEPT_RETRY_MS * 1000000};
         struct io_uring_sqe *sqe = submission(k);
         io_uring_prep_timeout(sqe, &k->accept_retry, 0, 0);
         tag(sqe, ON_ACCEPT_RETRY, NULL);
         return false;
     }
-    accept_arm(k);
+    accept_arm(k, listener);
     struct connection *c = k->free;
     if (c == NULL || k->is_stopping) {
         if (c == NULL) refuse(k, "connections_max is reached");
@@ -377,7 +389,7 @@ static bool on_accept(struct port_kernel *k, const struct io_uring_cqe *cqe, str
     peer_text(c->fd, c->peer);
     k->port.stats.accepted++;
     receive_arm(k, c);
-    *event = (struct port_event){.kind = PORT_ACCEPTED, .connection = c->slot};
+    *event = (struct port_event){.kind = PORT_ACCEPTED, .connection = c->slot, .listener = listener};
     return true;
 }
 
@@ -423,11 +435,14 @@ static bool on_completion(struct port_kernel *k, const struct io_uring_cqe *cqe,
     uint64_t data = io_uring_cqe_get_data64(cqe);
     void *about = (void *)(uintptr_t)(data & ~(uint64_t)OPERATION_MASK);
     switch ((enum operation)(data & OPERATION_MASK)) {
-    case ON_ACCEPT:         return on_accept(k, cqe, event);
+    case ON_ACCEPT:         return on_accept(k, (uint32_t)(data >> 3), cqe, event);
     case ON_RECEIVE:        return on_receive(k, about, cqe, event);
     case ON_SEND:           send_done(k, about, cqe->res, false); return false;
     case ON_SEND_ZERO_COPY: on_send_zero_copy(k, about, cqe); return false;
-    case ON_ACCEPT_RETRY:   accept_arm(k); return false;
+    case ON_ACCEPT_RETRY:
+        k->is_retrying = false;
+        accept_arm_all(k);
+        return false;
     case ON_WATCH:
         k->watches[data >> 3].is_armed = false;
         k->watches[data >> 3].is_ready = true;
@@ -546,9 +561,10 @@ static void kernel_stop(struct port *p)
 {
     struct port_kernel *k = kernel_of(p);
     k->is_stopping = true;
-    if (k->is_accepting) {
+    for (uint32_t i = 0; i < k->listener_count; i++) {
+        if (!k->listening[i].is_accepting) continue;
         struct io_uring_sqe *sqe = submission(k);
-        io_uring_prep_cancel64(sqe, ON_ACCEPT, 0);
+        io_uring_prep_cancel64(sqe, (uint64_t)(uintptr_t)number_of(i) | ON_ACCEPT, 0);
         tag(sqe, ON_NOTHING, NULL);
     }
     for (uint32_t i = 0; i < k->connections_max; i++) end_begin(k, &k->connections[i]);
@@ -560,7 +576,7 @@ static void kernel_fini(struct port *p)
     io_uring_queue_exit(&k->ring);
     for (uint32_t i = 0; i < k->connections_max; i++)
         if (k->connections[i].state != CONNECTION_FREE && k->connections[i].fd >= 0) close(k->connections[i].fd);
-    close(k->listen_fd);
+    for (uint32_t i = 0; i < k->listener_count; i++) close(k->listening[i].fd);
     if (k->buffers != NULL) munmap(k->buffers, RECEIVE_BUFFERS * sizeof(struct io_uring_buf));
     if (k->buffer_bytes != NULL) munmap(k->buffer_bytes, (size_t)RECEIVE_BUFFERS * RECEIVE_BYTES);
     free(k->connections);
@@ -648,19 +664,26 @@ static void pool_register(struct port_kernel *k)
                  (unsigned long long)(size >> 20), strerror(-rc));
 }
 
-enum err port_kernel_open(struct port **out, int listen_fd, uint32_t connections_max, const struct chunk_pool *pool,
-                          struct err_msg *msg)
+static void close_all(const int *fds, uint32_t count)
 {
+    for (uint32_t i = 0; i < count; i++) close(fds[i]);
+}
+
+enum err port_kernel_open(struct port **out, const int *listen_fds, uint32_t listener_count, uint32_t connections_max,
+                          const struct chunk_pool *pool, struct err_msg *msg)
+{
+    INVARIANT(listener_count <= PORT_LISTENERS_MAX);
     struct port_kernel *k = calloc(1, sizeof *k);
     struct connection *connections = calloc(connections_max, sizeof *connections);
     if (k == NULL || connections == NULL) {
         free(k);
         free(connections);
-        close(listen_fd);
+        close_all(listen_fds, listener_count);
         return err_set(msg, ERR_NO_MEMORY, "no memory for %u connections", connections_max);
     }
-    *k = (struct port_kernel){.port.operations = &kernel_operations, .listen_fd = listen_fd, .pool = pool,
+    *k = (struct port_kernel){.port.operations = &kernel_operations, .listener_count = listener_count, .pool = pool,
                               .connections = connections, .connections_max = connections_max};
+    for (uint32_t i = 0; i < listener_count; i++) k->listening[i].fd = listen_fds[i];
     for (uint32_t i = connections_max; i-- > 0;) {
         connections[i] = (struct connection){.fd = -1, .slot = i, .next = k->free};
         k->free = &connections[i];
@@ -669,7 +692,7 @@ enum err port_kernel_open(struct port **out, int listen_fd, uint32_t connections
     if (e != ERR_OK) {
         free(connections);
         free(k);
-        close(listen_fd);
+        close_all(listen_fds, listener_count);
         return e;
     }
     e = receive_buffers_open(k, msg);
@@ -679,7 +702,7 @@ enum err port_kernel_open(struct port **out, int listen_fd, uint32_t connections
     }
     io_uring_register_ring_fd(&k->ring); /* saves a lookup per call; older kernels refuse, which is harmless */
     pool_register(k);
-    accept_arm(k);
+    accept_arm_all(k);
     *out = &k->port;
     return ERR_OK;
 }

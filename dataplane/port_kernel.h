@@ -12,6 +12,8 @@
 #include "dataplane/port.h"
 #include "ring/chunk_pool.h"
 
+enum { PORT_LISTENERS_MAX = 8 };
+
 /* Opens `count` sockets that listen on one address (an IPv4 or IPv6 address as text; port 0: any free one, the same for
  * all) and share its connections.  The caller closes them, unless port_kernel_open took them.
  * ERR_INVALID: not an address.  ERR_IO: in use, or not ours; msg names it. */
@@ -19,9 +21,10 @@ NODISCARD enum err port_kernel_listen(const char *host, uint16_t port, uint32_t 
                                       struct err_msg *msg);
 
 /* `pool` may be NULL (nothing is sent without a copy) and outlives the port.  Must be called by the thread that
- * uses the port.  Takes listen_fd also on failure.  ERR_UNSUPPORTED: no io_uring, msg says the mend.  ERR_NO_MEMORY. */
-NODISCARD enum err port_kernel_open(struct port **out, int listen_fd, uint32_t connections_max,
-                                    const struct chunk_pool *pool, struct err_msg *msg);
+ * uses the port.  Takes the listeners' descriptors (at most PORT_LISTENERS_MAX; their index is the number that
+ * PORT_ACCEPTED tells) also on failure.  ERR_UNSUPPORTED: no io_uring, msg says the mend.  ERR_NO_MEMORY. */
+NODISCARD enum err port_kernel_open(struct port **out, const int *listen_fds, uint32_t listener_count,
+                                    uint32_t connections_max, const struct chunk_pool *pool, struct err_msg *msg);
 size_t             port_kernel_memory_bytes(uint32_t connections_max);
 
 #endif

@@ -14,7 +14,7 @@ struct bytes_queue {
 /* Both ends of a connection; freed when the port has told PORT_CLOSED and the test has hung up. */
 struct port_sim_peer {
     struct port_sim *sim;
-    uint32_t slot;
+    uint32_t slot, listener;
     struct bytes_queue to_server, to_client;
     size_t   window;
     struct port_message *first, *last;       /* to send */
@@ -147,7 +147,8 @@ static unsigned peer_poll(struct port_sim *s, struct port_sim_peer *p, struct po
     if (!p->is_told) {
         p->is_told = true;
         s->port.stats.accepted++;
-        out[count++] = (struct port_event){.kind = PORT_ACCEPTED, .connection = p->slot};
+        out[count++] = (struct port_event){.kind = PORT_ACCEPTED, .connection = p->slot,
+                                           .listener = p->listener};
     }
     bool is_eof = p->client_closed && queue_size(&p->to_server) == 0;
     if (p->server_closed || is_eof) return count + peer_close(s, p, out + count, max - count);
@@ -278,7 +279,9 @@ enum err port_sim_open(struct port **out, uint32_t connections_max, struct rando
     return ERR_OK;
 }
 
-struct port_sim_peer *port_sim_connect(struct port *port)
+struct port_sim_peer *port_sim_connect(struct port *port) { return port_sim_connect_by(port, 0); }
+
+struct port_sim_peer *port_sim_connect_by(struct port *port, uint32_t listener)
 {
     struct port_sim *s = (struct port_sim *)port;
     uint32_t slot = 0;
@@ -291,6 +294,7 @@ struct port_sim_peer *port_sim_connect(struct port *port)
     }
     p->sim = s;
     p->slot = slot;
+    p->listener = listener;
     p->window = SIZE_MAX;
     s->peers[slot] = p;
     return p;

@@ -16,8 +16,9 @@ struct port_sim_peer; /* one client's end */
 /* `random` outlives the port.  NULL: bytes arrive whole, sends are taken at once. */
 NODISCARD enum err port_sim_open(struct port **out, uint32_t connections_max, struct random *random);
 
-/* Connects; NULL when all slots are taken.  The peer lives until port_sim_hang_up. */
+/* Connects, by listener 0 or another; NULL when all slots are taken.  The peer lives until port_sim_hang_up. */
 struct port_sim_peer *port_sim_connect(struct port *p);
+struct port_sim_peer *port_sim_connect_by(struct port *p, uint32_t listener);
 /* Sends bytes to the server; copied.  False: the server closed the connection. */
 bool   port_sim_write(struct port_sim_peer *peer, const void *bytes, size_t size);
 /* Takes up to `max` of the bytes that the server sent. */

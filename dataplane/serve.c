@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/invariant.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "dataplane/group/coordinator.h"
@@ -15,12 +16,12 @@
 #include "dataplane/serve_sim.h"
 #include "ring/log_feed.h"
 
-enum { DRAIN_MS_MAX = 2000, HOST_BYTES = 256, CLUSTER_ID_BYTES = 64 };
+enum { DRAIN_MS_MAX = 2000, CLUSTER_ID_BYTES = 64 };
 
 struct serve_thread {
     struct serve_lcore *lcore; /* cache-line aligned by its waiter */
     struct dataplane *dataplane;
-    int      listen_fd, core;
+    int      listen_fd[LISTENERS_MAX], core; /* -1: none, or given to the port */
     bool     is_running;
     pthread_t thread;
     sem_t    started; /* posted once `error` is final */
@@ -29,10 +30,11 @@ struct serve_thread {
 };
 
 struct dataplane {
-    struct dataplane_config config; /* strings point into the next two, or are not used any more */
-    char     host[HOST_BYTES], cluster_id[CLUSTER_ID_BYTES];
-    uint16_t port;
-    struct node node;
+    struct dataplane_config config; /* its pointers are not used any more once it runs */
+    char     cluster_id[CLUSTER_ID_BYTES];
+    struct listener listener[LISTENERS_MAX];
+    uint32_t listener_count;
+    struct storage *storage;
     const struct clock *clock;
     struct counters *counters;
     const struct chunk_pool *pool;
@@ -65,8 +67,8 @@ static enum err lcore_open(struct serve_thread *t, struct port *port, bool is_si
     struct dataplane *d = t->dataplane;
     struct serve_config config = lcore_config(&d->config, index);
     if (is_simulated) waiter_init_simulated(&t->lcore->waiter);
-    return serve_lcore_init(t->lcore, &config, &d->node, port, coordinator_link_of(d->coordinator, index), d->clock,
-                            d->counters, &t->msg);
+    return serve_lcore_init(t->lcore, &config, d->listener, d->listener_count, port,
+                            coordinator_link_of(d->coordinator, index), d->clock, d->counters, &t->msg);
 }
 
 static void lcore_drain(struct serve_lcore *s)
@@ -82,8 +84,8 @@ static void *serve_thread_run(void *argument)
     struct serve_thread *t = argument;
     struct dataplane *d = t->dataplane;
     struct port *port;
-    t->error = port_kernel_open(&port, t->listen_fd, d->config.connections_max, d->pool, &t->msg);
-    t->listen_fd = -1;
+    t->error = port_kernel_open(&port, t->listen_fd, d->listener_count, d->config.connections_max, d->pool, &t->msg);
+    for (uint32_t i = 0; i < LISTENERS_MAX; i++) t->listen_fd[i] = -1;
     if (t->error == ERR_OK) t->error = lcore_open(t, port, false, (uint32_t)(t - d->threads));
     enum err error = t->error;
     sem_post(&t->started);
@@ -110,17 +112,13 @@ static enum err serve_thread_start(struct serve_thread *t, struct err_msg *msg)
 
 /* --- start and stop --- */
 
-static bool is_loopback(const char *host)
-{
-    return host != NULL && (strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0);
-}
-
 static void dataplane_free(struct dataplane *d)
 {
     for (uint32_t i = 0; i < d->thread_count; i++) {
         struct serve_thread *t = &d->threads[i];
         if (t->is_running) pthread_join(t->thread, NULL);
-        if (t->listen_fd >= 0) close(t->listen_fd);
+        for (uint32_t l = 0; l < LISTENERS_MAX; l++)
+            if (t->listen_fd[l] >= 0) close(t->listen_fd[l]);
         if (t->lcore != NULL) waiter_fini(&t->lcore->waiter);
         sem_destroy(&t->started);
         free(t->lcore);
@@ -144,15 +142,17 @@ static enum err dataplane_new(struct dataplane **out, const struct dataplane_con
     d->clock = clock;
     d->counters = counters;
     d->threads = threads;
-    const char *advertised = config->advertised_host == NULL ? config->listen_host : config->advertised_host;
-    snprintf(d->host, sizeof d->host, "%s", advertised);
+    d->storage = storage;
     snprintf(d->cluster_id, sizeof d->cluster_id, "%s", config->cluster_id);
-    d->node = (struct node){.storage = storage, .host = kafka_string_of(d->host),
-                            .cluster_id = kafka_string_of(d->cluster_id), .fetch_bytes_max = config->fetch_bytes_max};
+    struct node node = {.storage = storage, .cluster_id = kafka_string_of(d->cluster_id),
+                        .fetch_bytes_max = config->fetch_bytes_max};
+    INVARIANT(config->listener_count >= 1 && config->listener_count <= LISTENERS_MAX);
+    d->listener_count = config->listener_count;
+    for (uint32_t i = 0; i < d->listener_count; i++) listener_init(&d->listener[i], &config->listeners[i], &node);
     for (uint32_t i = 0; i < config->serve_thread_count; i++) {
         struct serve_thread *t = &threads[i];
         t->dataplane = d;
-        t->listen_fd = -1;
+        for (uint32_t l = 0; l < LISTENERS_MAX; l++) t->listen_fd[l] = -1;
         t->core = config->serve_cores == NULL ? -1 : config->serve_cores[i];
         sem_init(&t->started, 0, 0);
         d->thread_count++;
@@ -171,7 +171,7 @@ static enum err dataplane_new(struct dataplane **out, const struct dataplane_con
 static enum err groups_open(struct dataplane *d, struct coordinator_config *config, struct log *offsets_log,
                             struct log_feed *offsets_feed, struct err_msg *msg)
 {
-    config->storage = d->node.storage;
+    config->storage = d->storage;
     config->offsets_log = offsets_log;
     config->offsets_feed = offsets_feed;
     config->clock = d->clock;
@@ -182,18 +182,26 @@ static enum err groups_open(struct dataplane *d, struct coordinator_config *conf
     return ERR_OK;
 }
 
+/* Opens a listener's sockets, one for each serve thread. */
+static enum err listener_open(struct dataplane *d, uint32_t index, struct err_msg *msg)
+{
+    struct listener *l = &d->listener[index];
+    uint16_t port;
+    int *fds = calloc(d->thread_count, sizeof *fds);
+    if (fds == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for the listening sockets");
+    enum err e = port_kernel_listen(l->host, d->config.listeners[index].port, d->thread_count, fds, &port, msg);
+    for (uint32_t i = 0; e == ERR_OK && i < d->thread_count; i++) d->threads[i].listen_fd[index] = fds[i];
+    free(fds);
+    if (e == ERR_OK) listener_bound(l, port);
+    return e;
+}
+
 /* Listens and starts everything; on failure the caller stops what runs. */
 static enum err dataplane_run(struct dataplane *d, struct log *offsets_log, struct log_feed *offsets_feed,
                               struct err_msg *msg)
 {
     const struct dataplane_config *config = &d->config;
-    int *fds = calloc(d->thread_count, sizeof *fds);
-    if (fds == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for the listening sockets");
-    enum err e = port_kernel_listen(config->listen_host, config->listen_port, d->thread_count, fds, &d->port, msg);
-    for (uint32_t i = 0; e == ERR_OK && i < d->thread_count; i++) d->threads[i].listen_fd = fds[i];
-    free(fds);
-    if (e != ERR_OK) return e;
-    d->node.port = config->advertised_port != 0 ? config->advertised_port : d->port;
+    for (uint32_t i = 0; i < d->listener_count; i++) TRY(listener_open(d, i, msg));
     for (uint32_t i = 0; i < d->thread_count; i++)
         if (waiter_init(&d->threads[i].lcore->waiter) != ERR_OK)
             return err_set(msg, ERR_IO, "no eventfd for a serve thread: raise the limit of open files (ulimit -n)");
@@ -201,10 +209,6 @@ static enum err dataplane_run(struct dataplane *d, struct log *offsets_log, stru
     TRY(groups_open(d, &groups, offsets_log, offsets_feed, msg));
     TRY(coordinator_start(d->coordinator, msg));
     for (uint32_t i = 0; i < d->thread_count; i++) TRY(serve_thread_start(&d->threads[i], msg));
-    d->config.listen_host = d->host; /* the caller's strings may go */
-    d->config.advertised_host = d->host;
-    d->config.cluster_id = d->cluster_id;
-    d->config.serve_cores = NULL;
     return ERR_OK;
 }
 
@@ -213,9 +217,6 @@ enum err dataplane_start(struct dataplane **out, const struct dataplane_config *
                          struct counters *counters, struct err_msg *msg)
 {
     struct dataplane *d;
-    if (!is_loopback(config->listen_host))
-        return err_set(msg, ERR_INVALID, "listen_host %s is not a loopback address: without logins only 127.0.0.1 or "
-                       "::1 may be served", config->listen_host == NULL ? "(none)" : config->listen_host);
     TRY(dataplane_new(&d, config, storage, clock, counters, msg));
     d->pool = offsets_feed->pool;
     enum err e = dataplane_run(d, offsets_log, offsets_feed, msg);
@@ -223,8 +224,11 @@ enum err dataplane_start(struct dataplane **out, const struct dataplane_config *
         dataplane_stop(d);
         return e;
     }
-    log_info("dataplane", "Kafka clients are served at %s port %u (advertised as %s:%d)", config->listen_host, d->port,
-             d->host, d->node.port);
+    for (uint32_t i = 0; i < d->listener_count; i++) {
+        const struct listener *l = &d->listener[i];
+        log_info("dataplane", "listener %s: Kafka clients are served at %s port %u (advertised as %s:%d)", l->name,
+                 l->host, l->port, l->advertised_host, l->node.port);
+    }
     *out = d;
     return ERR_OK;
 }
@@ -241,7 +245,7 @@ void dataplane_stop(struct dataplane *d)
     dataplane_free(d);
 }
 
-uint16_t dataplane_port(const struct dataplane *d) { return d->port; }
+uint16_t dataplane_port(const struct dataplane *d, uint32_t listener) { return d->listener[listener].port; }
 
 uint64_t dataplane_memory_bytes(const struct dataplane_config *config)
 {
@@ -277,8 +281,7 @@ enum err dataplane_start_simulated(struct dataplane **out, const struct dataplan
         port_fini(port);
         return e;
     }
-    d->port = config->listen_port;
-    d->node.port = config->advertised_port != 0 ? config->advertised_port : config->listen_port;
+    for (uint32_t i = 0; i < d->listener_count; i++) listener_bound(&d->listener[i], config->listeners[i].port);
     struct coordinator_config groups = group_config(&one);
     groups.is_simulated = true;
     groups.random_seed = seed;

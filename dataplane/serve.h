@@ -8,16 +8,15 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/err.h"
+#include "dataplane/listener.h"
 #include "storage/log_reader.h"
 
 struct log_feed;
 struct log_resume;
 
 struct dataplane_config { /* strings are copied */
-    const char *listen_host;        /* loopback only, for now: 127.0.0.1 or ::1 */
-    uint16_t    listen_port;        /* 0: any free one, see dataplane_port */
-    const char *advertised_host;    /* NULL: listen_host */
-    uint16_t    advertised_port;    /* 0: the port listened on */
+    const struct listener_config *listeners;
+    uint32_t    listener_count;     /* 1 .. LISTENERS_MAX */
     uint32_t    serve_thread_count; /* 1.. */
     const int  *serve_cores;        /* serve_thread_count entries, -1: not pinned; NULL: none pinned */
     uint32_t    connections_max;    /* per serve thread */
@@ -35,15 +34,15 @@ struct dataplane;
 
 /* Starts listening, the serve threads (log readers 0..serve_thread_count-1) and the coordinator's thread (log reader
  * serve_thread_count), which first loads groups and offsets from `offsets_log` and appends to it through
- * `offsets_feed`.  ERR_IO (address in use: msg names it), ERR_INVALID (not a loopback address), ERR_NO_MEMORY,
+ * `offsets_feed`.  ERR_IO (address in use: msg names it), ERR_INVALID (not an address), ERR_NO_MEMORY,
  * ERR_UNSUPPORTED (no io_uring: msg says the mend). */
 NODISCARD enum err dataplane_start(struct dataplane **out, const struct dataplane_config *config,
                                    struct storage *storage, struct log *offsets_log, struct log_feed *offsets_feed,
                                    const struct clock *clock, struct counters *counters, struct err_msg *msg);
 /* Closes all connections (answers under way are given up), ends the threads. */
 void dataplane_stop(struct dataplane *d);
-/* The port listened on. */
-uint16_t dataplane_port(const struct dataplane *d);
+/* The port that a listener, by its index in the configuration, listens on. */
+uint16_t dataplane_port(const struct dataplane *d, uint32_t listener);
 uint64_t dataplane_memory_bytes(const struct dataplane_config *config);
 
 /* What the control plane shows of groups; a copy made by the coordinator's thread on request (blocks shortly). */

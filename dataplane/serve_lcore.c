@@ -72,12 +72,14 @@ static void counters_init(struct serve_lcore *s, struct counters *counters)
     }
 }
 
-enum err serve_lcore_init(struct serve_lcore *s, const struct serve_config *config, const struct node *node,
-                          struct port *port, struct coordinator_link *link, const struct clock *clock,
-                          struct counters *counters, struct err_msg *msg)
+enum err serve_lcore_init(struct serve_lcore *s, const struct serve_config *config,
+                          const struct listener *listeners, uint32_t listener_count, struct port *port,
+                          struct coordinator_link *link, const struct clock *clock, struct counters *counters,
+                          struct err_msg *msg)
 {
     s->config = *config;
-    s->node = *node;
+    INVARIANT(listener_count > 0);
+    s->listeners = listeners;
     s->port = port;
     s->link = link;
     s->clock = clock;
@@ -95,7 +97,7 @@ enum err serve_lcore_init(struct serve_lcore *s, const struct serve_config *conf
         e = err_set(msg, ERR_NO_MEMORY, "no memory for a serve thread with %u connections", config->connections_max);
     for (uint32_t i = 0; e == ERR_OK && i < config->connections_max; i++)
         s->clients[i] = (struct client){.slot = i, .timer_index = UINT32_MAX};
-    if (e == ERR_OK) e = log_reader_open(&s->reader, node->storage, config->index, &s->waiter, msg);
+    if (e == ERR_OK) e = log_reader_open(&s->reader, listeners[0].node.storage, config->index, &s->waiter, msg);
     if (e != ERR_OK) {
         serve_lcore_fini(s);
         return e;
@@ -131,7 +133,7 @@ static unsigned poll_port(struct serve_lcore *s)
     for (unsigned i = 0; i < count; i++) {
         struct client *c = &s->clients[event[i].connection];
         switch (event[i].kind) {
-        case PORT_ACCEPTED: client_accepted(s, c); break;
+        case PORT_ACCEPTED: client_accepted(s, c, event[i].listener); break;
         case PORT_DATA:     client_data(s, c, event[i].bytes, event[i].size); break;
         case PORT_SENT:     client_sent(s, c, event[i].message); break;
         case PORT_RELEASED: client_released(s, c, event[i].message); break;

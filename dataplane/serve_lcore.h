@@ -25,6 +25,7 @@
 #include "dataplane/buffer_arena.h"
 #include "dataplane/group/coordinator_link.h"
 #include "dataplane/kafka/request.h"
+#include "dataplane/listener.h"
 #include "dataplane/port.h"
 #include "ring/wait.h"
 #include "storage/log_reader.h"
@@ -85,6 +86,7 @@ struct answer {
 
 struct client { /* one connection */
     uint32_t slot;
+    uint32_t listener;   /* it came by */
     uint32_t generation; /* counts the slot's users: an answer for an earlier one is thrown away */
     enum client_state state;
     bool     is_paused;
@@ -122,7 +124,7 @@ struct serve_config {
 
 struct serve_lcore {
     struct serve_config config;
-    struct node   node;
+    const struct listener *listeners;
     const struct clock *clock;
     struct port  *port;   /* owned from serve_lcore_init on */
     struct waiter waiter; /* owned; ready before serve_lcore_init */
@@ -146,10 +148,11 @@ struct serve_lcore {
     struct serve_counters counters;
 };
 
-/* Reserves everything.  `s` is zero but for its waiter, which is ready; takes the port, also on failure.
- * ERR_NO_MEMORY, or the log reader's errors. */
-NODISCARD enum err serve_lcore_init(struct serve_lcore *s, const struct serve_config *config, const struct node *node,
-                                    struct port *port, struct coordinator_link *link, const struct clock *clock,
+/* Reserves everything.  `s` is zero but for its waiter, which is ready; `listeners` stay while it runs; takes the port,
+ * also on failure.  ERR_NO_MEMORY, or the log reader's errors. */
+NODISCARD enum err serve_lcore_init(struct serve_lcore *s, const struct serve_config *config,
+                                    const struct listener *listeners, uint32_t listener_count, struct port *port,
+                                    struct coordinator_link *link, const struct clock *clock,
                                     struct counters *counters, struct err_msg *msg);
 void               serve_lcore_fini(struct serve_lcore *s); /* drained, or given up */
 size_t             serve_lcore_memory_bytes(const struct serve_config *config);
@@ -166,7 +169,7 @@ static inline bool serve_is_drained(const struct serve_lcore *s) { return s->cli
 
 /* --- client.c: between the files of the lcore only --- */
 
-void client_accepted(struct serve_lcore *s, struct client *c);
+void client_accepted(struct serve_lcore *s, struct client *c, uint32_t listener);
 void client_data(struct serve_lcore *s, struct client *c, const uint8_t *bytes, uint32_t size);
 void client_sent(struct serve_lcore *s, struct client *c, struct port_message *m);
 void client_released(struct serve_lcore *s, struct client *c, struct port_message *m);

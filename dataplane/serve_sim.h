@@ -6,7 +6,7 @@
 #include "dataplane/serve.h"
 
 /* As dataplane_start, with one serve lcore on `port` (a port_sim's, taken) and a coordinator that is stepped along;
- * dataplane_stop ends it, dataplane_port gives config->listen_port.  `seed`: of member ids. */
+ * dataplane_stop ends it, dataplane_port gives the configured ports.  `seed`: of member ids. */
 NODISCARD enum err dataplane_start_simulated(struct dataplane **out, const struct dataplane_config *config,
                                              struct storage *storage, struct log *offsets_log,
                                              struct log_feed *offsets_feed, const struct clock *clock,

@@ -20,8 +20,10 @@ START_TEST(a_folder_alone_is_enough_and_the_rest_has_defaults)
 {
     ck_assert_msg(parse("data_folder: /tmp/x\n") == ERR_OK, "%s", msg.text);
     ck_assert_str_eq(config.data_folder, "/tmp/x");
-    ck_assert_str_eq(config.listen_address, "127.0.0.1");
-    ck_assert_int_eq(config.listen_port, 9092);
+    ck_assert_uint_eq(config.listener_count, 1);
+    ck_assert_str_eq(config.listeners[0].name, "kafka");
+    ck_assert_str_eq(config.listeners[0].address, "127.0.0.1");
+    ck_assert_int_eq(config.listeners[0].port, 9092);
     ck_assert_int_eq(config.rest_port, 8083);
     ck_assert_int_eq(config.retention_ms, 24 * 3600 * 1000);
     ck_assert_int_eq(config.record_bytes_max, 64 << 20);
@@ -32,10 +34,10 @@ END_TEST
 
 START_TEST(every_kind_of_field_is_read)
 {
-    ck_assert_msg(parse("data_folder: d\nlisten_port: 0\nspin: true\nlog_level: debug\nserve_thread_count: 2\n"
+    ck_assert_msg(parse("data_folder: d\nrest_port: 0\nspin: true\nlog_level: debug\nserve_thread_count: 2\n"
                         "serve_cores: [3, 4]\nstorage_core: -1\n") == ERR_OK,
                   "%s", msg.text);
-    ck_assert_int_eq(config.listen_port, 0);
+    ck_assert_int_eq(config.rest_port, 0);
     ck_assert(config.spin);
     ck_assert_str_eq(config.log_level, "debug");
     ck_assert_uint_eq(config.serve_cores.count, 2);
@@ -52,13 +54,13 @@ START_TEST(wrong_files_are_refused_with_the_reason)
         const char *text, *words;
     } cases[] = {
         {"", ""},
-        {"listen_port: 1\n", "data_folder is required"},
+        {"rest_port: 1\n", "data_folder is required"},
         {"data_folder: ''\n", "data_folder is required"},
-        {"data_folder: d\nlisten_prt: 1\n", "listen_prt"},
-        {"data_folder: d\nlisten_port: -1\n", "0 to 65535"},
-        {"data_folder: d\nlisten_port: 65536\n", "listen_port is 65536"},
-        {"data_folder: d\nlisten_port: many\n", "listen_port"},
-        {"data_folder: d\nlisten_port: 99999999999999999999\n", "listen_port"},
+        {"data_folder: d\nrest_prt: 1\n", "rest_prt"},
+        {"data_folder: d\nrest_port: -1\n", "0 to 65535"},
+        {"data_folder: d\nrest_port: 65536\n", "rest_port is 65536"},
+        {"data_folder: d\nrest_port: many\n", "rest_port"},
+        {"data_folder: d\nrest_port: 99999999999999999999\n", "rest_port"},
         {"data_folder: d\nspin: perhaps\n", "spin"},
         {"data_folder: d\nlog_level: loud\n", "debug info warn error"},
         {"data_folder: d\nlog_level: de\n", "none of"},
@@ -70,9 +72,18 @@ START_TEST(wrong_files_are_refused_with_the_reason)
         {"data_folder: d\npacket_bytes_max: 1048576\n", "below record_bytes_max"},
         {"data_folder: d\nchunk_count: 20\n", "raise chunk_count"},
         {"data_folder: d\nrest_port: 9092\n", "both 9092"},
+        {"data_folder: d\nlisteners:\n- port: 1\n", "listeners[0]: name is required"},
+        {"data_folder: d\nlisteners:\n- name: a\n- name: a\n  port: 1\n", "same name a"},
+        {"data_folder: d\nlisteners:\n- name: a\n- name: b\n", "port is 9092 in both"},
+        {"data_folder: d\nlisteners:\n- name: a\n  port: 65536\n", "listeners[0]: port is 65536"},
+        {"data_folder: d\nlisteners:\n- name: a\n  prt: 1\n", "prt"},
+        {"data_folder: d\nlisteners:\n- name: 'a b'\n", "listeners[0]: name is 'a b'"},
+        {"data_folder: d\nlisteners:\n- name: a\n  authentication: maybe\n", "authentication: 'maybe'"},
+        {"data_folder: d\nlisteners:\n- name: a\n  address: 192.0.2.1\n", "accept_anyone"},
+        {"data_folder: d\nlisteners:\n- name: a\n  address: 0.0.0.0\n  accept_anyone: true\n", "advertised_host"},
         {"- a list\n", ""},
         {"data_folder: [d\n", ""},
-        {"data_folder: &a d\nlisten_address: *a\n", ""},
+        {"data_folder: &a d\nrest_address: *a\n", ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ck_assert_msg(parse(cases[i].text) == ERR_INVALID, "accepted: %s", cases[i].text);
@@ -103,7 +114,7 @@ START_TEST(bounds_hold_on_both_sides_for_every_number)
         snprintf(text, sizeof text, "data_folder: d\n%s: %lld\n", numbers[i].name, numbers[i].max + 1);
         ck_assert_msg(parse(text) == ERR_INVALID && strstr(msg.text, words) != NULL, "%s", msg.text);
     }
-    enum { FIELDS = 0 CONFIG_FIELDS(COUNT, COUNT, COUNT, COUNT) };
+    enum { FIELDS = 1 CONFIG_FIELDS(COUNT, COUNT, COUNT, COUNT) CONFIG_LISTENER_FIELDS(COUNT, COUNT, COUNT) };
     char *manual = NULL;
     size_t size = 0, keys = 0;
     FILE *to = open_memstream(&manual, &size);
@@ -112,6 +123,22 @@ START_TEST(bounds_hold_on_both_sides_for_every_number)
     for (const char *at = manual; (at = strstr(at, "\n\n")) != NULL; at += 2) keys++;
     ck_assert_uint_eq(keys, FIELDS);
     free(manual);
+}
+END_TEST
+
+START_TEST(listeners_are_a_list_and_say_who_may_come)
+{
+    ck_assert_msg(parse("data_folder: d\nlisteners:\n- name: inside\n  port: 1\n- name: outside\n"
+                        "  address: 0.0.0.0\n  port: 2\n  advertised_host: broker.test\n  advertised_port: 3\n"
+                        "  authentication: required\n- name: open\n  address: 192.0.2.1\n  accept_anyone: true\n") ==
+                      ERR_OK, "%s", msg.text);
+    ck_assert_uint_eq(config.listener_count, 3);
+    ck_assert_str_eq(config.listeners[0].authentication, "none");
+    ck_assert_str_eq(config.listeners[1].address, "0.0.0.0");
+    ck_assert_str_eq(config.listeners[1].advertised_host, "broker.test");
+    ck_assert_int_eq(config.listeners[1].advertised_port, 3);
+    ck_assert_int_eq(config.listeners[2].port, 9092);
+    ck_assert(config.listeners[2].accept_anyone);
 }
 END_TEST
 
@@ -135,6 +162,7 @@ int main(void)
     tcase_add_test(t, every_kind_of_field_is_read);
     tcase_add_test(t, wrong_files_are_refused_with_the_reason);
     tcase_add_test(t, bounds_hold_on_both_sides_for_every_number);
+    tcase_add_test(t, listeners_are_a_list_and_say_who_may_come);
     tcase_add_test(t, a_missing_file_is_said_and_the_profiles_are_valid);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

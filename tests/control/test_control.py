@@ -233,11 +233,13 @@ def refused_starts(harness):
     """Wrong configurations and a taken port end with the reason; a running instance is not harmed."""
     instance = harness.millraced()
     instance.start()
-    cases = [({"listen_port": "many"}, 3, "listen_port"), ({"lisen_port": 1}, 3, "lisen_port"),
+    cases = [({"rest_port": "many"}, 3, "rest_port"), ({"listner": 1}, 3, "listner"),
+             ({"listeners": [{"name": "a", "port": "many"}]}, 3, "port"),
              ({"memory_max_bytes": 64 << 20}, 4, "memory_max_bytes"),
-             ({"rest_address": "0.0.0.0"}, 4, "loopback"), ({"listen_address": "0.0.0.0"}, 4, "loopback"),
+             ({"rest_address": "0.0.0.0"}, 4, "loopback"),
+             ({"listeners": [{"name": "a", "address": "192.0.2.1"}]}, 3, "accept_anyone"),
              ({"rest_port": instance.rest_port}, 4, f"port {instance.rest_port}"),
-             ({"listen_port": instance.kafka_port}, 4, str(instance.kafka_port)),
+             ({"listeners": [{"name": "a", "port": instance.kafka_port}]}, 4, str(instance.kafka_port)),
              ({"data_folder": instance.settings["data_folder"]}, 4, "another"),
              ({"data_folder": "/proc/nothing"}, 4, "/proc/nothing")]
     for settings, code, words in cases:
@@ -264,7 +266,7 @@ def refused_starts(harness):
               f"the table is not in: {last.log_text()}")
     last.stop()
     plain = harness.millraced()  # the defaults fit each other
-    plain.settings = {name: plain.settings[name] for name in ("data_folder", "listen_port", "rest_port")}
+    plain.settings = {name: plain.settings[name] for name in ("data_folder", "listeners", "rest_port")}
     plain.write_config()
     plain.start()
     plain.stop()

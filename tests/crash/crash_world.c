@@ -11,8 +11,9 @@ enum {
     COUNTERS = 8192, CHANGES_BEFORE_CUT = 60,
 };
 
+static const struct listener_config listener_settings = {.name = "crash", .host = "127.0.0.1", .port = 9092};
 static const struct dataplane_config dataplane_settings = {
-    .listen_host = "127.0.0.1", .listen_port = 9092, .serve_thread_count = 1, .connections_max = 8,
+    .listeners = &listener_settings, .listener_count = 1, .serve_thread_count = 1, .connections_max = 8,
     .request_bytes_max = 1 << 20, .fetch_bytes_max = 1 << 20, .send_pinned_bytes_max = 1 << 20,
     .offsets_retention_ms = 86400000, .groups_max = 10, .cluster_id = "simulated",
 };

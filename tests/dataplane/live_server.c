@@ -20,11 +20,14 @@ static void *live_run(void *argument)
     struct live_server *s = argument;
     struct port *port;
     struct err_msg msg = {0};
-    struct node node = {.storage = s->storage, .host = kafka_string_of("127.0.0.1"),
-                        .cluster_id = kafka_string_of("live-test"), .port = s->port, .fetch_bytes_max = 8 << 20};
-    enum err e = port_kernel_open(&port, s->listen_fd, s->config.connections_max, &s->storage->pool, &msg);
+    struct node node = {.storage = s->storage, .cluster_id = kafka_string_of("live-test"), .fetch_bytes_max = 8 << 20};
+    struct listener_config only = {.name = "live", .host = "127.0.0.1"};
+    struct listener listener;
+    listener_init(&listener, &only, &node);
+    listener_bound(&listener, s->port);
+    enum err e = port_kernel_open(&port, &s->listen_fd, 1, s->config.connections_max, &s->storage->pool, &msg);
     ck_assert_msg(e == ERR_OK, "%s", msg.text);
-    e = serve_lcore_init(&s->lcore, &s->config, &node, port, &s->link, clock_real(), s->counters, &msg);
+    e = serve_lcore_init(&s->lcore, &s->config, &listener, 1, port, &s->link, clock_real(), s->counters, &msg);
     ck_assert_msg(e == ERR_OK, "%s", msg.text);
     atomic_store(&ready, 1);
     while (!atomic_load(&s->stop))

@@ -11,6 +11,7 @@
 
 struct sim_server {
     struct serve_lcore *lcore;
+    struct listener listener[2]; /* broker.test:9092 and other.test:9093 */
     struct storage *storage;
     struct counters *counters;
     struct coordinator_link link;

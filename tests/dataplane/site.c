@@ -46,15 +46,16 @@ static void storage_up(struct site *s, bool create)
 static void dataplane_up(struct site *s, uint16_t port)
 {
     struct err_msg msg = {0};
+    struct listener_config only = {.name = "site", .host = "127.0.0.1", .port = port};
     struct dataplane_config config = {
-        .listen_host = "127.0.0.1", .listen_port = port, .serve_thread_count = 2, .connections_max = 64,
+        .listeners = &only, .listener_count = 1, .serve_thread_count = 2, .connections_max = 64,
         .request_bytes_max = 1 << 20, .fetch_bytes_max = 8 << 20, .send_pinned_bytes_max = 8 << 20,
         .group_initial_rebalance_delay_ms = 100, .offsets_retention_ms = 3600000, .groups_max = 64,
         .cluster_id = "site"};
     enum err e = dataplane_start(&s->dataplane, &config, s->storage, s->offsets.log, s->offsets.feed, clock_real(),
                                  s->counters, &msg);
     ck_assert_msg(e == ERR_OK, "%s", msg.text);
-    snprintf(s->bootstrap, sizeof s->bootstrap, "127.0.0.1:%u", dataplane_port(s->dataplane));
+    snprintf(s->bootstrap, sizeof s->bootstrap, "127.0.0.1:%u", dataplane_port(s->dataplane, 0));
 }
 
 void site_start(struct site *s)
@@ -79,7 +80,7 @@ void site_topic_close(struct site_topic *t)
 void site_restart(struct site *s, struct site_topic *topic)
 {
     char name[LOG_NAME_BYTES];
-    uint16_t port = dataplane_port(s->dataplane);
+    uint16_t port = dataplane_port(s->dataplane, 0);
     memcpy(name, topic->identity.name, sizeof name);
     dataplane_stop(s->dataplane);
     storage_stop(s->storage);

@@ -39,7 +39,7 @@ static struct port *open_at(const char *host, uint32_t connections_max, const st
     int fd;
     enum err e = port_kernel_listen(host, 0, 1, &fd, number, &msg);
     ck_assert_msg(e == ERR_OK, "%s", msg.text);
-    e = port_kernel_open(&p, fd, connections_max, pool, &msg);
+    e = port_kernel_open(&p, &fd, 1, connections_max, pool, &msg);
     ck_assert_msg(e == ERR_OK, "%s", msg.text);
     return p;
 }
@@ -96,7 +96,7 @@ START_TEST(io_uring_forbidden)
         close(fd);
         return;
     }
-    ck_assert_int_eq(port_kernel_open(&p, fd, 16, NULL, &msg), ERR_UNSUPPORTED);
+    ck_assert_int_eq(port_kernel_open(&p, &fd, 1, 16, NULL, &msg), ERR_UNSUPPORTED);
     ck_assert_msg(strstr(msg.text, "kernel.io_uring_disabled") != NULL, "%s", msg.text);
     ck_assert_msg(strstr(msg.text, "seccomp") != NULL, "%s", msg.text);
 }

@@ -71,8 +71,9 @@ static void up(struct world *w, bool create)
         .data_folder = "data", .chunk_bytes = 16384, .chunk_count = 64, .leases_per_log = 2, .tail_chunks_per_log = 6,
         .segment_bytes = SEGMENT_BYTES, .index_interval_bytes = 1024, .uring_depth = 16, .reader_count = 2,
         .reader_cache_bytes = 1 << 20, .record_bytes_max = 100000, .core = -1};
+    struct listener_config only = {.name = "seam", .host = "127.0.0.1", .port = 9092};
     struct dataplane_config dataplane = {
-        .listen_host = "127.0.0.1", .listen_port = 9092, .serve_thread_count = 1, .connections_max = CONSUMERS + 2,
+        .listeners = &only, .listener_count = 1, .serve_thread_count = 1, .connections_max = CONSUMERS + 2,
         .request_bytes_max = 1 << 20, .fetch_bytes_max = 200000, .send_pinned_bytes_max = 1 << 20,
         .groups_max = 16, .offsets_retention_ms = 86400000, .cluster_id = "seam"};
     ck_assert_int_eq(counters_open(&w->counters, NULL, 8192, &msg), ERR_OK);

@@ -124,8 +124,9 @@ class Millraced:
         self.process = None
         self.kafka_port, self.rest_port = free_port(), free_port()
         self.bootstrap = f"127.0.0.1:{self.kafka_port}"
-        self.settings = {"data_folder": folder + "/data", "listen_address": "127.0.0.1", "rest_address": "127.0.0.1",
-                         "listen_port": self.kafka_port, "rest_port": self.rest_port, "memory_max_bytes": 5 << 28,
+        self.settings = {"data_folder": folder + "/data", "rest_address": "127.0.0.1",
+                         "listeners": [{"name": "test", "port": self.kafka_port}], "rest_port": self.rest_port,
+                         "memory_max_bytes": 5 << 28,
                          "chunk_bytes": 1 << 20, "chunk_count": 192, "tail_chunks_per_log": 32,
                          "record_bytes_max": 16 << 20, "packet_bytes_max": 64 << 20, "segment_bytes": 64 << 20}
         self.settings.update(settings)

@@ -1,0 +1,34 @@
+/* dataplane/listener.h -- the addresses that clients connect to, and what holds for those who came by each. */
+#ifndef DATAPLANE_LISTENER_H
+#define DATAPLANE_LISTENER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "dataplane/kafka/request.h"
+
+enum { LISTENERS_MAX = 8, LISTENER_NAME_BYTES = 64, LISTENER_HOST_BYTES = 256 };
+
+struct listener_config { /* strings are copied */
+    const char *name;            /* in messages and counters */
+    const char *host;            /* an IPv4 or IPv6 address */
+    uint16_t    port;            /* 0: any free one */
+    const char *advertised_host; /* NULL or empty: host */
+    uint16_t    advertised_port; /* 0: the port listened on */
+    bool        needs_login;
+};
+
+/* One of them.  Constant while connections come by it; every serve lcore reads it. */
+struct listener {
+    char     name[LISTENER_NAME_BYTES], host[LISTENER_HOST_BYTES], advertised_host[LISTENER_HOST_BYTES];
+    uint16_t port, advertised_port; /* advertised 0: port */
+    bool     needs_login;
+    struct node node; /* what its clients are told of us */
+};
+
+/* `node` gives what all listeners have in common; port and the node's port are 0 until listener_bound. */
+void listener_init(struct listener *l, const struct listener_config *config, const struct node *node);
+void listener_bound(struct listener *l, uint16_t port);
+
+#endif
