@@ -222,14 +222,15 @@ enum err schema_check_map(const struct schema_table *t, const struct table_map *
                           struct err_msg *msg)
 {
     uint16_t defined = t->table.column_count;
-    uint16_t hidden = (uint16_t)(map->column_count - defined);
+    bool is_short = map->column_count < defined;
+    uint16_t hidden = is_short ? 0 : (uint16_t)(map->column_count - defined);
 
-    if (t->is_versioned && hidden > 2) /* hash columns as well: their order is not known */
+    if (t->is_versioned && t->hash_keys > 0 && hidden == 2 + t->hash_keys) /* their order is not known */
         return err_set(msg, ERR_UNSUPPORTED,
                        "table %s.%s is system-versioned and has a UNIQUE key over a BLOB or TEXT, which is not "
                        "supported together: exclude the table, or declare the period columns",
                        t->table.database, t->table.table);
-    if (map->column_count < defined || (hidden != 0 && !is_hidden_fit(t, map, hidden)))
+    if (is_short || (hidden != 0 && !is_hidden_fit(t, map, hidden)))
         return err_set(msg, ERR_SCHEMA, "table %s.%s has %u columns in its definition and %u in the binlog: " CHANGED,
                        t->table.database, t->table.table, defined, map->column_count);
     for (uint16_t i = 0; i < defined; i++) {
