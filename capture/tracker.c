@@ -316,7 +316,12 @@ enum err tracker_apply(struct tracker *t, const struct source_place *place, cons
                        size_t text_bytes, struct tracker_move *move, struct err_msg *msg)
 {
     *move = (struct tracker_move){.is_read = true};
-    if (t->at.file[0] != '\0' && source_place_compare(place, &t->at) <= 0) return ERR_OK;
+    if (t->at.file[0] != '\0' && source_place_compare(place, &t->at) <= 0) {
+        uint32_t parked = t->parked_count; /* what the source told since is true from here on all the same */
+        TRY(settle(t, place, msg));
+        move->is_new = parked != t->parked_count;
+        return ERR_OK;
+    }
     TRY(tracker_follow(t, place, context, st, text, text_bytes, move, msg));
     if (move->is_new) tracker_note_statement(t, place, gtid, context, text, text_bytes);
     return ERR_OK;

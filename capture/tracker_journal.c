@@ -402,6 +402,7 @@ enum err tracker_load(struct tracker *t, const struct tracker_end *end, bool *lo
     enum err e = replay(&r, bytes, size);
     free(bytes);
     *loaded = e == ERR_OK && r.fits;
+    if (*loaded && end->gtids == NULL) e = tracker_pass(t, &end->place, &why); /* what was told behind its statement */
     if (!*loaded) TRY(tracker_reset(t));
     t->at = (struct source_place){0}; /* the stream begins at the log's end: no statement before it comes again */
     if (e == ERR_OK || e == ERR_NEWER_FORMAT || e == ERR_NO_MEMORY)

@@ -283,6 +283,30 @@ START_TEST(unreadable)
 }
 END_TEST
 
+/* The statement stands within a transaction, so the source is asked when its place was passed already, and tells what is
+ * true behind it: the statement comes again with its transaction. */
+START_TEST(unreadable_within_a_transaction)
+{
+    struct horizon h = {0};
+    learn(100, NULL, NULL, 100);
+    save(100);
+    ck_assert(!apply(102, "CREATE TABLE t FROBNICATE SELECT 1 AS z").is_read);
+    note(&h, 102, "CREATE TABLE t FROBNICATE SELECT 1 AS z");
+    learn(100, "CREATE TABLE t (z INT)", &h, 105);
+    ck_assert_str_eq(columns("t"), "!");
+    ck_assert(apply(102, "CREATE TABLE t FROBNICATE SELECT 1 AS z").is_new);
+    ck_assert_str_eq(columns("t"), "z");
+    ck_assert(!apply(102, "CREATE TABLE t FROBNICATE SELECT 1 AS z").is_new);
+    sync_tracker();
+    ck_assert(load_at(104)); /* the transaction is logged */
+    ck_assert_str_eq(columns("t"), "z");
+    ck_assert(load_at(100)); /* it is not: the source is asked once more */
+    apply(102, "CREATE TABLE t FROBNICATE SELECT 1 AS z");
+    ck_assert_str_eq(columns("t"), "?");
+    horizon_free(&h);
+}
+END_TEST
+
 /* A shadow table is altered and swapped in. */
 START_TEST(swapped)
 {
@@ -358,6 +382,7 @@ int main(void)
     tcase_add_test(cases, learned_behind);
     tcase_add_test(cases, conditions);
     tcase_add_test(cases, unreadable);
+    tcase_add_test(cases, unreadable_within_a_transaction);
     tcase_add_test(cases, swapped);
     tcase_add_test(cases, other_server);
     tcase_add_test(cases, objects);
