@@ -27,6 +27,8 @@ enum {
     FILES_MAX = 16,
     FRAME_PREPARED = 200,
     FRAME_DONE = 201,
+    FRAME_FENCE = 202, /* its mark is that of the newest of the others */
+    MARK_FRAME_BYTES = FRAME_HEADER_BYTES + MARK_BYTES + FRAME_CRC_BYTES,
 };
 
 struct entry { /* a prepared transaction */
@@ -46,6 +48,8 @@ struct xa_spool {
     size_t buffered;
     uint64_t begun_at; /* where the transaction being written began; 0: none is */
     bool is_dirty;     /* something is not durable */
+    bool wants_fence;  /* a mark among it: */
+    uint8_t mark[MARK_BYTES];
     bool has_old;      /* the file before it is still there ... */
     uint64_t rolled_offset; /* ... until the log is durable beyond this */
     struct entry *entry;
@@ -317,7 +321,7 @@ static enum err file_begin(struct xa_spool *s, struct err_msg *msg)
     s->fd = fd;
     s->number = number;
     s->size = size;
-    s->is_dirty = false;
+    s->is_dirty = s->wants_fence = false;
     return ERR_OK;
 }
 
@@ -362,6 +366,7 @@ static enum err file_scan(struct xa_spool *s, uint32_t number, struct reader *r,
         uint64_t frame_at = r->at;
         const uint8_t *bytes = reader_next(r);
         if (bytes == NULL) break;
+        if (r->kind == FRAME_FENCE) continue;
         if (r->kind != FRAME_PREPARED && r->kind != FRAME_DONE) {
             if (begun_at == 0) begun_at = frame_at;
             continue;
@@ -384,6 +389,29 @@ static enum err file_scan(struct xa_spool *s, uint32_t number, struct reader *r,
     return ERR_OK;
 }
 
+/* Is there a frame behind `from` with a mark below `next_offset`?  Then what lies before it was durable once.  Sizes
+ * before it cannot be trusted, so it is looked for at every byte. */
+static bool was_durable(struct reader *r, uint64_t from, uint64_t next_offset)
+{
+    r->at = from;
+    r->held = 0;
+    while (reader_fill(r, MARK_FRAME_BYTES)) {
+        struct cursor head = cursor_of(r->next, FRAME_HEADER_BYTES);
+        bool is_mark = cursor_le(&head, 4) == MARK_BYTES && cursor_le(&head, 1) >= FRAME_PREPARED;
+        struct cursor crc = cursor_of(r->next + FRAME_HEADER_BYTES + MARK_BYTES, FRAME_CRC_BYTES);
+        uint64_t offset;
+        struct xid xid;
+        if (is_mark &&
+            cursor_le(&crc, FRAME_CRC_BYTES) == frame_crc(r->next[4], r->next + FRAME_HEADER_BYTES, MARK_BYTES) &&
+            mark_decode(r->next + FRAME_HEADER_BYTES, MARK_BYTES, &offset, &xid) && offset < next_offset)
+            return true;
+        r->at++;
+        r->next++;
+        r->held--;
+    }
+    return false;
+}
+
 /* `*whole`: all of the file stands. */
 static enum err file_take(struct xa_spool *s, uint32_t number, int fd, bool is_newest, uint64_t next_offset,
                           bool *whole, struct err_msg *msg)
@@ -402,14 +430,19 @@ static enum err file_take(struct xa_spool *s, uint32_t number, int fd, bool is_n
     uint64_t stands = 0;
     bool is_passed = false;
     enum err e = file_scan(s, number, &r, next_offset, &stands, &is_passed, msg);
+    uint64_t read_until = r.at;
+    *whole = stands == r.end;
+    bool is_damaged = e == ERR_OK && !*whole && !is_passed && r.error == 0 &&
+                      (!is_newest || was_durable(&r, read_until, next_offset));
     free(r.window);
     TRY(e);
     errno = r.error;
     if (r.error != 0) return failed(s, "read", msg);
-    *whole = stands == r.end;
     if (*whole) return ERR_OK;
-    if (!is_newest && !is_passed)
-        return err_set(msg, ERR_CORRUPT, "%s/%010u.spool is damaged at byte %" PRIu64, s->folder, number, stands);
+    if (is_damaged)
+        return err_set(msg, ERR_CORRUPT, "%s/%010u.spool is damaged at byte %" PRIu64
+                       ": restore the folder from a copy, or delete the channel and create it anew",
+                       s->folder, number, read_until);
     if (!is_passed) /* not synced when the machine stopped, so the log does not tell of it either */
         log_info("capture", "%s/%010u.spool: %" PRIu64 " bytes of a transaction that will be read again are dropped",
                  s->folder, number, r.end - stands);
@@ -503,6 +536,12 @@ enum err xa_spool_put(struct xa_spool *s, uint8_t kind, const void *bytes, size_
     return frame_append(s, kind, bytes, size, msg);
 }
 
+static void fence_later(struct xa_spool *s, const uint8_t mark[static MARK_BYTES])
+{
+    memcpy(s->mark, mark, MARK_BYTES);
+    s->wants_fence = true;
+}
+
 enum err xa_spool_prepared(struct xa_spool *s, const struct xid *xid, uint64_t next_offset, struct err_msg *msg)
 {
     INVARIANT(s->begun_at != 0);
@@ -512,6 +551,7 @@ enum err xa_spool_prepared(struct xa_spool *s, const struct xid *xid, uint64_t n
     struct entry e = {
         .xid = *xid, .file = s->number, .at = s->begun_at, .bytes = s->size - s->begun_at, .offset = next_offset};
     s->begun_at = 0;
+    fence_later(s, mark);
     return entry_add(s, &e, msg);
 }
 
@@ -550,6 +590,7 @@ enum err xa_spool_done(struct xa_spool *s, const struct xid *xid, uint64_t next_
     if (e == NULL) return ERR_OK;
     mark_encode(next_offset, xid, mark);
     TRY(frame_append(s, FRAME_DONE, mark, sizeof mark, msg));
+    fence_later(s, mark);
     entry_remove(s, e);
     return ERR_OK;
 }
@@ -557,6 +598,10 @@ enum err xa_spool_done(struct xa_spool *s, const struct xid *xid, uint64_t next_
 enum err xa_spool_sync(struct xa_spool *s, struct err_msg *msg)
 {
     if (!s->is_dirty) return ERR_OK;
+    if (s->wants_fence && s->begun_at == 0) {
+        TRY(frame_append(s, FRAME_FENCE, s->mark, sizeof s->mark, msg));
+        s->wants_fence = false;
+    }
     TRY(flush(s, msg));
     if (fdatasync(s->fd) != 0) return failed(s, "made durable", msg);
     s->is_dirty = false;
