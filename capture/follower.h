@@ -116,6 +116,7 @@ struct follower {
      * server's own set has all of `gtids`, the resume point stays at that file's start, and each record that carries it
      * carries `gtids` too: together they say what is logged. */
     bool passes_known;
+    uint64_t lacks_since_ns; /* since when the source does not name a transaction that it sent; 0: it names all */
     bool server_changed; /* another server was reached since the definitions were looked at: capture's to clear */
     struct gtid_set passed; /* what lies before `at` on this server */
     char *set_text;    /* the GTID set as text, made anew where it is needed */

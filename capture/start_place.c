@@ -7,7 +7,10 @@
 #include "base/log.h"
 #include "capture/source_search.h"
 
-enum { MISSING_TEXT_BYTES = 200 };
+enum {
+    MISSING_TEXT_BYTES = 200,
+    LACKS_S_MAX = 60, /* so long after it sent a transaction the source may still not count it as executed */
+};
 
 /* What `ours` has and `theirs` lacks, as text for a message.  False: nothing. */
 static bool missing_text(const struct gtid_set *ours, const struct gtid_set *theirs, char *out, size_t size)
@@ -78,6 +81,28 @@ enum err start_place_choose(struct source_stream *s, const struct source_facts *
 
 /* --- going on --- */
 
+/* Is the file that was read last still there, as far as it was read, and begun at the second that we logged? */
+static enum err has_our_file(struct source_stream *s, const struct follower *f, bool *has, struct err_msg *msg)
+{
+    const struct source_position *r = &f->resume;
+    struct source_place place = {.position = r->position};
+    struct source_head head;
+    struct err_msg why = {0};
+    *has = true;
+    if (r->format_description_s == 0) return ERR_OK;
+    memcpy(place.file, r->file, sizeof place.file);
+    enum err e = source_place_check(s, &place, &why);
+    if (e == ERR_SOURCE_PURGED || e == ERR_SOURCE_HISTORY) {
+        *has = false;
+        return ERR_OK;
+    }
+    if (e != ERR_OK) return err_set(msg, e, "%s", why.text);
+    e = source_head_read(s, r->file, &head, msg);
+    gtid_set_free(&head.before);
+    *has = e == ERR_OK && head.time_s == r->format_description_s;
+    return e;
+}
+
 /* Is the server that was reached the one that was read last?  A uuid tells; a server id, or no id at all, leaves it to
  * the file as well: another server has another id, but an equal one may be a server made anew. */
 static enum err is_same_server(struct source_stream *s, const struct follower *f, bool *same, struct err_msg *msg)
@@ -86,21 +111,7 @@ static enum err is_same_server(struct source_stream *s, const struct follower *f
     bool are_told = r->server_uuid[0] != '\0' && f->facts.server_uuid[0] != '\0';
     *same = !are_told || strcmp(r->server_uuid, f->facts.server_uuid) == 0;
     if (!*same || (are_told && !f->facts.is_mariadb)) return ERR_OK;
-    if (r->format_description_s == 0) return ERR_OK;
-    struct source_place place = {.position = r->position};
-    struct source_head head;
-    struct err_msg why = {0};
-    memcpy(place.file, r->file, sizeof place.file);
-    enum err e = source_place_check(s, &place, &why);
-    if (e == ERR_SOURCE_PURGED || e == ERR_SOURCE_HISTORY) {
-        *same = false;
-        return ERR_OK;
-    }
-    if (e != ERR_OK) return err_set(msg, e, "%s", why.text);
-    e = source_head_read(s, r->file, &head, msg);
-    gtid_set_free(&head.before);
-    *same = e == ERR_OK && head.time_s == r->format_description_s;
-    return e;
+    return has_our_file(s, f, same, msg);
 }
 
 static enum err resume_same(struct source_stream *s, struct follower *f, struct err_msg *msg)
@@ -134,20 +145,49 @@ static enum err resume_by_gtids(struct source_stream *s, struct follower *f, boo
     return ERR_OK;
 }
 
+/* The server that was read last does not name a transaction that it sent us.  It sends them before it names them: they
+ * are committed behind the binlog, and may wait there for a semi-synchronous replica.  So as long as its binlog is the
+ * one that was read, that is a matter of time. */
+static enum err lacks_read(struct source_stream *s, struct follower *f, const char *missing, struct err_msg *msg)
+{
+    bool has_file;
+    uint64_t now_ns = clock_monotonic_ns(f->config.clock);
+    TRY(has_our_file(s, f, &has_file, msg));
+    if (f->lacks_since_ns == 0) f->lacks_since_ns = now_ns;
+    if (has_file && now_ns - f->lacks_since_ns < (uint64_t)LACKS_S_MAX * 1000000000)
+        return err_set(msg, ERR_CONNECT, "the source has not committed yet what it wrote to its binlog (%s)", missing);
+    return err_set(msg, ERR_SOURCE_HISTORY,
+                   "the source no longer has transactions that were read from it (%s): its binlog was reset, or it was "
+                   "restored from a backup; delete the channel and create it anew",
+                   missing);
+}
+
+/* Another server lacks transactions that we have.  One without any that we lack is behind and will get them; one that
+ * went on without them never will. */
+static enum err lacks_ours(const struct follower *f, const struct gtid_set *executed, const char *missing,
+                           struct err_msg *msg)
+{
+    if (gtid_set_contains_set(&f->gtids, executed))
+        return err_set(msg, ERR_CONNECT, "the source is another server now and does not have yet what the channel has "
+                                         "(%s): waiting until it has caught up",
+                       missing);
+    return err_set(msg, ERR_SOURCE_HISTORY,
+                   "the source is another server now and lacks transactions that the channel has (%s): it is of another "
+                   "history, or behind and written to; connect to one that has them, or delete the channel and create "
+                   "it anew",
+                   missing);
+}
+
 /* The source has every transaction that we have. */
-static enum err check_executed(struct source_stream *s, const struct follower *f, bool is_same, struct err_msg *msg)
+static enum err check_executed(struct source_stream *s, struct follower *f, bool is_same, struct err_msg *msg)
 {
     char missing[MISSING_TEXT_BYTES];
     struct gtid_set executed = {0};
     if (!f->gtids_known || !f->facts.has_gtids) return ERR_OK;
     enum err e = source_executed(s, &f->facts, &executed, msg);
-    if (e == ERR_OK && missing_text(&f->gtids, &executed, missing, sizeof missing))
-        e = err_set(msg, ERR_SOURCE_HISTORY,
-                    is_same ? "the source no longer has transactions that were read from it (%s): its binlog was "
-                              "reset, or it was restored from a backup; delete the channel and create it anew"
-                            : "the source is another server now and lacks transactions that the channel has (%s): it "
-                              "is behind, or of another history",
-                    missing);
+    bool lacks = e == ERR_OK && missing_text(&f->gtids, &executed, missing, sizeof missing);
+    if (lacks) e = is_same ? lacks_read(s, f, missing, msg) : lacks_ours(f, &executed, missing, msg);
+    if (e == ERR_OK || !is_same) f->lacks_since_ns = 0;
     gtid_set_free(&executed);
     return e;
 }

@@ -41,6 +41,7 @@ struct stream_sim_source {
     uint32_t
         columns_hidden; /* the last so many are in the binlog but not yet in the dictionary: until a table is opened */
     uint64_t breaks, dumps; /* how often they happened */
+    struct gtid_set uncommitted; /* in the binlog, and not yet told as executed */
     struct gtid_set executed; /* of the events looked through so far, up to: */
     uint32_t executed_file;
     size_t executed_size;

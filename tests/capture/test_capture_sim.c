@@ -255,6 +255,39 @@ START_TEST(statement_in_a_transaction)
 }
 END_TEST
 
+/* CREATE TABLE ... SELECT, which no parser can know the columns of: the source tells them when a row needs them, for it
+ * stands behind the transaction.  Also when the log ended in its middle. */
+START_TEST(unreadable_statement_in_a_transaction)
+{
+    static const char *fresh[][STREAM_SIM_COLUMN_FIELDS] = {
+        {"app", "kept", "id", "int(11)", NULL, "NO"},  {"app", "kept", "text", "text", "utf8mb4_general_ci", "YES"},
+        {"app", "other", "id", "int(11)", NULL, "NO"}, {"app", "other", "text", "text", "utf8mb4_general_ci", "YES"}};
+    struct world w;
+    struct capture_status status;
+    world_init(&w, 7);
+    uint32_t columns = w.source.column_count;
+    w.source.column_count = 2; /* `other` is not there yet */
+    world_capture(&w);
+    ck_assert_msg(world_run(&w, 1000, &status), "ended: %s", status.error.text);
+    for (int part = 0; part < 2; part++) { /* while capture runs, and while it does not */
+        if (part == 1) world_leave(&w);
+        w.source.column = fresh;
+        w.source.column_count = columns;
+        binlog_maker_gtid(&w.maker);
+        binlog_maker_query(&w.maker, "app", "BEGIN");
+        binlog_maker_query(&w.maker, "app", part == 0 ? "CREATE TABLE other AS SELECT * FROM kept"
+                                                      : "CREATE OR REPLACE TABLE other AS SELECT * FROM kept");
+        binlog_maker_table_map(&w.maker, 1, "app", "other");
+        binlog_maker_write(&w.maker, 1, 1, 3, 10);
+        binlog_maker_xid(&w.maker);
+        if (part == 1) world_capture(&w);
+        ck_assert_msg(world_run(&w, 1000, &status), "ended: %s", status.error.text);
+        ck_assert_uint_eq(status.row_changes, 3);
+    }
+    world_fini(&w);
+}
+END_TEST
+
 /* A statement is in the binlog before the dictionary shows what it did: definitions are read when it is done. */
 START_TEST(dictionary_behind_the_binlog)
 {
@@ -387,6 +420,41 @@ START_TEST(other_history_is_refused)
 }
 END_TEST
 
+/* The source sends a transaction before it names it as executed: a connection that breaks in between is no other
+ * history.  That it never names it is one; and that its binlog is another is told at once. */
+START_TEST(sent_before_it_is_executed)
+{
+    struct world w;
+    struct capture_status status;
+    struct random r;
+    random_init(&r, 1);
+    world_init(&w, 7);
+    world_capture(&w);
+    for (int i = 0; i < 3; i++) {
+        transaction(&w.maker, &r, true);
+        ck_assert_msg(world_run(&w, 1000, &status), "ended: %s", status.error.text);
+        uint64_t number = w.maker.gtid_number;
+        ck_assert_int_eq(gtid_set_add(&w.source.uncommitted, binlog_maker_uuid, "", number, number), ERR_OK);
+        w.source.breaks_per_million = 1000000;
+        transaction(&w.maker, &r, true);
+        ck_assert_msg(world_run(&w, 3, &status), "ended: %s", status.error.text);
+        w.source.breaks_per_million = 0;
+        ck_assert_msg(world_run(&w, 100, &status), "ended: %s", status.error.text);
+        ck_assert_int_eq(status.error.code, ERR_CONNECT);
+        uint64_t before = w.storage.record_count;
+        if (i == 2) break;
+        gtid_set_clear(&w.source.uncommitted);
+        ck_assert_msg(world_run(&w, 1000, &status), "ended: %s", status.error.text);
+        ck_assert_uint_ge(w.storage.record_count, before);
+        ck_assert_int_eq(status.state, CAPTURE_AT_TAIL);
+    }
+    ck_assert(!world_run(&w, 10000, &status));
+    ck_assert_int_eq(status.error.code, ERR_SOURCE_HISTORY);
+    world_leave(&w);
+    world_fini(&w);
+}
+END_TEST
+
 START_TEST(heartbeats_move_the_position)
 {
     struct world w;
@@ -427,9 +495,11 @@ int main(void)
     tcase_add_test(cases, dictionary_behind_the_binlog);
     tcase_add_test(cases, segments_begin_with_the_set_before);
     tcase_add_test(cases, statement_in_a_transaction);
+    tcase_add_test(cases, unreadable_statement_in_a_transaction);
     tcase_add_loop_test(cases, taken_up_again_anywhere, 0, 6);
     tcase_add_test(cases, lost_transaction_asks_for_reattach);
     tcase_add_test(cases, other_history_is_refused);
+    tcase_add_test(cases, sent_before_it_is_executed);
     tcase_add_test(cases, heartbeats_move_the_position);
     Suite *suite = suite_create("capture_sim");
     suite_add_tcase(suite, cases);
