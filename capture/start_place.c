@@ -172,9 +172,9 @@ static enum err lacks_ours(const struct follower *f, const struct gtid_set *exec
                                          "(%s): waiting until it has caught up",
                        missing);
     return err_set(msg, ERR_SOURCE_HISTORY,
-                   "the source is another server now and lacks transactions that the channel has (%s): it is of another "
-                   "history, or behind and written to; connect to one that has them, or delete the channel and create "
-                   "it anew",
+                   "the source is another server now and lacks transactions that the channel has (%s): it is of "
+                   "another history, or behind and written to; connect to one that has them, or delete the channel "
+                   "and create it anew",
                    missing);
 }
 

@@ -9,9 +9,9 @@
  * is durable before the log's next batch is sent (xa_spool_sync), and a file is removed only when the log is durable
  * beyond the place where another took over from it (xa_spool_release).
  *
- * What a crash tears is the end of the newest file, behind what was synced; it goes without a word.  Anything else that
- * does not hold is damage and has a name: so each sync is preceded by a fence, which repeats the newest mark.  A mark or
- * a fence below N proves that all before it was durable.
+ * What a crash tears is the end of the newest file, behind what was synced; it goes without a word.  Anything else
+ * that does not hold is damage and has a name: so each sync is preceded by a fence, which repeats the newest mark.  A
+ * mark or a fence below N proves that all before it was durable.
  *
  * Files: FOLDER/<number>.spool: "MRXA", version u32, then frames (size u32, kind u8, bytes, CRC-32C u32).  A file that
  * has grown is followed by one that begins with a copy of what is still prepared, made whole before it has its name.

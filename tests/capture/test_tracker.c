@@ -283,8 +283,8 @@ START_TEST(unreadable)
 }
 END_TEST
 
-/* The statement stands within a transaction, so the source is asked when its place was passed already, and tells what is
- * true behind it: the statement comes again with its transaction. */
+/* The statement stands within a transaction, so the source is asked when its place was passed already, and tells what
+ * is true behind it: the statement comes again with its transaction. */
 START_TEST(unreadable_within_a_transaction)
 {
     struct horizon h = {0};

@@ -308,11 +308,11 @@ enum { FENCE_BYTES = 5 + 8 + 4 + 1 + 1 + 128 + 4 }; /* what each sync adds, unle
 
 static void byte_flip(const char *path, size_t at)
 {
-    uint8_t was, changed;
+    uint8_t byte;
     int fd = open(path, O_RDWR);
-    ck_assert_int_eq(pread(fd, &was, 1, (off_t)at), 1);
-    changed = was ^ 0x40;
-    ck_assert_int_eq(pwrite(fd, &changed, 1, (off_t)at), 1);
+    ck_assert_int_eq(pread(fd, &byte, 1, (off_t)at), 1);
+    byte ^= 0x40;
+    ck_assert_int_eq(pwrite(fd, &byte, 1, (off_t)at), 1);
     close(fd);
 }
 
@@ -360,8 +360,7 @@ START_TEST(damage)
         byte_flip(path, at);
         struct seen seen = {.name = 1};
         enum err e = xa_spool_read(s, &x, see, &seen, &msg);
-        ck_assert_int_eq(e, ERR_CORRUPT);
-        ck_assert_ptr_nonnull(strstr(msg.text, "damaged"));
+        ck_assert(e == ERR_CORRUPT && strstr(msg.text, "damaged") != NULL);
         refused++;
         byte_flip(path, at);
     }
