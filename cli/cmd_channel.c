@@ -1,5 +1,4 @@
 /* millrace channel ...: makes, moves, shows and removes channels. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,23 +6,10 @@
 
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/password.h"
 #include "cli/print.h"
 #include "cli/rest_client.h"
 #include "cli/source_url.h"
-
-/* The first line of the file. */
-static int read_password(const char *path, char *out, size_t out_bytes)
-{
-    FILE *f = fopen(path, "re");
-    if (f == NULL) return cli_fail(CLI_FAILED, "cannot open the password file %s: %s", path, strerror(errno));
-    bool got = fgets(out, (int)out_bytes, f) != NULL;
-    bool is_cut = got && strchr(out, '\n') == NULL && !feof(f);
-    fclose(f);
-    if (!got || is_cut)
-        return cli_fail(CLI_FAILED, "the password file %s %s", path, got ? "has too long a line" : "is empty");
-    out[strcspn(out, "\r\n")] = '\0';
-    return CLI_OK;
-}
 
 struct source_words { /* options about the source */
     const char *standby, *tls, *tls_ca, *tls_certificate, *tls_key;
@@ -116,7 +102,7 @@ int cli_channel_create(struct cli *cli, int argc, char **argv)
     if (source_url_parse(source, &url, &msg) != ERR_OK) return cli_fail(CLI_USAGE, "%s", msg.text);
     const char *from_environment = getenv("MILLRACE_SOURCE_PASSWORD");
     if (password_file != NULL) {
-        int code = read_password(password_file, url.password, sizeof url.password);
+        int code = password_from_file(password_file, url.password, sizeof url.password);
         if (code != CLI_OK) return code;
     } else if (!url.has_password && from_environment != NULL) {
         snprintf(url.password, sizeof url.password, "%s", from_environment);

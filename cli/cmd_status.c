@@ -46,11 +46,13 @@ int cli_groups(struct cli *cli, int argc, char **argv)
     if (code == CLI_OK && cli->json) {
         print_json(answer);
     } else if (code == CLI_OK) {
-        printf("%-32s %-20s %7s %12s %12s\n", "group", "state", "members", "checkpoint", "lag");
+        printf("%-32s %-16s %-20s %7s %12s %12s\n", "group", "account", "state", "members", "checkpoint", "lag");
         for (size_t i = 0; i < json_array_size(groups); i++) {
             const json_t *g = json_array_get(groups, i);
             bool has_commit = json_is_integer(json_object_get(g, "committed_offset"));
-            printf("%-32s %-20s %7" PRId64, print_text(g, "group"), print_text(g, "state"), print_number(g, "members"));
+            const char *account = print_text(g, "account");
+            printf("%-32s %-16s %-20s %7" PRId64, print_text(g, "group"), *account == '\0' ? "-" : account,
+                   print_text(g, "state"), print_number(g, "members"));
             if (has_commit)
                 printf(" %12" PRId64 " %12" PRId64 "\n", print_number(g, "committed_offset"), print_number(g, "lag"));
             else

@@ -13,7 +13,7 @@ enum { CHANNEL_FILE_VERSION = 1 };
 
 bool channel_name_is_valid(const char *name)
 {
-    static const char *const reserved[] = {"channels", "counters", "format",
+    static const char *const reserved[] = {"accounts.json", "accounts.json.new", "channels", "counters", "format",
                                            "lock"}; /* stand beside the channels' folders */
     size_t size = strlen(name);
     if (size == 0 || size > CHANNEL_NAME_MAX) return false;

@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,14 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { STORE_FILE_BYTES_MAX = 1 << 20 };
+#include "control/durable_file.h"
 
-static enum err io_error(struct err_msg *msg, const char *what, const char *path)
-{
-    int why = errno;
-    return err_set(msg, why == ENOSPC || why == EDQUOT ? ERR_NO_SPACE : ERR_IO, "cannot %s %s: %s", what, path,
-                   strerror(why));
-}
+enum { STORE_FILE_BYTES_MAX = 1 << 20 };
 
 static enum err store_path(char out[PATH_MAX], const char *data_folder, const char *name, const char *suffix,
                            struct err_msg *msg)
@@ -37,70 +31,35 @@ enum err channel_store_init(const char *data_folder, struct err_msg *msg)
 {
     char path[PATH_MAX];
     TRY(store_path(path, data_folder, "", "", msg));
-    if (mkdir(path, 0700) != 0 && errno != EEXIST) return io_error(msg, "create", path);
+    if (mkdir(path, 0700) != 0 && errno != EEXIST) return durable_file_error(msg, "create", path);
     DIR *folder = opendir(path);
-    if (folder == NULL) return io_error(msg, "read", path);
+    if (folder == NULL) return durable_file_error(msg, "read", path);
     for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
         if (ends_with(entry->d_name, ".json.new")) unlinkat(dirfd(folder), entry->d_name, 0);
     closedir(folder);
     return ERR_OK;
 }
 
-static enum err sync_folder(const char *data_folder, struct err_msg *msg)
-{
-    char path[PATH_MAX];
-    TRY(store_path(path, data_folder, "", "", msg));
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = fd < 0 ? -1 : fsync(fd);
-    enum err e = rc == 0 ? ERR_OK : io_error(msg, "flush", path);
-    if (fd >= 0) close(fd);
-    return e;
-}
-
-static enum err write_file(const char *path, const char *text, struct err_msg *msg)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) return io_error(msg, "create", path);
-    enum err e = ERR_OK;
-    for (size_t at = 0, size = strlen(text); at < size && e == ERR_OK;) {
-        ssize_t n = write(fd, text + at, size - at);
-        if (n > 0)
-            at += (size_t)n;
-        else if (n < 0 && errno != EINTR)
-            e = io_error(msg, "write", path);
-    }
-    if (e == ERR_OK && fsync(fd) != 0) e = io_error(msg, "flush", path);
-    close(fd);
-    return e;
-}
-
 enum err channel_store_save(const char *data_folder, const struct channel_spec *spec, const struct channel_life *life,
                             struct err_msg *msg)
 {
-    char path[PATH_MAX], fresh[PATH_MAX];
+    char path[PATH_MAX];
     TRY(store_path(path, data_folder, spec->name, ".json", msg));
-    TRY(store_path(fresh, data_folder, spec->name, ".json.new", msg));
     json_t *file = channel_file_json(spec, life);
     char *text = file == NULL ? NULL : json_dumps(file, JSON_INDENT(2));
     json_decref(file);
     if (text == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory to save channel %s", spec->name);
-    enum err e = write_file(fresh, text, msg);
+    enum err e = durable_file_replace(path, text, msg);
     explicit_bzero(text, strlen(text));
     free(text);
-    if (e == ERR_OK && rename(fresh, path) != 0) e = io_error(msg, "replace", path);
-    if (e != ERR_OK) {
-        unlink(fresh);
-        return e;
-    }
-    return sync_folder(data_folder, msg);
+    return e;
 }
 
 enum err channel_store_remove(const char *data_folder, const char *name, struct err_msg *msg)
 {
     char path[PATH_MAX];
     TRY(store_path(path, data_folder, name, ".json", msg));
-    if (unlink(path) != 0 && errno != ENOENT) return io_error(msg, "remove", path);
-    return sync_folder(data_folder, msg);
+    return durable_file_remove(path, msg);
 }
 
 static enum err load_file(const char *data_folder, const char *name, struct channel_spec *spec,
@@ -109,7 +68,7 @@ static enum err load_file(const char *data_folder, const char *name, struct chan
     char path[PATH_MAX];
     TRY(store_path(path, data_folder, name, "", msg));
     struct stat st;
-    if (stat(path, &st) != 0) return io_error(msg, "read", path);
+    if (stat(path, &st) != 0) return durable_file_error(msg, "read", path);
     if (!S_ISREG(st.st_mode) || st.st_size > STORE_FILE_BYTES_MAX)
         return err_set(msg, ERR_CORRUPT, "%s is not a channel's file", path);
     json_error_t why;
@@ -141,7 +100,7 @@ enum err channel_store_load(const char *data_folder,
     TRY(store_path(path, data_folder, "", "", msg));
     struct dirent **entries;
     int count = scandir(path, &entries, is_channel_file, alphasort);
-    if (count < 0) return io_error(msg, "read", path);
+    if (count < 0) return durable_file_error(msg, "read", path);
     enum err e = ERR_OK;
     for (int i = 0; i < count; i++) {
         struct channel_spec spec;

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/err.h"
+#include "control/accounts.h"
 #include "control/config.h"
 #include "dataplane/serve.h"
 #include "ring/log_feed.h"
@@ -48,6 +49,8 @@ struct instance {
     bool offsets_attached;
     struct err_msg offsets_error; /* why commits are refused now; ERR_OK: they are not */
     uint64_t offsets_retry_ns, offsets_pause_ms;
+
+    struct accounts accounts;
 
     struct channel **channel; /* config.channels_max slots, the first channel_count in use, in the order of creation */
     uint32_t channel_count;

@@ -10,7 +10,7 @@
 
 static const struct route {
     const char *method;
-    const char *path; /* '*' stands for a channel's name */
+    const char *path; /* the first '*' stands for the name, the second for the item within */
     void (*answer)(struct instance *, const struct rest_request *, const char *name, struct rest_response *);
 } routes[] = {
     {"GET", "/v1/channels", rest_channels_list},
@@ -22,26 +22,41 @@ static const struct route {
     {"POST", "/v1/channels/*/stop", rest_channel_stop},
     {"POST", "/v1/channels/*/resume", rest_channel_resume},
     {"GET", "/v1/channels/*/status", rest_channel_status},
-    {"GET", "/v1/channels/*/groups", rest_channel_groups},
+    {"GET", "/v1/channels/*/groups", rest_groups_list},
+    {"POST", "/v1/channels/*/groups", rest_group_create},
+    {"GET", "/v1/channels/*/groups/*", rest_group_get},
+    {"PATCH", "/v1/channels/*/groups/*", rest_group_change},
+    {"DELETE", "/v1/channels/*/groups/*", rest_group_delete},
     {"GET", "/v1/channels/*/precheck", rest_channel_precheck},
+    {"GET", "/v1/accounts", rest_accounts_list},
+    {"POST", "/v1/accounts", rest_account_create},
+    {"PATCH", "/v1/accounts/*", rest_account_change},
+    {"DELETE", "/v1/accounts/*", rest_account_delete},
     {"GET", "/v1/status", rest_instance_status},
     {"GET", "/metrics", rest_metrics},
     {"GET", "/healthz", rest_healthz},
     {"GET", "/readyz", rest_readyz},
 };
 
-/* Does `path` fit the pattern?  What '*' stands for goes to `name`; a longer one does not fit. */
-static bool path_fits(const char *pattern, const char *path, char name[CHANNEL_NAME_MAX + 1])
+enum { PATH_NAME_MAX = ACCOUNT_GROUP_MAX, PATH_NAMES_MAX = 2 };
+
+/* Does `path` fit the pattern?  What each '*' stands for goes to `names`; a longer one does not fit. */
+static bool path_fits(const char *pattern, const char *path, char names[PATH_NAMES_MAX][PATH_NAME_MAX + 1])
 {
-    const char *star = strchr(pattern, '*');
-    if (star == NULL) return strcmp(pattern, path) == 0;
-    size_t head = (size_t)(star - pattern);
-    if (strncmp(pattern, path, head) != 0) return false;
-    size_t size = strcspn(path + head, "/");
-    if (size == 0 || size > CHANNEL_NAME_MAX || strcmp(star + 1, path + head + size) != 0) return false;
-    memcpy(name, path + head, size);
-    name[size] = '\0';
-    return true;
+    for (int i = 0; i < PATH_NAMES_MAX; i++) names[i][0] = '\0';
+    for (int i = 0;; i++) {
+        size_t head = strcspn(pattern, "*");
+        if (strncmp(pattern, path, head) != 0) return false;
+        pattern += head;
+        path += head;
+        if (*pattern == '\0') return *path == '\0';
+        size_t size = strcspn(path, "/");
+        if (size == 0 || size > (i == 0 ? (size_t)CHANNEL_NAME_MAX : PATH_NAME_MAX)) return false;
+        memcpy(names[i], path, size);
+        names[i][size] = '\0';
+        pattern++;
+        path += size;
+    }
 }
 
 /* Is `authority` (host, host:port, [v6]:port) this machine under a name that no foreign DNS can give it? */
@@ -76,15 +91,17 @@ static bool refuse_foreign(const struct instance *in, const struct rest_request 
 void rest_answer(struct instance *in, const struct rest_request *request, struct rest_response *out)
 {
     static _Thread_local char allow[64];
-    char name[CHANNEL_NAME_MAX + 1] = "";
+    char names[PATH_NAMES_MAX][PATH_NAME_MAX + 1];
     *out = (struct rest_response){.status = 503};
     if (refuse_foreign(in, request, out)) return;
     allow[0] = '\0';
     const char *method = strcmp(request->method, "HEAD") == 0 ? "GET" : request->method;
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
-        if (!path_fits(routes[i].path, request->path, name)) continue;
+        if (!path_fits(routes[i].path, request->path, names)) continue;
         if (strcmp(routes[i].method, method) == 0) {
-            routes[i].answer(in, request, name, out);
+            struct rest_request routed = *request;
+            routed.item = names[1];
+            routes[i].answer(in, &routed, names[0], out);
             return;
         }
         snprintf(allow + strlen(allow), sizeof allow - strlen(allow), "%s%s", allow[0] == '\0' ? "" : ", ",

@@ -16,6 +16,7 @@ enum { REST_BODY_BYTES_MAX = 256 * 1024 };
 struct rest_request {
     const char *method;
     const char *path;   /* without the query; percent-decoded */
+    const char *item;   /* set by rest_answer: what the path names within what its `name` is, "" if nothing */
     const char *host;   /* the Host header, NULL: none */
     const char *origin; /* the Origin header, NULL: none (a browser's page sends it) */
     const char *body;   /* NULL: none */
@@ -40,6 +41,13 @@ void rest_problem(struct rest_response *out, unsigned status, const char *fmt, .
     __attribute__((format(printf, 3, 4)));
 void rest_error(struct rest_response *out, const struct err_msg *why); /* the status that fits the code */
 
+/* The body as JSON; NULL: it is none, which was answered. */
+json_t *rest_body_json(const struct rest_request *request, struct rest_response *out);
+/* A text that is not to be trusted to be UTF-8. */
+json_t *rest_foreign_text(const char *text);
+/* NULL: there is no such channel, which was answered. */
+struct channel *rest_find_channel(struct instance *in, const char *name, struct rest_response *out);
+
 /* control/rest_channels.c */
 void rest_channels_list(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 void rest_channels_create(struct instance *in, const struct rest_request *, const char *name,
@@ -54,7 +62,25 @@ void rest_channel_resume(struct instance *in, const struct rest_request *, const
 void rest_channel_status(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 void rest_channel_precheck(struct instance *in, const struct rest_request *, const char *name,
                            struct rest_response *out);
-void rest_channel_groups(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+
+/* control/rest_groups.c: a channel's consumer groups, with their accounts; request->item: a group's ID */
+void rest_groups_list(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+void rest_group_create(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+void rest_group_get(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+void rest_group_change(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+void rest_group_delete(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+
+/* control/rest_accounts.c: operators' accounts */
+void rest_accounts_list(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+void rest_account_create(struct instance *in, const struct rest_request *, const char *name,
+                         struct rest_response *out);
+void rest_account_change(struct instance *in, const struct rest_request *, const char *name,
+                         struct rest_response *out);
+void rest_account_delete(struct instance *in, const struct rest_request *, const char *name,
+                         struct rest_response *out);
+/* Takes {"password": ...} alone from the body into `out`; false: that was answered.  Wipe it after use. */
+bool rest_take_password(const struct rest_request *request, char password[ACCOUNT_PASSWORD_MAX + 1],
+                        struct rest_response *out);
 
 /* control/rest_status.c */
 void rest_instance_status(struct instance *in, const struct rest_request *, const char *name,

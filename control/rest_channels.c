@@ -4,9 +4,7 @@
 #include "control/channel.h"
 #include "control/rest.h"
 
-enum { GROUPS_SHOWN_MAX = 1000 };
-
-static struct channel *find(struct instance *in, const char *name, struct rest_response *out)
+struct channel *rest_find_channel(struct instance *in, const char *name, struct rest_response *out)
 {
     struct channel *ch = instance_find_channel(in, name);
     if (ch == NULL) rest_problem(out, 404, "there is no channel %s", name);
@@ -69,8 +67,7 @@ static json_t *log_json(const struct channel *ch)
                      (json_int_t)log_identity(ch->log)->leader_epoch, "is_resending", log_is_resending(ch->log));
 }
 
-/* A text that came from a source: not to be trusted to be UTF-8. */
-static json_t *foreign_text(const char *text)
+json_t *rest_foreign_text(const char *text)
 {
     json_t *value = json_string(text);
     return value == NULL ? json_string("?") : value;
@@ -81,9 +78,10 @@ static json_t *status_json(const struct instance *in, const struct channel *ch)
     const struct capture_status *s = &ch->status;
     json_t *source = json_pack(
         "{s:s, s:s, s:i, s:o, s:o, s:o, s:I, s:o, s:I, s:I}", "connection", capture_word(ch), "host", ch->spec.host,
-        "port", (int)ch->spec.port, "server_version", foreign_text(s->server_version), "server_uuid",
-        foreign_text(s->server_uuid), "file", foreign_text(s->file), "position", (json_int_t)s->position, "gtid",
-        foreign_text(s->gtid), "event_time_s", (json_int_t)s->event_timestamp_s, "delay_ms", (json_int_t)s->delay_ms);
+        "port", (int)ch->spec.port, "server_version", rest_foreign_text(s->server_version), "server_uuid",
+        rest_foreign_text(s->server_uuid), "file", rest_foreign_text(s->file), "position", (json_int_t)s->position,
+        "gtid", rest_foreign_text(s->gtid), "event_time_s", (json_int_t)s->event_timestamp_s, "delay_ms",
+        (json_int_t)s->delay_ms);
     json_t *captured = json_pack("{s:I, s:I, s:I}", "row_changes", (json_int_t)s->row_changes, "transactions",
                                  (json_int_t)s->transactions, "records", (json_int_t)s->records);
     json_t *rates = json_pack("{s:f, s:f, s:f}", "row_changes_per_s", ch->rates.row_changes_per_s, "records_per_s",
@@ -103,14 +101,15 @@ void rest_channels_list(struct instance *in, const struct rest_request *request,
     rest_json(out, 200, json_pack("{s:o}", "channels", list));
 }
 
-/* NULL: it is not JSON, which was answered. */
-static json_t *body_json(const struct rest_request *request, struct rest_response *out)
+json_t *rest_body_json(const struct rest_request *request, struct rest_response *out)
 {
     json_error_t why;
     json_t *body =
         json_loadb(request->body == NULL ? "" : request->body, request->body_bytes, JSON_REJECT_DUPLICATES, &why);
+    const char *there = body == NULL ? strstr(why.text, " near ") : NULL; /* what is there may be a password */
     if (body == NULL)
-        rest_problem(out, 400, "the body is not JSON: line %d, column %d: %s", why.line, why.column, why.text);
+        rest_problem(out, 400, "the body is not JSON: line %d, column %d: %.*s", why.line, why.column,
+                     there == NULL ? (int)strlen(why.text) : (int)(there - why.text), why.text);
     return body;
 }
 
@@ -118,7 +117,7 @@ void rest_channels_create(struct instance *in, const struct rest_request *reques
                           struct rest_response *out)
 {
     (void)name;
-    json_t *body = body_json(request, out);
+    json_t *body = rest_body_json(request, out);
     if (body == NULL) return;
     struct channel_spec spec;
     struct channel *ch = NULL;
@@ -136,7 +135,7 @@ void rest_channel_get(struct instance *in, const struct rest_request *request, c
                       struct rest_response *out)
 {
     (void)request;
-    const struct channel *ch = find(in, name, out);
+    const struct channel *ch = rest_find_channel(in, name, out);
     if (ch == NULL) return;
     json_t *body = channel_spec_json(&ch->spec, false);
     json_object_set_new(body, "state", json_string(channel_state_name(ch->state)));
@@ -148,7 +147,7 @@ void rest_channel_get(struct instance *in, const struct rest_request *request, c
 static void operate(struct instance *in, const char *name, struct rest_response *out,
                     enum err (*operation)(struct instance *, struct channel *, struct err_msg *))
 {
-    struct channel *ch = find(in, name, out);
+    struct channel *ch = rest_find_channel(in, name, out);
     struct err_msg msg = {.code = ERR_OK};
     if (ch == NULL) return;
     if (operation(in, ch, &msg) != ERR_OK)
@@ -181,9 +180,9 @@ void rest_channel_resume(struct instance *in, const struct rest_request *request
 void rest_channel_change(struct instance *in, const struct rest_request *request, const char *name,
                          struct rest_response *out)
 {
-    struct channel *ch = find(in, name, out);
+    struct channel *ch = rest_find_channel(in, name, out);
     struct err_msg msg = {.code = ERR_OK};
-    json_t *body = ch == NULL ? NULL : body_json(request, out);
+    json_t *body = ch == NULL ? NULL : rest_body_json(request, out);
     if (body == NULL) return;
     enum err e = channel_select(in, ch, body, &msg);
     json_decref(body);
@@ -197,7 +196,7 @@ void rest_channel_delete(struct instance *in, const struct rest_request *request
                          struct rest_response *out)
 {
     (void)request;
-    struct channel *ch = find(in, name, out);
+    struct channel *ch = rest_find_channel(in, name, out);
     struct err_msg msg = {.code = ERR_OK};
     if (ch == NULL) return;
     if (channel_delete(in, ch, &msg) != ERR_OK)
@@ -210,7 +209,7 @@ void rest_channel_status(struct instance *in, const struct rest_request *request
                          struct rest_response *out)
 {
     (void)request;
-    const struct channel *ch = find(in, name, out);
+    const struct channel *ch = rest_find_channel(in, name, out);
     if (ch != NULL) rest_json(out, 200, status_json(in, ch));
 }
 
@@ -219,7 +218,7 @@ void rest_channel_precheck(struct instance *in, const struct rest_request *reque
                            struct rest_response *out)
 {
     (void)request;
-    const struct channel *ch = find(in, name, out);
+    const struct channel *ch = rest_find_channel(in, name, out);
     if (ch == NULL) return;
     unsigned counts[PRECHECK_SKIPPED + 1] = {0};
     json_t *items = json_array();
@@ -228,43 +227,12 @@ void rest_channel_precheck(struct instance *in, const struct rest_request *reque
         counts[item->verdict]++;
         json_array_append_new(items, json_pack("{s:s, s:s, s:o, s:o, s:o}", "item", item->name, "verdict",
                                                precheck_verdict_name(item->verdict), "found",
-                                               foreign_text(item->found), "mend", foreign_text(item->mend), "sql",
-                                               foreign_text(item->sql)));
+                                               rest_foreign_text(item->found), "mend", rest_foreign_text(item->mend),
+                                               "sql", rest_foreign_text(item->sql)));
     }
     const char *verdict = counts[PRECHECK_FAILURE] > 0 ? "failure" : counts[PRECHECK_WARNING] > 0 ? "warning" : "pass";
     rest_json(out, 200, json_pack("{s:s, s:b, s:o, s:o, s:o}", "channel", name, "is_running", ch->precheck != NULL,
                                   "checked_ms", ch->checked_ms == 0 ? json_null()
                                                                     : json_integer((json_int_t)ch->checked_ms),
                                   "verdict", ch->checked_ms == 0 ? json_null() : json_string(verdict), "items", items));
-}
-
-void rest_channel_groups(struct instance *in, const struct rest_request *request, const char *name,
-                         struct rest_response *out)
-{
-    (void)request;
-    const struct channel *ch = find(in, name, out);
-    if (ch == NULL) return;
-    struct group_summary *groups = calloc(GROUPS_SHOWN_MAX, sizeof *groups);
-    if (groups == NULL || in->dataplane == NULL) {
-        free(groups);
-        rest_problem(out, 503, "the groups are not to be had now: %s", in->offsets_error.text);
-        return;
-    }
-    uint32_t count = dataplane_groups(in->dataplane, name, groups, GROUPS_SHOWN_MAX);
-    uint64_t end = ch->log == NULL ? 0 : log_high_watermark(ch->log);
-    json_t *list = json_array();
-    for (uint32_t i = 0; i < count; i++) {
-        const struct group_summary *g = &groups[i];
-        bool has_commit = g->committed_offset != UINT64_MAX;
-        uint64_t lag = has_commit && g->committed_offset < end ? end - g->committed_offset : 0;
-        json_array_append_new(list,
-                              json_pack("{s:o, s:s, s:i, s:o, s:o, s:o}", "group", foreign_text(g->group_id), "state",
-                                        g->state, "members", (int)g->member_count, "committed_offset",
-                                        has_commit ? json_integer((json_int_t)g->committed_offset) : json_null(), "lag",
-                                        has_commit ? json_integer((json_int_t)lag) : json_null(), "commit_time_ms",
-                                        has_commit ? json_integer((json_int_t)g->commit_time_ms) : json_null()));
-    }
-    free(groups);
-    rest_json(out, 200,
-              json_pack("{s:s, s:I, s:o}", "channel", name, "high_watermark", (json_int_t)end, "groups", list));
 }

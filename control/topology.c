@@ -227,6 +227,8 @@ static enum err start_all(struct instance *in, struct err_msg *msg)
     TRY(start_storage(in, msg));
     TRY(channel_store_init(in->config.data_folder, msg));
     TRY(start_offsets_log(in, msg));
+    TRY(accounts_open(&in->accounts, in->config.data_folder, (uint32_t)in->config.channels_max,
+                      (uint32_t)in->config.groups_per_channel_max, msg));
     TRY(channel_store_load(in->config.data_folder, restore_one, in,
                            msg)); /* logs are open before the first client asks */
     TRY(start_dataplane(in, msg));
@@ -270,6 +272,7 @@ void topology_stop(struct instance *in)
     in->offsets_log = NULL;
     if (in->storage != NULL) storage_stop(in->storage);
     in->storage = NULL;
+    accounts_close(&in->accounts);
     counters_close(in->counters);
     in->counters = NULL;
     free(in->channel);

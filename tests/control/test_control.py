@@ -195,6 +195,86 @@ def kcat(instance, topic):
     return [int(line) for line in done.stdout.split()]
 
 
+def people(harness):
+    """Consumer groups and operators: made, shown, changed and deleted; no password is shown, kept or logged."""
+    instance = harness.millraced(groups_per_channel_max=2)
+    instance.start()
+    instance.ask("POST", "/v1/channels", body())
+    groups = "/v1/channels/events/groups"
+    made = {"group": "billing", "account": "ann", "password": "s3cret-one"}
+    status, answer = instance.rest("POST", groups, made)
+    check(status == 201 and answer["user"] == "ann-billing" and answer["state"] == "Empty", f"{status} {answer}")
+    refused(instance, 409, "stands once", "POST", groups, made)
+    refused(instance, 404, "no channel other", "POST", "/v1/channels/other/groups", made)
+    refused(instance, 400, "unknown field 'pasword'", "POST", groups, {**made, "pasword": "s3cret-two"})
+    refused(instance, 400, "password is required", "POST", groups, {"group": "g", "account": "a"})
+    refused(instance, 400, "8 to 256 bytes", "POST", groups, {**made, "group": "other", "password": "s3cret"})
+    refused(instance, 400, "letters, digits", "POST", groups, {**made, "group": "a b"})
+    got, answer = instance.rest("POST", groups, {**made, "group": "other"})
+    check(got == 201, f"{answer}")
+    refused(instance, 409, "groups_per_channel_max", "POST", groups, {**made, "group": "third"})
+    shown = instance.ask("GET", groups)["groups"]
+    check([g["user"] for g in shown] == ["ann-billing", "ann-other"], f"{shown}")
+    check(instance.ask("GET", groups + "/billing")["account"] == "ann", "the group is not shown")
+    refused(instance, 404, "no group nobody", "GET", groups + "/nobody")
+    refused(instance, 404, "no group nobody", "PATCH", groups + "/nobody", {"password": "s3cret-two"})
+    refused(instance, 404, "no group nobody", "DELETE", groups + "/nobody")
+    refused(instance, 405, "GET, PATCH, DELETE", "POST", groups + "/billing")
+    check(instance.ask("PATCH", groups + "/billing", {"password": "s3cret-two"})["group"] == "billing", "no change")
+    refused(instance, 400, "8 to 256 bytes", "PATCH", groups + "/billing", {"password": "s3cret"})
+    check(instance.rest("DELETE", groups + "/other")[0] == 204, "not deleted")
+    check(instance.rest("POST", "/v1/accounts", {"account": "root", "password": "s3cret-three"})[0] == 201, "refused")
+    refused(instance, 409, "logs in as root", "POST", "/v1/accounts", {"account": "root", "password": "s3cret-three"})
+    refused(instance, 404, "no operator's account ann", "DELETE", "/v1/accounts/ann")
+    check(instance.ask("GET", "/v1/accounts") == {"accounts": [{"account": "root"}]}, "the operator is not shown")
+    head = "POST /v1/accounts HTTP/1.1\r\nHost: localhost\r\nContent-Length: 24\r\n\r\n"
+    check("s3cret" not in raw(instance, head + '{"password":"s3cret-four'), "a broken body's password comes back")
+
+    def millrace(*words, stdin=None, environment=None, code=0):
+        done = subprocess.run([BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{instance.rest_port}", *words],
+                              capture_output=True, text=True, input=stdin, env={**os.environ, **(environment or {})})
+        check(done.returncode == code, f"{words}: {done}")
+        check("s3cret" not in done.stdout + done.stderr, f"{words} shows the password: {done}")
+        return done.stdout + done.stderr
+
+    create = ["group", "create", "events", "--group", "by-hand", "--account", "bob"]
+    check("log in as   bob-by-hand" in millrace(*create, stdin="s3cret-five\n"), "no user name")
+    listed = millrace("group", "list", "events")
+    check(listed == millrace("groups", "events") and "billing" in listed and "bob" in listed, listed)
+    password_file = instance.settings["data_folder"] + "-password"
+    with open(password_file, "w") as f:
+        f.write("s3cret-six\n")
+    millrace("group", "password", "events", "--group", "by-hand", "--password-file", password_file)
+    millrace("group", "password", "events", "--group", "by-hand", environment={"MILLRACE_PASSWORD": "s3cret-seven"})
+    millrace("group", "password", "events", "--group", "by-hand", "--password", "s3cret-x", code=2)
+    check("bob-by-hand" in millrace("group", "show", "events", "--group", "by-hand"), "not shown")
+    millrace("group", "delete", "events", "--group", "by-hand")
+    millrace("account", "create", "second", stdin="s3cret-eight\n")
+    millrace("account", "password", "second", stdin="s3cret-nine\n")
+    check(millrace("account", "list") == "root\nsecond\n", "wrong list")
+    millrace("account", "delete", "second")
+
+    file = instance.settings["data_folder"] + "/accounts.json"
+    check(stat.S_IMODE(os.stat(file).st_mode) == 0o600, "the accounts are readable by others")
+    with open(file) as f:
+        whole = f.read()
+    shown = [instance.ask("GET", path) for path in (groups, groups + "/billing", "/v1/accounts", "/v1/status")]
+    check("SCRAM-SHA-512$" in whole and "SCRAM-SHA" not in json.dumps(shown), "verifiers are shown")
+    check("s3cret" not in whole + instance.log_text() + json.dumps(shown), "a password stands somewhere")
+    instance.stop()
+    with open(file, "w") as f:
+        f.write(whole.replace("billing", "bil1ing"))
+    instance.start(wait=False)
+    check(instance.process.wait(20) == 4 and "accounts.json: the checksum" in instance.log_text(), instance.tail())
+    with open(file, "w") as f:
+        f.write(whole)
+    instance.start()
+    check([g["user"] for g in instance.ask("GET", groups)["groups"]] == ["ann-billing"], "the group is gone")
+    check(instance.rest("DELETE", "/v1/channels/events")[0] == 204, "the channel is not deleted")
+    with open(file) as f:
+        check("billing" not in f.read(), "a deleted channel's group is left")
+
+
 def channel_errors(harness):
     """A source that is not there, refuses, or goes away and comes back: said, and mended by itself."""
     source = harness.source()
@@ -425,7 +505,7 @@ def command_line(harness):
 
 
 CASES = {case.__name__: case for case in (rest_refusals, channel_life, channel_errors, refused_starts,
-                                          damaged_definition, orderly_stop, command_line)}
+                                          damaged_definition, orderly_stop, command_line, people)}
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in CASES:
