@@ -465,7 +465,7 @@ static void channel_sample_rates(struct channel *ch, uint64_t now_ns)
     uint64_t elapsed_ns = now_ns - r->sampled_ns;
     if (elapsed_ns < (uint64_t)CHANNEL_RATE_PERIOD_MS * 1000000) return;
     uint64_t records = ch->log == NULL ? 0 : log_high_watermark(ch->log);
-    uint64_t bytes = ch->log == NULL ? 0 : storage_log_bytes(ch->log);
+    uint64_t bytes = ch->log == NULL ? 0 : log_size_bytes(ch->log);
     uint64_t rows = ch->status.row_changes;
     double seconds = (double)elapsed_ns / 1e9;
     bool is_first = r->sampled_ns == 0;

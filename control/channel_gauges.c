@@ -38,6 +38,6 @@ void channel_gauges_set(struct channel_gauges *g, const struct channel *ch)
     counter_set(g->delay_ms, ch->status.delay_ms > 0 ? (uint64_t)ch->status.delay_ms : 0);
     counter_set(g->start_offset, ch->log == NULL ? 0 : log_start_offset(ch->log));
     counter_set(g->high_watermark, ch->log == NULL ? 0 : log_high_watermark(ch->log));
-    counter_set(g->log_bytes, ch->log == NULL ? 0 : storage_log_bytes(ch->log));
+    counter_set(g->log_bytes, ch->log == NULL ? 0 : log_size_bytes(ch->log));
     counter_set(g->transactions, ch->status.transactions);
 }

@@ -63,7 +63,7 @@ static json_t *log_json(const struct channel *ch)
     uint64_t start = log_start_offset(ch->log), end = log_high_watermark(ch->log);
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}", "start_offset", (json_int_t)start, "high_watermark",
                      (json_int_t)end, "records", (json_int_t)(end - start), "bytes",
-                     (json_int_t)storage_log_bytes(ch->log), "leader_epoch",
+                     (json_int_t)log_size_bytes(ch->log), "leader_epoch",
                      (json_int_t)log_identity(ch->log)->leader_epoch, "is_resending", log_is_resending(ch->log));
 }
 

@@ -225,6 +225,11 @@ static enum handled request_dispatch(struct request *r)
     case KAFKA_API_LIST_OFFSETS:     return kafka_handle_list_offsets(r);
     case KAFKA_API_FIND_COORDINATOR: return kafka_handle_find_coordinator(r);
     case KAFKA_API_PRODUCE:          return kafka_handle_produce(r);
+    case KAFKA_API_DESCRIBE_CLUSTER: return kafka_handle_describe_cluster(r);
+    case KAFKA_API_OFFSET_FOR_LEADER_EPOCH: return kafka_handle_offset_for_leader_epoch(r);
+    case KAFKA_API_INIT_PRODUCER_ID: case KAFKA_API_CREATE_TOPICS: case KAFKA_API_DELETE_TOPICS:
+    case KAFKA_API_CREATE_PARTITIONS: case KAFKA_API_DELETE_RECORDS: case KAFKA_API_ALTER_CONFIGS:
+    case KAFKA_API_INCREMENTAL_ALTER_CONFIGS: case KAFKA_API_DESCRIBE_ACLS: return kafka_handle_refused(r);
     default:                         return HANDLED_MALFORMED;
     }
 }

@@ -236,6 +236,12 @@ enum err meta_read(struct disk *d, const char *folder, struct log_identity *out,
     }
     if (!holds) return err_set(msg, ERR_CORRUPT, "%s/channel.meta lacks a field: restore it from a copy", folder);
     id.leader_epoch = (uint32_t)epoch;
+    for (uint32_t i = 0; i < LOG_EPOCHS_MAX && i <= id.leader_epoch; i++) {
+        char key[24];
+        snprintf(key, sizeof key, "epoch_%" PRIu32, id.leader_epoch - i);
+        if (i == id.leader_epoch) id.epoch_start[i] = 0;
+        else if (!text_number(&t, key, &id.epoch_start[i])) id.epoch_start[i] = UINT64_MAX;
+    }
     id.is_internal = internal == 1;
     id.shows_written = text_value(&t, "visible", visible, sizeof visible) && strcmp(visible, "written") == 0;
     *out = id;
@@ -250,6 +256,9 @@ enum err meta_write(struct disk *d, const char *folder, const struct log_identit
     text_add(&t, "\ncluster_id %s\nleader_epoch %" PRIu32 "\ninternal %d\n", identity->cluster_id,
              identity->leader_epoch, identity->is_internal ? 1 : 0);
     if (identity->shows_written) text_add(&t, "visible written\n");
+    for (uint32_t i = 0; i < LOG_EPOCHS_MAX && i < identity->leader_epoch; i++)
+        if (identity->epoch_start[i] != UINT64_MAX)
+            text_add(&t, "epoch_%" PRIu32 " %" PRIu64 "\n", identity->leader_epoch - i, identity->epoch_start[i]);
     return text_write(d, folder, "channel.meta", &t, msg);
 }
 

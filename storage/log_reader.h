@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/clock.h"
@@ -23,6 +24,7 @@ enum {
     LOG_NAME_BYTES   = 250, /* Kafka's topic names: 1..249 characters */
     LOG_SLICE_PIECES = 160, /* a batch of record_bytes_max must fit */
     LOGS_MAX         = 256,
+    LOG_EPOCHS_MAX   = 16,
 };
 
 struct storage;    /* storage/storage.h */
@@ -31,13 +33,30 @@ struct log_reader;
 
 struct log_identity { /* constant while the log is open */
     char     name[LOG_NAME_BYTES];
-    uint8_t  topic_id[16];
+    uint8_t  topic_id[16]; /* of the channel; consumers are told log_topic_id */
     char     cluster_id[32];
-    uint32_t leader_epoch;
+    uint32_t leader_epoch; /* changes, as cluster_id, when offsets are not comparable with those of before */
+    uint64_t epoch_start[LOG_EPOCHS_MAX]; /* [i]: the offset at which epoch leader_epoch - i began; UINT64_MAX: not
+                                           * known */
     bool     is_internal; /* __consumer_offsets: not served */
     bool     shows_written; /* `visible: written`: consumers see what is written and not yet flushed, as far as the
                              * source can send it again */
 };
+
+/* What consumers know the topic by: another one for each leader epoch, so that it changes exactly with the cluster id;
+ * epoch 0 has the channel's own. */
+static inline void log_topic_id(const struct log_identity *id, uint8_t out[static 16])
+{
+    memcpy(out, id->topic_id, 16);
+    for (unsigned i = 0; i < 4; i++) out[12 + i] ^= (uint8_t)(id->leader_epoch >> (24 - 8 * i));
+}
+/* A new leader epoch that begins at `start_offset`. */
+static inline void log_epoch_begin(struct log_identity *id, uint64_t start_offset)
+{
+    memmove(&id->epoch_start[1], &id->epoch_start[0], (LOG_EPOCHS_MAX - 1) * sizeof *id->epoch_start);
+    id->epoch_start[0] = start_offset;
+    id->leader_epoch++;
+}
 
 /* The log of this name that is open now, or NULL.  Any thread, lock-free.  Call again for every request: do not keep it
  * over log_reader_quiesce. */
@@ -54,6 +73,11 @@ uint64_t log_high_watermark(const struct log *l);
 bool log_is_resending(const struct log *l);
 /* A consumer asks for this offset, behind the high watermark: it was served up to there. */
 void log_was_served(struct log *l, uint64_t offset);
+/* The largest timestamp of all records (durable ones: it may run ahead of the watermark for a moment, and behind it in
+ * a log that shows what is written); -1: there are none. */
+int64_t log_max_timestamp_ms(const struct log *l);
+/* Bytes on disk.  Any thread. */
+uint64_t log_size_bytes(const struct log *l);
 /* Monotonic ns at which the high watermark last moved. */
 uint64_t log_high_watermark_ns(const struct log *l);
 

@@ -91,7 +91,7 @@ static enum err new_incarnation(struct log_survey *s, struct err_msg *msg)
     for (size_t i = 0; i < sizeof secret; i++) s->identity.cluster_id[i] = digits[secret[i] & 63];
     s->identity.cluster_id[sizeof secret] = 0;
     if (s->identity.cluster_id[0] == '-') s->identity.cluster_id[0] = 'A';
-    s->identity.leader_epoch++;
+    log_epoch_begin(&s->identity, s->end.offset);
     s->folder.leader_epoch = s->identity.leader_epoch;
     return meta_write(s->disk, s->outer, &s->identity, msg);
 }

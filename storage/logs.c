@@ -56,7 +56,18 @@ void log_was_served(struct log *l, uint64_t offset)
                                                                     memory_order_release, memory_order_relaxed)) {}
 } /* pairs with resending_ends */
 
-uint64_t storage_log_bytes(const struct log *l)
+int64_t log_max_timestamp_ms(const struct log *l)
+{
+    const struct segment_table *t = &l->segments;
+    int64_t largest = -1;
+    for (uint64_t seq = segment_first(t); seq < segment_next(t); seq++) {
+        struct segment_info info;
+        if (segment_get(t, seq, &info) && info.max_timestamp_ms > largest) largest = info.max_timestamp_ms;
+    }
+    return largest;
+}
+
+uint64_t log_size_bytes(const struct log *l)
 {
     return atomic_load_explicit(&l->segments.total_bytes, memory_order_relaxed);
 }
@@ -440,7 +451,7 @@ enum err storage_log_renew(struct storage *s, const char *name, const char *clus
     snprintf(inner, sizeof inner, "%s/0", folder);
     TRY(meta_read(s->disk, folder, &identity, msg));
     TRY(checkpoint_read(s->disk, inner, &checkpoint, msg));
-    identity.leader_epoch++;
+    log_epoch_begin(&identity, checkpoint.recovery_offset); /* the log's end: it was detached cleanly */
     snprintf(identity.cluster_id, sizeof identity.cluster_id, "%s", cluster_id);
     checkpoint.is_resending = false;
     TRY(meta_write(s->disk, folder, &identity, msg)); /* first: interrupted here, it is renewed once more */

@@ -139,7 +139,7 @@ static void retention(struct log *l, uint64_t now_ms)
 {
     struct writer *w = &l->writer;
     struct segment_info info, next;
-    uint64_t base[REMOVE_MAX] = {0}, total = storage_log_bytes(l), first = segment_first(&l->segments), start = 0;
+    uint64_t base[REMOVE_MAX] = {0}, total = log_size_bytes(l), first = segment_first(&l->segments), start = 0;
     uint32_t count = 0, remove_count = 0;
     if (w->checkpointing || w->promoting) return;
     while (count < REMOVE_MAX && segment_get(&l->segments, first + count, &info) &&
@@ -164,7 +164,7 @@ static void retention(struct log *l, uint64_t now_ms)
 void log_housekeeping(struct log *l, uint64_t now_ms)
 {
     struct writer *w = &l->writer;
-    counter_set(l->counters.bytes, storage_log_bytes(l));
+    counter_set(l->counters.bytes, log_size_bytes(l));
     counter_set(l->counters.high_watermark, log_high_watermark(l));
     if (w->state != WRITER_RUNNING) return;
     w->prepare_error.code = ERR_OK; /* try again: there may be space now */

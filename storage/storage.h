@@ -75,9 +75,9 @@ NODISCARD enum err storage_log_detach(struct storage *s, struct log *l, struct e
 /* Gives a detached log a producer again: recovers as storage_log_open does. */
 NODISCARD enum err storage_log_attach(struct storage *s, struct log *l, struct log_feed **feed,
                                       struct log_resume *resume, struct err_msg *msg);
-/* Of a closed log, last detached cleanly: a new leader epoch and cluster id, because the source cannot send again what
- * consumers saw (log_is_resending), so that offsets are not comparable with those of before.  ERR_NOT_FOUND,
- * ERR_CORRUPT, ERR_IO. */
+/* Of a closed log, last detached cleanly: a new leader epoch that begins at its end, and a new cluster id, because the
+ * source cannot send again what consumers saw (log_is_resending), so that offsets are not comparable with those of
+ * before.  ERR_NOT_FOUND, ERR_CORRUPT, ERR_IO. */
 NODISCARD enum err storage_log_renew(struct storage *s, const char *name, const char *cluster_id, struct err_msg *msg);
 /* Detached logs only: waits until no reader can reach it, then closes its files. */
 void               storage_log_close(struct storage *s, struct log *l);
@@ -86,7 +86,5 @@ NODISCARD enum err storage_log_delete(struct storage *s, struct log *l, struct e
 
 /* Why a log stopped writing: ERR_OK while all is well.  Any thread. */
 enum err storage_log_error(const struct log *l, struct err_msg *msg);
-/* Bytes on disk of one log.  Any thread. */
-uint64_t storage_log_bytes(const struct log *l);
 
 #endif

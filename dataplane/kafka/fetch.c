@@ -11,6 +11,8 @@
 #include "dataplane/kafka/fetch_old.h"
 #include "dataplane/kafka/request.h"
 
+enum { FETCH_BY_ID_SINCE = 13 };
+
 /* One pass over the request's partitions. */
 struct fetch {
     struct request *request;
@@ -110,12 +112,23 @@ static void complain(struct request *r, const struct log *log, int64_t offset, e
               log_identity(log)->name, (long long)offset, err_text(e), COMPLAINT_PAUSE_S);
 }
 
-static enum kafka_error partition_serve(struct fetch *f, struct kafka_string topic,
+/* The log of a topic by name, from version 13 on by id; NULL with the reason. */
+static struct log *topic_log(struct request *r, struct kafka_string name, struct kafka_uuid id, enum kafka_error *why)
+{
+    bool by_id = r->header.api_version >= FETCH_BY_ID_SINCE;
+    struct log *log = by_id ? request_log_by_id(r, id) : request_log(r, name);
+    *why = by_id ? KAFKA_UNKNOWN_TOPIC_ID : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    return log;
+}
+
+static enum kafka_error partition_serve(struct fetch *f, const struct fetch_request_topic *topic,
                                         const struct fetch_request_partition *in, struct fetch_response_partition *out)
 {
     struct request *r = f->request;
-    struct log *log = in->partition == 0 ? request_log(r, topic) : NULL;
-    if (log == NULL) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    enum kafka_error missing;
+    struct log *log = topic_log(r, topic->topic, topic->topic_id, &missing);
+    if (log == NULL) return missing;
+    if (in->partition != 0) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     enum kafka_error code = request_epoch_error(log, in->current_leader_epoch);
     if (code != KAFKA_NONE) return code;
     log_set_add(&r->wait_logs, log_slot(log)); /* before the watermark is read: a later move is a hint that wakes us */
@@ -148,12 +161,13 @@ static enum handled topics_serve(struct fetch *f, struct fetch_response *out)
         const struct fetch_request_topic *topic = &f->in->topics[t];
         struct fetch_response_partition *partitions = request_room(r, topic->partition_count, sizeof *partitions);
         if (partitions == NULL) return HANDLED_TOO_LARGE;
-        out->responses[t] = (struct fetch_response_topic){.topic = topic->topic, .partitions = partitions,
-                                                          .partition_count = topic->partition_count};
+        out->responses[t] = (struct fetch_response_topic){
+            .topic = topic->topic, .topic_id = topic->topic_id, .partitions = partitions,
+            .partition_count = topic->partition_count};
         for (int32_t i = 0; i < topic->partition_count; i++) {
             struct fetch_response_partition *p = &partitions[i];
             partition_init(p, topic->partitions[i].partition, f->in->isolation_level);
-            enum kafka_error code = partition_serve(f, topic->topic, &topic->partitions[i], p);
+            enum kafka_error code = partition_serve(f, topic, &topic->partitions[i], p);
             if (code == KAFKA_NONE) continue;
             p->error_code = (int16_t)kafka_error_in(KAFKA_API_FETCH, r->header.api_version, code);
             p->high_watermark = p->last_stable_offset = p->log_start_offset = -1;

@@ -7,7 +7,10 @@
 
 #include "dataplane/kafka/request.h"
 
-enum { LATEST = -1, EARLIEST = -2 };
+enum { /* times that mean something else, and the first versions that know them (KIP-734, KIP-405, KIP-1005) */
+    LATEST = -1, EARLIEST = -2, MAX_TIMESTAMP = -3, EARLIEST_LOCAL = -4, LATEST_TIERED = -5,
+    MAX_TIMESTAMP_SINCE = 7, EARLIEST_LOCAL_SINCE = 8, LATEST_TIERED_SINCE = 9,
+};
 static const int64_t seconds_below = 10000000000;
 
 struct listing {
@@ -53,6 +56,28 @@ static enum err time_list(struct listing *l, struct log *log, int64_t timestamp,
     return ERR_OK;
 }
 
+static bool is_known_time(int64_t timestamp, int16_t version)
+{
+    switch (timestamp) {
+    case MAX_TIMESTAMP:  return version >= MAX_TIMESTAMP_SINCE;
+    case EARLIEST_LOCAL: return version >= EARLIEST_LOCAL_SINCE;
+    case LATEST_TIERED:  return version >= LATEST_TIERED_SINCE;
+    default:             return timestamp >= EARLIEST;
+    }
+}
+
+/* The first of the records with the largest time.  ERR_NOT_FOUND, though there are records: it becomes visible within a
+ * moment. */
+static enum err newest_list(struct listing *l, struct log *log, struct listed *out)
+{
+    int64_t largest_ms = log_max_timestamp_ms(log);
+    uint64_t offset;
+    if (largest_ms < 0) return ERR_OK;
+    TRY(time_find(l, log, largest_ms, &offset, &out->timestamp));
+    out->offset = (int64_t)offset;
+    return ERR_OK;
+}
+
 static enum kafka_error partition_list(struct listing *l, struct kafka_string topic,
                                        const struct list_offsets_request_partition *in, struct listed *out,
                                        int32_t *leader_epoch)
@@ -61,20 +86,23 @@ static enum kafka_error partition_list(struct listing *l, struct kafka_string to
     if (log == NULL) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     enum kafka_error code = request_epoch_error(log, in->current_leader_epoch);
     if (code != KAFKA_NONE) return code;
-    if (in->timestamp < EARLIEST) return KAFKA_UNSUPPORTED_VERSION;
+    if (!is_known_time(in->timestamp, l->request->header.api_version)) return KAFKA_UNSUPPORTED_VERSION;
     enum err e = ERR_OK;
     if (in->timestamp == LATEST) {
         bool was_resending = log_is_resending(log);
         uint64_t watermark = log_high_watermark(log);
         if (was_resending || log_is_resending(log)) return KAFKA_OFFSET_NOT_AVAILABLE; /* it was further */
         out->offset = (int64_t)watermark;
-    } else if (in->timestamp == EARLIEST) {
+    } else if (in->timestamp == EARLIEST || in->timestamp == EARLIEST_LOCAL) {
         out->offset = (int64_t)log_start_offset(log);
-    } else {
+    } else if (in->timestamp == MAX_TIMESTAMP) {
+        e = newest_list(l, log, out);
+        if (e == ERR_NOT_FOUND) return KAFKA_OFFSET_NOT_AVAILABLE;
+    } else if (in->timestamp != LATEST_TIERED) {
         e = time_list(l, log, in->timestamp, out);
     }
     if (e == ERR_AGAIN) l->needs_disk = true;
-    if (out->offset >= 0) *leader_epoch = (int32_t)log_identity(log)->leader_epoch;
+    if (out->offset >= 0) *leader_epoch = request_epoch_of(log, (uint64_t)out->offset);
     return e == ERR_AGAIN ? KAFKA_NONE : kafka_error_of(e);
 }
 

@@ -16,13 +16,13 @@ enum {
 /* X(name, messages, newest version that is answered): every API in the table.  ApiVersions lists what is answered, and
  * nothing else is read from the wire; versions begin at 0.  Each of `messages` is a pair: request, response. */
 #define KAFKA_API_LIST(X)                                          \
-    X(PRODUCE,                   produce,                   9)     \
-    X(FETCH,                     fetch,                    12)     \
-    X(LIST_OFFSETS,              list_offsets,              6)     \
-    X(METADATA,                  metadata,                 11)     \
+    X(PRODUCE,                   produce,                  11)     \
+    X(FETCH,                     fetch,                    17)     \
+    X(LIST_OFFSETS,              list_offsets,              9)     \
+    X(METADATA,                  metadata,                 12)     \
     X(OFFSET_COMMIT,             offset_commit,             8)     \
     X(OFFSET_FETCH,              offset_fetch,              7)     \
-    X(FIND_COORDINATOR,          find_coordinator,          3)     \
+    X(FIND_COORDINATOR,          find_coordinator,          6)     \
     X(JOIN_GROUP,                join_group,                7)     \
     X(HEARTBEAT,                 heartbeat,                 4)     \
     X(LEAVE_GROUP,               leave_group,               4)     \
@@ -30,22 +30,22 @@ enum {
     X(DESCRIBE_GROUPS,           describe_groups,           5)     \
     X(LIST_GROUPS,               list_groups,               4)     \
     X(SASL_HANDSHAKE,            sasl_handshake,            NOT_SERVED) \
-    X(API_VERSIONS,              api_versions,              3)     \
-    X(CREATE_TOPICS,             create_topics,             NOT_SERVED) \
-    X(DELETE_TOPICS,             delete_topics,             NOT_SERVED) \
-    X(DELETE_RECORDS,            delete_records,            NOT_SERVED) \
-    X(INIT_PRODUCER_ID,          init_producer_id,          NOT_SERVED) \
-    X(OFFSET_FOR_LEADER_EPOCH,   offset_for_leader_epoch,   NOT_SERVED) \
-    X(DESCRIBE_ACLS,             describe_acls,             NOT_SERVED) \
+    X(API_VERSIONS,              api_versions,              4)     \
+    X(CREATE_TOPICS,             create_topics,             7)     \
+    X(DELETE_TOPICS,             delete_topics,             6)     \
+    X(DELETE_RECORDS,            delete_records,            2)     \
+    X(INIT_PRODUCER_ID,          init_producer_id,          5)     \
+    X(OFFSET_FOR_LEADER_EPOCH,   offset_for_leader_epoch,   4)     \
+    X(DESCRIBE_ACLS,             describe_acls,             3)     \
     X(DESCRIBE_CONFIGS,          describe_configs,          NOT_SERVED) \
-    X(ALTER_CONFIGS,             alter_configs,             NOT_SERVED) \
+    X(ALTER_CONFIGS,             alter_configs,             2)     \
     X(DESCRIBE_LOG_DIRS,         describe_log_dirs,         NOT_SERVED) \
     X(SASL_AUTHENTICATE,         sasl_authenticate,         NOT_SERVED) \
-    X(CREATE_PARTITIONS,         create_partitions,         NOT_SERVED) \
+    X(CREATE_PARTITIONS,         create_partitions,         3)     \
     X(DELETE_GROUPS,             delete_groups,             2)     \
-    X(INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, NOT_SERVED) \
+    X(INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 1)     \
     X(OFFSET_DELETE,             offset_delete,             0)     \
-    X(DESCRIBE_CLUSTER,          describe_cluster,          NOT_SERVED) \
+    X(DESCRIBE_CLUSTER,          describe_cluster,          1)     \
     X(CONSUMER_GROUP_HEARTBEAT,  consumer_group_heartbeat,  NOT_SERVED) \
     X(CONSUMER_GROUP_DESCRIBE,   consumer_group_describe,   NOT_SERVED) \
     X(DESCRIBE_TOPIC_PARTITIONS, describe_topic_partitions, NOT_SERVED)

@@ -4,24 +4,7 @@
 
 #include "dataplane/kafka/request.h"
 
-enum { /* bits of "authorized operations" are Kafka's ACL operation codes */
-    OPERATION_READ = 3, OPERATION_DESCRIBE = 8, OPERATION_DESCRIBE_CONFIGS = 10,
-    NOT_ASKED_FOR = INT_MIN
-};
-
 static int32_t self[1] = {NODE_ID}; /* replicas and isr of every partition */
-
-static bool topic_name_is_legal(struct kafka_string name)
-{
-    if (name.size <= 0 || name.size > LOG_NAME_BYTES - 1) return false;
-    if (kafka_string_is(name, ".") || kafka_string_is(name, "..")) return false;
-    for (int32_t i = 0; i < name.size; i++) {
-        char c = name.chars[i];
-        bool is_alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!is_alnum && c != '.' && c != '_' && c != '-') return false;
-    }
-    return true;
-}
 
 static bool topic_fill(struct request *r, const struct log *log, struct metadata_response_topic *t)
 {
@@ -33,7 +16,7 @@ static bool topic_fill(struct request *r, const struct log *log, struct metadata
         .replica_nodes = self, .replica_node_count = 1, .isr_nodes = self, .isr_node_count = 1,
     };
     t->name = kafka_string_of(id->name); /* the log stays until the answer is encoded: log_reader_quiesce comes later */
-    memcpy(t->topic_id.bytes, id->topic_id, sizeof t->topic_id.bytes);
+    t->topic_id = request_topic_id(log);
     t->partitions = p;
     t->partition_count = 1;
     return true;
@@ -44,31 +27,38 @@ static bool topics_all(struct request *r, struct metadata_response *out)
     out->topics = request_room(r, LOGS_MAX, sizeof *out->topics);
     if (out->topics == NULL) return false;
     for (uint32_t i = 0; i < LOGS_MAX; i++) {
-        const struct log *log = log_at(r->node->storage, i);
-        if (log == NULL || log_identity(log)->is_internal) continue;
+        const struct log *log = request_log_at(r, i);
+        if (log == NULL) continue;
         if (!topic_fill(r, log, &out->topics[out->topic_count])) return false;
         out->topic_count++;
     }
     return true;
 }
 
-static bool topics_named(struct request *r, const struct metadata_request *in, struct metadata_response *out)
+/* Asked for by id (KIP-516) when there is one, else by name. */
+static bool topic_asked(struct request *r, const struct metadata_request_topic *in, struct metadata_response_topic *t)
+{
+    bool by_id = in->name.size < 0 || !request_is_no_id(in->topic_id);
+    const struct log *log = NULL;
+    if (by_id && r->header.api_version < 12) { /* the answer could not name it */
+        t->error_code = KAFKA_INVALID_REQUEST;
+    } else {
+        log = by_id ? request_log_by_id(r, in->topic_id) : request_log(r, in->name);
+        if (log == NULL) t->error_code = by_id ? KAFKA_UNKNOWN_TOPIC_ID : request_topic_missing(in->name);
+    }
+    if (log != NULL) return topic_fill(r, log, t);
+    t->name = in->name;
+    if (by_id) t->topic_id = in->topic_id;
+    return true;
+}
+
+static bool topics_asked(struct request *r, const struct metadata_request *in, struct metadata_response *out)
 {
     out->topics = request_room(r, in->topic_count, sizeof *out->topics);
     if (out->topics == NULL) return false;
-    for (int32_t i = 0; i < in->topic_count; i++) {
-        struct metadata_response_topic *t = &out->topics[i];
-        struct kafka_string name = in->topics[i].name;
-        const struct log *log = request_log(r, name);
-        t->name = name.size < 0 ? kafka_string_of("") : name;
-        if (log != NULL) {
-            if (!topic_fill(r, log, t)) return false;
-        } else {
-            bool is_legal = topic_name_is_legal(name);
-            t->error_code = is_legal ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : KAFKA_INVALID_TOPIC_EXCEPTION;
-        }
-    }
-    out->topic_count = in->topic_count < 0 ? 0 : in->topic_count;
+    out->topic_count = in->topic_count;
+    for (int32_t i = 0; i < in->topic_count; i++)
+        if (!topic_asked(r, &in->topics[i], &out->topics[i])) return false;
     return true;
 }
 
@@ -87,12 +77,11 @@ enum handled kafka_handle_metadata(struct request *r)
     out->cluster_id = r->node->cluster_id;
     out->controller_id = NODE_ID;
     bool wants_all = in.topic_count < 0 || (version == 0 && in.topic_count == 0);
-    if (!(wants_all ? topics_all(r, out) : topics_named(r, &in, out))) return HANDLED_TOO_LARGE;
-    int32_t on_topic = in.include_topic_authorized_operations
-        ? 1 << OPERATION_READ | 1 << OPERATION_DESCRIBE | 1 << OPERATION_DESCRIBE_CONFIGS : NOT_ASKED_FOR;
-    for (int32_t i = 0; i < out->topic_count; i++) out->topics[i].topic_authorized_operations = on_topic;
-    out->cluster_authorized_operations = NOT_ASKED_FOR;
-    if (in.include_cluster_authorized_operations) out->cluster_authorized_operations = 1 << OPERATION_DESCRIBE;
+    if (!(wants_all ? topics_all(r, out) : topics_asked(r, &in, out))) return HANDLED_TOO_LARGE;
+    int32_t on_topic = in.include_topic_authorized_operations ? TOPIC_OPERATIONS : INT_MIN;
+    for (int32_t i = 0; i < out->topic_count; i++)
+        out->topics[i].topic_authorized_operations = out->topics[i].error_code == KAFKA_NONE ? on_topic : INT_MIN;
+    out->cluster_authorized_operations = in.include_cluster_authorized_operations ? CLUSTER_OPERATIONS : INT_MIN;
     r->response = out;
     return HANDLED_ANSWER;
 }

@@ -24,6 +24,58 @@ struct log *request_log(const struct request *r, struct kafka_string topic)
     return log == NULL || log_identity(log)->is_internal ? NULL : log;
 }
 
+struct log *request_log_at(const struct request *r, uint32_t slot)
+{
+    struct log *log = log_at(r->node->storage, slot);
+    return log == NULL || log_identity(log)->is_internal ? NULL : log;
+}
+
+struct log *request_log_by_id(const struct request *r, struct kafka_uuid id)
+{
+    for (uint32_t slot = 0; slot < LOGS_MAX; slot++) {
+        struct log *log = request_log_at(r, slot);
+        if (log == NULL) continue;
+        struct kafka_uuid found = request_topic_id(log);
+        if (memcmp(found.bytes, id.bytes, sizeof id.bytes) == 0) return log;
+    }
+    return NULL;
+}
+
+struct kafka_uuid request_topic_id(const struct log *log)
+{
+    struct kafka_uuid id;
+    log_topic_id(log_identity(log), id.bytes);
+    return id;
+}
+
+bool request_is_no_id(struct kafka_uuid id)
+{
+    static const struct kafka_uuid none;
+    return memcmp(id.bytes, none.bytes, sizeof none.bytes) == 0;
+}
+
+enum kafka_error request_topic_missing(struct kafka_string name)
+{
+    bool is_legal = name.size > 0 && name.size < LOG_NAME_BYTES && !kafka_string_is(name, ".") &&
+                    !kafka_string_is(name, "..");
+    for (int32_t i = 0; is_legal && i < name.size; i++) {
+        char c = name.chars[i];
+        bool is_alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        is_legal = is_alnum || c == '.' || c == '_' || c == '-';
+    }
+    return is_legal ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : KAFKA_INVALID_TOPIC_EXCEPTION;
+}
+
+int32_t request_epoch_of(const struct log *log, uint64_t offset)
+{
+    const struct log_identity *id = log_identity(log);
+    for (uint32_t back = 0; back < LOG_EPOCHS_MAX && back <= id->leader_epoch; back++) {
+        if (id->epoch_start[back] == UINT64_MAX) break;
+        if (id->epoch_start[back] <= offset) return (int32_t)(id->leader_epoch - back);
+    }
+    return -1;
+}
+
 enum kafka_error request_epoch_error(const struct log *log, int32_t epoch)
 {
     int64_t ours = log_identity(log)->leader_epoch;

@@ -24,6 +24,10 @@ enum {
     REQUEST_LOOKUPS_MAX = 1024, /* partitions of one ListOffsets that may need the disk */
     COMPLAINT_PAUSE_S = 10,
 };
+enum { /* "authorized operations": bits by Kafka's ACL operation codes; READ 3, DESCRIBE 8, DESCRIBE_CONFIGS 10 */
+    TOPIC_OPERATIONS   = 1 << 3 | 1 << 8 | 1 << 10,
+    CLUSTER_OPERATIONS = 1 << 8 | 1 << 10,
+};
 #define PIECE_IS_BUFFER UINT32_MAX /* log_piece.pin: a buffer of the lcore, converted records; else the log's */
 
 struct node { /* what handlers know of us; constant while serving */
@@ -110,8 +114,18 @@ NODISCARD enum err request_decode(struct request *r, void *out);
 /* Zeroed room for `count` things of `size` bytes, or NULL: the arena is full. */
 void *request_room(struct request *r, int64_t count, size_t size);
 
-/* The log of a topic that may be served, or NULL. */
+/* The log of a topic that may be served, or NULL: by name, by id, or in slot 0..LOGS_MAX-1.  Every handler finds its
+ * logs here. */
 struct log *request_log(const struct request *r, struct kafka_string topic);
+struct log *request_log_by_id(const struct request *r, struct kafka_uuid id);
+struct log *request_log_at(const struct request *r, uint32_t slot);
+/* The id that consumers know the log's topic by. */
+struct kafka_uuid request_topic_id(const struct log *log);
+bool request_is_no_id(struct kafka_uuid id);
+/* Why there is no topic of this name: UNKNOWN_TOPIC_OR_PARTITION, or INVALID_TOPIC_EXCEPTION when there can be none. */
+enum kafka_error request_topic_missing(struct kafka_string name);
+/* The leader epoch in which the record at `offset` was written; -1: not known. */
+int32_t request_epoch_of(const struct log *log, uint64_t offset);
 
 /* 0, FENCED_LEADER_EPOCH or UNKNOWN_LEADER_EPOCH for the epoch a client believes in (KIP-320); -1: it does not care. */
 enum kafka_error request_epoch_error(const struct log *log, int32_t epoch);
@@ -122,6 +136,9 @@ enum handled kafka_handle_fetch(struct request *r);
 enum handled kafka_handle_list_offsets(struct request *r);
 enum handled kafka_handle_find_coordinator(struct request *r);
 enum handled kafka_handle_produce(struct request *r);
+enum handled kafka_handle_offset_for_leader_epoch(struct request *r);
+enum handled kafka_handle_describe_cluster(struct request *r);
+enum handled kafka_handle_refused(struct request *r); /* requests that would change something, and DescribeAcls */
 /* The answer to an ApiVersions of a version we do not know: version 0's layout, the body unread. */
 enum handled kafka_handle_api_versions_unsupported(struct request *r);
 

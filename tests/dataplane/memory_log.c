@@ -109,6 +109,18 @@ uint64_t log_start_offset(const struct log *l) { return atomic_load(&l->start_of
 uint64_t log_high_watermark(const struct log *l) { return atomic_load(&l->high_watermark); }
 uint64_t log_high_watermark_ns(const struct log *l) { return atomic_load(&l->moved_ns); }
 
+int64_t log_max_timestamp_ms(const struct log *l)
+{
+    int64_t largest = -1;
+    for (uint32_t i = 0; i < atomic_load(&l->readable_count); i++) {
+        struct record_batch_view view;
+        ck_assert_int_eq(record_batch_view(l->bytes + l->batch[i].position, l->batch[i].bytes, &view), ERR_OK);
+        if (view.max_timestamp_ms > largest) largest = view.max_timestamp_ms;
+    }
+    return largest;
+}
+uint64_t log_size_bytes(const struct log *l) { return l->used_bytes; }
+
 bool log_is_resending(const struct log *l) { return atomic_load(&l->is_resending); }
 void log_was_served(struct log *l, uint64_t offset) { atomic_store(&l->served_offset, offset); }
 

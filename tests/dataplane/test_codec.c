@@ -310,10 +310,10 @@ START_TEST(request_headers_of_both_kinds)
         ck_assert_int_eq(kafka_request_header_decode(&in, &header), ERR_TRUNCATED);
     }
 
-    static const uint8_t newer[] = {0, 18, 0, 4, 0, 0, 0, 6};
+    static const uint8_t newer[] = {0, 18, 0, 5, 0, 0, 0, 6};
     in = cursor_of(newer, sizeof newer);
     ck_assert_int_eq(kafka_request_header_decode(&in, &header), ERR_UNSUPPORTED);
-    ck_assert(header.api_key == 18 && header.api_version == 4 && header.correlation_id == 6);
+    ck_assert(header.api_key == 18 && header.api_version == 5 && header.correlation_id == 6);
     static const uint8_t unknown[] = {0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 6};
     in = cursor_of(unknown, sizeof unknown);
     ck_assert_int_eq(kafka_request_header_decode(&in, &header), ERR_UNSUPPORTED);

@@ -219,7 +219,7 @@ START_TEST(the_log_of_offsets_stays_small)
     for (int64_t i = 0; i < 16000; i += 50) seat_commit_burst(&s, "busy", i, 50, metadata); /* 48 MB, 3 KB live */
     for (int i = 0; i < 3000; i++) seat_step(&s); /* retention looks now and then */
     ck_assert_uint_gt(log_start_offset(s.offsets_log), 8000);
-    ck_assert_uint_lt(storage_log_bytes(s.offsets_log), 34 << 20);
+    ck_assert_uint_lt(log_size_bytes(s.offsets_log), 34 << 20);
     seat_lose_power(&s);
     seat_up(&s, 1);
     seat_settle(&s);

@@ -91,7 +91,7 @@ START_TEST(a_hundred_groups_on_the_same_past_cost_one_read)
         group[i] = (struct group){.end = oldest.first_offset, .bytes_max = 30000, .is_trusted = i > 1};
     groups_run(&g, group, GROUPS_MAX, UINT32_MAX);
     uint64_t blocks = (oldest.file_position + READER_BLOCK_BYTES - 1) / READER_BLOCK_BYTES;
-    uint64_t all = (storage_log_bytes(g.log) + READER_BLOCK_BYTES - 1) / READER_BLOCK_BYTES;
+    uint64_t all = (log_size_bytes(g.log) + READER_BLOCK_BYTES - 1) / READER_BLOCK_BYTES;
     ck_assert_uint_gt(blocks, g.reader->cache.block_count); /* they do not all fit: each was let go in between */
     ck_assert_uint_ge(counter_of(&g, "storage_cold_reads"), blocks);
     ck_assert_uint_le(counter_of(&g, "storage_cold_reads"), all); /* the last ones ahead of everybody's end */

@@ -237,6 +237,7 @@ START_TEST(a_cut_keeps_what_is_whole_and_what_is_cut)
             ck_assert_uint_eq(g.resume.next_offset, end);
             ck_assert_int_eq(image_read(&g), ERR_OK);
             ck_assert_uint_eq(log_identity(g.log)->leader_epoch, 1);
+            ck_assert_uint_eq(log_identity(g.log)->epoch_start[0], end);
             ck_assert_str_ne(log_identity(g.log)->cluster_id, "cluster-of-orders");
             ck_assert_uint_eq(strlen(log_identity(g.log)->cluster_id), 22);
             rig_send(&g, 3, 30, true, 1000); /* and it goes on */

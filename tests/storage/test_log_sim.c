@@ -161,7 +161,7 @@ START_TEST(old_segments_go_but_never_the_active_one)
     for (int i = 0; i < 600; i++) rig_send(&g, 2, 500, true, 1000);
     rig_settle(&g);
     ck_assert_uint_eq(log_start_offset(g.log), 0);
-    uint64_t bytes = storage_log_bytes(g.log);
+    uint64_t bytes = log_size_bytes(g.log);
     clock_simulated_advance(&g.clock, 50000000000u);
     for (int i = 0; i < 300; i++) rig_send(&g, 2, 500, true, 1000);
     rig_settle(&g);
@@ -180,7 +180,7 @@ START_TEST(old_segments_go_but_never_the_active_one)
     rig_settle(&g);
     ck_assert_uint_gt(log_start_offset(g.log), start);
     ck_assert_uint_lt(log_start_offset(g.log), log_high_watermark(g.log));
-    ck_assert_uint_lt(storage_log_bytes(g.log), bytes);
+    ck_assert_uint_lt(log_size_bytes(g.log), bytes);
     start = log_start_offset(g.log);
     rig_abandon(&g);
     disk_sim_power_cycle(g.disk);

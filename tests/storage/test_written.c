@@ -300,6 +300,8 @@ START_TEST(a_source_that_cannot_send_it_again_is_told)
     rig_open(&g, false);
     ck_assert(!log_is_resending(g.log));
     ck_assert_uint_eq(log_identity(g.log)->leader_epoch, 1);
+    ck_assert_uint_eq(log_identity(g.log)->epoch_start[0], 23); /* the log's end then: what was seen beyond is gone */
+    ck_assert_uint_eq(log_identity(g.log)->epoch_start[1], 0);
     ck_assert_str_eq(log_identity(g.log)->cluster_id, "another-cluster");
     ck_assert(log_identity(g.log)->shows_written);
     for (int i = 0; i < 10; i++) rig_send(&g, 2, 300, true, 1000);

@@ -1,0 +1,70 @@
+/* OffsetForLeaderEpoch (23): where the records of a leader epoch end (KIP-320).  A consumer asks when Metadata shows
+ * another epoch than that of its position: an end before its position tells it that what it read there is not what is
+ * there now. */
+#include "dataplane/kafka/request.h"
+
+struct epoch_end {
+    int32_t epoch;
+    int64_t offset;
+};
+
+/* The largest epoch up to `asked` that has records, and where the next one begins; -1, -1: not known, or not yet. */
+static struct epoch_end epoch_end(const struct log_identity *id, uint64_t watermark, int32_t asked)
+{
+    struct epoch_end none = {-1, -1};
+    if (asked < 0 || (uint32_t)asked > id->leader_epoch) return none;
+    uint32_t back = id->leader_epoch - (uint32_t)asked;
+    if (back == 0) return (struct epoch_end){asked, (int64_t)watermark};
+    if (back >= LOG_EPOCHS_MAX || id->epoch_start[back - 1] == UINT64_MAX) return none;
+    uint64_t end = id->epoch_start[back - 1];
+    while (back + 1 < LOG_EPOCHS_MAX && back < id->leader_epoch && id->epoch_start[back] == end) back++;
+    return (struct epoch_end){(int32_t)(id->leader_epoch - back), (int64_t)end};
+}
+
+static enum kafka_error partition_end(struct request *r, struct kafka_string topic,
+                                      const struct offset_for_leader_epoch_request_partition *in,
+                                      struct epoch_end *out)
+{
+    struct log *log = in->partition == 0 ? request_log(r, topic) : NULL;
+    if (log == NULL) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    enum kafka_error code = request_epoch_error(log, in->current_leader_epoch);
+    if (code != KAFKA_NONE) return code;
+    bool was_resending = log_is_resending(log);
+    uint64_t watermark = log_high_watermark(log);
+    if (was_resending || log_is_resending(log)) return KAFKA_NOT_LEADER_OR_FOLLOWER; /* it was further: ask again */
+    *out = epoch_end(log_identity(log), watermark, in->leader_epoch);
+    return KAFKA_NONE;
+}
+
+static bool topic_end(struct request *r, const struct offset_for_leader_epoch_request_topic *in,
+                      struct offset_for_leader_epoch_response_topic *out)
+{
+    out->topic = in->topic;
+    out->partitions = request_room(r, in->partition_count, sizeof *out->partitions);
+    if (out->partitions == NULL) return false;
+    out->partition_count = in->partition_count;
+    for (int32_t i = 0; i < in->partition_count; i++) {
+        struct epoch_end end = {-1, -1};
+        enum kafka_error code = partition_end(r, in->topic, &in->partitions[i], &end);
+        out->partitions[i] = (struct offset_for_leader_epoch_response_partition){
+            .error_code = (int16_t)code, .partition = in->partitions[i].partition, .leader_epoch = end.epoch,
+            .end_offset = end.offset};
+    }
+    return true;
+}
+
+enum handled kafka_handle_offset_for_leader_epoch(struct request *r)
+{
+    struct offset_for_leader_epoch_request in;
+    enum err e = request_decode(r, &in);
+    if (e != ERR_OK) return e == ERR_TOO_LARGE ? HANDLED_TOO_LARGE : HANDLED_MALFORMED;
+    struct offset_for_leader_epoch_response *out = request_room(r, 1, sizeof *out);
+    if (out == NULL) return HANDLED_TOO_LARGE;
+    out->topics = request_room(r, in.topic_count, sizeof *out->topics);
+    if (out->topics == NULL) return HANDLED_TOO_LARGE;
+    out->topic_count = in.topic_count;
+    for (int32_t t = 0; t < in.topic_count; t++)
+        if (!topic_end(r, &in.topics[t], &out->topics[t])) return HANDLED_TOO_LARGE;
+    r->response = out;
+    return HANDLED_ANSWER;
+}
