@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""Goal: real, unmodified Kafka clients of every language and age work with a channel: each joins a group, reads all
+records, commits in the middle, is killed, goes on at the commit, finds the first record of a time and reads again from
+there, leaves.  What each saw must be what kcat sees, record by record: offset, time, bytes.
+
+usage: test_matrix.py [CLIENT...]      all that belong to the run, or those whose name contains one of these words
+"""
+import os
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+from clients import all_clients, fetch
+from harness import BUILD, IS_LONG, Failed, check, main, wait_until
+
+AT_ONCE = 6
+STAGE_TIMEOUT_S = 90
+BATCHES = [(400, 40), (1, 150000), (300, 700), (2, 30), (500, 90)]  # rows in one transaction, bytes of a row
+
+
+class Reference:
+    """What a channel holds: lines as the drivers print them, by kcat."""
+
+    def __init__(self, instance, topic):
+        self.end = instance.status(topic)["log"]["high_watermark"]
+        raw = subprocess.run(["kcat", "-b", instance.bootstrap, "-C", "-q", "-t", topic, "-p", "0", "-o", "beginning",
+                              "-c", str(self.end), "-f", "%o %T %S %s"], capture_output=True, check=True).stdout
+        self.lines, self.times, at = [], [], 0
+        while at < len(raw):
+            behind = at
+            for _ in range(3):
+                behind = raw.index(b" ", behind) + 1
+            offset, time_ms, size = map(int, raw[at:behind].split())
+            self.lines.append(f"record {offset} {time_ms} {zlib.crc32(raw[behind:behind + size]):08x}")
+            self.times.append(time_ms)
+            at = behind + size
+        check(len(self.lines) == self.end, f"kcat sees {len(self.lines)} records of {self.end}")
+        self.commit = self.end * 2 // 3
+        self.time_ms = self.times[self.end // 2]
+        self.time_offset = next(i for i, t in enumerate(self.times) if t >= self.time_ms)
+        check(0 < self.time_offset < self.commit, f"the time lies at offset {self.time_offset}")
+
+
+class Driver:
+    """One run of a client; `lines` is what it has printed."""
+
+    def __init__(self, harness, client, folder, environment):
+        self.client, self.lines = client, []
+        self.words = open(f"{harness.folder}/{client.name.replace('/', '_')}.err", "ab+")
+        self.process = harness.run_driver(client.command(folder), folder, environment, self.words)
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    def wait_for(self, count):
+        """Until it has printed so many lines."""
+        def come():
+            if len(self.lines) < count and self.process.poll() is not None:
+                self.reader.join()
+                check(len(self.lines) >= count, f"it ended with code {self.process.returncode}: {self.tail()}")
+            return len(self.lines) >= count
+        wait_until(come, STAGE_TIMEOUT_S, lambda: f"{count} lines; {len(self.lines)} came: {self.tail()}")
+
+    def tail(self):
+        self.words.seek(0)
+        return " / ".join(self.lines[-3:]) + "\n" + self.words.read()[-1500:].decode("utf-8", "replace")
+
+    def expect(self, lines):
+        self.wait_for(len(lines))
+        for at, (seen, wanted) in enumerate(zip(self.lines, lines)):
+            check(seen == wanted, f"line {at} is '{seen}' where '{wanted}' belongs")
+        check(len(self.lines) == len(lines), f"more lines than expected: {self.lines[len(lines):][:1]}")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def end(self):
+        self.process.stdin.close()
+        check(self.process.wait(STAGE_TIMEOUT_S) == 0, f"it ended with {self.process.returncode}: {self.tail()}")
+        self.reader.join()
+
+
+def run_driver(harness, command, folder, environment, words):
+    full = {**os.environ, **environment}
+    if "PYTHONPATH" in full:
+        full["PYTHONPATH"] = f"{folder}/{full['PYTHONPATH']}"
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, text=True,
+                               env=full)
+    harness.processes.append(process)
+    return process
+
+
+def group_of(instance, topic, group):
+    groups = instance.ask("GET", f"/v1/channels/{topic}/groups")["groups"]
+    return next((g for g in groups if g["group"] == group), None)
+
+
+def drive(harness, instance, reference, client):
+    """The whole way of one client."""
+    folder = None if client.part is None else fetch.folder_of(client.part)
+    group = "matrix-" + client.name.replace(" ", "-").replace("/", "-").strip("@")
+    orders = {"MILLRACE_BOOTSTRAP": instance.bootstrap, "MILLRACE_TOPIC": "matrix", "MILLRACE_GROUP": group,
+              "MILLRACE_END": str(reference.end), **client.environment}
+    first = Driver(harness, client, folder, {**orders, "MILLRACE_COMMIT": str(reference.commit)})
+    first.expect(reference.lines + [f"committed {reference.commit}"])
+    first.kill()
+    expected = reference.lines[reference.commit:] + [f"committed {reference.end}"]
+    if client.has_time:
+        orders["MILLRACE_TIME_MS"] = str(reference.time_ms)
+        expected += [f"time {reference.time_offset}"] + reference.lines[reference.time_offset:]
+        expected += [f"committed {reference.end}"]
+    again = Driver(harness, client, folder, {**orders, "MILLRACE_COMMIT": str(reference.end)})
+    again.expect(expected)
+    again.end()
+    again.expect(expected + ["ended"])
+    facts = group_of(instance, "matrix", group)
+    check(facts is not None and facts["committed_offset"] == reference.end, f"the server's word on the group: {facts}")
+    check(facts["members"] == 0, f"it did not leave: {facts}")
+
+
+def fill(source, instance):
+    source.sql("CREATE DATABASE shop; CREATE TABLE shop.orders (id INT AUTO_INCREMENT PRIMARY KEY, what LONGTEXT);")
+    instance.create_channel("matrix", source, ["shop.*"])
+    instance.start_channel("matrix")
+    for number, (rows, size) in enumerate(BATCHES):
+        values = ",".join(f"('{chr(97 + number) * size}')" for _ in range(rows))
+        source.sql(f"INSERT INTO shop.orders (what) VALUES {values};")
+        time.sleep(1.1)
+    wanted = sum(rows for rows, _ in BATCHES)
+    wait_until(lambda: instance.status("matrix")["log"]["high_watermark"] > wanted, 30,
+               "the channel has all rows")
+
+
+def outcome_of(harness, instance, reference, client):
+    """(is passed or None: skipped, words)"""
+    begun = time.monotonic()
+    try:
+        drive(harness, instance, reference, client)
+        return True, f"{client.name}: {time.monotonic() - begun:.1f} s"
+    except fetch.servers.Unavailable as why:
+        return None, f"skipped: client {client.name}: {why}"
+    except (Failed, OSError) as fault:
+        return False, f"client {client.name}: {fault}"
+
+
+def test_matrix(harness):
+    harness.run_driver = lambda *how: run_driver(harness, *how)
+    words = sys.argv[1:]
+    chosen = [(client, why) for client, why in all_clients(BUILD)
+              if (any(word in client.name for word in words) if words else client.in_short or IS_LONG)]
+    source = harness.source()
+    instance = harness.millraced(fetch_bytes_max=65536)
+    instance.start()
+    fill(source, instance)
+    reference = Reference(instance, "matrix")
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        running = [pool.submit(outcome_of, harness, instance, reference, client) for client, why in chosen
+                   if why is None]
+        results = [future.result() for future in running]
+    results += [(None, f"skipped: client {client.name}: {why}") for client, why in chosen if why is not None]
+    print(f"{reference.end} records; the time's first record is {reference.time_offset}, the commit {reference.commit}")
+    for _, line in results:
+        print(line)
+    check(all(passed is not False for passed, _ in results), "not every client works, see above")
+    check(any(passed for passed, _ in results), "no client ran")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("LANG", "C.UTF-8")
+    sys.exit(main(test_matrix))
