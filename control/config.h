@@ -77,6 +77,8 @@ enum {
     NUMBER(groups_per_channel_max, 1, 1000, 20, "consumer groups with an account that a channel may have")             \
     NUMBER(group_initial_rebalance_delay_ms, 0, 60000, 500,                                                            \
            "an empty group waits this long for more members before it deals out its partition")                        \
+    NUMBER(group_consumer_session_timeout_ms, 6000, 1800000, 45000,                                                    \
+           "a consumer of the new group protocol that is silent for this long loses its partition")                    \
     NUMBER(offsets_retention_ms, CONFIG_HOUR_MS, CONFIG_HOUR_MS * 24 * 3650, CONFIG_HOUR_MS * 24 * 7,                  \
            "a group without members forgets its checkpoints after this")                                               \
     FLAG(spin, false, "serving threads poll without sleeping: lowest latency, a whole core each")

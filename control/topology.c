@@ -82,6 +82,7 @@ static struct dataplane_config dataplane_config_of(const struct config *c, const
         .fetch_bytes_max = (uint32_t)c->fetch_bytes_max,
         .send_pinned_bytes_max = (uint64_t)c->send_pinned_bytes_max,
         .group_initial_rebalance_delay_ms = (uint32_t)c->group_initial_rebalance_delay_ms,
+        .group_consumer_session_timeout_ms = (int32_t)c->group_consumer_session_timeout_ms,
         .offsets_retention_ms = (uint64_t)c->offsets_retention_ms,
         .groups_max = (uint32_t)c->groups_max,
         .cluster_id = cluster_id,

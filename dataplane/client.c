@@ -186,7 +186,8 @@ static bool is_group_request(int16_t api_key)
     switch (api_key) {
     case KAFKA_API_OFFSET_COMMIT: case KAFKA_API_OFFSET_FETCH: case KAFKA_API_JOIN_GROUP: case KAFKA_API_HEARTBEAT:
     case KAFKA_API_LEAVE_GROUP: case KAFKA_API_SYNC_GROUP: case KAFKA_API_DESCRIBE_GROUPS: case KAFKA_API_LIST_GROUPS:
-    case KAFKA_API_DELETE_GROUPS: case KAFKA_API_OFFSET_DELETE: return true;
+    case KAFKA_API_DELETE_GROUPS: case KAFKA_API_OFFSET_DELETE:
+    case KAFKA_API_CONSUMER_GROUP_HEARTBEAT: case KAFKA_API_CONSUMER_GROUP_DESCRIBE: return true;
     default: return false;
     }
 }

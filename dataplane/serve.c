@@ -56,6 +56,7 @@ static struct coordinator_config group_config(const struct dataplane_config *con
     return (struct coordinator_config){
         .reader_index = config->serve_thread_count, .link_count = config->serve_thread_count, .core = -1,
         .initial_rebalance_delay_ms = config->group_initial_rebalance_delay_ms,
+        .consumer_session_timeout_ms = config->group_consumer_session_timeout_ms,
         .offsets_retention_ms = config->offsets_retention_ms, .groups_max = config->groups_max, .spin = config->spin,
     };
 }

@@ -24,6 +24,7 @@ struct dataplane_config { /* strings are copied */
     uint32_t    fetch_bytes_max;    /* cap of one Fetch answer */
     uint64_t    send_pinned_bytes_max; /* per connection: chunks pinned by unacknowledged sends */
     uint32_t    group_initial_rebalance_delay_ms;
+    int32_t     group_consumer_session_timeout_ms;
     uint64_t    offsets_retention_ms;
     uint32_t    groups_max;
     const char *cluster_id;         /* the instance's own */

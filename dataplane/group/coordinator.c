@@ -27,6 +27,31 @@ static uint64_t store_group(void *context, const struct group_metadata_key *key,
     return offsets_store_group(&c->store, key, value);
 }
 
+static uint64_t store_consumer(void *context, enum consumer_record kind, const struct consumer_record_key *key,
+                               const void *value)
+{
+    struct coordinator *c = context;
+    return offsets_store_consumer(&c->store, kind, key, value);
+}
+
+/* Every topic there is; what points into the logs is good until the turn ends. */
+static struct group_topics topics(void *context)
+{
+    struct coordinator *c = context;
+    struct group_topics out = {.topics = c->topics};
+    uint64_t version = 14695981039346656037u; /* FNV-1a over the ids */
+    for (uint32_t i = 0; i < LOGS_MAX; i++) {
+        const struct log *l = log_at(c->config.storage, i);
+        if (l == NULL || log_identity(l)->is_internal) continue;
+        struct group_topic *t = &c->topics[out.count++];
+        t->name = kafka_string_of(log_identity(l)->name);
+        memcpy(t->id.bytes, log_identity(l)->topic_id, sizeof t->id.bytes);
+        for (size_t b = 0; b < sizeof t->id.bytes; b++) version = (version ^ t->id.bytes[b]) * 1099511628211u;
+    }
+    out.version = version == 0 ? 1 : version;
+    return out;
+}
+
 static bool topic_exists(void *context, struct kafka_string topic, int32_t partition)
 {
     struct coordinator *c = context;
@@ -356,10 +381,14 @@ static enum err open_parts(struct coordinator *c, struct err_msg *msg)
         .groups_max = config->groups_max, .members_max = COORDINATOR_MEMBERS_MAX,
         .group_bytes_max = COORDINATOR_GROUP_BYTES_MAX, .memory_bytes_max = COORDINATOR_MEMORY_MAX,
         .session_timeout_min_ms = SESSION_TIMEOUT_MIN_MS, .session_timeout_max_ms = SESSION_TIMEOUT_MAX_MS,
+        .consumer_session_timeout_ms = config->consumer_session_timeout_ms,
         .initial_rebalance_delay_ms = config->initial_rebalance_delay_ms,
         .offsets_retention_ms = config->offsets_retention_ms,
     };
-    struct groups_host host = {c, coordinator_answer, store_offset, store_group, topic_exists, random_fill};
+    struct groups_host host = {
+        .context = c, .answer = coordinator_answer, .store_offset = store_offset, .store_group = store_group,
+        .store_consumer = store_consumer, .topics = topics, .topic_exists = topic_exists, .random_bytes = random_fill,
+    };
     c->side = aligned_zeros(config->link_count * sizeof *c->side);
     c->arena = (struct kafka_arena){malloc(COORDINATOR_ARENA_BYTES), COORDINATOR_ARENA_BYTES, 0};
     c->frame = malloc(LINK_FRAME_BYTES_MAX);

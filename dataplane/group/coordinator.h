@@ -29,6 +29,7 @@ struct coordinator_config {
     const struct clock *clock;
     struct counters *counters;
     uint32_t initial_rebalance_delay_ms;
+    int32_t  consumer_session_timeout_ms; /* of members of the new protocol, which do not choose it themselves */
     uint64_t offsets_retention_ms; /* of an empty group's offsets; 0: for ever */
     uint32_t groups_max;
     int      core;                 /* -1: not pinned */

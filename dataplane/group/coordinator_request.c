@@ -13,6 +13,8 @@ union any_request {
     struct describe_groups_request describe;
     struct delete_groups_request delete;
     struct offset_delete_request offset_delete;
+    struct consumer_group_heartbeat_request consumer_heartbeat;
+    struct consumer_group_describe_request consumer_describe;
 };
 
 /* While the log is read, and after it failed. */
@@ -51,6 +53,13 @@ static bool refuse_fetch(struct coordinator *c, const struct ticket *to, const s
                          enum kafka_error error)
 {
     struct offset_fetch_response out = {.error_code = (int16_t)error};
+    if (to->api_version >= 8) { /* each group has one */
+        out.groups = kafka_arena_take(&c->arena, (size_t)in->group_count, sizeof *out.groups);
+        if (out.groups == NULL) return false;
+        for (; out.group_count < in->group_count; out.group_count++)
+            out.groups[out.group_count] = (struct offset_fetch_response_group){
+                .group_id = in->groups[out.group_count].group_id, .error_code = (int16_t)error};
+    }
     if (to->api_version >= 2) { /* the whole answer has an error */
         coordinator_answer(c, to, &out, 0);
         return true;
@@ -97,6 +106,20 @@ static bool refuse_delete(struct coordinator *c, const struct ticket *to, const 
     return true;
 }
 
+static bool refuse_consumer_describe(struct coordinator *c, const struct ticket *to,
+                                     const struct consumer_group_describe_request *in, enum kafka_error error)
+{
+    struct consumer_group_describe_response out = {0};
+    out.groups = kafka_arena_take(&c->arena, (size_t)in->group_id_count, sizeof *out.groups);
+    if (out.groups == NULL) return false;
+    for (; out.group_count < in->group_id_count; out.group_count++)
+        out.groups[out.group_count] = (struct consumer_group_described){
+            .error_code = (int16_t)error, .error_message = kafka_string_null(),
+            .group_id = in->group_ids[out.group_count], .authorized_operations = INT32_MIN};
+    coordinator_answer(c, to, &out, 0);
+    return true;
+}
+
 static bool refuse(struct coordinator *c, const struct ticket *to, const union any_request *in, enum kafka_error error)
 {
     struct join_group_response join = {
@@ -110,7 +133,12 @@ static bool refuse(struct coordinator *c, const struct ticket *to, const union a
     struct leave_group_response leave = {.error_code = (int16_t)error};
     struct list_groups_response list = {.error_code = (int16_t)error};
     struct offset_delete_response offset_delete = {.error_code = (int16_t)error};
+    struct consumer_group_heartbeat_response consumer_heartbeat = {
+        .error_code = (int16_t)error, .error_message = kafka_string_null(), .member_id = kafka_string_null(),
+    };
     switch (to->api_key) {
+    case KAFKA_API_CONSUMER_GROUP_HEARTBEAT: coordinator_answer(c, to, &consumer_heartbeat, 0); return true;
+    case KAFKA_API_CONSUMER_GROUP_DESCRIBE: return refuse_consumer_describe(c, to, &in->consumer_describe, error);
     case KAFKA_API_JOIN_GROUP: coordinator_answer(c, to, &join, 0); return true;
     case KAFKA_API_SYNC_GROUP: coordinator_answer(c, to, &sync, 0); return true;
     case KAFKA_API_LEAVE_GROUP: coordinator_answer(c, to, &leave, 0); return true;
@@ -139,6 +167,10 @@ static enum err run(struct coordinator *c, const struct group_caller *who, const
     case KAFKA_API_DESCRIBE_GROUPS: return groups_describe(c->groups, who, &in->describe, &c->arena);
     case KAFKA_API_DELETE_GROUPS: return groups_delete(c->groups, who, &in->delete, &c->arena);
     case KAFKA_API_OFFSET_DELETE: return groups_delete_offsets(c->groups, who, &in->offset_delete, &c->arena);
+    case KAFKA_API_CONSUMER_GROUP_HEARTBEAT:
+        return groups_consumer_heartbeat(c->groups, who, &in->consumer_heartbeat, &c->arena);
+    case KAFKA_API_CONSUMER_GROUP_DESCRIBE:
+        return groups_consumer_describe(c->groups, who, &in->consumer_describe, &c->arena);
     default: return groups_fetch(c->groups, who, &in->fetch, &c->arena);
     }
 }
@@ -148,7 +180,8 @@ static bool is_group_api(int16_t api_key)
     switch (api_key) {
     case KAFKA_API_JOIN_GROUP: case KAFKA_API_SYNC_GROUP: case KAFKA_API_HEARTBEAT: case KAFKA_API_LEAVE_GROUP:
     case KAFKA_API_OFFSET_COMMIT: case KAFKA_API_OFFSET_FETCH: case KAFKA_API_LIST_GROUPS:
-    case KAFKA_API_DESCRIBE_GROUPS: case KAFKA_API_DELETE_GROUPS: case KAFKA_API_OFFSET_DELETE: return true;
+    case KAFKA_API_DESCRIBE_GROUPS: case KAFKA_API_DELETE_GROUPS: case KAFKA_API_OFFSET_DELETE:
+    case KAFKA_API_CONSUMER_GROUP_HEARTBEAT: case KAFKA_API_CONSUMER_GROUP_DESCRIBE: return true;
     default: return false;
     }
 }

@@ -72,6 +72,7 @@ struct coordinator {
     struct held_list       held;  /* answers that wait for the disk */
     struct kafka_arena     arena;
     uint8_t               *frame; /* LINK_FRAME_BYTES_MAX */
+    struct group_topic     topics[LOGS_MAX]; /* as last asked for */
     struct random          random;
     uint64_t               now_ns;
     uint64_t               counters_due_ns;

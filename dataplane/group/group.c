@@ -131,6 +131,7 @@ static uint64_t earliest_timer(const struct group *group)
         earliest = min_ms(earliest, m->session_deadline_ms);
     for (const struct pending_member *p = group->pending; p != NULL; p = p->next)
         earliest = min_ms(earliest, p->deadline_ms);
+    if (group->consumers != NULL) earliest = min_ms(earliest, consumers_earliest_timer(group));
     return earliest;
 }
 
@@ -200,10 +201,11 @@ struct group *groups_create(struct groups *g, struct kafka_string id)
 
 void groups_remove(struct groups *g, struct group *group)
 {
-    INVARIANT(group->members == NULL);
+    INVARIANT(group->member_count == 0);
     if (group->record_number > g->removed_number) g->removed_number = group->record_number;
     if (group->offset_number > g->removed_number) g->removed_number = group->offset_number;
     while (group->pending != NULL) pending_remove(g, group, group->pending);
+    consumers_free(g, group);
     while (group->offsets != NULL) offset_remove(g, group, group->offsets, false);
     struct group **at = &g->bucket[bucket_of(group->id)];
     while (*at != group) at = &(*at)->hash_next;
@@ -252,10 +254,12 @@ void groups_close(struct groups *g)
             group->members->awaits_join = group->members->awaits_sync = false; /* nobody is left to answer to */
             member_remove(g, group, group->members, KAFKA_NONE);
         }
+        consumers_free(g, group);
         groups_remove(g, group);
     }
     INVARIANT(g->memory_bytes == 0);
     free(g->rows);
+    free(g->topic_rows);
     free(g->record_rows);
     free(g->heap);
     free(g);
@@ -275,6 +279,7 @@ struct groups_stats groups_stats_of(const struct groups *g)
 
 const char *group_state_name(const struct group *group)
 {
+    if (group->consumers != NULL) return consumers_state_name(group);
     static const char *const names[] = {"Empty", "PreparingRebalance", "CompletingRebalance", "Stable"};
     return names[group->state];
 }

@@ -1,4 +1,5 @@
-/* dataplane/group/group.h -- consumer groups (Kafka's classic protocol) and their offsets as a pure state machine.
+/* dataplane/group/group.h -- consumer groups (Kafka's classic protocol, and the new one of KIP-848) and their offsets
+ * as a pure state machine.
  *
  * No I/O, no clock, no threads: requests come decoded, time and randomness are given, and what shall happen in the
  * world leaves through `struct groups_host`.  One thread calls everything here.
@@ -8,7 +9,9 @@
  * be durable before the answer may leave (and so does an answer that shows such state).  So a client never learns of
  * anything that a crash can take back, and the log needs no way back into this machine.
  *
- * Sources: the Kafka protocol guide (group membership), KIP-62, KIP-134, KIP-211, KIP-345, KIP-394. */
+ * A group speaks one of the two protocols; while it has no members, whoever comes first decides which.
+ *
+ * Sources: the Kafka protocol guide (group membership), KIP-62, KIP-134, KIP-211, KIP-345, KIP-394, KIP-848. */
 #ifndef DATAPLANE_GROUP_GROUP_H
 #define DATAPLANE_GROUP_GROUP_H
 
@@ -25,6 +28,8 @@ enum {
     GROUP_OFFSET_METADATA_MAX = 4096, /* bytes a client may keep with a commit */
     GROUP_NEW_MEMBER_WAIT_MS  = 300000, /* how long a member's first JoinGroup may be parked */
     GROUP_RETENTION_CHECK_MS  = 600000,
+    GROUP_SUBSCRIPTION_BYTES_MAX = 65536, /* of the topic names that a member of the new protocol lists */
+    GROUP_CONSUMER_HEARTBEAT_MS = 5000, /* asked of members of the new protocol */
 };
 #define GROUP_NEVER_MS UINT64_MAX
 
@@ -41,6 +46,26 @@ struct group_caller {
     struct kafka_string client_id, client_host;
 };
 
+/* What the new protocol hands out: every topic there is, each with one partition. */
+struct group_topic {
+    struct kafka_string name;
+    struct kafka_uuid   id;
+};
+struct group_topics {
+    const struct group_topic *topics; /* borrowed for the call */
+    uint32_t count;
+    uint64_t version; /* never 0; differs when the topics do */
+};
+
+/* Kafka's records of the new protocol in __consumer_offsets, by key version. */
+enum consumer_record {
+    CONSUMER_GROUP_METADATA   = 3, /* the group epoch */
+    CONSUMER_MEMBER_METADATA  = 5,
+    CONSUMER_TARGET_METADATA  = 6, /* the epoch of the targets */
+    CONSUMER_TARGET_MEMBER    = 7,
+    CONSUMER_CURRENT_MEMBER   = 8, /* its epoch, what it has and what it has to let go */
+};
+
 struct groups_host {
     void *context;
     /* `response` is the struct of the ticket's API, borrowed for the call.  It leaves when record `after` is durable;
@@ -51,6 +76,10 @@ struct groups_host {
                              const struct offset_commit_value *value);
     uint64_t (*store_group)(void *context, const struct group_metadata_key *key,
                             const struct group_metadata_value *value);
+    /* `value`: the struct of messages.h for that kind. */
+    uint64_t (*store_consumer)(void *context, enum consumer_record kind, const struct consumer_record_key *key,
+                               const void *value);
+    struct group_topics (*topics)(void *context);
     bool (*topic_exists)(void *context, struct kafka_string topic, int32_t partition);
     void (*random_bytes)(void *context, void *bytes, size_t size); /* for member ids */
 };
@@ -61,6 +90,7 @@ struct group_limits {
     uint32_t group_bytes_max;      /* memory of one group's members, and again of its offsets */
     uint64_t memory_bytes_max;     /* of all groups */
     int32_t  session_timeout_min_ms, session_timeout_max_ms;
+    int32_t  consumer_session_timeout_ms; /* of members of the new protocol */
     uint32_t initial_rebalance_delay_ms;
     uint64_t offsets_retention_ms; /* 0: for ever */
 };
@@ -81,6 +111,9 @@ void groups_join(struct groups *g, const struct group_caller *who, const struct 
 void groups_sync(struct groups *g, const struct group_caller *who, const struct sync_group_request *in);
 void groups_heartbeat(struct groups *g, const struct group_caller *who, const struct heartbeat_request *in);
 /* ERR_TOO_LARGE: the answer does not fit `scratch`; nothing was done or answered. */
+NODISCARD enum err groups_consumer_heartbeat(struct groups *g, const struct group_caller *who,
+                                             const struct consumer_group_heartbeat_request *in,
+                                             struct kafka_arena *scratch);
 NODISCARD enum err groups_leave(struct groups *g, const struct group_caller *who, const struct leave_group_request *in,
                                 struct kafka_arena *scratch);
 NODISCARD enum err groups_commit(struct groups *g, const struct group_caller *who,
@@ -88,7 +121,11 @@ NODISCARD enum err groups_commit(struct groups *g, const struct group_caller *wh
 NODISCARD enum err groups_fetch(struct groups *g, const struct group_caller *who, const struct offset_fetch_request *in,
                                 struct kafka_arena *scratch);
 
-/* What tools ask (group_admin.c): ListGroups, DescribeGroups, DeleteGroups, OffsetDelete.  ERR_TOO_LARGE as above. */
+/* What tools ask (group_admin.c, group_consumer_describe.c): ListGroups, DescribeGroups, ConsumerGroupDescribe,
+ * DeleteGroups, OffsetDelete.  ERR_TOO_LARGE as above. */
+NODISCARD enum err groups_consumer_describe(struct groups *g, const struct group_caller *who,
+                                            const struct consumer_group_describe_request *in,
+                                            struct kafka_arena *scratch);
 NODISCARD enum err groups_list(struct groups *g, const struct group_caller *who, const struct list_groups_request *in,
                                struct kafka_arena *scratch);
 NODISCARD enum err groups_describe(struct groups *g, const struct group_caller *who,
@@ -106,6 +143,9 @@ NODISCARD enum err groups_load_offset(struct groups *g, const struct offset_comm
                                       const struct offset_commit_value *value);
 NODISCARD enum err groups_load_group(struct groups *g, const struct group_metadata_key *key,
                                      const struct group_metadata_value *value);
+/* `value`: as store_consumer got it. */
+NODISCARD enum err groups_load_consumer(struct groups *g, enum consumer_record kind,
+                                        const struct consumer_record_key *key, const void *value);
 NODISCARD enum err groups_load_done(struct groups *g);
 
 /* Hands out the whole live state as records: the log before them is then superfluous. */

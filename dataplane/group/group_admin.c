@@ -1,12 +1,9 @@
 /* What operators' tools ask of groups: ListGroups, DescribeGroups, DeleteGroups, OffsetDelete.
  *
- * Sources: the Kafka protocol guide; KIP-496 (OffsetDelete), KIP-518 (states in ListGroups). */
+ * Sources: the Kafka protocol guide; KIP-496 (OffsetDelete), KIP-518 and KIP-848 (states and types in ListGroups). */
 #include <strings.h>
 
 #include "dataplane/group/group_state.h"
-
-/* Kafka's bits of the operations on a group: READ (3), DELETE (6), DESCRIBE (8).  Whoever gets here may do them all. */
-enum { GROUP_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8 };
 
 /* An answer that shows a group rests on all that the log has of it. */
 static uint64_t shown_after(const struct group *group)
@@ -21,15 +18,15 @@ static struct kafka_string text_or_empty(struct kafka_string s)
 
 /* --- ListGroups --- */
 
-static bool is_listed(const struct group *group, const struct list_groups_request *in)
+static bool names_one_of(const struct kafka_string *filter, int32_t count, const char *name)
 {
-    const char *name = group_state_name(group);
-    for (int32_t i = 0; i < in->state_filter_count; i++) {
-        struct kafka_string want = in->states_filter[i];
-        if ((size_t)want.size == strlen(name) && strncasecmp(want.chars, name, (size_t)want.size) == 0) return true;
-    }
-    return in->state_filter_count <= 0;
+    size_t size = strlen(name);
+    for (int32_t i = 0; i < count; i++)
+        if ((size_t)filter[i].size == size && strncasecmp(filter[i].chars, name, size) == 0) return true;
+    return count <= 0;
 }
+
+static const char *type_of(const struct group *group) { return group->consumers == NULL ? "classic" : "consumer"; }
 
 enum err groups_list(struct groups *g, const struct group_caller *who, const struct list_groups_request *in,
                      struct kafka_arena *scratch)
@@ -39,9 +36,11 @@ enum err groups_list(struct groups *g, const struct group_caller *who, const str
     response.groups = kafka_arena_take(scratch, g->group_count, sizeof *response.groups);
     if (response.groups == NULL) return ERR_TOO_LARGE;
     for (const struct group *group = g->list; group != NULL; group = group->next) {
-        if (!is_listed(group, in)) continue;
+        if (!names_one_of(in->states_filter, in->state_filter_count, group_state_name(group))) continue;
+        if (!names_one_of(in->types_filter, in->type_filter_count, type_of(group))) continue;
         response.groups[response.group_count++] = (struct listed_group){
-            group->id, text_or_empty(group->protocol_type), kafka_string_of(group_state_name(group))};
+            group->id, text_or_empty(group->protocol_type), kafka_string_of(group_state_name(group)),
+            kafka_string_of(type_of(group))};
         if (shown_after(group) > after) after = shown_after(group);
     }
     g->host.answer(g->host.context, &who->ticket, &response, after);
@@ -74,8 +73,9 @@ static enum err describe_one(struct groups *g, struct kafka_string id, struct de
 {
     const struct group *group = groups_find(g, id);
     *out = (struct described_group){.group_id = id, .group_state = kafka_string_of("Dead")};
-    if (group == NULL) {
-        if (g->removed_number > *after) *after = g->removed_number;
+    if (group == NULL || group->consumers != NULL) { /* another request tells of the new protocol's groups */
+        uint64_t rests_on = group == NULL ? g->removed_number : group->record_number;
+        if (rests_on > *after) *after = rests_on;
         return ERR_OK;
     }
     out->group_state = kafka_string_of(group_state_name(group));

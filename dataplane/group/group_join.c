@@ -15,11 +15,12 @@ void join_refuse(struct groups *g, const struct ticket *to, enum kafka_error err
     g->host.answer(g->host.context, to, &response, 0);
 }
 
-void join_answer(struct groups *g, struct group *group, struct member *m, const struct ticket *to, uint64_t after)
+static void join_answer_as(struct groups *g, struct group *group, struct member *m, const struct ticket *to,
+                           uint64_t after, bool skip_assignment)
 {
     struct join_group_response response = {
         .generation_id = group->generation, .protocol_type = group->protocol_type, .protocol_name = group->protocol,
-        .leader = group->leader->id, .member_id = m->id,
+        .leader = group->leader->id, .skip_assignment = skip_assignment, .member_id = m->id,
     };
     if (m == group->leader) { /* the leader alone learns who is in and assigns */
         response.members = g->rows;
@@ -30,6 +31,11 @@ void join_answer(struct groups *g, struct group *group, struct member *m, const 
         }
     }
     g->host.answer(g->host.context, to, &response, after);
+}
+
+void join_answer(struct groups *g, struct group *group, struct member *m, const struct ticket *to, uint64_t after)
+{
+    join_answer_as(g, group, m, to, after, false);
 }
 
 /* Parks a JoinGroup.  One that was parked before for the same member (its client gave up waiting) is sent back to
@@ -44,9 +50,8 @@ static void park(struct groups *g, struct group *group, struct member *m, const 
     if (!m->is_new) m->session_deadline_ms = GROUP_NEVER_MS;
 }
 
-/* "<client id or instance id>-<uuid>" */
-static struct kafka_string make_member_id(struct groups *g, const struct group_caller *who,
-                                          struct kafka_string instance_id, char out[static 320])
+struct kafka_string make_member_id(struct groups *g, const struct group_caller *who, struct kafka_string instance_id,
+                                   char out[static MEMBER_ID_ROOM])
 {
     uint8_t r[16];
     struct kafka_string prefix = instance_id.size >= 0 ? instance_id : who->client_id;
@@ -55,7 +60,7 @@ static struct kafka_string make_member_id(struct groups *g, const struct group_c
     r[6] = (uint8_t)((r[6] & 0x0f) | 0x40); /* RFC 9562: version 4 */
     r[8] = (uint8_t)((r[8] & 0x3f) | 0x80);
     if (prefix_size > 0) memcpy(out, prefix.chars, (size_t)prefix_size);
-    int size = snprintf(out + prefix_size, 320 - (size_t)prefix_size,
+    int size = snprintf(out + prefix_size, MEMBER_ID_ROOM - (size_t)prefix_size,
                         "-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", r[0], r[1], r[2], r[3],
                         r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11], r[12], r[13], r[14], r[15]);
     return (struct kafka_string){out, prefix_size + size};
@@ -86,9 +91,25 @@ static bool update_and_rebalance(struct groups *g, struct group *group, struct m
     return true;
 }
 
-/* A static member came back under its instance id and gets a new member id.  In a stable group nothing moves: it takes
- * its old assignment.  It is told the leader's id as it was before, so that it acts as a follower whose assignment the
- * group already holds. */
+/* The answer to a static member that came back to a stable group, where nothing moves: it takes its old assignment.
+ * From version 9 on the leader can be told that it leads and need not assign (KIP-814); before, it is told the leader's
+ * id as it was, so that it acts as a follower whose assignment the group already holds. */
+static void answer_returned(struct groups *g, struct group *group, struct member *m, struct kafka_string old_id,
+                            const struct ticket *ticket)
+{
+    if (m == group->leader && ticket->api_version >= 9) {
+        join_answer_as(g, group, m, ticket, group->record_number, true);
+        return;
+    }
+    struct join_group_response response = {
+        .generation_id = group->generation, .protocol_type = group->protocol_type,
+        .protocol_name = group->protocol, .leader = m == group->leader ? old_id : group->leader->id,
+        .member_id = m->id,
+    };
+    g->host.answer(g->host.context, ticket, &response, group->record_number);
+}
+
+/* A static member came back under its instance id and gets a new member id. */
 static bool replace_static(struct groups *g, struct group *group, struct member *m, struct kafka_string id,
                            const struct ticket *ticket, const struct join_group_request *in)
 {
@@ -106,12 +127,7 @@ static bool replace_static(struct groups *g, struct group *group, struct member 
     member_alive(g, group, m);
     if (group->state == GROUP_STABLE && kafka_string_equal(group_choose_protocol(group), group->protocol)) {
         group_store(g, group);
-        struct join_group_response response = {
-            .generation_id = group->generation, .protocol_type = group->protocol_type,
-            .protocol_name = group->protocol, .leader = m == group->leader ? old_id : group->leader->id,
-            .member_id = m->id,
-        };
-        g->host.answer(g->host.context, ticket, &response, group->record_number);
+        answer_returned(g, group, m, old_id, ticket);
     } else {
         rebalance_start(g, group);
         park(g, group, m, ticket);
@@ -125,7 +141,7 @@ static bool replace_static(struct groups *g, struct group *group, struct member 
 static bool join_unknown(struct groups *g, struct group *group, const struct group_caller *who,
                          const struct join_group_request *in)
 {
-    char chars[320];
+    char chars[MEMBER_ID_ROOM];
     struct kafka_string id = make_member_id(g, who, in->group_instance_id, chars);
     struct member *holder = member_find_instance(group, in->group_instance_id);
     if (holder != NULL) return replace_static(g, group, holder, id, &who->ticket, in);
@@ -205,6 +221,8 @@ void groups_join(struct groups *g, const struct group_caller *who, const struct 
         if (in->member_id.size != 0) error = KAFKA_UNKNOWN_MEMBER_ID;
         else if (in->protocol_type.size == 0 || in->protocol_count == 0) error = KAFKA_INCONSISTENT_GROUP_PROTOCOL;
         else if ((group = groups_create(g, in->group_id)) == NULL) error = KAFKA_GROUP_MAX_SIZE_REACHED;
+    } else if (!consumers_close(g, group)) {
+        error = KAFKA_INCONSISTENT_GROUP_PROTOCOL; /* its members speak the new protocol */
     } else if (is_full_for(g, group, in)) {
         struct pending_member *p = pending_find(group, in->member_id);
         if (p != NULL) pending_remove(g, group, p);

@@ -274,6 +274,7 @@ static bool subscription_names(struct kafka_bytes subscription, struct kafka_str
 
 bool group_subscribes(const struct group *group, struct kafka_string topic)
 {
+    if (group->consumers != NULL) return consumers_subscribe(group, topic);
     if (!kafka_string_is(group->protocol_type, "consumer")) return false;
     for (const struct member *m = group->members; m != NULL; m = m->next)
         for (uint32_t i = 0; i < m->protocol_count; i++)

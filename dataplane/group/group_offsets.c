@@ -76,7 +76,8 @@ void offset_drop(struct groups *g, struct group *group, struct kafka_string topi
 
 /* May this request commit for the group?  A generation below 0 is a consumer outside the group protocol, or a tool; it
  * may while nobody is in the group. */
-static enum kafka_error check_commit(struct groups *g, struct group **group, const struct offset_commit_request *in)
+static enum kafka_error check_commit(struct groups *g, struct group **group, const struct offset_commit_request *in,
+                                     int16_t version)
 {
     if (in->group_id.size > GROUP_ID_BYTES_MAX) return KAFKA_INVALID_GROUP_ID;
     if (*group == NULL) {
@@ -86,6 +87,11 @@ static enum kafka_error check_commit(struct groups *g, struct group **group, con
         return *group == NULL ? KAFKA_COORDINATOR_NOT_AVAILABLE : KAFKA_NONE;
     }
     if (in->generation_id < 0 && (*group)->state == GROUP_EMPTY) return KAFKA_NONE;
+    if ((*group)->consumers != NULL) {
+        enum kafka_error error = consumers_check_offsets(*group, in->member_id, in->generation_id);
+        /* before version 9 nobody knows of member epochs */
+        return error == KAFKA_STALE_MEMBER_EPOCH && version < 9 ? KAFKA_ILLEGAL_GENERATION : error;
+    }
     struct member *m = NULL;
     enum kafka_error error = member_check(*group, in->member_id, in->group_instance_id, &m);
     if (error != KAFKA_NONE) return error;
@@ -133,7 +139,7 @@ enum err groups_commit(struct groups *g, const struct group_caller *who, const s
     response.topic_count = in->topic_count;
 
     struct group *group = groups_find(g, in->group_id);
-    enum kafka_error error = check_commit(g, &group, in);
+    enum kafka_error error = check_commit(g, &group, in, who->ticket.api_version);
     g->commit_serial++;
     for (int32_t t = 0; t < in->topic_count; t++) {
         const struct offset_commit_request_topic *topic = &in->topics[t];
@@ -173,18 +179,43 @@ static struct offset_fetch_response_partition fetched(const struct offset *o, in
     return out;
 }
 
-static enum err fetch_all(const struct group *group, struct offset_fetch_response *response,
-                          struct kafka_arena *scratch)
+/* One group's part of the answer; an error code, and nothing else, when this member may not see it. */
+static enum err fetch_group(struct groups *g, const struct offset_fetch_request_group *in, int16_t version,
+                            struct offset_fetch_response_group *out, uint64_t *after, struct kafka_arena *scratch)
 {
-    uint32_t count = group == NULL ? 0 : group->offset_count;
-    struct offset_fetch_response_partition *partitions = kafka_arena_take(scratch, count, sizeof *partitions);
-    response->topics = kafka_arena_take(scratch, count, sizeof *response->topics);
-    if (partitions == NULL || response->topics == NULL) return ERR_TOO_LARGE;
-    for (const struct offset *o = group == NULL ? NULL : group->offsets; o != NULL; o = o->next) {
-        partitions[response->topic_count] = fetched(o, o->partition, 2);
-        response->topics[response->topic_count] =
-            (struct offset_fetch_response_topic){o->topic, &partitions[response->topic_count], 1};
-        response->topic_count++;
+    const struct group *group = groups_find(g, in->group_id);
+    uint64_t rests_on = group == NULL ? g->removed_number : group->offset_number;
+    *out = (struct offset_fetch_response_group){.group_id = in->group_id};
+    if (rests_on > *after) *after = rests_on;
+    if (group != NULL && group->consumers != NULL && in->member_id.size > 0 && in->member_epoch >= 0)
+        out->error_code = (int16_t)consumers_check_offsets(group, in->member_id, in->member_epoch);
+    if (out->error_code != KAFKA_NONE) return ERR_OK;
+    int32_t count = in->topic_count >= 0 ? in->topic_count : group == NULL ? 0 : (int32_t)group->offset_count;
+    out->topics = kafka_arena_take(scratch, (size_t)count, sizeof *out->topics);
+    if (out->topics == NULL) return ERR_TOO_LARGE;
+    if (in->topic_count < 0) { /* all of them */
+        struct offset_fetch_response_partition *partitions = kafka_arena_take(scratch, (size_t)count,
+                                                                              sizeof *partitions);
+        if (partitions == NULL) return ERR_TOO_LARGE;
+        for (const struct offset *o = group == NULL ? NULL : group->offsets; o != NULL; o = o->next) {
+            partitions[out->topic_count] = fetched(o, o->partition, version);
+            out->topics[out->topic_count] = (struct offset_fetch_response_topic){o->topic,
+                                                                                 &partitions[out->topic_count], 1};
+            out->topic_count++;
+        }
+        return ERR_OK;
+    }
+    for (; out->topic_count < count; out->topic_count++) {
+        const struct offset_fetch_request_topic *topic = &in->topics[out->topic_count];
+        struct offset_fetch_response_partition *partitions =
+            kafka_arena_take(scratch, (size_t)topic->partition_index_count, sizeof *partitions);
+        if (partitions == NULL) return ERR_TOO_LARGE;
+        for (int32_t p = 0; p < topic->partition_index_count; p++) {
+            int32_t index = topic->partition_indexes[p];
+            partitions[p] = fetched(group == NULL ? NULL : offset_find(group, topic->name, index), index, version);
+        }
+        out->topics[out->topic_count] =
+            (struct offset_fetch_response_topic){topic->name, partitions, topic->partition_index_count};
     }
     return ERR_OK;
 }
@@ -193,28 +224,24 @@ enum err groups_fetch(struct groups *g, const struct group_caller *who, const st
                       struct kafka_arena *scratch)
 {
     struct offset_fetch_response response = {0};
-    const struct group *group = groups_find(g, in->group_id);
-    if (in->topic_count < 0) {
-        TRY(fetch_all(group, &response, scratch));
+    int16_t version = who->ticket.api_version;
+    uint64_t after = 0;
+    if (version >= 8) { /* several groups, each with its own error */
+        response.groups = kafka_arena_take(scratch, (size_t)in->group_count, sizeof *response.groups);
+        if (response.groups == NULL) return ERR_TOO_LARGE;
+        for (; response.group_count < in->group_count; response.group_count++)
+            TRY(fetch_group(g, &in->groups[response.group_count], version, &response.groups[response.group_count],
+                            &after, scratch));
     } else {
-        response.topics = kafka_arena_take(scratch, (size_t)in->topic_count, sizeof *response.topics);
-        if (response.topics == NULL) return ERR_TOO_LARGE;
-        for (int32_t t = 0; t < in->topic_count; t++) {
-            const struct offset_fetch_request_topic *topic = &in->topics[t];
-            struct offset_fetch_response_partition *partitions =
-                kafka_arena_take(scratch, (size_t)topic->partition_index_count, sizeof *partitions);
-            if (partitions == NULL) return ERR_TOO_LARGE;
-            for (int32_t p = 0; p < topic->partition_index_count; p++) {
-                int32_t index = topic->partition_indexes[p];
-                const struct offset *o = group == NULL ? NULL : offset_find(group, topic->name, index);
-                partitions[p] = fetched(o, index, who->ticket.api_version);
-            }
-            response.topics[t] =
-                (struct offset_fetch_response_topic){topic->name, partitions, topic->partition_index_count};
-        }
-        response.topic_count = in->topic_count;
+        struct offset_fetch_response_group one;
+        struct offset_fetch_request_group group = {.group_id = in->group_id, .topics = in->topics,
+                                                   .topic_count = in->topic_count};
+        TRY(fetch_group(g, &group, version, &one, &after, scratch));
+        response.topics = one.topics;
+        response.topic_count = one.topic_count;
+        response.error_code = one.error_code;
     }
-    g->host.answer(g->host.context, &who->ticket, &response, group == NULL ? g->removed_number : group->offset_number);
+    g->host.answer(g->host.context, &who->ticket, &response, after);
     return ERR_OK;
 }
 
@@ -227,6 +254,7 @@ static bool is_expired(const struct groups *g, const struct group *group, const 
     if (keep_ms == 0) return false;
     bool is_old = g->wall_ms - o->commit_ms >= keep_ms;
     if (group->protocol_type.size <= 0) return is_old; /* used without the group protocol */
+    if (group->consumers != NULL) return is_old && !group_subscribes(group, o->topic);
     if (group->state == GROUP_EMPTY) return is_old && g->wall_ms - group->state_since_ms >= keep_ms;
     if (group->state == GROUP_STABLE && kafka_string_is(group->protocol_type, "consumer"))
         return is_old && !group_subscribes(group, o->topic);

@@ -146,6 +146,7 @@ static void sync_timeout(struct groups *g, struct group *group)
 void rebalance_timers(struct groups *g, struct group *group)
 {
     struct pending_member *p_next;
+    if (group->consumers != NULL) consumers_timers(g, group);
     for (struct pending_member *p = group->pending; p != NULL; p = p_next) {
         p_next = p->next;
         if (p->deadline_ms <= g->now_ms) pending_remove(g, group, p);

@@ -3,6 +3,10 @@
 #define DATAPLANE_GROUP_GROUP_STATE_H
 
 #include "dataplane/group/group.h"
+#include "dataplane/group/topic_pattern.h"
+
+/* Kafka's bits of the operations on a group: READ (3), DELETE (6), DESCRIBE (8).  Whoever gets here may do them all. */
+enum { GROUP_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8 };
 
 enum group_state { GROUP_EMPTY, GROUP_PREPARING, GROUP_COMPLETING, GROUP_STABLE };
 
@@ -23,6 +27,45 @@ struct member {
     bool awaits_join, awaits_sync; /* a request is parked */
     struct ticket join_ticket, sync_ticket;
     uint64_t session_deadline_ms;
+};
+
+/* The new consumer protocol (KIP-848): who subscribes to what, and how far the server has come in telling it. */
+struct consumer_member {
+    struct consumer_member *next; /* in the order of joining */
+    struct kafka_string id, instance_id /* null: dynamic */, rack_id, client_id, client_host;
+    struct kafka_string assignor; /* null: no preference */
+    struct kafka_string regex;    /* null: none */
+    struct topic_pattern *pattern;/* regex, compiled */
+    struct kafka_string *names;   /* subscribed topics; one allocation with the bytes they point to */
+    uint32_t name_count;
+    int32_t  rebalance_timeout_ms;
+    int32_t  epoch;          /* CONSUMER_LEFT_FOR_NOW: a static member that will be back */
+    int32_t  previous_epoch; /* an answer with `epoch` may have been lost */
+    uint64_t session_deadline_ms;
+    uint64_t rebalance_deadline_ms; /* until then it must have let go of what was revoked */
+    uint32_t load;           /* of topics in the target; while that is computed */
+    bool     has_news;       /* its target changed; while that is computed */
+};
+
+/* A topic that members subscribe to.  It has one partition, so the topic is what is handed out, and one owner by
+ * construction. */
+struct share {
+    struct share *next;
+    struct kafka_uuid   topic_id;
+    struct kafka_string name;       /* empty: loaded, and not yet seen among the topics */
+    struct consumer_member *target; /* who shall have it */
+    struct consumer_member *owner;  /* who has it, or has not let go of it yet; NULL: it is free */
+    bool is_revoked; /* the owner was told to let go */
+    bool is_live;    /* the topic is there and somebody wants it */
+    bool was_seen;   /* while the topics are looked at */
+};
+
+struct consumers {
+    struct consumer_member *members;
+    struct share *shares;
+    uint32_t share_count;
+    int32_t  target_epoch;   /* the group epoch (group->generation) for which targets were computed */
+    uint64_t topics_version; /* of the topics last looked at; 0: not yet, or not all found room */
 };
 
 struct pending_member { /* was given an id (KIP-394) and has not come back with it */
@@ -53,7 +96,8 @@ struct group {
     char     protocol_type_chars[GROUP_ID_BYTES_MAX], protocol_chars[GROUP_ID_BYTES_MAX];
     struct member *members;
     struct member *leader;
-    uint32_t member_count;
+    uint32_t member_count; /* of either protocol */
+    struct consumers *consumers; /* the group speaks the new protocol; generation is its epoch, state Empty or Stable */
     struct pending_member *pending;
     uint32_t pending_count;
     uint64_t join_deadline_ms, sync_deadline_ms;
@@ -89,6 +133,8 @@ struct groups {
     struct join_group_response_member *rows; /* members_max: the leader's list */
     struct group_metadata_member *record_rows;
     uint32_t row_room;
+    struct consumer_record_topic *topic_rows; /* one member's topics */
+    uint32_t topic_row_room;
     struct groups_stats stats; /* only the sums since the start */
 };
 
@@ -155,7 +201,67 @@ struct kafka_string group_choose_protocol(const struct group *group);
 int32_t group_rebalance_timeout_ms(const struct group *group);
 bool group_subscribes(const struct group *group, struct kafka_string topic);
 
+/* --- group_consumer.c, group_consumer_assign.c, group_consumer_store.c: the new protocol --- */
+
+enum { CONSUMER_LEFT_FOR_NOW = -2 }; /* a member epoch; -1 is one that leaves for good */
+
+/* Hands an error on. */
+#define TRY_KAFKA(call)                               \
+    do {                                              \
+        enum kafka_error try_error_ = (call);         \
+        if (try_error_ != KAFKA_NONE) return try_error_; \
+    } while (0)
+
+struct consumer_member *consumer_find(const struct group *group, struct kafka_string id);
+/* Makes a group that has no members one of the new protocol, or of the classic one; its commits stay.  false: it has
+ * members, or a limit. */
+bool consumers_open(struct groups *g, struct group *group);
+bool consumers_close(struct groups *g, struct group *group);
+/* Frees all, telling nobody. */
+void consumers_free(struct groups *g, struct group *group);
+struct consumer_member *consumer_add(struct groups *g, struct group *group, struct kafka_string id); /* NULL: a limit */
+/* Replaces the topics it subscribes to by name; false: a limit, they are unchanged. */
+bool     consumer_set_names(struct groups *g, struct group *group, struct consumer_member *m,
+                            const struct kafka_string *names, int32_t count);
+void     consumer_drop(struct groups *g, struct group *group, struct consumer_member *m); /* out of the lists, freed */
+void     consumers_timers(struct groups *g, struct group *group);
+uint64_t consumers_earliest_timer(const struct group *group);
+void     consumer_alive(struct groups *g, struct group *group, struct consumer_member *m);
+bool     consumers_subscribe(const struct group *group, struct kafka_string topic);
+const char *consumers_state_name(const struct group *group);
+/* May this member epoch commit or fetch offsets? */
+enum kafka_error consumers_check_offsets(const struct group *group, struct kafka_string member_id, int32_t epoch);
+
+struct share *share_find(const struct group *group, const struct kafka_uuid *topic_id);
+struct share *share_add(struct groups *g, struct group *group, const struct kafka_uuid *topic_id); /* NULL: a limit */
+/* Looks at the topics, if they or a subscription changed; true: what there is to hand out is not what it was. */
+bool consumers_look_at_topics(struct groups *g, struct group *group, const struct group_topics *topics, bool anyway);
+/* Computes targets for the group's epoch and stores them. */
+void consumers_assign(struct groups *g, struct group *group);
+const char *consumers_assignor(const struct group *group);
+/* Moves one member towards its target.  `owned`: what it says it has (count -1: it did not say).  Returns whether what
+ * it may read changed. */
+bool consumer_reconcile(struct groups *g, struct group *group, struct consumer_member *m,
+                        const struct consumer_group_heartbeat_topic *owned, int32_t owned_count);
+
+/* Room for the topics of one member's records: as many as the group has shares.  false: no memory. */
+bool consumer_reserve_rows(struct groups *g, uint32_t count);
+void consumers_loaded(struct groups *g, struct group *group);
+void consumer_store_epoch(struct groups *g, struct group *group);
+void consumer_store_member(struct groups *g, struct group *group, const struct consumer_member *m);
+void consumer_store_target(struct groups *g, struct group *group, const struct consumer_member *m);
+void consumer_store_target_epoch(struct groups *g, struct group *group);
+void consumer_store_current(struct groups *g, struct group *group, const struct consumer_member *m);
+void consumer_store_gone(struct groups *g, struct group *group, const struct consumer_member *m);
+void consumers_store(struct groups *g, struct group *group);           /* all of it */
+void consumers_store_tombstones(struct groups *g, struct group *group); /* of a group without members */
+
 /* --- group_join.c --- */
+
+enum { MEMBER_ID_ROOM = 320 };
+/* "<client id or instance id>-<uuid>" */
+struct kafka_string make_member_id(struct groups *g, const struct group_caller *who, struct kafka_string instance_id,
+                                   char out[static MEMBER_ID_ROOM]);
 
 void join_answer(struct groups *g, struct group *group, struct member *m, const struct ticket *to, uint64_t after);
 void join_refuse(struct groups *g, const struct ticket *to, enum kafka_error error, struct kafka_string member_id);

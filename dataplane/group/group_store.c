@@ -20,6 +20,10 @@ static bool reserve_rows(struct groups *g, uint32_t count)
 
 void group_store(struct groups *g, struct group *group)
 {
+    if (group->consumers != NULL) {
+        consumers_store(g, group);
+        return;
+    }
     struct group_metadata_key key = {group->id};
     struct group_metadata_value value = {
         .protocol_type = group->protocol_type, .generation = group->generation, .protocol = group->protocol,
@@ -41,6 +45,10 @@ void group_store(struct groups *g, struct group *group)
 
 void group_store_tombstone(struct groups *g, struct group *group)
 {
+    if (group->consumers != NULL) {
+        consumers_store_tombstones(g, group);
+        return;
+    }
     struct group_metadata_key key = {group->id};
     group->record_number = g->host.store_group(g->host.context, &key, NULL);
     group->has_record = false;
@@ -105,9 +113,10 @@ enum err groups_load_group(struct groups *g, const struct group_metadata_key *ke
     if (value != NULL && (value->protocol_type.size > GROUP_ID_BYTES_MAX || value->protocol.size > GROUP_ID_BYTES_MAX))
         return ERR_CORRUPT;
     struct group *group = groups_find(g, key->group);
-    if (group == NULL && value == NULL) return ERR_OK;
+    if (value == NULL && (group == NULL || group->consumers != NULL)) return ERR_OK;
     if (group == NULL) group = groups_create(g, key->group);
     if (group == NULL) return ERR_NO_MEMORY;
+    if (group->consumers != NULL) return ERR_CORRUPT; /* it was not taken back before the group changed its protocol */
     drop_members(g, group);
     group->state = GROUP_EMPTY;
     group->has_record = value != NULL;
@@ -132,7 +141,9 @@ enum err groups_load_done(struct groups *g)
     if (!reserve_rows(g, g->limits.members_max)) return ERR_NO_MEMORY;
     g->is_loading = false;
     g->retention_due_ms = g->now_ms + GROUP_RETENTION_CHECK_MS;
-    for (struct group *group = g->list; group != NULL; group = group->next)
+    for (struct group *group = g->list; group != NULL; group = group->next) {
+        if (group->consumers != NULL) consumers_loaded(g, group);
         for (struct member *m = group->members; m != NULL; m = m->next) member_alive(g, group, m);
+    }
     return ERR_OK;
 }

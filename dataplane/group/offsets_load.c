@@ -55,6 +55,19 @@ static enum err load_group(struct offsets_loader *l, struct groups *groups, cons
     return groups_load_group(groups, &key, &value);
 }
 
+static enum err load_consumer(struct offsets_loader *l, struct groups *groups, int16_t kind,
+                              const struct record_view *r)
+{
+    struct consumer_record_key key = {.member = {NULL, 0}};
+    union consumer_record_value value;
+    struct cursor in = cursor_of(r->key, r->key_bytes);
+    TRY(decode_part(l, kafka_consumer_record_key(kind), &in, &key));
+    if (r->value == NULL) return groups_load_consumer(groups, (enum consumer_record)kind, &key, NULL);
+    in = cursor_of(r->value, r->value_bytes);
+    TRY(decode_part(l, kafka_consumer_record_value(kind), &in, &value));
+    return groups_load_consumer(groups, (enum consumer_record)kind, &key, &value);
+}
+
 /* Kinds and versions of records that are not ours to know are skipped and counted, as Kafka does. */
 static enum err load_record(struct offsets_loader *l, struct groups *groups, const struct record_view *r)
 {
@@ -63,6 +76,8 @@ static enum err load_record(struct offsets_loader *l, struct groups *groups, con
     enum err e = ERR_UNSUPPORTED;
     if (!in.failed && key_version >= 0 && key_version <= 1) e = load_offset(l, groups, r);
     else if (!in.failed && key_version == 2) e = load_group(l, groups, r);
+    else if (!in.failed && kafka_consumer_record_key(key_version) != NULL)
+        e = load_consumer(l, groups, key_version, r);
     l->record_count++;
     if (e != ERR_UNSUPPORTED) return e;
     l->unknown_count++;

@@ -240,3 +240,16 @@ uint64_t offsets_store_group(struct offsets_store *s, const struct group_metadat
     INVARIANT(value_bytes >= 0 && add(s, key_bytes, s->value, value_bytes));
     return s->number;
 }
+
+uint64_t offsets_store_consumer(struct offsets_store *s, enum consumer_record kind,
+                                const struct consumer_record_key *key, const void *value)
+{
+    int16_t version = (int16_t)kind;
+    int32_t key_bytes = encode_part(kafka_consumer_record_key(version), version, key, s->key, KEY_BYTES_MAX);
+    int32_t value_bytes = -1;
+    if (value != NULL)
+        value_bytes = encode_part(kafka_consumer_record_value(version), 0, value, s->value, s->batch_bytes_max);
+    INVARIANT(value == NULL || value_bytes >= 0); /* subscriptions and topics are bounded */
+    INVARIANT(add(s, key_bytes, value == NULL ? NULL : s->value, value_bytes));
+    return s->number;
+}

@@ -1,9 +1,9 @@
 /* dataplane/group/offsets_store.h -- the __consumer_offsets log as the coordinator writes and reads it.
  *
- * Records: Kafka's schema (key v1 / value v3 or v1 for commits, key v2 / value v3 for groups; protocol-scope of the
- * tools that read it), one record batch per burst of requests.  Records are numbered 1, 2, ... as they are added; a
- * batch's token is its last record's number, so "durable up to number n" says everything.  Several batches may be
- * under way.
+ * Records: Kafka's schema (key v1 / value v3 or v1 for commits, key v2 / value v3 for groups, keys v3 and 5 to 8 for
+ * groups of the new protocol), one record batch per burst of requests.  Records are numbered 1, 2, ... as they are
+ * added; a batch's token is its last record's number, so "durable up to number n" says everything.  Several batches may
+ * be under way.
  *
  * The log holds every commit ever made, of which the last per partition counts.  When much more was appended than
  * lives, the whole live state is appended once more (the snapshot) and storage may drop what lies before it. */
@@ -62,6 +62,8 @@ uint64_t offsets_store_offset(struct offsets_store *s, const struct offset_commi
                               const struct offset_commit_value *value);
 uint64_t offsets_store_group(struct offsets_store *s, const struct group_metadata_key *key,
                              const struct group_metadata_value *value);
+uint64_t offsets_store_consumer(struct offsets_store *s, enum consumer_record kind,
+                                const struct consumer_record_key *key, const void *value);
 
 /* Hands everything added so far to storage, as far as there is room; returns whether something was handed over. */
 bool offsets_store_flush(struct offsets_store *s);

@@ -8,6 +8,7 @@
 #define DATAPLANE_KAFKA_MESSAGES_H
 
 #include "dataplane/kafka/messages_admin.h"
+#include "dataplane/kafka/messages_consumer.h"
 #include "dataplane/kafka/messages_group.h"
 #include "dataplane/kafka/messages_log.h"
 

@@ -20,15 +20,15 @@ enum {
     X(FETCH,                     fetch,                    17)     \
     X(LIST_OFFSETS,              list_offsets,              9)     \
     X(METADATA,                  metadata,                 12)     \
-    X(OFFSET_COMMIT,             offset_commit,             8)     \
-    X(OFFSET_FETCH,              offset_fetch,              7)     \
+    X(OFFSET_COMMIT,             offset_commit,             9)     \
+    X(OFFSET_FETCH,              offset_fetch,              9)     \
     X(FIND_COORDINATOR,          find_coordinator,          6)     \
-    X(JOIN_GROUP,                join_group,                7)     \
+    X(JOIN_GROUP,                join_group,                9)     \
     X(HEARTBEAT,                 heartbeat,                 4)     \
-    X(LEAVE_GROUP,               leave_group,               4)     \
+    X(LEAVE_GROUP,               leave_group,               5)     \
     X(SYNC_GROUP,                sync_group,                5)     \
     X(DESCRIBE_GROUPS,           describe_groups,           5)     \
-    X(LIST_GROUPS,               list_groups,               4)     \
+    X(LIST_GROUPS,               list_groups,               5)     \
     X(SASL_HANDSHAKE,            sasl_handshake,            NOT_SERVED) \
     X(API_VERSIONS,              api_versions,              4)     \
     X(CREATE_TOPICS,             create_topics,             7)     \

@@ -17,7 +17,8 @@ static void init(struct seat *s, const char *data)
         .reader_count = 1, .reader_cache_bytes = 1 << 20, .record_bytes_max = 1 << 20, .retention_ms = 1000,
         .core = -1};
     s->config = (struct coordinator_config){
-        .reader_index = 0, .link_count = 1, .initial_rebalance_delay_ms = 0, .offsets_retention_ms = 7 * 86400000u,
+        .reader_index = 0, .link_count = 1, .initial_rebalance_delay_ms = 0,
+        .consumer_session_timeout_ms = 45000, .offsets_retention_ms = 7 * 86400000u,
         .groups_max = 100, .core = -1};
     s->bytes = malloc(LINK_FRAME_BYTES_MAX);
     s->scratch = malloc(SCRATCH_BYTES);

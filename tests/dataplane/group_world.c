@@ -37,32 +37,40 @@ static uint8_t *encode_part(const struct kafka_message *part, int16_t version, c
     return copy;
 }
 
-static uint64_t store(struct world *w, bool is_group, const void *key, const void *value)
+static uint64_t store(struct world *w, int16_t kind, const struct kafka_message *key_part, const void *key,
+                      const struct kafka_message *value_part, int16_t value_version, const void *value)
 {
     ck_assert_uint_lt(w->record_count, WORLD_RECORDS_MAX);
     struct world_record *r = &w->record[w->record_count++];
-    *r = (struct world_record){.is_group = is_group};
-    if (is_group) {
-        r->key = encode_part(&kafka_group_metadata_key, 2, key, &r->key_size);
-        if (value != NULL) r->value = encode_part(&kafka_group_metadata_value, 3, value, &r->value_size);
-    } else {
-        const struct offset_commit_value *v = value;
-        r->key = encode_part(&kafka_offset_commit_key, 1, key, &r->key_size);
-        if (v != NULL)
-            r->value = encode_part(&kafka_offset_commit_value, v->expire_timestamp >= 0 ? 1 : 3, v, &r->value_size);
-    }
+    *r = (struct world_record){.kind = kind};
+    r->key = encode_part(key_part, kind, key, &r->key_size);
+    if (value != NULL) r->value = encode_part(value_part, value_version, value, &r->value_size);
     if (w->syncs_at_once) w->durable_count = w->record_count;
     return w->record_count;
 }
 
 static uint64_t store_offset(void *w, const struct offset_commit_key *key, const struct offset_commit_value *value)
 {
-    return store(w, false, key, value);
+    int16_t version = value != NULL && value->expire_timestamp >= 0 ? 1 : 3;
+    return store(w, 1, &kafka_offset_commit_key, key, &kafka_offset_commit_value, version, value);
 }
 
 static uint64_t store_group(void *w, const struct group_metadata_key *key, const struct group_metadata_value *value)
 {
-    return store(w, true, key, value);
+    return store(w, 2, &kafka_group_metadata_key, key, &kafka_group_metadata_value, 3, value);
+}
+
+static uint64_t store_consumer(void *w, enum consumer_record kind, const struct consumer_record_key *key,
+                               const void *value)
+{
+    int16_t version = (int16_t)kind;
+    return store(w, version, kafka_consumer_record_key(version), key, kafka_consumer_record_value(version), 0, value);
+}
+
+static struct group_topics topics(void *context)
+{
+    const struct world *w = context;
+    return (struct group_topics){w->topic, w->topic_count, w->topics_version};
 }
 
 static bool topic_exists(void *w, struct kafka_string topic, int32_t partition)
@@ -79,32 +87,43 @@ static void fill(void *context, void *bytes, size_t size)
 
 /* --- life and death --- */
 
+static void load(struct world *w, const struct world_record *r)
+{
+    struct kafka_arena arena = {w->scratch, SCRATCH_BYTES, 0};
+    struct cursor key = cursor_of(r->key, r->key_size), value = cursor_of(r->value, r->value_size);
+    union {
+        struct offset_commit_key   offset;
+        struct group_metadata_key  group;
+        struct consumer_record_key consumer;
+    } k = {.consumer = {.member = {NULL, 0}}};
+    union {
+        struct offset_commit_value  offset;
+        struct group_metadata_value group;
+        union consumer_record_value consumer;
+    } v;
+    const struct kafka_message *key_part = kafka_consumer_record_key(r->kind);
+    const struct kafka_message *value_part = kafka_consumer_record_value(r->kind);
+    if (r->kind <= 2) key_part = r->kind == 2 ? &kafka_group_metadata_key : &kafka_offset_commit_key;
+    if (r->kind <= 2) value_part = r->kind == 2 ? &kafka_group_metadata_value : &kafka_offset_commit_value;
+    ck_assert_int_eq(kafka_decode(key_part, (int16_t)cursor_be(&key, 2), &key, &arena, &k), ERR_OK);
+    const void *body = r->value == NULL ? NULL : &v;
+    if (body != NULL)
+        ck_assert_int_eq(kafka_decode(value_part, (int16_t)cursor_be(&value, 2), &value, &arena, &v), ERR_OK);
+    enum err e = r->kind == 1   ? groups_load_offset(w->groups, &k.offset, body)
+                 : r->kind == 2 ? groups_load_group(w->groups, &k.group, body)
+                                : groups_load_consumer(w->groups, (enum consumer_record)r->kind, &k.consumer, body);
+    ck_assert_int_eq(e, ERR_OK);
+}
+
 static void start(struct world *w)
 {
-    struct groups_host host = {w, answer, store_offset, store_group, topic_exists, fill};
+    struct groups_host host = {
+        .context = w, .answer = answer, .store_offset = store_offset, .store_group = store_group,
+        .store_consumer = store_consumer, .topics = topics, .topic_exists = topic_exists, .random_bytes = fill,
+    };
     ck_assert_int_eq(groups_open(&w->groups, &w->limits, &host), ERR_OK);
     groups_advance(w->groups, w->now_ms, w->wall_ms);
-    for (uint64_t i = 0; i < w->record_count; i++) {
-        const struct world_record *r = &w->record[i];
-        struct kafka_arena arena = {w->scratch, SCRATCH_BYTES, 0};
-        struct cursor key = cursor_of(r->key, r->key_size), value = cursor_of(r->value, r->value_size);
-        union {
-            struct offset_commit_key offset;
-            struct group_metadata_key group;
-        } k;
-        union {
-            struct offset_commit_value offset;
-            struct group_metadata_value group;
-        } v;
-        const struct kafka_message *key_part = r->is_group ? &kafka_group_metadata_key : &kafka_offset_commit_key;
-        const struct kafka_message *value_part = r->is_group ? &kafka_group_metadata_value : &kafka_offset_commit_value;
-        ck_assert_int_eq(kafka_decode(key_part, (int16_t)cursor_be(&key, 2), &key, &arena, &k), ERR_OK);
-        if (r->value != NULL)
-            ck_assert_int_eq(kafka_decode(value_part, (int16_t)cursor_be(&value, 2), &value, &arena, &v), ERR_OK);
-        enum err e = r->is_group ? groups_load_group(w->groups, &k.group, r->value == NULL ? NULL : &v.group)
-                                 : groups_load_offset(w->groups, &k.offset, r->value == NULL ? NULL : &v.offset);
-        ck_assert_int_eq(e, ERR_OK);
-    }
+    for (uint64_t i = 0; i < w->record_count; i++) load(w, &w->record[i]);
     ck_assert_int_eq(groups_load_done(w->groups), ERR_OK);
 }
 
@@ -116,9 +135,11 @@ struct world *world_new(uint64_t seed)
     w->wall_ms = 1700000000000;
     w->scratch = malloc(SCRATCH_BYTES);
     w->syncs_at_once = true;
+    w->topics_version = 1;
     w->limits = (struct group_limits){
         .groups_max = 10, .members_max = 6, .group_bytes_max = 20000, .memory_bytes_max = 1 << 20,
-        .session_timeout_min_ms = 6000, .session_timeout_max_ms = 1800000, .initial_rebalance_delay_ms = 3000,
+        .session_timeout_min_ms = 6000, .session_timeout_max_ms = 1800000,
+        .consumer_session_timeout_ms = 45000, .initial_rebalance_delay_ms = 3000,
         .offsets_retention_ms = 7 * 86400000u,
     };
     start(w);
@@ -203,6 +224,8 @@ uint32_t world_send(struct world *w, int16_t api_key, int16_t version, const cha
     case KAFKA_API_DESCRIBE_GROUPS: e = groups_describe(w->groups, &who, request, &arena); break;
     case KAFKA_API_DELETE_GROUPS: e = groups_delete(w->groups, &who, request, &arena); break;
     case KAFKA_API_OFFSET_DELETE: e = groups_delete_offsets(w->groups, &who, request, &arena); break;
+    case KAFKA_API_CONSUMER_GROUP_HEARTBEAT: e = groups_consumer_heartbeat(w->groups, &who, request, &arena); break;
+    case KAFKA_API_CONSUMER_GROUP_DESCRIBE: e = groups_consumer_describe(w->groups, &who, request, &arena); break;
     default: e = groups_fetch(w->groups, &who, request, &arena); break;
     }
     ck_assert_int_eq(e, ERR_OK);
@@ -326,4 +349,78 @@ int16_t world_leave(struct world *w, const char *group, const char *member, cons
     struct leave_group_response response;
     world_look(w, world_send(w, KAFKA_API_LEAVE_GROUP, 3, "client", &request), &response);
     return response.error_code != 0 ? response.error_code : response.members[0].error_code;
+}
+
+/* --- the new protocol --- */
+
+void world_add_topic(struct world *w, const char *name, uint8_t id)
+{
+    ck_assert_uint_lt(w->topic_count, WORLD_TOPICS_MAX);
+    w->topic[w->topic_count++] = (struct group_topic){kafka_string_of(name), {{id, 1}}};
+    w->topics_version++;
+}
+
+void world_remove_topic(struct world *w, uint8_t id)
+{
+    uint32_t i = 0;
+    while (i < w->topic_count && w->topic[i].id.bytes[0] != id) i++;
+    ck_assert_uint_lt(i, w->topic_count);
+    w->topic[i] = w->topic[--w->topic_count];
+    w->topics_version++;
+}
+
+uint32_t world_beat(struct world *w, struct world_beat in)
+{
+    static int32_t the_partition[1] = {0};
+    struct kafka_string names[4];
+    struct consumer_group_heartbeat_topic owned[WORLD_TOPICS_MAX];
+    struct consumer_group_heartbeat_request request = {
+        .group_id = kafka_string_of(in.group == NULL ? "c" : in.group),
+        .member_id = kafka_string_of(in.member == NULL ? "" : in.member), .member_epoch = in.epoch,
+        .instance_id = kafka_string_of(in.instance), .rack_id = kafka_string_null(),
+        .rebalance_timeout_ms = in.rebalance_ms == 0 ? -1 : in.rebalance_ms,
+        .subscribed_topic_names = names, .subscribed_topic_name_count = -1,
+        .subscribed_topic_regex = kafka_string_of(in.regex), .server_assignor = kafka_string_of(in.assignor),
+        .topic_partitions = owned, .topic_partition_count = in.says_owned || in.epoch == 0 ? 0 : -1,
+    };
+    for (int i = 0; i < 4 && in.topics[i] != NULL; i++) {
+        names[i] = kafka_string_of(in.topics[i]);
+        request.subscribed_topic_name_count = i + 1;
+    }
+    for (int i = 0; in.says_owned && i < WORLD_TOPICS_MAX && in.owned[i] != 0; i++)
+        owned[request.topic_partition_count++] =
+            (struct consumer_group_heartbeat_topic){{{in.owned[i], 1}}, the_partition, 1};
+    if (in.epoch == 0 && request.rebalance_timeout_ms == -1) request.rebalance_timeout_ms = 60000;
+    int16_t version = in.version == 0 ? 1 : in.version < 0 ? 0 : in.version;
+    return world_send(w, KAFKA_API_CONSUMER_GROUP_HEARTBEAT, version, "client", &request);
+}
+
+struct world_told world_told(struct world *w, uint32_t ticket)
+{
+    struct consumer_group_heartbeat_response r;
+    struct world_told told = {0};
+    world_look(w, ticket, &r);
+    told.error = r.error_code;
+    told.epoch = r.member_epoch;
+    ck_assert_int_lt(r.member_id.size, (int32_t)sizeof told.member);
+    if (r.member_id.size > 0) memcpy(told.member, r.member_id.chars, (size_t)r.member_id.size);
+    told.has_assignment = r.assignment != NULL;
+    for (int32_t i = 0; r.assignment != NULL && i < r.assignment->topic_partition_count; i++) {
+        const struct consumer_group_heartbeat_topic *t = &r.assignment->topic_partitions[i];
+        ck_assert(i < WORLD_TOPICS_MAX && t->partition_count == 1 && t->partitions[0] == 0);
+        told.topics[i] = (char)t->topic_id.bytes[0];
+    }
+    return told;
+}
+
+uint32_t world_commit_epoch(struct world *w, const char *group, int32_t epoch, const char *member, const char *topic,
+                            int64_t offset)
+{
+    struct offset_commit_request_partition partition = {0, offset, -1, -1, kafka_string_of("x")};
+    struct offset_commit_request_topic t = {kafka_string_of(topic), &partition, 1};
+    struct offset_commit_request request = {
+        .group_id = kafka_string_of(group), .generation_id = epoch, .member_id = kafka_string_of(member),
+        .group_instance_id = kafka_string_null(), .retention_time_ms = -1, .topics = &t, .topic_count = 1,
+    };
+    return world_send(w, KAFKA_API_OFFSET_COMMIT, 9, "client", &request);
 }

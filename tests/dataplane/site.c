@@ -50,7 +50,8 @@ static void dataplane_up(struct site *s, uint16_t port)
     struct dataplane_config config = {
         .listeners = &only, .listener_count = 1, .serve_thread_count = 2, .connections_max = 64,
         .request_bytes_max = 1 << 20, .fetch_bytes_max = 8 << 20, .send_pinned_bytes_max = 8 << 20,
-        .group_initial_rebalance_delay_ms = 100, .offsets_retention_ms = 3600000, .groups_max = 64,
+        .group_initial_rebalance_delay_ms = 100, .group_consumer_session_timeout_ms = 12000,
+        .offsets_retention_ms = 3600000, .groups_max = 64,
         .cluster_id = "site"};
     enum err e = dataplane_start(&s->dataplane, &config, s->storage, s->offsets.log, s->offsets.feed, clock_real(),
                                  s->counters, &msg);

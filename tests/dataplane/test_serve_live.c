@@ -44,7 +44,7 @@ static void expect_served(int fd)
     ck_assert_uint_gt(size, 0);
     response_read(KAFKA_API_API_VERSIONS, 3, 77, bytes, size, &arena, &out);
     ck_assert_int_eq(out.error_code, 0);
-    ck_assert_int_eq(out.api_key_count, 16);
+    ck_assert_int_gt(out.api_key_count, 15);
 }
 
 /* Fetches from `offset` and checks the records' bytes against the log; returns the next offset. */
