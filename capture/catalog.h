@@ -74,6 +74,7 @@ enum { CATALOG_PART_EXPRESSION = UINT16_MAX };
 struct catalog_key_part {
     uint16_t column;       /* index, or CATALOG_PART_EXPRESSION */
     uint32_t prefix_chars; /* STATISTICS.SUB_PART; 0: the whole column */
+    bool is_descending;    /* since MySQL 8.0 and MariaDB 10.8; before, DESC is read and forgotten */
 };
 
 struct catalog_key {

@@ -58,17 +58,26 @@ static bool is_about_old(const struct ddl_spec *s)
     return s->kind == DDL_DROP_COLUMN || s->kind == DDL_MODIFY_COLUMN || s->kind == DDL_RENAME_COLUMN;
 }
 
-/* In a statement that converts the table, new columns get the new character set at once, whatever they say. */
+/* In a statement that converts the table, new columns get the new character set at once, whatever they say; the
+ * attribute BINARY holds, in MySQL 8 without a CHARACTER SET beside it, in MariaDB without any. */
+static bool keeps_binary(const struct alteration *a, const struct ddl_type *t)
+{
+    const struct catalog_server *server = &a->w->c->server;
+    if (!t->is_binary) return false;
+    if (server->is_mariadb) return t->charset == NULL && t->collation == NULL;
+    return server->version < 80000 || t->charset == NULL;
+}
+
 static enum err make_column(struct alteration *a, const struct ddl_column *given, struct catalog_column *out)
 {
     TRY(catalog_make_column(a->w, given, &a->standard, out));
     bool is_text = out->collation != NULL && strcmp(out->collation, "binary") != 0 && given->type.kind != DDL_JSON;
     if (a->converted.name == NULL || !is_text) return ERR_OK;
     struct ddl_column changed = *given;
+    changed.type.is_binary = keeps_binary(a, &given->type);
     changed.type.charset = NULL;
-    changed.type.collation = a->converted.name;
-    changed.type.is_binary = false;
-    return catalog_make_column(a->w, &changed, &a->standard, out);
+    changed.type.collation = changed.type.is_binary ? NULL : a->converted.name;
+    return catalog_make_column(a->w, &changed, &a->converted, out);
 }
 
 /* The one spec that drops, modifies or renames the old column; NULL: none. */
@@ -121,7 +130,9 @@ static enum err place_new_columns(struct alteration *a)
         if (s->kind == DDL_MODIFY_COLUMN && has_place(s)) {
             take_column(a, s->new_name, &c);
             at = a->d.column_count;
-        } else if (s->kind == DDL_ADD_COLUMN && s->column != NULL) {
+        } else if (s->kind == DDL_ADD_COLUMN) {
+            if (s->replaces_added) take_column(a, s->name, &c);
+            at = a->d.column_count;
             TRY(make_column(a, s->column, &c));
         } else {
             continue;
@@ -167,8 +178,21 @@ static uint32_t prefix_of_labels(const struct alteration *a, const struct catalo
     return (uint32_t)bytes / char_bytes;
 }
 
+/* MariaDB rebuilds what it keeps of a table in an ALTER that does more than to rename or to copy it. */
+static bool is_rebuilt(const struct alteration *a)
+{
+    bool renames = false, copies = false;
+    for (const struct ddl_spec *s = a->w->s.spec; s != NULL; s = s->next) {
+        renames = renames || s->kind == DDL_RENAME;
+        copies = copies || s->kind == DDL_COPY;
+        if (s->kind != DDL_RENAME && s->kind != DDL_COPY) return true;
+    }
+    return a->w->s.kind != DDL_ALTER_TABLE || (renames && copies);
+}
+
 static enum err keep_keys(struct alteration *a)
 {
+    bool forgets = is_rebuilt(a);
     for (uint16_t i = 0; i < a->old->key_count; i++) {
         const struct catalog_key *k = &a->old->key[i];
         if (is_key_dropped(a, k)) continue;
@@ -182,20 +206,29 @@ static enum err keep_keys(struct alteration *a)
             uint32_t prefix = k->part[p].prefix_chars;
             if (is_column && prefix == 0) prefix = prefix_of_labels(a, &a->old->column[k->part[p].column], name);
             /* MariaDB forgets with the next ALTER that a key of geometries was a hash, and keeps 8 bytes of each. */
-            if (k->is_hash && is_column && catalog_is_geometry(a->old->column[k->part[p].column].type)) prefix = 8;
-            kept.part[kept.part_count++] = (struct catalog_draft_part){name, prefix};
+            bool was_hash = forgets && k->is_hash && is_column;
+            if (was_hash && catalog_is_geometry(a->old->column[k->part[p].column].type)) prefix = 8;
+            kept.part[kept.part_count++] =
+                (struct catalog_draft_part){name, prefix, k->part[p].is_descending};
         }
         if (kept.part_count == 0) continue;
-        for (const struct ddl_spec *s = a->w->s.spec; s != NULL; s = s->next)
-            if (s->kind == DDL_RENAME_KEY && catalog_same_column(s->name, k->name)) kept.key.name = s->new_name;
-        kept.key.is_hash = false; /* found anew: one that was only asked for ends with the next ALTER */
+        for (const struct ddl_spec *s = a->w->s.spec; s != NULL; s = s->next) {
+            if (s->kind != DDL_RENAME_KEY || !catalog_same_column(s->name, k->name)) continue;
+            kept.key.name = s->new_name;
+            kept.key.is_implied = false; /* it is somebody's now */
+        }
+        kept.key.is_hash = false; /* found anew: one that was only asked for ends there */
+        kept.uses_hash = k->is_hash && !forgets;
         TRY(catalog_draft_key_add(a->w, &a->d, &kept));
     }
     return ERR_OK;
 }
 
-static enum err add_column_key(struct alteration *a, enum catalog_key_kind kind, const char *column)
+/* The key of an attribute.  MariaDB: IF [NOT] EXISTS in front of the column is one in front of its keys, too. */
+static enum err add_column_key(struct alteration *a, enum catalog_key_kind kind, const struct ddl_spec *s)
 {
+    const char *column = s->column->name, *name = kind == CATALOG_KEY_PRIMARY ? "PRIMARY" : column;
+    if ((s->if_exists || s->if_not_exists) && is_key(a->old, name)) return ERR_OK;
     struct catalog_draft_part *part = arena_alloc(&a->w->arena, sizeof *part);
     if (part == NULL) return ERR_NO_MEMORY;
     part->name = column;
@@ -223,7 +256,8 @@ static enum err add_key(struct alteration *a, const struct ddl_spec *s)
     k.part = arena_alloc(&a->w->arena, (given->part_count + 1ul) * sizeof *k.part);
     if (k.part == NULL) return ERR_NO_MEMORY;
     for (uint32_t p = 0; p < given->part_count; p++)
-        k.part[p] = (struct catalog_draft_part){given->part[p].name, given->part[p].prefix_chars};
+        k.part[p] = (struct catalog_draft_part){given->part[p].name, given->part[p].prefix_chars,
+                                                given->part[p].is_descending};
     k.part_count = (uint16_t)given->part_count;
     k.uses_hash = given->is_hash;
     return catalog_draft_key_add(a->w, &a->d, &k);
@@ -233,11 +267,11 @@ static enum err add_keys(struct alteration *a)
 {
     for (const struct ddl_spec *s = a->w->s.spec; s != NULL; s = s->next) {
         if (s->kind == DDL_ADD_KEY && s->key != NULL) TRY(add_key(a, s));
-        if (s->column == NULL || (s->kind != DDL_ADD_COLUMN && s->kind != DDL_MODIFY_COLUMN)) continue;
-        if (s->column->is_primary) TRY(add_column_key(a, CATALOG_KEY_PRIMARY, s->column->name));
+        if (s->column == NULL) continue;
+        if (s->column->is_primary) TRY(add_column_key(a, CATALOG_KEY_PRIMARY, s));
         /* MariaDB makes one key of the two attributes. */
         bool is_one = a->w->c->server.is_mariadb && s->column->is_primary;
-        if (s->column->is_unique && !is_one) TRY(add_column_key(a, CATALOG_KEY_UNIQUE, s->column->name));
+        if (s->column->is_unique && !is_one) TRY(add_column_key(a, CATALOG_KEY_UNIQUE, s));
     }
     return ERR_OK;
 }
@@ -247,7 +281,7 @@ static enum err add_keys(struct alteration *a)
 static bool is_added_before(const struct ddl_spec *first, const struct ddl_spec *end, const char *name)
 {
     for (const struct ddl_spec *s = first; s != end; s = s->next)
-        if (s->kind == DDL_ADD_COLUMN && s->column != NULL && catalog_same_column(s->name, name)) return true;
+        if (s->kind == DDL_ADD_COLUMN && catalog_same_column(s->name, name)) return true;
     return false;
 }
 
@@ -276,7 +310,8 @@ static enum err settle_specs(struct alteration *a)
         bool is_old_column = s->name != NULL && find_column(old->column, old->column_count, s->name) >= 0;
         switch (s->kind) {
         case DDL_ADD_COLUMN:
-            if (s->if_not_exists && (is_old_column || is_added_before(a->w->s.spec, s, s->name))) s->column = NULL;
+            if (s->if_not_exists && (is_old_column || is_added_before(a->w->s.spec, s, s->name)))
+                s->kind = DDL_DEFAULTS; /* no new column, but the keys that it asks for */
             break;
         case DDL_ADD_KEY: {
             const char *name = s->key->kind == DDL_KEY_PRIMARY ? "PRIMARY"
@@ -292,6 +327,13 @@ static enum err settle_specs(struct alteration *a)
         case DDL_SET_INVISIBLE:
         case DDL_SET_VISIBLE:
             if (is_old_column) break;
+            if (s->kind == DDL_MODIFY_COLUMN && !s->if_exists && a->w->c->server.is_mariadb &&
+                is_added_before(a->w->s.spec, s, s->new_name)) {
+                s->kind = DDL_ADD_COLUMN; /* MariaDB looks for the new name among the added columns */
+                s->name = s->new_name;
+                s->replaces_added = true;
+                break;
+            }
             if (!s->if_exists) return catalog_fail(a->w, ERR_SCHEMA, s->at, "there is no column `%s`", s->name);
             s->kind = DDL_DEFAULTS; /* nothing to do */
             s->column = NULL;
@@ -335,6 +377,15 @@ static enum err settle_defaults(struct alteration *a)
     return ERR_OK;
 }
 
+/* Did the statement itself ask for the binary collation that the column has now? */
+static bool is_made_binary(const struct alteration *a, const char *column)
+{
+    for (const struct ddl_spec *s = a->w->s.spec; s != NULL; s = s->next)
+        if (s->column != NULL && catalog_same_column(s->column->name, column) && keeps_binary(a, &s->column->type))
+            return true;
+    return false;
+}
+
 static enum err finish_columns(struct alteration *a)
 {
     bool converts = false;
@@ -349,7 +400,7 @@ static enum err finish_columns(struct alteration *a)
     bool is_changed = !converts;
     for (uint32_t i = 0; converts && i < a->d.column_count; i++) {
         struct catalog_column *c = &a->d.column[i];
-        if (c->collation == NULL || strcmp(c->collation, "binary") == 0) continue;
+        if (c->collation == NULL || strcmp(c->collation, "binary") == 0 || is_made_binary(a, c->name)) continue;
         is_changed = is_changed || strcmp(c->collation, a->converted.name) != 0;
         TRY(catalog_convert_column(a->w, &a->converted, c));
     }

@@ -144,21 +144,6 @@ static bool is_system(const struct catalog_work *w, const char *database)
     return false;
 }
 
-/* CREATE TABLE ... LIKE takes columns and keys, not foreign keys: what was made for one is a key like others then. */
-static enum err copy_like(struct catalog_work *w, const struct catalog_table *like, struct catalog_table **out)
-{
-    struct catalog_table *made = *out = arena_alloc(&w->arena, sizeof *made);
-    struct catalog_key *key = arena_alloc(&w->arena, (like->key_count + 1ul) * sizeof *key);
-    if (made == NULL || key == NULL) return ERR_NO_MEMORY;
-    *made = *like;
-    for (uint16_t i = 0; i < like->key_count; i++) {
-        key[i] = like->key[i];
-        key[i].is_implied = false;
-    }
-    made->key = key;
-    return ERR_OK;
-}
-
 static enum err create_table(struct catalog_work *w)
 {
     const char *database, *name;
@@ -179,7 +164,7 @@ static enum err create_table(struct catalog_work *w)
         const struct catalog_table *like = catalog_work_find(w, like_database, like_name);
         if (like == NULL || like->kind == CATALOG_VIEW)
             return catalog_fail(w, ERR_SCHEMA, s->like.at, "there is no table `%.64s`", like_name);
-        TRY(copy_like(w, like, &made));
+        TRY(catalog_alter(w, like, &made)); /* an ALTER that changes nothing, as the servers do it */
     } else {
         TRY(catalog_alter(w, &empty, &made));
         if (made->column_count == 0) return catalog_fail(w, ERR_UNSUPPORTED, s->table[0].at, "it has no columns");

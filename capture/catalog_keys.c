@@ -26,14 +26,15 @@ enum err catalog_draft_key_add(struct catalog_work *w, struct catalog_draft *d, 
     return ERR_OK;
 }
 
-static bool same_part(const struct catalog_draft_part *a, const struct catalog_draft_part *b)
+static bool same_part(const struct catalog_work *w, const struct catalog_draft_part *a,
+                      const struct catalog_draft_part *b)
 {
     return a->name != NULL && b->name != NULL && a->prefix_chars == b->prefix_chars &&
-           catalog_same_column(a->name, b->name);
+           (w->c->server.is_mariadb || a->is_descending == b->is_descending) && catalog_same_column(a->name, b->name);
 }
 
 /* Is one of the two made for a foreign key and no longer than the beginning of the other? */
-static bool serves(const struct catalog_draft_key *a, const struct catalog_draft_key *b)
+static bool serves(const struct catalog_work *w, const struct catalog_draft_key *a, const struct catalog_draft_key *b)
 {
     if (!a->key.is_implied && !b->key.is_implied) return false;
     if (!a->key.is_implied || (b->key.is_implied && a->part_count > b->part_count)) {
@@ -43,16 +44,16 @@ static bool serves(const struct catalog_draft_key *a, const struct catalog_draft
     }
     if (a->part_count > b->part_count) return false;
     for (uint16_t i = 0; i < a->part_count; i++)
-        if (!same_part(&a->part[i], &b->part[i])) return false;
+        if (!same_part(w, &a->part[i], &b->part[i])) return false;
     return true;
 }
 
-static void drop_needless(struct catalog_draft *d)
+static void drop_needless(const struct catalog_work *w, struct catalog_draft *d)
 {
     bool gone[CATALOG_KEYS_MAX] = {false};
     for (uint32_t i = 0; i < d->key_count; i++) {
         for (uint32_t k = 0; k < i; k++) {
-            if (gone[k] || !serves(&d->key[i], &d->key[k])) continue;
+            if (gone[k] || !serves(w, &d->key[i], &d->key[k])) continue;
             bool drops_later =
                 !d->key[k].key.is_implied || (d->key[i].key.is_implied && d->key[i].part_count < d->key[k].part_count);
             gone[drops_later ? i : k] = true;
@@ -147,7 +148,7 @@ static enum err settle_parts(struct catalog_work *w, struct catalog_draft *d, st
     bool is_hash = is_unique && k->uses_hash && strcasecmp(engine, "MEMORY") != 0;
     if (part == NULL) return ERR_NO_MEMORY;
     for (uint16_t p = 0; p < k->part_count; p++) {
-        part[p] = (struct catalog_key_part){.column = CATALOG_PART_EXPRESSION};
+        part[p] = (struct catalog_key_part){CATALOG_PART_EXPRESSION, 0, k->part[p].is_descending};
         if (k->part[p].name == NULL) continue;
         int at = column_of(d, k->part[p].name);
         if (at < 0)
@@ -171,6 +172,7 @@ static enum err settle_parts(struct catalog_work *w, struct catalog_draft *d, st
     }
     k->key.part = part;
     k->key.part_count = k->part_count;
+    for (uint16_t p = 0; is_hash && p < k->part_count; p++) part[p].is_descending = false;
     k->key.is_hash = is_hash; /* MariaDB 10.4: UNIQUE of any length, by a hidden hash */
     return ERR_OK;
 }
@@ -198,7 +200,7 @@ static int rank(const struct catalog_work *w, const struct catalog_draft *d, con
 enum err catalog_settle_keys(struct catalog_work *w, struct catalog_draft *d, struct catalog_table *out)
 {
     int ranks[CATALOG_KEYS_MAX];
-    drop_needless(d);
+    drop_needless(w, d);
     struct catalog_key *key = arena_alloc(&w->arena, (d->key_count + 1ul) * sizeof *key);
     if (key == NULL) return ERR_NO_MEMORY;
     for (uint32_t i = 0; i < d->key_count; i++) {

@@ -130,10 +130,14 @@ static char *put_label(char *to, const char *text, size_t size)
 
 /* What the source stores is sure only where the character set has each character of the label; one given in
  * hexadecimal is bytes of that character set, which must mean the same in UTF-8. */
-static bool is_label_sure(const struct ddl_label *l, const struct collation *cs)
+static bool is_label_sure(const struct catalog_work *w, const struct ddl_label *l, const struct collation *cs)
 {
     static const struct charset utf8 = {.name = "utf8mb4"};
     bool is_ascii = true;
+    /* The text that servers write for CREATE TABLE ... SELECT has escapes even where the mode says there are none. */
+    bool has_none = w->s.kind == DDL_CREATE_TABLE && (w->context->sql_mode & SQL_MODE_NO_BACKSLASH_ESCAPES) != 0;
+    for (uint32_t i = 1; has_none && i < l->size; i++)
+        if (l->text[i - 1] == '\\' && strchr("\\nr0", l->text[i]) != NULL) return false;
     for (uint32_t i = 0; i < l->size; i++)
         if ((unsigned char)l->text[i] >= 0x80) is_ascii = false;
     return l->is_hex ? catalog_same_bytes(cs->charset, &utf8, is_ascii)
@@ -177,6 +181,13 @@ static bool takes_binary(const struct catalog_work *w, const struct ddl_type *t)
     return !w->c->server.is_mariadb && (t->charset == NULL || w->c->server.version < 80000);
 }
 
+/* Makes `cs` what BINARY asks for; MariaDB leaves a binary collation without padding as it is. */
+static bool take_binary(const struct catalog_work *w, struct collation *cs)
+{
+    if (w->c->server.is_mariadb && strstr(cs->name, "_nopad_bin") != NULL) return true;
+    return collation_binary(cs, &w->c->server, cs->charset);
+}
+
 /* Text and byte types: sizes in characters decide together with the character set. */
 static enum err make_text(struct catalog_work *w, const struct ddl_type *t, const struct collation *standard,
                           struct catalog_column *out)
@@ -190,7 +201,7 @@ static enum err make_text(struct catalog_work *w, const struct ddl_type *t, cons
     }
     bool is_known = collation_find(&cs, &w->c->server, "binary", 6);
     if (is_text && !t->is_byte) TRY(catalog_resolve(w, t->charset, t->collation, standard, standard, &cs));
-    if (is_text && takes_binary(w, t)) is_known = collation_binary(&cs, &w->c->server, cs.charset);
+    if (is_text && takes_binary(w, t)) is_known = take_binary(w, &cs);
     if (!is_known) return catalog_fail(w, ERR_UNSUPPORTED, NULL, "a character set has no binary collation");
     uint64_t bytes = t->length * cs.charset->char_bytes_max;
     bool is_bytes = strcmp(cs.charset->name, "binary") == 0;
@@ -221,10 +232,10 @@ static enum err make_labels(struct catalog_work *w, const struct ddl_type *t, co
 {
     struct collation cs;
     TRY(catalog_resolve(w, t->is_byte ? "binary" : t->charset, t->collation, standard, standard, &cs));
-    if (takes_binary(w, t) && !collation_binary(&cs, &w->c->server, cs.charset))
+    if (takes_binary(w, t) && !take_binary(w, &cs))
         return catalog_fail(w, ERR_UNSUPPORTED, NULL, "a character set has no binary collation");
     for (uint32_t i = 0; i < t->label_count; i++)
-        if (!w->is_shown && !is_label_sure(&t->label[i], &cs))
+        if (!w->is_shown && !is_label_sure(w, &t->label[i], &cs))
             return catalog_fail(w, ERR_UNSUPPORTED, NULL, "what becomes of a label in %s is not known",
                                 cs.charset->name);
     out->type = print_labels(w, t, &cs);
@@ -305,8 +316,13 @@ enum err catalog_convert_column(struct catalog_work *w, const struct collation *
     const char *sizes = column->type + word_bytes;
     t.is_compressed = strstr(sizes, "COMPRESSED") != NULL;
     if (t.kind == DDL_ENUM) {
-        /* Servers change the character set of labels and not their bytes, so that other characters may come of it. */
-        bool is_ascii = true;
+        /* Servers change the character set of labels and not their bytes, so that other characters may come of it;
+         * and they show bytes that are no character, or none of utf8mb3, as a question mark. */
+        bool is_ascii = true, shows_all = strcmp(from.charset->name, "latin1") == 0 ||
+                                          strcmp(from.charset->name, "utf8mb3") == 0 || from.charset == to->charset;
+        if (!shows_all && strchr(column->type, '?') != NULL)
+            return catalog_fail(w, ERR_UNSUPPORTED, NULL, "what becomes of a label of `%s` with a ? is not known",
+                                column->name);
         for (const char *c = column->type; *c != 0; c++)
             if ((unsigned char)*c >= 0x80) is_ascii = false;
         if (!catalog_same_bytes(from.charset, to->charset, is_ascii))

@@ -61,6 +61,7 @@ NODISCARD enum err catalog_convert_column(struct catalog_work *w, const struct c
 struct catalog_draft_part {
     const char *name; /* of the column, as it is called in the new table; NULL: an expression */
     uint32_t prefix_chars;
+    bool is_descending;
 };
 struct catalog_draft_key {
     struct catalog_key key; /* name NULL: to be made up; part is not used */

@@ -93,9 +93,9 @@ static void put_key(struct catalog_text *out, const struct catalog_table *t, con
             put_text(out, "(0)");
         else
             put_name(out, t->column[k->part[p].column].name);
-        if (k->part[p].prefix_chars == 0) continue;
         snprintf(prefix, sizeof prefix, "(%u)", k->part[p].prefix_chars);
-        put_text(out, prefix);
+        if (k->part[p].prefix_chars != 0) put_text(out, prefix);
+        if (k->part[p].is_descending) put_text(out, " DESC");
     }
     put_text(out, ")");
     if (k->is_hash) put_text(out, " USING HASH");

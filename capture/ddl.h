@@ -104,6 +104,7 @@ struct ddl_column {
 struct ddl_part {
     const char *name; /* NULL: an expression */
     uint32_t prefix_chars;
+    bool is_descending;
 };
 
 enum ddl_key_kind {
@@ -130,7 +131,8 @@ enum ddl_spec_kind {
     DDL_ADD_VERSIONING, DDL_DROP_VERSIONING,
     DDL_PARTITION_TO_TABLE, /* MariaDB: CONVERT PARTITION ... TO TABLE: `table` is made */
     DDL_TABLE_TO_PARTITION, /* MariaDB: CONVERT TABLE ... TO PARTITION: `table` goes */
-    DDL_DEFAULTS,           /* the table's own character set and engine: see ddl_options */
+    DDL_COPY,               /* ALGORITHM=COPY */
+    DDL_DEFAULTS,           /* the table's own character set and engine: see ddl_options; or nothing that is told */
 };
 
 struct ddl_spec { /* one change of a table; those of CREATE TABLE are its columns and keys */
@@ -138,6 +140,7 @@ struct ddl_spec { /* one change of a table; those of CREATE TABLE are its column
     struct ddl_spec *next;
     const char *at;                   /* where it stands in the text */
     bool if_exists, if_not_exists;    /* MariaDB */
+    bool replaces_added;              /* catalog_alter's: in place of a column that the statement added before */
     bool is_first;
     const char *after;                /* NULL: not given */
     const char *name;                 /* of the column, key or constraint; NULL */

@@ -138,6 +138,7 @@ static enum err parse_alter_item(struct ddl_parser *p)
     if (ddl_take_any_of(p, "INDEX KEY CHECK CONSTRAINT")) {
         ddl_take_exists(p, &if_exists, &if_not_exists);
         TRY(ddl_need_name(p, &name));
+        if (ddl_new_spec(p, DDL_DEFAULTS) == NULL) return ERR_NO_MEMORY;
         if (ddl_take_word(p, "NOT")) return ddl_skip_one(p);
         if (!ddl_take_any_of(p, "VISIBLE INVISIBLE IGNORED ENFORCED")) return ddl_fail(p, "VISIBLE or ENFORCED");
         return ERR_OK;
@@ -146,9 +147,12 @@ static enum err parse_alter_item(struct ddl_parser *p)
     ddl_take_exists(p, &if_exists, &if_not_exists);
     const char *at = p->token.at;
     TRY(ddl_need_name(p, &name));
-    if (ddl_take_words(p, "DROP", "DEFAULT")) return ERR_OK;
-    TRY(ddl_need_word(p, "SET"));
-    if (ddl_take_word(p, "DEFAULT")) return skip_rest(p);
+    bool drops = ddl_take_words(p, "DROP", "DEFAULT");
+    if (!drops) TRY(ddl_need_word(p, "SET"));
+    if (drops || ddl_take_word(p, "DEFAULT")) { /* a change, though not of the definition */
+        if (ddl_new_spec(p, DDL_DEFAULTS) == NULL) return ERR_NO_MEMORY;
+        return drops ? ERR_OK : skip_rest(p);
+    }
     bool is_visible = ddl_take_word(p, "VISIBLE");
     if (!is_visible) TRY(ddl_need_word(p, "INVISIBLE"));
     struct ddl_spec *s = ddl_new_spec(p, is_visible ? DDL_SET_VISIBLE : DDL_SET_INVISIBLE);
@@ -212,7 +216,7 @@ static enum err parse_spec(struct ddl_parser *p)
     if (ddl_take_word(p, "RENAME")) return parse_rename(p);
     if (ddl_take_word(p, "ALTER")) return parse_alter_item(p);
     if (ddl_take_word(p, "CONVERT")) return parse_convert(p);
-    if (ddl_take_word(p, "ORDER")) return skip_order(p);
+    if (ddl_take_word(p, "ORDER")) return ddl_new_spec(p, DDL_DEFAULTS) == NULL ? ERR_NO_MEMORY : skip_order(p);
     if (ddl_is_words(p, "PARTITION", "BY")) return ddl_skip_partitions(p);
     if (ddl_take_words(p, "REMOVE", "PARTITIONING") || ddl_take_words(p, "UPGRADE", "PARTITIONING")) return ERR_OK;
     if (ddl_take_words(p, "ENABLE", "KEYS") || ddl_take_words(p, "DISABLE", "KEYS")) return ERR_OK;
@@ -221,7 +225,7 @@ static enum err parse_spec(struct ddl_parser *p)
     if (ddl_take_any_of(p, "ALGORITHM LOCK WAIT")) {
         ddl_take_mark(p, '=');
         /* A rebuild is a change, though not of the definition. */
-        if (ddl_is_word(p, "COPY") && ddl_new_spec(p, DDL_DEFAULTS) == NULL) return ERR_NO_MEMORY;
+        if (ddl_is_word(p, "COPY") && ddl_new_spec(p, DDL_COPY) == NULL) return ERR_NO_MEMORY;
         return ddl_skip_one(p);
     }
     if (ddl_take_words(p, "WITH", "VALIDATION") || ddl_take_words(p, "WITHOUT", "VALIDATION")) return ERR_OK;

@@ -247,6 +247,8 @@ enum err ddl_parse_parts(struct ddl_parser *p, struct ddl_key *k)
         }
         if (ddl_take_words(p, "WITHOUT", "OVERLAPS"))
             k->part_count--; /* MariaDB: a period, whose two columns are not parts that readers see */
+        next->is_descending =
+            ddl_is_word(p, "DESC") && p->rules->server_version >= (p->rules->is_mariadb ? 100800 : 80000);
         ddl_take_any_of(p, "ASC DESC");
     } while (ddl_take_mark(p, ','));
     return ddl_need_mark(p, ')');

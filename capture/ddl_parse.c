@@ -54,6 +54,8 @@ static enum err parse_database_options(struct ddl_parser *p)
         ddl_take_word(p, "DEFAULT");
         if (ddl_at_charset(p)) {
             TRY(ddl_parse_charset(p, &o->charset));
+            bool is_last = !p->rules->is_mariadb && p->rules->server_version < 80000; /* it counts alone */
+            if (is_last) o->collation = NULL;
         } else if (ddl_is_word(p, "COLLATE")) {
             TRY(ddl_parse_collate(p, &o->collation));
         } else if (ddl_take_any_of(p, "COMMENT ENCRYPTION") || ddl_take_words(p, "READ", "ONLY")) {

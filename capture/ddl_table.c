@@ -26,7 +26,11 @@ static enum err parse_option(struct ddl_parser *p, bool *is_option)
     *is_option = true;
     bool is_default = ddl_is_word(p, "DEFAULT");
     if (is_default) ddl_advance(p);
-    if (ddl_at_charset(p)) return ddl_parse_charset(p, &o->charset);
+    if (ddl_at_charset(p)) {
+        TRY(ddl_parse_charset(p, &o->charset));
+        if (!p->rules->is_mariadb && p->rules->server_version < 80000) o->collation = NULL; /* the last one counts */
+        return ERR_OK;
+    }
     if (ddl_is_word(p, "COLLATE")) return ddl_parse_collate(p, &o->collation);
     if (is_default) {
         TRY(ddl_need_word(p, "ENCRYPTION"));

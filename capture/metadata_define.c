@@ -204,7 +204,7 @@ static enum err make_primary(const struct maker *m, struct catalog_column *colum
     for (uint16_t i = 0; i < md->key_count; i++) {
         uint16_t at = md->key[i];
         if (at >= m->column_count) continue; /* a period's hidden end */
-        part[count++] = (struct catalog_key_part){at, md->column[at].key_prefix_chars};
+        part[count++] = (struct catalog_key_part){at, md->column[at].key_prefix_chars, false};
         column[at].is_nullable = false;
     }
     *out = (struct catalog_key){.name = "PRIMARY", .kind = CATALOG_KEY_PRIMARY, .part_count = count, .part = part};

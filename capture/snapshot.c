@@ -194,11 +194,12 @@ static uint16_t part_column(const struct draft *d, const char *field, size_t byt
     return CATALOG_PART_EXPRESSION; /* or a column that is not shown */
 }
 
-/* Fields: database, table, INDEX_NAME, COLUMN_NAME, INDEX_TYPE, NON_UNIQUE, SUB_PART; a key's parts in their order. */
+/* Fields: database, table, INDEX_NAME, COLUMN_NAME, INDEX_TYPE, NON_UNIQUE, SUB_PART, COLLATION; a key's parts in their
+ * order. */
 static enum err key_row(void *context, const char *const *field, const size_t *bytes, uint32_t count)
 {
     struct snapshot *s = context;
-    if (count < 7 || field[0] == NULL || field[1] == NULL || field[2] == NULL) return ERR_OK;
+    if (count < 8 || field[0] == NULL || field[1] == NULL || field[2] == NULL) return ERR_OK;
     struct draft *d = draft_find(s, field, bytes);
     if (d == NULL || d->t.kind == CATALOG_VIEW) return ERR_OK;
     struct catalog_key *k = d->t.key_count == 0 ? NULL : &d->key[d->t.key_count - 1];
@@ -222,7 +223,8 @@ static enum err key_row(void *context, const char *const *field, const size_t *b
     const char *prefix = text(s, field[6], bytes[6]);
     if (prefix == NULL) return ERR_NO_MEMORY;
     part[k->part_count++] =
-        (struct catalog_key_part){part_column(d, field[3], bytes[3]), (uint32_t)strtoul(prefix, NULL, 10)};
+        (struct catalog_key_part){part_column(d, field[3], bytes[3]), (uint32_t)strtoul(prefix, NULL, 10),
+                                  says(field[7], bytes[7], "D")};
     k->part = part;
     d->t.key = d->key;
     return ERR_OK;
@@ -269,7 +271,7 @@ static enum err read_all(struct source_stream *stream, struct snapshot *s, const
     TRY(ask(stream, s, columns, condition,
             "ORDER BY CAST(TABLE_SCHEMA AS BINARY), CAST(TABLE_NAME AS BINARY), ORDINAL_POSITION", column_row));
     return ask(stream, s,
-               "SELECT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, COLUMN_NAME, INDEX_TYPE, NON_UNIQUE, SUB_PART"
+               "SELECT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, COLUMN_NAME, INDEX_TYPE, NON_UNIQUE, SUB_PART, COLLATION"
                " FROM information_schema.STATISTICS WHERE TABLE_SCHEMA",
                condition,
                "ORDER BY CAST(TABLE_SCHEMA AS BINARY), CAST(TABLE_NAME AS BINARY), INDEX_NAME <> 'PRIMARY',"

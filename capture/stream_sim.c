@@ -181,8 +181,8 @@ static enum err answer_keys(const struct stream_sim_source *s, source_row *row, 
 {
     for (uint32_t i = 0; i < s->key_count; i++) {
         const char *const *k = s->key[i];
-        const char *const field[] = {k[0], k[1], k[2], k[3], k[4], "0", NULL};
-        TRY(answer(row, context, field, 7));
+        const char *const field[] = {k[0], k[1], k[2], k[3], k[4], "0", NULL, "A"};
+        TRY(answer(row, context, field, 8));
     }
     return ERR_OK;
 }

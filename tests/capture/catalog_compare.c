@@ -53,6 +53,7 @@ static bool keys_equal(const struct catalog_key *a, const struct catalog_key *b,
     if ((what & COMPARE_IMPLIED) != 0 && a->is_implied != b->is_implied) return false;
     for (uint16_t p = 0; p < a->part_count; p++) {
         if (a->part[p].column != b->part[p].column) return false;
+        if (a->part[p].is_descending != b->part[p].is_descending) return false;
         /* What is shown of a SPATIAL key's or of MariaDB's hashes' prefixes is not what was asked for. */
         if (a->kind != CATALOG_KEY_SPATIAL && !a->is_hash && a->part[p].prefix_chars != b->part[p].prefix_chars)
             return false;
@@ -67,7 +68,9 @@ static void show_key(FILE *why, const struct catalog_key *k)
         return;
     }
     fprintf(why, "`%s` kind %d hash %d implied %d:", k->name, k->kind, k->is_hash, k->is_implied);
-    for (uint16_t p = 0; p < k->part_count; p++) fprintf(why, " %u(%u)", k->part[p].column, k->part[p].prefix_chars);
+    for (uint16_t p = 0; p < k->part_count; p++)
+        fprintf(why, " %u(%u)%s", k->part[p].column, k->part[p].prefix_chars,
+                k->part[p].is_descending ? " descending" : "");
     fprintf(why, "\n");
 }
 
@@ -152,7 +155,7 @@ static uint16_t load_keys(MYSQL *db, const struct catalog *c, const char *where,
 {
     MYSQL_RES *r =
         compare_query(db,
-                      "SELECT INDEX_NAME, COLUMN_NAME, INDEX_TYPE, NON_UNIQUE, SUB_PART FROM"
+                      "SELECT INDEX_NAME, COLUMN_NAME, INDEX_TYPE, NON_UNIQUE, SUB_PART, COLLATION FROM"
                       " information_schema.STATISTICS WHERE %s ORDER BY CAST(INDEX_NAME AS BINARY), SEQ_IN_INDEX",
                       where);
     uint16_t count = 0;
@@ -171,6 +174,7 @@ static uint16_t load_keys(MYSQL *db, const struct catalog *c, const char *where,
         for (uint16_t i = 0; f[1] != NULL && i < t->column_count; i++)
             if (strcmp(t->column[i].name, f[1]) == 0) part->column = i;
         part->prefix_chars = f[4] == NULL ? 0 : (uint32_t)atoi(f[4]);
+        part->is_descending = f[5] != NULL && f[5][0] == 'D';
     }
     mysql_free_result(r);
     return count;
