@@ -35,7 +35,7 @@ enum phase { PHASE_CONNECTING, PHASE_PAUSED, PHASE_STREAMING, PHASE_ENDED };
 
 struct capture {
     struct capture_config config; /* its strings are ours */
-    char *channel, *user, *password, *ca, *certificate, *key, *start_gtid_set, *start_file;
+    char *channel, *user, *password, *ca, *certificate, *key, *start_gtid_set, *start_file, *files;
     char *schema_path, *schema_file;
     struct source_host *host; /* where the source may be; names are ours */
     uint32_t host_count, host_at;
@@ -82,8 +82,9 @@ struct capture {
 
 static enum err config_check(const struct capture_config *c, struct err_msg *msg)
 {
-    if (c->channel == NULL || c->host == NULL || c->user == NULL || c->include == NULL || c->include[0] == NULL)
-        return err_set(msg, ERR_INVALID, "a channel needs a name, a host, a user and at least one table pattern");
+    if (c->channel == NULL || (c->files == NULL && (c->host == NULL || c->user == NULL)) || c->include == NULL ||
+        c->include[0] == NULL)
+        return err_set(msg, ERR_INVALID, "a channel needs a name, a host and a user (or files), and a table pattern");
     if (record_format_find(c->format) == NULL)
         return err_set(msg, ERR_INVALID, "there is no record format %s", c->format);
     if (c->server_id == 0)
@@ -104,7 +105,7 @@ static enum err hosts_copy(struct capture *c, const struct capture_config *from)
     if (c->host == NULL) return ERR_NO_MEMORY;
     for (uint32_t i = 0; i <= from->standby_count; i++) {
         struct source_host h = i == 0 ? (struct source_host){from->host, from->port} : from->standby[i - 1];
-        char *name = strdup(h.name);
+        char *name = text_copy(h.name);
         if (name == NULL) return ERR_NO_MEMORY;
         c->host[c->host_count++] = (struct source_host){name, h.port};
     }
@@ -120,7 +121,8 @@ static enum err config_copy(struct capture *c, const struct capture_config *from
 {
     c->config = *from;
     c->channel = strdup(from->channel);
-    c->user = strdup(from->user);
+    c->user = text_copy(from->user);
+    c->config.files = c->files = text_copy(from->files);
     c->password = strdup(from->password == NULL ? "" : from->password);
     char path[PATH_MAX] = "";
     if (from->data_folder != NULL) snprintf(path, sizeof path, "%s/%s/schema", from->data_folder, from->channel);
@@ -136,13 +138,14 @@ static enum err config_copy(struct capture *c, const struct capture_config *from
     if (c->channel == NULL || c->user == NULL || c->password == NULL || c->wish == NULL || c->objects == NULL ||
         c->schema_path == NULL || c->schema_file == NULL || c->ca == NULL || c->certificate == NULL ||
         c->key == NULL || c->start_gtid_set == NULL ||
-        c->start_file == NULL)
+        c->start_file == NULL || c->files == NULL)
         return ERR_NO_MEMORY;
     TRY(hosts_copy(c, from));
     c->config.channel = c->channel;
     c->config.data_folder = NULL; /* of use when it opens only */
     c->config.format = record_format_find(from->format)->name;
-    c->stream_config = (struct source_stream_config){.host = c->host[0].name,
+    c->stream_config = (struct source_stream_config){.files = c->files,
+                                                     .host = c->host[0].name,
                                                      .port = c->host[0].port,
                                                      .user = c->user,
                                                      .password = c->password,
@@ -170,6 +173,7 @@ static void capture_free(struct capture *c)
     free(c->key);
     free(c->start_gtid_set);
     free(c->start_file);
+    free(c->files);
     free(c->user);
     if (c->password != NULL) explicit_bzero(c->password, strlen(c->password));
     free(c->password);
@@ -450,7 +454,7 @@ static enum err connect_source(struct capture *c, struct err_msg *msg)
     if (c->is_resending && !c->resend_end_is_known) TRY(source_end(c->stream, &f->facts, &c->resend_end, NULL, msg));
     c->resend_end_is_known = c->is_resending;
     TRY(prepare_definitions(c, msg));
-    TRY(c->stream->ops->dump(c->stream, f->resume.file, (uint32_t)f->resume.position, msg));
+    TRY(c->stream->ops->dump(c->stream, f->resume.file, f->resume.position, msg));
     follower_dump_begins(f);
     uint64_t now_ns = clock_monotonic_ns(c->clock);
     c->phase = PHASE_STREAMING;
@@ -464,7 +468,8 @@ static enum err connect_source(struct capture *c, struct err_msg *msg)
 static uint32_t heartbeat_time(const struct capture *c, bool at_tail)
 {
     const struct follower *f = &c->follower;
-    if (!at_tail && f->newest_timestamp_s != 0) return f->newest_timestamp_s;
+    if (f->facts.is_archive && f->newest_timestamp_s == 0) return f->format_time_s;
+    if ((!at_tail || f->facts.is_archive) && f->newest_timestamp_s != 0) return f->newest_timestamp_s;
     int64_t source_now_ms = (int64_t)clock_realtime_ms(c->clock) + f->facts.clock_ahead_ms;
     uint32_t now_s = (uint32_t)(source_now_ms / 1000);
     return now_s > f->newest_timestamp_s ? now_s : f->newest_timestamp_s;
@@ -562,7 +567,13 @@ static enum err stream_burst(struct capture *c, unsigned *done, struct err_msg *
         if (e == ERR_AGAIN) return ERR_OK;
         TRY(e);
         ++*done;
+        bool is_idle = size > 4 && (event[4] == BINLOG_HEARTBEAT || event[4] == BINLOG_HEARTBEAT_V2);
         TRY(follower_event(f, event, size, msg));
+        if (!follower_is_between(f) && is_idle) { /* the source has no more now: files that are cut there */
+            c->tail_ns = clock_monotonic_ns(c->clock);
+            status_publish(c, c->tail_ns);
+            return ERR_OK;
+        }
         if (!follower_is_between(f)) continue;
         bool pending;
         TRY(boundary(c, &pending, msg));
@@ -705,7 +716,7 @@ enum err capture_open_simulated(struct capture **out, const struct capture_confi
     random_init(&c->random, config->server_id);
     e = config_copy(c, config) == ERR_OK ? ERR_OK
                                          : err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", config->channel);
-    if (e == ERR_OK && c->stream == NULL) e = source_stream_mysql_open(&c->stream, &c->stream_config, msg);
+    if (e == ERR_OK && c->stream == NULL) e = source_stream_open(&c->stream, &c->stream_config, msg);
     if (e == ERR_OK) {
         struct follower_config follower = {.channel = c->channel,
                                            .objects = c->objects,

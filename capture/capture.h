@@ -23,6 +23,7 @@ struct capture_config { /* all strings are copied */
     const char *channel;             /* name, for logs and counters */
     const char *data_folder;         /* in its folder <channel>, which exists, what must outlive a restart is kept;
                                       * NULL: nothing can be, and an XA transaction ends the channel */
+    const char *files;               /* a folder of binlog files is the source; NULL or "": a server, at: */
     const char *host;                /* or a unix socket path when it begins with '/' */
     uint16_t    port;
     const struct source_host *standby; /* tried in turn when the source cannot be reached: servers with the same

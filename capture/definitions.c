@@ -76,7 +76,8 @@ static enum err find(struct question *q, const struct schema_table **out, struct
                      msg);
     return err_set(msg, ERR_SCHEMA,
                    "%s.%s has changes at %s:%llu, and its definition there is not known: %.500s; give the channel a "
-                   "schema_file with its CREATE TABLE of that time, or delete the channel and create it anew",
+                   "schema_file with its CREATE DATABASE and CREATE TABLE of that time, or delete the channel and "
+                   "create it anew",
                    q->database, q->table, at->file, (unsigned long long)at->position, why);
 }
 

@@ -87,7 +87,10 @@ static enum err begin(struct look *l, const struct look_door *d, bool wants_defi
     look_free(l);
     TRY(source_end(d->stream, &f->facts, &l->before, NULL, msg));
     after = l->before;
-    if (wants_definitions) {
+    if (wants_definitions && f->facts.is_archive) {
+        enum err e = catalog_open(&l->seen, catalog_server(tracker_catalog(f->definitions.tracker)));
+        if (e != ERR_OK) return err_set(msg, e, "no memory for table definitions");
+    } else if (wants_definitions) {
         TRY(read_definitions(d, &l->seen, msg));
         TRY(source_end(d->stream, &f->facts, &after, NULL, msg));
         log_info("capture", "channel %s: definitions read at %s:%" PRIu64, f->config.channel, after.file,
@@ -153,6 +156,11 @@ enum err look(struct look *l, const struct look_door *d, bool wants_definitions,
     struct catalog *seen = l->seen;
     l->seen = NULL;
     schema_moved(f->definitions.schema);
+    if (f->facts.is_archive) { /* it saw nothing, which says nothing */
+        catalog_close(seen);
+        tracker_learn_nothing(f->definitions.tracker);
+        return ERR_OK;
+    }
     return tracker_learn(f->definitions.tracker, &from, seen, &f->horizon, &l->before, msg);
 }
 
@@ -162,7 +170,7 @@ enum err look_here(const struct look_door *d, struct err_msg *msg)
     struct source_place before, after;
     struct horizon nothing = {0};
     struct catalog *seen;
-    if (d->stream->ops->pending(d->stream)) return ERR_AGAIN;
+    if (f->facts.is_archive || d->stream->ops->pending(d->stream)) return ERR_AGAIN;
     TRY(wait_for_statement(d, msg));
     TRY(source_end(d->stream, &f->facts, &before, NULL, msg));
     if (source_place_compare(&before, &f->at) != 0) return ERR_AGAIN;

@@ -278,11 +278,13 @@ static bool buffer_holds_more(const struct mysql_stream *m)
 
 #endif
 
-static enum err stream_dump(struct source_stream *s, const char *file, uint32_t position, struct err_msg *msg)
+static enum err stream_dump(struct source_stream *s, const char *file, uint64_t position, struct err_msg *msg)
 {
     struct mysql_stream *m = of(s);
     if (strlen(file) > FILE_NAME_BYTES_MAX)
         return err_set(msg, ERR_TOO_LARGE, "the source's binlog has a file name of %zu bytes", strlen(file));
+    if (position > UINT32_MAX)
+        return err_set(msg, ERR_TOO_LARGE, "%s is larger than the 4 GiB that the source can be asked for", file);
     connection_close(m, &m->dump, &m->dump_fd);
     TRY(connection_open(m, &m->dump, &m->dump_fd, m->config->read_timeout_s, msg));
 
@@ -302,7 +304,7 @@ static enum err stream_dump(struct source_stream *s, const char *file, uint32_t 
     snprintf(sql, sizeof sql, "SET SESSION net_write_timeout=%u", DUMP_WRITE_TIMEOUT_S);
     if (mysql_query(m->dump, sql) != 0) return dump_failed(m, msg);
     if (!replica_register(m)) return dump_failed(m, msg);
-    if (!dump_request(m, file, position)) return dump_failed(m, msg);
+    if (!dump_request(m, file, (uint32_t)position)) return dump_failed(m, msg);
     return ERR_OK;
 }
 
@@ -381,7 +383,7 @@ enum err source_stream_mysql_open(struct source_stream **out, const struct sourc
         return err_set(msg, ERR_NO_MEMORY, "no memory for a connection to the source");
     }
     mysql_gate_init(&m->gate);
-    m->stream.ops = &mysql_ops;
+    m->stream = (struct source_stream){.ops = &mysql_ops, .dump_position_max = UINT32_MAX};
     m->config = config;
     m->questions_fd = m->dump_fd = -1;
     *out = &m->stream;

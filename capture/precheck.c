@@ -438,7 +438,7 @@ static void check_privileges(struct precheck *p)
     if (e == ERR_OK) {
         sql = "COM_BINLOG_DUMP";
         e = source_place_check(p->stream, &end, &why);
-        if (e == ERR_OK) e = p->stream->ops->dump(p->stream, end.file, (uint32_t)end.position, &why);
+        if (e == ERR_OK) e = p->stream->ops->dump(p->stream, end.file, end.position, &why);
         if (e == ERR_OK) e = p->stream->ops->next(p->stream, &event, &size, &why);
     }
     if (e == ERR_OK)
@@ -520,16 +520,11 @@ static enum err verdict_of(const struct precheck_report *r, struct err_msg *msg)
     return ERR_OK;
 }
 
-enum err capture_precheck(const struct capture_config *config, uint32_t timeout_s, struct precheck_report *report,
-                          struct err_msg *msg)
+static void check_server(const struct capture_config *config, uint32_t timeout_s, struct precheck_report *report)
 {
     static const char *const rest[] = {"version",   "log_bin",      "binlog_format", "binlog_row_image",
                                        "sync_binlog", "server_id",  "objects",       "primary_keys",
                                        "foreign_keys", "privileges", "start",        "retention", NULL};
-    if (config->host == NULL || config->user == NULL || config->include == NULL || config->include[0] == NULL)
-        return err_set(msg, ERR_INVALID, "a channel needs a host, a user and at least one table pattern");
-    if (record_format_find(config->format) == NULL)
-        return err_set(msg, ERR_INVALID, "there is no record format %s", config->format);
     struct source_stream_config stream_config = {.host = config->host,
                                                  .port = config->port,
                                                  .user = config->user,
@@ -540,12 +535,9 @@ enum err capture_precheck(const struct capture_config *config, uint32_t timeout_
                                                  .heartbeat_ms = config->heartbeat_ms,
                                                  .read_timeout_s = timeout_s,
                                                  .connect_timeout_s = timeout_s};
-    struct precheck_report *own = report == NULL ? calloc(1, sizeof *own) : report;
-    struct precheck p = {.config = config, .report = own};
-    if (own == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory to check the source");
-    own->count = 0;
+    struct precheck p = {.config = config, .report = report};
     struct err_msg why = {0};
-    enum err e = source_stream_mysql_open(&p.stream, &stream_config, &why);
+    enum err e = source_stream_open(&p.stream, &stream_config, &why);
     if (e == ERR_OK) e = p.stream->ops->connect(p.stream, &why);
     if (e == ERR_OK) e = source_facts_read(p.stream, clock_real(), &p.facts, &why);
     if (e == ERR_OK) {
@@ -559,7 +551,26 @@ enum err capture_precheck(const struct capture_config *config, uint32_t timeout_
     if (p.catalog != NULL) catalog_close(p.catalog);
     if (p.filter != NULL) filter_close(p.filter);
     if (p.stream != NULL) p.stream->ops->close(p.stream);
-    e = verdict_of(own, msg);
+}
+
+enum err capture_precheck(const struct capture_config *config, uint32_t timeout_s, struct precheck_report *report,
+                          struct err_msg *msg)
+{
+    bool is_archive = config->files != NULL && config->files[0] != '\0';
+    if (!is_archive && (config->host == NULL || config->user == NULL))
+        return err_set(msg, ERR_INVALID, "a channel needs a host and a user, or a folder of binlog files");
+    if (config->include == NULL || config->include[0] == NULL)
+        return err_set(msg, ERR_INVALID, "a channel needs at least one table pattern");
+    if (record_format_find(config->format) == NULL)
+        return err_set(msg, ERR_INVALID, "there is no record format %s", config->format);
+    struct precheck_report *own = report == NULL ? calloc(1, sizeof *own) : report;
+    if (own == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory to check the source");
+    own->count = 0;
+    if (is_archive)
+        precheck_archive(config, own);
+    else
+        check_server(config, timeout_s, own);
+    enum err e = verdict_of(own, msg);
     if (report == NULL) free(own);
     return e;
 }

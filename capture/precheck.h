@@ -34,6 +34,10 @@ struct precheck_report {
 NODISCARD enum err capture_precheck(const struct capture_config *config, uint32_t timeout_s,
                                     struct precheck_report *report, struct err_msg *msg);
 
+/* The same items for a folder of binlog files (precheck_archive.c); those that only a server could answer are skipped.
+ */
+void precheck_archive(const struct capture_config *config, struct precheck_report *report);
+
 /* One more item. */
 void precheck_add(struct precheck_report *r, const char *name, enum precheck_verdict verdict, enum err code,
                   const char *sql, const char *mend, const char *format, ...) __attribute__((format(printf, 7, 8)));

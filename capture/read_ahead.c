@@ -176,10 +176,8 @@ static enum err look_event(struct read_ahead *r, const struct read_ahead_door *d
 enum err read_ahead(struct read_ahead *r, const struct read_ahead_door *door, struct err_msg *msg)
 {
     const struct source_stream_ops *ops = door->stream->ops;
-    if (r->at.position > UINT32_MAX)
-        return err_set(msg, ERR_TOO_LARGE, "%s is larger than the 4 GiB that the source can be asked for", r->at.file);
     r->format_known = false;
-    TRY(ops->dump(door->stream, r->at.file, (uint32_t)r->at.position, msg));
+    TRY(ops->dump(door->stream, r->at.file, r->at.position, msg));
     while (source_place_compare(&r->at, &r->until) < 0) {
         const uint8_t *event;
         size_t size;

@@ -84,7 +84,7 @@ static enum err clock_row(void *context, const char *const *field, const size_t 
 enum err source_facts_read(struct source_stream *s, const struct clock *clock, struct source_facts *out,
                            struct err_msg *msg)
 {
-    struct source_facts f = {0};
+    struct source_facts f = {.is_archive = s->is_archive};
     TRY(s->ops->query(
         s,
         "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version','server_uuid','server_id','log_bin',"
@@ -143,7 +143,7 @@ enum err source_facts_check(const struct source_facts *f, uint32_t our_server_id
                        "binlog_row_image=FULL, then reconnect the source's clients; or make the channel with "
                        "partial_images none, which marks what is missing",
                        f->row_image);
-    if (f->server_id == our_server_id)
+    if (f->server_id == our_server_id && !f->is_archive)
         return err_set(msg, ERR_SOURCE_CONFIG,
                        "the channel's server id %u is the source's own; give the channel another one", our_server_id);
     return ERR_OK;
@@ -245,7 +245,7 @@ enum err source_place_check(struct source_stream *s, struct source_place *place,
                        "%s ends at %" PRIu64 " on the source, but was read up to %" PRIu64 ": the source lost "
                        "changes in a crash (sync_binlog=1 prevents it), or it is another server",
                        place->file, a.size, place->position);
-    if (place->position <= UINT32_MAX) return ERR_OK;
+    if (place->position <= s->dump_position_max) return ERR_OK;
     if (a.next[0] == '\0' || a.size - place->position > ROTATE_BYTES_MAX)
         return err_set(msg, ERR_TOO_LARGE,
                        "capture must go on at %s:%" PRIu64 ", beyond the 4 GiB that the source can be asked for; "

@@ -17,6 +17,7 @@ struct source_facts {
     char version[64];        /* as @@version says it */
     uint32_t version_number; /* major << 16 | minor << 8 | patch */
     bool is_mariadb;
+    bool is_archive; /* a folder of binlog files: its settings of now are not known, and nobody knows definitions */
     bool has_gtids_only; /* every transaction has one: a place can be found by them */
     char server_uuid[65]; /* MariaDB: "server_id N"; "" where the version has none */
     uint32_t server_id;

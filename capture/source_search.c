@@ -7,6 +7,7 @@
 
 #include "capture/binlog_event.h"
 #include "capture/binlog_header.h"
+#include "capture/boundary.h"
 
 enum { MISSING_TEXT_BYTES = 200 };
 
@@ -51,7 +52,7 @@ struct walk {
     bool format_known;
     struct binlog_header header;
     struct cursor body;
-    bool is_announced, is_open; /* a GTID was read; a transaction is open */
+    struct boundary boundary;
 };
 
 static enum err walk_begin(struct walk *w, struct source_stream *s, const char *file, struct err_msg *msg)
@@ -103,44 +104,10 @@ static enum err walk_next(struct walk *w, struct err_msg *msg)
                    err_text(e));
 }
 
-static bool is_text(const struct binlog_query *q, const char *text)
-{
-    return q->text_bytes == strlen(text) && memcmp(q->text, text, q->text_bytes) == 0;
-}
-
 /* Where transactions begin: true when the newest event is the first of one. */
 static bool walk_begins(struct walk *w)
 {
-    struct binlog_mariadb_gtid gtid;
-    struct binlog_query q;
-    bool begins = !w->is_open && !w->is_announced;
-    switch (w->header.type) {
-    case BINLOG_GTID:
-    case BINLOG_GTID_TAGGED:
-    case BINLOG_ANONYMOUS_GTID: w->is_announced = true; w->is_open = false; return true;
-    case BINLOG_MARIADB_GTID:
-        w->is_announced = true;
-        w->is_open =
-            binlog_mariadb_gtid_decode(w->body, &gtid) == ERR_OK && (gtid.flags & MARIADB_GTID_STANDALONE) == 0;
-        return true;
-    case BINLOG_XID:
-    case BINLOG_XA_PREPARE:
-    case BINLOG_TRANSACTION_PAYLOAD: w->is_announced = w->is_open = false; return false;
-    case BINLOG_QUERY:
-        if (!w->format_known || binlog_query_decode(w->body, &w->format, &q) != ERR_OK) return false;
-        if (is_text(&q, "BEGIN"))
-            w->is_open = true;
-        else if (!w->is_open || is_text(&q, "COMMIT") || is_text(&q, "ROLLBACK"))
-            w->is_announced = w->is_open = false;
-        return begins;
-    case BINLOG_MARIADB_QUERY_COMPRESSED:
-        if (!w->is_open) w->is_announced = false;
-        return begins;
-    case BINLOG_FORMAT_DESCRIPTION:
-    case BINLOG_ROTATE:
-    case BINLOG_STOP: w->is_announced = w->is_open = false; return false;
-    default: return false;
-    }
+    return boundary_event(&w->boundary, &w->header, w->body, w->format_known ? &w->format : NULL);
 }
 
 /* --- heads --- */
@@ -285,7 +252,7 @@ enum err source_check_boundary(struct source_stream *s, const struct source_plac
         if (walk_begins(&w)) last = w.start;
     }
     bool is_event = source_place_compare(&w.at, place) == 0;
-    if (is_event && !w.is_open && !w.is_announced) return ERR_OK;
+    if (is_event && boundary_is_between(&w.boundary)) return ERR_OK;
     return err_set(msg, ERR_INVALID,
                    "%s:%" PRIu64 " lies within %s; a transaction begins at %s:%" PRIu64, place->file, place->position,
                    is_event ? "a transaction" : "an event", last.file, last.position);

@@ -1,7 +1,7 @@
 /* capture/source_stream.h -- the seam to the source: its byte stream of binlog events, and questions to it as SQL.
  *
- * Two sides: source_stream_mysql_open (the MySQL client library), and capture/stream_sim.h (a scripted binlog in
- * memory, for single-threaded tests).  All functions belong to the capture thread, except cut. */
+ * Three sides: a server (the MySQL client library), a folder of binlog files, and capture/stream_sim.h (a scripted
+ * binlog in memory, for single-threaded tests).  All functions belong to the capture thread, except cut. */
 #ifndef CAPTURE_SOURCE_STREAM_H
 #define CAPTURE_SOURCE_STREAM_H
 
@@ -28,8 +28,8 @@ struct source_stream_ops {
     enum err (*query)(struct source_stream *s, const char *sql, source_row *row, void *context, struct err_msg *msg);
 
     /* Starts sending events from the byte `position` of `file`; an earlier dump ends.  ERR_CONNECT, ERR_ACCESS_DENIED,
-     * ERR_DISCONNECTED. */
-    enum err (*dump)(struct source_stream *s, const char *file, uint32_t position, struct err_msg *msg);
+     * ERR_DISCONNECTED; ERR_TOO_LARGE: above dump_position_max. */
+    enum err (*dump)(struct source_stream *s, const char *file, uint64_t position, struct err_msg *msg);
 
     /* The next event, header and checksum included; valid until the next call.  Blocks (simulated: ERR_AGAIN instead).
      * ERR_DISCONNECTED, ERR_TOO_LARGE; ERR_SOURCE_PURGED, ERR_SOURCE_CONFIG: what the source answered instead. */
@@ -47,9 +47,12 @@ struct source_stream_ops {
 
 struct source_stream { /* first member of each side's own struct */
     const struct source_stream_ops *ops;
+    bool is_archive;            /* nobody is there to ask for definitions, settings or the time */
+    uint64_t dump_position_max; /* the dump command of servers has 32 bits */
 };
 
 struct source_stream_config { /* borrowed until close */
+    const char *files;        /* a folder of binlog files, which is read instead of a server; NULL or "": none */
     const char *host;         /* or a unix socket's path when it begins with '/' */
     uint16_t port;
     const char *user, *password;
@@ -61,8 +64,13 @@ struct source_stream_config { /* borrowed until close */
     uint32_t read_timeout_s; /* neither an event nor a heartbeat for so long: the connection is dead */
 };
 
-/* The real side.  Nothing is connected yet.  ERR_NO_MEMORY. */
+/* The server or the folder of `config`.  Nothing is connected yet.  ERR_NO_MEMORY. */
+NODISCARD enum err source_stream_open(struct source_stream **out, const struct source_stream_config *config,
+                                      struct err_msg *msg);
+/* The two by themselves. */
 NODISCARD enum err source_stream_mysql_open(struct source_stream **out, const struct source_stream_config *config,
                                             struct err_msg *msg);
+NODISCARD enum err source_stream_archive_open(struct source_stream **out, const struct source_stream_config *config,
+                                              struct err_msg *msg);
 
 #endif

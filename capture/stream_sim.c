@@ -228,7 +228,7 @@ static enum err stream_connect(struct source_stream *stream, struct err_msg *msg
     return ERR_OK;
 }
 
-static enum err stream_dump(struct source_stream *stream, const char *file, uint32_t position, struct err_msg *msg)
+static enum err stream_dump(struct source_stream *stream, const char *file, uint64_t position, struct err_msg *msg)
 {
     struct stream_sim *c = of(stream);
     const struct stream_sim_source *s = c->source;
@@ -369,7 +369,7 @@ enum err stream_sim_open(struct source_stream **out, struct stream_sim_source *s
 {
     struct stream_sim *c = calloc(1, sizeof *c);
     if (c == NULL) return ERR_NO_MEMORY;
-    c->stream.ops = &sim_ops;
+    c->stream = (struct source_stream){.ops = &sim_ops, .dump_position_max = UINT32_MAX};
     c->source = source;
     *out = &c->stream;
     return ERR_OK;

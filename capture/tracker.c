@@ -466,10 +466,16 @@ enum err tracker_learn(struct tracker *t, const struct source_place *place, stru
     return e;
 }
 
+void tracker_learn_nothing(struct tracker *t)
+{
+    for (uint32_t i = 0; i < t->gap_count; i++) t->gap[i].is_lost = true;
+}
+
 enum err tracker_take(struct tracker *t, const struct source_place *place, const struct catalog *told,
                       uint32_t *count, struct err_msg *msg)
 {
     *count = 0;
+    TRY(learn_databases(t, place, told, msg));
     for (uint32_t d = 0; d < catalog_database_count(told); d++) {
         for (uint32_t i = 0; i < catalog_table_count(told, d); i++) {
             const struct catalog_table *table = catalog_table_at(told, d, i);

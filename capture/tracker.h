@@ -97,7 +97,10 @@ NODISCARD enum err tracker_learn(struct tracker *t, const struct source_place *p
                                  const struct horizon *horizon, const struct source_place *before,
                                  struct err_msg *msg);
 
-/* Takes from `told` (the user's schema_file) the tables that are not known.  *count: how many. */
+/* Nobody can be asked: what is not known now is TRACKER_LOST. */
+void tracker_learn_nothing(struct tracker *t);
+
+/* Takes from `told` (the user's schema_file) the databases and tables that are not known.  *count: how many tables. */
 NODISCARD enum err tracker_take(struct tracker *t, const struct source_place *place, const struct catalog *told,
                                 uint32_t *count, struct err_msg *msg);
 

@@ -45,8 +45,10 @@ static json_t *start_json(const char *text)
     return start;
 }
 
-static json_t *source_json(const struct source_url *url, const struct source_words *words)
+/* `files`: a folder, instead of a server. */
+static json_t *source_json(const char *files, const struct source_url *url, const struct source_words *words)
 {
+    if (files != NULL) return json_pack("{s:s}", "files", files);
     json_t *source = json_pack("{s:s, s:i, s:s, s:s}", "host", url->host, "port", (int)url->port, "user", url->user,
                                "password", url->password);
     if (source == NULL) return NULL;
@@ -66,12 +68,13 @@ static json_t *source_json(const struct source_url *url, const struct source_wor
 
 int cli_channel_create(struct cli *cli, int argc, char **argv)
 {
-    const char *name, *source = NULL, *tables = NULL, *exclude = NULL, *start_at = "now", *ddl = "instance",
-               *statements = "error", *partial_images = "error", *text = "stored", *visible = "durable",
-               *password_file = NULL, *schema_file = NULL;
+    const char *name, *source = NULL, *files = NULL, *tables = NULL, *exclude = NULL, *start_at = NULL,
+               *ddl = "instance", *statements = "error", *partial_images = "error", *text = "stored",
+               *visible = "durable", *password_file = NULL, *schema_file = NULL;
     struct source_words words = {0};
     const struct cli_option options[] = {
         {.name = "--source", .text = &source},
+        {.name = "--source-files", .text = &files},
         {.name = "--tables", .text = &tables},
         {.name = "--exclude", .text = &exclude},
         {.name = "--start-at", .text = &start_at},
@@ -93,13 +96,18 @@ int cli_channel_create(struct cli *cli, int argc, char **argv)
         {NULL},
     };
     if (!cli_options_parse(cli, argc, argv, options, &name)) return cli_usage(cli_channel_create);
-    if (source == NULL || tables == NULL) {
-        cli_fail(0, "%s is missing", source == NULL ? "--source" : "--tables");
+    if ((source == NULL && files == NULL) || tables == NULL) {
+        cli_fail(0, "%s is missing", tables == NULL ? "--tables" : "--source or --source-files");
         return cli_usage(cli_channel_create);
     }
-    struct source_url url;
+    bool is_of_server = words.standby != NULL || words.tls != NULL || words.tls_ca != NULL ||
+                        words.tls_certificate != NULL || words.tls_key != NULL || words.server_id != 0 ||
+                        words.read_timeout_s != 0 || words.connect_timeout_s != 0 || password_file != NULL;
+    if (files != NULL && (source != NULL || is_of_server))
+        return cli_fail(CLI_USAGE, "--source-files goes with no option about a server");
+    struct source_url url = {.port = 0};
     struct err_msg msg;
-    if (source_url_parse(source, &url, &msg) != ERR_OK) return cli_fail(CLI_USAGE, "%s", msg.text);
+    if (files == NULL && source_url_parse(source, &url, &msg) != ERR_OK) return cli_fail(CLI_USAGE, "%s", msg.text);
     const char *from_environment = getenv("MILLRACE_SOURCE_PASSWORD");
     if (password_file != NULL) {
         int code = password_from_file(password_file, url.password, sizeof url.password);
@@ -109,8 +117,10 @@ int cli_channel_create(struct cli *cli, int argc, char **argv)
     }
     json_t *body =
         json_pack("{s:s, s:o, s:{s:o, s:o}, s:o, s:s, s:s, s:s, s:s, s:s}", "name", name, "source",
-                  source_json(&url, &words), "tables", "include", rest_list(tables), "exclude",
-                  rest_list(exclude), "start_at", start_json(start_at), "ddl", ddl, "statement_events", statements,
+                  source_json(files, &url, &words), "tables", "include", rest_list(tables), "exclude",
+                  rest_list(exclude), "start_at",
+                  start_json(start_at != NULL ? start_at : files == NULL ? "now" : "earliest"), "ddl", ddl,
+                  "statement_events", statements,
                   "partial_images", partial_images, "text", text, "visible", visible);
     explicit_bzero(&url, sizeof url);
     if (body == NULL) return cli_fail(CLI_USAGE, "the arguments are not UTF-8");

@@ -9,7 +9,8 @@
 
 const struct cli_command cli_commands[] = {
     {"channel create",
-     "NAME --source mysql://USER[:PASSWORD]@HOST[:PORT] --tables 'DB.*,DB.TABLE'\n"
+     "NAME --source mysql://USER[:PASSWORD]@HOST[:PORT] | --source-files FOLDER\n"
+     "      --tables 'DB.*,DB.TABLE'\n"
      "      [--exclude 'DB.TABLE'] [--ddl instance|selected]\n"
      "      [--start-at now|earliest|gtid:SET|file:NAME:POSITION|time:SECONDS|time:2026-01-31T23:59:59Z]\n"
      "      [--statement-events error|warn] [--partial-images error|none] [--text stored|utf8mb4]\n"
@@ -17,7 +18,8 @@ const struct cli_command cli_commands[] = {
      "      [--standby HOST:PORT,...] [--tls off|preferred|required|verify_ca|verify_identity] [--tls-ca FILE]\n"
      "      [--tls-certificate FILE --tls-key FILE] [--connect-timeout-s N] [--read-timeout-s N]\n"
      "      [--password-file FILE] [--server-id N] [--schema-file FILE]",
-     "make a channel and check its source; the password may also stand in $MILLRACE_SOURCE_PASSWORD",
+     "make a channel and check its source; the password may also stand in $MILLRACE_SOURCE_PASSWORD; --source-files "
+     "reads a folder of binlog files (mysql-bin.000001, ...) instead of a server, and waits there for more",
      cli_channel_create},
     {"channel start", "NAME", "capture", cli_channel_start},
     {"channel stop", "NAME", "stop capturing; what is logged is still served", cli_channel_stop},

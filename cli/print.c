@@ -59,6 +59,15 @@ const char *print_duration(int64_t ms)
     return out;
 }
 
+/* "host:port", or the folder. */
+static void print_source(const json_t *source)
+{
+    if (json_object_get(source, "files") != NULL)
+        printf("files in %s", print_text(source, "files"));
+    else
+        printf("%s:%" PRId64, print_text(source, "host"), print_number(source, "port"));
+}
+
 static void print_error(const json_t *error)
 {
     if (!json_is_object(error)) return;
@@ -78,8 +87,9 @@ void print_channel(const json_t *status)
     const json_t *log = json_object_get(status, "log"), *captured = json_object_get(status, "captured");
     printf("%s: %s\n", print_text(status, "name"), print_text(status, "state"));
     print_error(json_object_get(status, "error"));
-    printf("  source    %s:%" PRId64 " %s, %s\n", print_text(source, "host"), print_number(source, "port"),
-           print_text(source, "server_version"), print_text(source, "connection"));
+    printf("  source    ");
+    print_source(source);
+    printf(" %s, %s\n", print_text(source, "server_version"), print_text(source, "connection"));
     if (*print_text(source, "file") != '\0')
         printf("  position  %s %" PRId64 "%s%s, delay %s\n", print_text(source, "file"),
                print_number(source, "position"), *print_text(source, "gtid") == '\0' ? "" : ", GTID ",
@@ -101,8 +111,9 @@ void print_channel_line(const json_t *status)
 {
     const json_t *source = json_object_get(status, "source"), *log = json_object_get(status, "log");
     const json_t *error = json_object_get(status, "error");
-    printf("%-24s %-12s %s:%" PRId64 "  %" PRId64 " records, delay %s%s%s\n", print_text(status, "name"),
-           print_text(status, "state"), print_text(source, "host"), print_number(source, "port"),
-           print_number(log, "records"), print_duration(print_number(source, "delay_ms")),
-           json_is_object(error) ? ": " : "", print_text(error, "text"));
+    printf("%-24s %-12s ", print_text(status, "name"), print_text(status, "state"));
+    print_source(source);
+    printf("  %" PRId64 " records, delay %s%s%s\n", print_number(log, "records"),
+           print_duration(print_number(source, "delay_ms")), json_is_object(error) ? ": " : "",
+           print_text(error, "text"));
 }

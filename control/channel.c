@@ -17,6 +17,7 @@ void channel_capture_config(const struct config *config, const struct channel_sp
     *out = (struct capture_config){
         .channel = spec->name,
         .data_folder = config->data_folder,
+        .files = spec->files,
         .host = spec->host,
         .port = spec->port,
         .user = spec->user,
@@ -243,7 +244,11 @@ enum err channel_create(struct instance *in, struct channel_spec *spec, struct c
     e = channel_save(in, ch, msg);
     if (e == ERR_OK) e = channel_begin_precheck(in, ch, msg);
     if (e == ERR_OK) {
-        log_info("control", "channel %s: created for %s:%u", ch->spec.name, ch->spec.host, (unsigned)ch->spec.port);
+        if (ch->spec.files[0] != '\0')
+            log_info("control", "channel %s: created for the files in %s", ch->spec.name, ch->spec.files);
+        else
+            log_info("control", "channel %s: created for %s:%u", ch->spec.name, ch->spec.host,
+                     (unsigned)ch->spec.port);
         return ERR_OK;
     }
     struct err_msg ignored;

@@ -28,6 +28,7 @@ enum {
 
 struct channel_spec {
     char name[CHANNEL_NAME_MAX + 1]; /* also the topic's */
+    char files[CHANNEL_PATH_MAX + 1]; /* a folder of binlog files is the source; "": a server, at: */
     char host[CHANNEL_HOST_MAX + 1]; /* or the path of a unix socket */
     uint16_t port;
     char user[CHANNEL_USER_MAX + 1];

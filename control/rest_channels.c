@@ -82,6 +82,7 @@ static json_t *status_json(const struct instance *in, const struct channel *ch)
         rest_foreign_text(s->server_uuid), "file", rest_foreign_text(s->file), "position", (json_int_t)s->position,
         "gtid", rest_foreign_text(s->gtid), "event_time_s", (json_int_t)s->event_timestamp_s, "delay_ms",
         (json_int_t)s->delay_ms);
+    if (ch->spec.files[0] != '\0') json_object_set_new(source, "files", json_string(ch->spec.files));
     json_t *captured = json_pack("{s:I, s:I, s:I}", "row_changes", (json_int_t)s->row_changes, "transactions",
                                  (json_int_t)s->transactions, "records", (json_int_t)s->records);
     json_t *rates = json_pack("{s:f, s:f, s:f}", "row_changes_per_s", ch->rates.row_changes_per_s, "records_per_s",

@@ -103,12 +103,26 @@ static enum err take_tls(const json_t *tls, struct channel_spec *spec, struct er
     return ERR_OK;
 }
 
+/* A folder of binlog files: nothing else is to be said of it. */
+static enum err take_files(const json_t *source, struct channel_spec *spec, struct err_msg *msg)
+{
+    static const char *const keys[] = {"files", "schema_file", NULL};
+    TRY(json_only_keys(source, keys, "source (with files)", msg));
+    TRY(json_take_text(source, "files", "source.files", 1, CHANNEL_PATH_MAX, NULL, spec->files, msg));
+    if (spec->files[0] != '/')
+        return err_set(msg, ERR_INVALID, "source.files must be a folder's path from / on, as millraced sees it");
+    spec->server_id = UINT32_MAX; /* nobody sees it */
+    return ERR_OK;
+}
+
 enum err source_spec_take(const json_t *source, struct channel_spec *spec, struct err_msg *msg)
 {
     static const char *const keys[] = {"host", "port",      "standby", "user",              "password",
                                        "tls",  "server_id", "connect_timeout_s", "read_timeout_s", NULL};
     if (source == NULL)
-        return err_set(msg, ERR_INVALID, "source is required: {\"host\", \"port\", \"user\", \"password\"}");
+        return err_set(msg, ERR_INVALID, "source is required: {\"host\", \"port\", \"user\", \"password\"}, or "
+                       "{\"files\": a folder of binlog files}");
+    if (json_object_get(source, "files") != NULL) return take_files(source, spec, msg);
     TRY(json_only_keys(source, keys, "source", msg));
     TRY(json_take_text(source, "host", "source.host", 1, CHANNEL_HOST_MAX, NULL, spec->host, msg));
     int64_t port, server_id, connect_s, read_s;
@@ -148,6 +162,7 @@ static json_t *standby_json(const struct channel_spec *spec)
 
 json_t *source_spec_json(const struct channel_spec *spec, bool with_password)
 {
+    if (spec->files[0] != '\0') return json_pack("{s:s}", "files", spec->files);
     json_t *tls = json_pack("{s:s}", "mode", tls_modes[spec->tls_mode]);
     if (spec->tls_ca[0] != '\0') json_object_set_new(tls, "ca", json_string(spec->tls_ca));
     if (spec->tls_certificate[0] != '\0') {
@@ -205,7 +220,7 @@ enum err start_spec_take(const json_t *start, struct channel_spec *spec, struct 
 {
     static const char *const by_set[] = {"gtid_set", NULL}, *const by_place[] = {"file", "position", NULL},
                              *const by_time[] = {"time", NULL};
-    const char *word = start == NULL ? "now" : json_string_value(start);
+    const char *word = start != NULL ? json_string_value(start) : spec->files[0] == '\0' ? "now" : "earliest";
     if (word != NULL && (strcmp(word, "now") == 0 || strcmp(word, "earliest") == 0)) {
         spec->start = word[0] == 'n' ? CAPTURE_START_NOW : CAPTURE_START_EARLIEST;
         return ERR_OK;

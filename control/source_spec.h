@@ -9,11 +9,11 @@
 #include "base/err.h"
 #include "control/channel_spec.h"
 
-/* {"host", "port", "standby": ["host:port", ...], "user", "password", "server_id", "tls": {"mode", "ca", "certificate",
- * "key"}, "connect_timeout_s", "read_timeout_s"}.  ERR_INVALID: msg names the field and what it may be.  What is taken
- * is freed by source_spec_fini, also on error. */
+/* {"files": FOLDER, "schema_file"}, or {"host", "port", "standby": ["host:port", ...], "user", "password", "server_id",
+ * "tls": {"mode", "ca", "certificate", "key"}, "connect_timeout_s", "read_timeout_s"}.  ERR_INVALID: msg names the
+ * field and what it may be.  What is taken is freed by source_spec_fini, also on error. */
 NODISCARD enum err source_spec_take(const json_t *source, struct channel_spec *spec, struct err_msg *msg);
-/* "now" (also when absent), "earliest", {"gtid_set"}, {"file", "position"}, {"time": seconds or
+/* "now" (also when absent; of files "earliest"), "earliest", {"gtid_set"}, {"file", "position"}, {"time": seconds or
  * "2026-01-31T23:59:59Z"}. */
 NODISCARD enum err start_spec_take(const json_t *start, struct channel_spec *spec, struct err_msg *msg);
 /* New references; NULL: no memory. */
