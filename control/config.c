@@ -211,11 +211,21 @@ static enum err check_listener(const char *name, const struct config_listener *l
     if (address_is_any(l->address) && l->advertised_host[0] == '\0')
         return err_set(msg, ERR_INVALID, "%s: address is %s, which no client can connect to: set advertised_host to "
                        "the name or address of this machine that clients use", name, l->address);
-    bool knows_who = strcmp(l->authentication, "required") == 0;
+    bool has_tls = l->tls_certificate[0] != '\0', asks = strcmp(l->client_certificates, "none") != 0;
+    if (has_tls != (l->tls_key[0] != '\0'))
+        return err_set(msg, ERR_INVALID, "%s: tls_certificate and tls_key go together: set both or none", name);
+    if (!has_tls && (asks || l->tls_client_ca[0] != '\0'))
+        return err_set(msg, ERR_INVALID, "%s: client_certificates and tls_client_ca need TLS: set tls_certificate and "
+                       "tls_key", name);
+    if (asks != (l->tls_client_ca[0] != '\0'))
+        return err_set(msg, ERR_INVALID, "%s: client_certificates is %s and tls_client_ca is '%s': clients are asked "
+                       "for certificates of these authorities, so set both or none", name, l->client_certificates,
+                       l->tls_client_ca);
+    bool knows_who = strcmp(l->authentication, "required") == 0 || strcmp(l->client_certificates, "required") == 0;
     if (!address_is_loopback(l->address) && !knows_who && !l->accept_anyone)
         return err_set(msg, ERR_INVALID, "%s: address %s is not a loopback address and nobody has to log in: set "
-                       "authentication: required, or accept_anyone: true if whoever reaches it may read everything",
-                       name, l->address);
+                       "authentication: required or client_certificates: required, or accept_anyone: true if whoever "
+                       "reaches it may read everything", name, l->address);
     return ERR_OK;
 }
 

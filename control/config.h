@@ -91,9 +91,19 @@ enum {
     TEXT(advertised_host, "", NULL,                                                                                    \
          "the name or address that clients of this listener are told to connect to; empty: the address")               \
     NUMBER(advertised_port, 0, 65535, 0, "the port that they are told; 0: the one listened on")                        \
+    TEXT(tls_certificate, "", NULL,                                                                                    \
+         "PEM file of the server's certificate and the chain behind it: clients must use TLS; empty: plain text")      \
+    TEXT(tls_key, "", NULL, "PEM file of its key, without a password; SIGHUP reads both files again")                  \
+    TEXT(tls_client_ca, "", NULL, "PEM file of the authorities that sign clients' certificates")                       \
+    TEXT(client_certificates, "none", "none optional required",                                                        \
+         "whether clients are asked for a certificate, or must have one")                                              \
     TEXT(authentication, "none", "none required", "required: whoever connects must log in by SASL")                    \
     FLAG(accept_anyone, false,                                                                                         \
-         "serve whoever reaches an address that is not a loopback one, without a login and a client certificate")
+         "serve whoever reaches an address that is not a loopback one, without a login and a client certificate")      \
+    NUMBER(login_timeout_ms, 0, 600000, 30000,                                                                         \
+           "a connection that has not finished its TLS handshake and its login by then is closed; 0: no limit")        \
+    NUMBER(idle_timeout_ms, 0, CONFIG_HOUR_MS * 24, 600000,                                                            \
+           "a connection without a request for longer is closed; clients expect ten minutes or more; 0: no limit")
 /* clang-format on */
 
 struct config_cores {

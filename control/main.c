@@ -20,7 +20,8 @@ enum { EXIT_USAGE = 2, EXIT_CONFIG = 3, EXIT_START = 4 };
 
 static int print_usage(FILE *to)
 {
-    fprintf(to, "usage: millraced --config FILE     run with this configuration until SIGTERM or SIGINT\n"
+    fprintf(to, "usage: millraced --config FILE     run with this configuration until SIGTERM or SIGINT;\n"
+                "                                   SIGHUP reads the certificates again\n"
                 "       millraced --config-help     print the manual of the configuration\n"
                 "       millraced --version\n"
                 "exit status: 0 stopped on request, 2 wrong usage, 3 wrong configuration, 4 could not start\n");
@@ -42,7 +43,7 @@ static void drain(int fd)
     (void)ignored; /* nothing there: woken by another */
 }
 
-/* Returns the signal that ended it. */
+/* Returns the signal that ended it; SIGHUP has the certificates read again. */
 static int control_loop(struct instance *in, struct rest_server *rest, int signal_fd)
 {
     uint64_t tick_due_ns = 0;
@@ -63,7 +64,10 @@ static int control_loop(struct instance *in, struct rest_server *rest, int signa
         }
         if (fds[0].revents != 0) {
             struct signalfd_siginfo info;
-            if (read(signal_fd, &info, sizeof info) == (ssize_t)sizeof info) return (int)info.ssi_signo;
+            if (read(signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+                if (info.ssi_signo != SIGHUP) return (int)info.ssi_signo;
+                if (in->dataplane != NULL) dataplane_reload_certificates(in->dataplane);
+            }
         }
         if (fds[1].revents != 0) {
             drain(in->wake_fd);
@@ -73,13 +77,14 @@ static int control_loop(struct instance *in, struct rest_server *rest, int signa
     }
 }
 
-/* Blocks the signals that end us in all threads to come; the loop reads them from the returned descriptor. */
+/* Blocks the signals that end us, and SIGHUP, in all threads to come; the loop reads them from the descriptor. */
 static int signals_init(void)
 {
     sigset_t ends;
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);
     sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGHUP);
     sigprocmask(SIG_BLOCK, &ends, NULL);
     signal(SIGPIPE, SIG_IGN);
     return signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);

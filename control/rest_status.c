@@ -11,10 +11,11 @@ static json_t *listeners_json(const struct instance *in)
         const struct config_listener *l = &in->config.listeners[i];
         int port = in->dataplane == NULL ? 0 : (int)dataplane_port(in->dataplane, i);
         const char *host = l->advertised_host[0] == '\0' ? l->address : l->advertised_host;
-        json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:s, s:i, s:s}", "name", l->name, "address", l->address,
-                                              "port", port, "advertised_host", host, "advertised_port",
+        json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:s, s:i, s:b, s:s, s:s}", "name", l->name, "address",
+                                              l->address, "port", port, "advertised_host", host, "advertised_port",
                                               l->advertised_port == 0 ? port : (int)l->advertised_port,
-                                              "authentication", l->authentication));
+                                              "tls", l->tls_certificate[0] != '\0', "client_certificates",
+                                              l->client_certificates, "authentication", l->authentication));
     }
     return list;
 }

@@ -57,6 +57,12 @@ static struct storage_config storage_config_of(const struct config *c)
     };
 }
 
+static enum client_certificates client_certificates_of(const char *word)
+{
+    if (strcmp(word, "required") == 0) return CLIENT_CERTIFICATES_REQUIRED;
+    return strcmp(word, "optional") == 0 ? CLIENT_CERTIFICATES_OPTIONAL : CLIENT_CERTIFICATES_NONE;
+}
+
 /* `listeners` (CONFIG_LISTENERS_MAX) are filled and stay with the result. */
 static struct dataplane_config dataplane_config_of(const struct config *c, const char *cluster_id,
                                                    struct listener_config *listeners)
@@ -70,6 +76,10 @@ static struct dataplane_config dataplane_config_of(const struct config *c, const
             .advertised_host = l->advertised_host,
             .advertised_port = (uint16_t)l->advertised_port,
             .needs_login = strcmp(l->authentication, "required") == 0,
+            .tls = {.certificate = l->tls_certificate, .key = l->tls_key, .client_ca = l->tls_client_ca,
+                    .client_certificates = client_certificates_of(l->client_certificates)},
+            .login_timeout_ms = (uint32_t)l->login_timeout_ms,
+            .idle_timeout_ms = (uint32_t)l->idle_timeout_ms,
         };
     }
     return (struct dataplane_config){
@@ -115,7 +125,7 @@ void topology_memory(const struct config *c, struct memory_table *out)
                    (uint64_t)(c->channels_max + 1) * logs.log_bytes);
     memory_row_add(out, "storage: rings to its helper and readers", "uring_depth", logs.rings_bytes);
     memory_row_add(out, "serving: connections and groups",
-                   "connections_max, request_bytes_max, groups_max, serve_thread_count",
+                   "connections_max, request_bytes_max, groups_max, serve_thread_count, listeners with TLS",
                    dataplane_memory_bytes(&dataplane));
     memory_row_add(out, "captures: one for each channel that may exist",
                    "channels_max, packet_bytes_max, record_bytes_max",

@@ -6,6 +6,7 @@
 #include "base/invariant.h"
 #include "base/log.h"
 
+enum { TLS_HELLO = 0x1603 }; /* a handshake record begins so (RFC 8446 5.1) */
 enum { FRAME_SIZE_BYTES = 4, INPUT_BYTES_MIN = 512, INPUT_SLACK_BYTES = 2 << 20 };
 
 static void client_run(struct serve_lcore *s, struct client *c);
@@ -57,6 +58,10 @@ static void client_let_go(struct serve_lcore *s, struct client *c)
     input_free(s, c);
     buffer_give(&s->arena, c->lookups);
     c->lookups = NULL;
+    buffer_give(&s->arena, c->subject);
+    c->subject = NULL;
+    c->login_ns = UINT64_MAX;
+    c->active_ns = s->now_ns;
     c->state = CLIENT_ENDING;
 }
 
@@ -314,7 +319,7 @@ static void client_run(struct serve_lcore *s, struct client *c)
         struct cursor at = cursor_of(c->input + c->input_start, held);
         uint32_t size = (uint32_t)cursor_be(&at, FRAME_SIZE_BYTES);
         if (size == 0 || size > s->config.request_bytes_max) { /* a negative one is a large one, unsigned */
-            client_close(s, c, CLOSE_FRAME_SIZE);
+            client_close(s, c, size >> 16 == TLS_HELLO ? CLOSE_WANTS_TLS : CLOSE_FRAME_SIZE);
             return;
         }
         if (held - FRAME_SIZE_BYTES < size) break;
@@ -342,10 +347,25 @@ void client_accepted(struct serve_lcore *s, struct client *c, uint32_t listener)
 {
     uint32_t generation = c->generation + 1;
     *c = (struct client){.slot = c->slot, .generation = generation, .state = CLIENT_READY, .timer_index = UINT32_MAX,
-                         .listener = listener, .active_ns = s->now_ns};
+                         .listener = listener, .active_ns = s->now_ns, .login_ns = UINT64_MAX};
+    const struct listener *l = &s->listeners[listener];
+    if ((l->tls != NULL || l->needs_login) && l->login_timeout_ns != UINT64_MAX)
+        c->login_ns = s->now_ns + l->login_timeout_ns;
     c->host[0] = '/';
     port_peer(s->port, c->slot, c->host + 1);
     s->client_count++;
+}
+
+void client_secured(struct serve_lcore *s, struct client *c, const char *subject)
+{
+    if (c->state == CLIENT_ENDING) return;
+    c->active_ns = s->now_ns;
+    if (!s->listeners[c->listener].needs_login) c->login_ns = UINT64_MAX;
+    if (subject == NULL) return;
+    size_t size = strlen(subject) + 1;
+    c->subject = buffer_take(&s->arena, size);
+    if (c->subject == NULL) client_close(s, c, CLOSE_NO_MEMORY);
+    else memcpy(c->subject, subject, size);
 }
 
 void client_data(struct serve_lcore *s, struct client *c, const uint8_t *bytes, uint32_t size)
@@ -359,10 +379,10 @@ void client_data(struct serve_lcore *s, struct client *c, const uint8_t *bytes, 
     }
 }
 
-void client_closed(struct serve_lcore *s, struct client *c)
+void client_closed(struct serve_lcore *s, struct client *c, bool has_failed)
 {
     if (c->state != CLIENT_ENDING) {
-        counter_add(s->counters.closed[CLOSE_PEER], 1);
+        counter_add(s->counters.closed[has_failed ? CLOSE_TLS : CLOSE_PEER], 1);
         client_let_go(s, c);
     }
     INVARIANT(c->pinned_bytes == 0 && c->first_answer == NULL);

@@ -87,9 +87,17 @@ static void piece_copy(void *context, struct log_piece *pin, struct port_piece *
     pin_release(k->lcore, k->client, k->answer, pin);
 }
 
+static void piece_let_go(void *context, struct log_piece *pin, struct port_piece *piece)
+{
+    struct copying *k = context;
+    if (piece < k->answer->message.piece + k->answer->message.copied_pieces)
+        pin_release(k->lcore, k->client, k->answer, pin);
+}
+
 void answer_copy(struct serve_lcore *s, struct client *c, struct answer *a, uint32_t handed)
 {
     struct copying k = {.lcore = s, .client = c, .answer = a};
+    if (a->message.copied_pieces > 0) pins_unhanded(a, 0, piece_let_go, &k);
     if (a->copy != NULL) return; /* what is left was handed over by then */
     pins_unhanded(a, handed, piece_count_bytes, &k);
     if (k.bytes == 0 || s->relieved_bytes + k.bytes > COPIED_BYTES_MAX) return;

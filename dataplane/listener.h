@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "dataplane/kafka/request.h"
+#include "dataplane/port_tls_context.h"
 
 enum { LISTENERS_MAX = 8, LISTENER_NAME_BYTES = 64, LISTENER_HOST_BYTES = 256 };
 
@@ -17,6 +18,9 @@ struct listener_config { /* strings are copied */
     const char *advertised_host; /* NULL or empty: host */
     uint16_t    advertised_port; /* 0: the port listened on */
     bool        needs_login;
+    struct tls_config tls;
+    uint32_t    login_timeout_ms; /* to finish the handshake, and then to log in; 0: no limit */
+    uint32_t    idle_timeout_ms;  /* 0: no limit */
 };
 
 /* One of them.  Constant while connections come by it; every serve lcore reads it. */
@@ -24,11 +28,16 @@ struct listener {
     char     name[LISTENER_NAME_BYTES], host[LISTENER_HOST_BYTES], advertised_host[LISTENER_HOST_BYTES];
     uint16_t port, advertised_port; /* advertised 0: port */
     bool     needs_login;
+    uint64_t login_timeout_ns, idle_timeout_ns; /* UINT64_MAX: no limit */
+    struct tls_context *tls; /* owned; NULL: plain text */
     struct node node; /* what its clients are told of us */
 };
 
-/* `node` gives what all listeners have in common; port and the node's port are 0 until listener_bound. */
-void listener_init(struct listener *l, const struct listener_config *config, const struct node *node);
-void listener_bound(struct listener *l, uint16_t port);
+/* `node` gives what all listeners have in common; port and the node's port are 0 until listener_bound.
+ * ERR_INVALID: the certificates, as tls_context_open; there is nothing to free then. */
+NODISCARD enum err listener_init(struct listener *l, const struct listener_config *config, const struct node *node,
+                                 struct err_msg *msg);
+void               listener_bound(struct listener *l, uint16_t port);
+void               listener_fini(struct listener *l);
 
 #endif

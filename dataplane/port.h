@@ -37,15 +37,18 @@ struct port_message {
     uint32_t piece_index, piece_position;
     uint32_t notifications; /* of zero-copy sends, still to come */
     uint64_t zero_copy_bytes;
+    uint32_t copied_pieces; /* the first ones, whose bytes are not needed any more */
     bool     is_sent, was_dropped;
 };
 
 enum port_event_kind {
     PORT_ACCEPTED, /* a new connection, by listener; nothing of it was read yet */
+    PORT_SECURED,  /* the handshake is done, on connections that have one; subject: of the peer's certificate */
     PORT_DATA,     /* bytes, size: valid until the next port_poll */
     PORT_SENT,     /* message: its last byte was handed to the network, nothing of it waits any more */
     PORT_RELEASED, /* message: it and its bytes are the caller's again; zero_copy_bytes, was_dropped: how it went */
-    PORT_CLOSED,   /* the last event of this connection; all its messages were released before */
+    PORT_CLOSED,   /* the last event of this connection; all its messages were released before.  has_failed: for what
+                    * the peer did, which the log was told */
 };
 
 struct port_event {
@@ -55,12 +58,16 @@ struct port_event {
         struct { const uint8_t *bytes; uint32_t size; };
         struct port_message *message;
         uint32_t listener; /* its number, as the kind of port was given them */
+        const char *subject; /* RFC 2253, valid until the next port_poll; NULL: the peer showed no certificate */
+        bool has_failed;
     };
 };
 
 struct port_stats { /* since the start */
     uint64_t accepted, refused; /* refused: no slot, or no descriptor, was free */
     uint64_t received_bytes, copied_bytes, zero_copy_bytes;
+    uint64_t handshakes, handshakes_failed, encrypted_bytes; /* TLS */
+    uint64_t buffer_bytes; /* now, of encrypted data that waits */
 };
 
 struct port;
@@ -105,7 +112,8 @@ static inline uint32_t port_handed(const struct port *p, uint32_t connection, co
 static inline void port_pause(struct port *p, uint32_t connection) { p->operations->pause(p, connection); }
 static inline void port_resume(struct port *p, uint32_t connection) { p->operations->resume(p, connection); }
 /* Ends the connection.  What is not handed over is dropped; pinned bytes are taken back by a reset.  After PORT_SENT of
- * the last message the peer still gets it.  PORT_RELEASED and PORT_CLOSED follow, no PORT_DATA. */
+ * the last message the peer still gets it.  PORT_RELEASED and PORT_CLOSED follow, no PORT_DATA.  A port that says
+ * good-bye first may wait for the peer to take it: called again, it waits no more. */
 static inline void port_close(struct port *p, uint32_t connection) { p->operations->close(p, connection); }
 /* The peer's address as text, e.g. "127.0.0.1". */
 static inline void port_peer(const struct port *p, uint32_t connection, char out[PORT_PEER_BYTES])

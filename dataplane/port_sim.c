@@ -194,7 +194,7 @@ static void sim_send(struct port *port, uint32_t slot, struct port_message *m)
 {
     struct port_sim_peer *p = peer_at(port, slot);
     m->next = NULL;
-    m->piece_index = m->piece_position = 0;
+    m->piece_index = m->piece_position = m->copied_pieces = 0;
     m->zero_copy_bytes = 0;
     m->is_sent = m->was_dropped = false;
     p->messages++;

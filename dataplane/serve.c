@@ -12,6 +12,7 @@
 #include "base/thread.h"
 #include "dataplane/group/coordinator.h"
 #include "dataplane/port_kernel.h"
+#include "dataplane/port_tls.h"
 #include "dataplane/serve_lcore.h"
 #include "dataplane/serve_sim.h"
 #include "ring/log_feed.h"
@@ -33,7 +34,9 @@ struct dataplane {
     struct dataplane_config config; /* its pointers are not used any more once it runs */
     char     cluster_id[CLUSTER_ID_BYTES];
     struct listener listener[LISTENERS_MAX];
+    struct tls_listener tls[LISTENERS_MAX]; /* the same, as port_tls sees them */
     uint32_t listener_count;
+    bool     has_tls;
     struct storage *storage;
     const struct clock *clock;
     struct counters *counters;
@@ -87,6 +90,8 @@ static void *serve_thread_run(void *argument)
     struct port *port;
     t->error = port_kernel_open(&port, t->listen_fd, d->listener_count, d->config.connections_max, d->pool, &t->msg);
     for (uint32_t i = 0; i < LISTENERS_MAX; i++) t->listen_fd[i] = -1;
+    if (t->error == ERR_OK && d->has_tls)
+        t->error = port_tls_open(&port, port, d->tls, d->listener_count, d->config.connections_max, d->clock, &t->msg);
     if (t->error == ERR_OK) t->error = lcore_open(t, port, false, (uint32_t)(t - d->threads));
     enum err error = t->error;
     sem_post(&t->started);
@@ -125,6 +130,7 @@ static void dataplane_free(struct dataplane *d)
         free(t->lcore);
     }
     if (d->coordinator != NULL) coordinator_stop(d->coordinator);
+    for (uint32_t i = 0; i < d->listener_count; i++) listener_fini(&d->listener[i]);
     free(d->threads);
     free(d);
 }
@@ -148,8 +154,16 @@ static enum err dataplane_new(struct dataplane **out, const struct dataplane_con
     struct node node = {.storage = storage, .cluster_id = kafka_string_of(d->cluster_id),
                         .fetch_bytes_max = config->fetch_bytes_max};
     INVARIANT(config->listener_count >= 1 && config->listener_count <= LISTENERS_MAX);
-    d->listener_count = config->listener_count;
-    for (uint32_t i = 0; i < d->listener_count; i++) listener_init(&d->listener[i], &config->listeners[i], &node);
+    for (; d->listener_count < config->listener_count; d->listener_count++) {
+        struct listener *l = &d->listener[d->listener_count];
+        enum err e = listener_init(l, &config->listeners[d->listener_count], &node, msg);
+        if (e != ERR_OK) {
+            dataplane_free(d);
+            return e;
+        }
+        d->tls[d->listener_count] = (struct tls_listener){.name = l->name, .context = l->tls};
+        if (l->tls != NULL) d->has_tls = true;
+    }
     for (uint32_t i = 0; i < config->serve_thread_count; i++) {
         struct serve_thread *t = &threads[i];
         t->dataplane = d;
@@ -227,8 +241,8 @@ enum err dataplane_start(struct dataplane **out, const struct dataplane_config *
     }
     for (uint32_t i = 0; i < d->listener_count; i++) {
         const struct listener *l = &d->listener[i];
-        log_info("dataplane", "listener %s: Kafka clients are served at %s port %u (advertised as %s:%d)", l->name,
-                 l->host, l->port, l->advertised_host, l->node.port);
+        log_info("dataplane", "listener %s: Kafka clients are served at %s port %u (advertised as %s:%d)%s", l->name,
+                 l->host, l->port, l->advertised_host, l->node.port, l->tls != NULL ? " by TLS" : "");
     }
     *out = d;
     return ERR_OK;
@@ -246,14 +260,27 @@ void dataplane_stop(struct dataplane *d)
     dataplane_free(d);
 }
 
+void dataplane_reload_certificates(struct dataplane *d)
+{
+    for (uint32_t i = 0; i < d->listener_count; i++) {
+        struct err_msg msg = {.code = ERR_OK};
+        if (d->listener[i].tls == NULL || tls_context_reload(d->listener[i].tls, &msg) == ERR_OK) continue;
+        log_error("dataplane", "the certificates were not read again, those of before stay: %s", msg.text);
+    }
+}
+
 uint16_t dataplane_port(const struct dataplane *d, uint32_t listener) { return d->listener[listener].port; }
 
 uint64_t dataplane_memory_bytes(const struct dataplane_config *config)
 {
     struct serve_config lcore = lcore_config(config, 0);
     struct coordinator_config groups = group_config(config);
-    return config->serve_thread_count * (uint64_t)(serve_lcore_memory_bytes(&lcore) +
-                                                   port_kernel_memory_bytes(config->connections_max)) +
+    uint64_t port_bytes = port_kernel_memory_bytes(config->connections_max);
+    bool has_tls = false;
+    for (uint32_t i = 0; i < config->listener_count; i++)
+        has_tls = has_tls || tls_config_is_set(&config->listeners[i].tls);
+    if (has_tls) port_bytes += port_tls_memory_bytes(config->connections_max);
+    return config->serve_thread_count * (serve_lcore_memory_bytes(&lcore) + port_bytes) +
            coordinator_memory_bytes(&groups);
 }
 

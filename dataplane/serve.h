@@ -42,6 +42,8 @@ NODISCARD enum err dataplane_start(struct dataplane **out, const struct dataplan
                                    const struct clock *clock, struct counters *counters, struct err_msg *msg);
 /* Closes all connections (answers under way are given up), ends the threads. */
 void dataplane_stop(struct dataplane *d);
+/* Reads the listeners' certificates again; what is wrong with them is logged, and those of before stay. */
+void dataplane_reload_certificates(struct dataplane *d);
 /* The port that a listener, by its index in the configuration, listens on. */
 uint16_t dataplane_port(const struct dataplane *d, uint32_t listener);
 uint64_t dataplane_memory_bytes(const struct dataplane_config *config);

@@ -54,6 +54,10 @@ static void counters_init(struct serve_lcore *s, struct counters *counters)
     c->received_bytes = counters_add(counters, COUNTER_COUNT, "received_bytes", lcore);
     c->copied_bytes = counters_add(counters, COUNTER_COUNT, "sent_copied_bytes", lcore);
     c->zero_copy_bytes = counters_add(counters, COUNTER_COUNT, "sent_zero_copy_bytes", lcore);
+    c->handshakes = counters_add(counters, COUNTER_COUNT, "tls_handshakes", lcore);
+    c->handshakes_failed = counters_add(counters, COUNTER_COUNT, "tls_handshakes_failed", lcore);
+    c->encrypted_bytes = counters_add(counters, COUNTER_COUNT, "tls_sent_bytes", lcore);
+    c->tls_buffer_bytes = counters_add(counters, COUNTER_GAUGE, "tls_buffer_bytes", lcore);
     c->buffer_bytes = counters_add(counters, COUNTER_GAUGE, "serve_buffer_bytes", lcore);
     c->busy_ns = counters_add(counters, COUNTER_COUNT, "serve_busy_ns", lcore);
     c->idle_ns = counters_add(counters, COUNTER_COUNT, "serve_idle_ns", lcore);
@@ -134,10 +138,11 @@ static unsigned poll_port(struct serve_lcore *s)
         struct client *c = &s->clients[event[i].connection];
         switch (event[i].kind) {
         case PORT_ACCEPTED: client_accepted(s, c, event[i].listener); break;
+        case PORT_SECURED:  client_secured(s, c, event[i].subject); break;
         case PORT_DATA:     client_data(s, c, event[i].bytes, event[i].size); break;
         case PORT_SENT:     client_sent(s, c, event[i].message); break;
         case PORT_RELEASED: client_released(s, c, event[i].message); break;
-        case PORT_CLOSED:   client_closed(s, c); break;
+        case PORT_CLOSED:   client_closed(s, c, event[i].has_failed); break;
         }
     }
     return count;
@@ -212,12 +217,15 @@ static unsigned poll_timers(struct serve_lcore *s)
 
 static void housekeeping(struct serve_lcore *s)
 {
-    const uint64_t idle_ns = (uint64_t)CONNECTION_IDLE_MS * 1000000;
     uint32_t slow = 0;
     for (uint32_t i = 0; i < s->config.connections_max; i++) {
         struct client *c = &s->clients[i];
+        if (c->state == CLIENT_FREE) continue;
         bool may_idle = c->state == CLIENT_READY || c->state == CLIENT_SENDING || c->state == CLIENT_PINNED;
-        if (may_idle && s->now_ns - c->active_ns > idle_ns) client_close(s, c, CLOSE_IDLE);
+        uint64_t still_ns = s->now_ns - c->active_ns;
+        if (s->now_ns > c->login_ns) client_close(s, c, CLOSE_LATE);
+        else if (may_idle && still_ns > s->listeners[c->listener].idle_timeout_ns) client_close(s, c, CLOSE_IDLE);
+        if (c->state == CLIENT_ENDING && still_ns > (uint64_t)GOOD_BYE_MS * 1000000) port_close(s->port, c->slot);
         slow += c->state != CLIENT_FREE && c->is_slow;
     }
     relieve(s);
@@ -226,6 +234,10 @@ static void housekeeping(struct serve_lcore *s)
     counter_set(s->counters.received_bytes, s->port->stats.received_bytes);
     counter_set(s->counters.copied_bytes, s->port->stats.copied_bytes);
     counter_set(s->counters.zero_copy_bytes, s->port->stats.zero_copy_bytes);
+    counter_set(s->counters.handshakes, s->port->stats.handshakes);
+    counter_set(s->counters.handshakes_failed, s->port->stats.handshakes_failed);
+    counter_set(s->counters.encrypted_bytes, s->port->stats.encrypted_bytes);
+    counter_set(s->counters.tls_buffer_bytes, s->port->stats.buffer_bytes);
     counter_set(s->counters.buffer_bytes, s->arena.used_bytes);
     counter_set(s->counters.connections, s->client_count);
     counter_set(s->counters.slow, slow);

@@ -34,7 +34,7 @@ enum {
     LCORE_APIS      = KAFKA_API_DESCRIBE_TOPIC_PARTITIONS + 1, /* the largest key */
     LCORE_BURST     = 64, /* port events a turn */
     INPUT_AHEAD_BYTES = 16 << 10, /* of later requests behind one under way; then the connection is not read */
-    CONNECTION_IDLE_MS = 600000,  /* Kafka's connections.max.idle.ms */
+    GOOD_BYE_MS     = 1000,       /* a port may take to say it */
     HOUSEKEEPING_MS    = 1000,
     RELIEF_MS          = 100,   /* while somebody waits for pinned memory: how often, and for pins how old, to look */
     LATE_MS            = 1000,  /* an answer that takes longer to go: its connection gets copies from then on, */
@@ -60,7 +60,11 @@ enum client_state {
     X(CLOSE_NO_ANSWER,   "a Produce request that wants no answer")                       \
     X(CLOSE_TOO_LARGE,   "a request or answer larger than our buffers")                  \
     X(CLOSE_NO_MEMORY,   "no buffer is free")                                            \
-    X(CLOSE_IDLE,        "idle for ten minutes")                                         \
+    X(CLOSE_IDLE,        "idle for longer than idle_timeout_ms")                         \
+    X(CLOSE_TLS,         "its TLS failed: see the line about the handshake")             \
+    X(CLOSE_WANTS_TLS,   "it begins with a TLS handshake, and its listener has no certificate: let it use " \
+                         "security.protocol PLAINTEXT or SASL_PLAINTEXT, or another listener") \
+    X(CLOSE_LATE,        "no TLS handshake or no login within login_timeout_ms")         \
     X(CLOSE_STALLED,     "held the oldest of the pins that capture or other readers need back")  \
     X(CLOSE_STOP,        "the server stops")
 
@@ -94,6 +98,8 @@ struct client { /* one connection */
     uint32_t input_start, input_end;
     uint64_t arrived_ns; /* of the request under way */
     uint64_t active_ns;  /* last time that something moved */
+    uint64_t login_ns;   /* when it must have logged in; UINT64_MAX: it has, or need not */
+    char    *subject;    /* in the arena: of its certificate, or NULL */
     uint64_t deadline_ns; /* PARKED */
     uint32_t timer_index; /* in the heap, UINT32_MAX: none */
     struct log_set wait_logs;
@@ -113,6 +119,7 @@ struct serve_counters {
     struct counter *connections, *parked, *refused, *requests[LCORE_APIS], *closed[CLOSE_CAUSE_COUNT];
     struct counter *received_bytes, *copied_bytes, *zero_copy_bytes, *buffer_bytes, *busy_ns, *idle_ns;
     struct counter *slow, *relieved_bytes;
+    struct counter *handshakes, *handshakes_failed, *encrypted_bytes, *tls_buffer_bytes;
     struct histogram *durable_to_sent_ns, *sent_to_acknowledged_ns;
 };
 
@@ -170,10 +177,12 @@ static inline bool serve_is_drained(const struct serve_lcore *s) { return s->cli
 /* --- client.c: between the files of the lcore only --- */
 
 void client_accepted(struct serve_lcore *s, struct client *c, uint32_t listener);
+/* Its TLS handshake is done. */
+void client_secured(struct serve_lcore *s, struct client *c, const char *subject);
 void client_data(struct serve_lcore *s, struct client *c, const uint8_t *bytes, uint32_t size);
 void client_sent(struct serve_lcore *s, struct client *c, struct port_message *m);
 void client_released(struct serve_lcore *s, struct client *c, struct port_message *m);
-void client_closed(struct serve_lcore *s, struct client *c);
+void client_closed(struct serve_lcore *s, struct client *c, bool has_failed);
 void client_close(struct serve_lcore *s, struct client *c, enum close_cause cause);
 /* Handles the waiting request again. */
 void client_wake(struct serve_lcore *s, struct client *c);

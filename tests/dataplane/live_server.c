@@ -23,7 +23,7 @@ static void *live_run(void *argument)
     struct node node = {.storage = s->storage, .cluster_id = kafka_string_of("live-test"), .fetch_bytes_max = 8 << 20};
     struct listener_config only = {.name = "live", .host = "127.0.0.1"};
     struct listener listener;
-    listener_init(&listener, &only, &node);
+    ck_assert_int_eq(listener_init(&listener, &only, &node, &msg), ERR_OK);
     listener_bound(&listener, s->port);
     enum err e = port_kernel_open(&port, &s->listen_fd, 1, s->config.connections_max, &s->storage->pool, &msg);
     ck_assert_msg(e == ERR_OK, "%s", msg.text);

@@ -33,10 +33,12 @@ struct sim_server *sim_start(uint32_t logs_max, uint32_t log_bytes_max, struct s
     s->link.serve_waiter = &s->lcore->waiter;
     ck_assert_int_eq(port_sim_open(&port, config.connections_max, seed == 0 ? NULL : &s->random), ERR_OK);
     struct node node = {.storage = s->storage, .cluster_id = kafka_string_of("simulated"), .fetch_bytes_max = 8 << 20};
-    struct listener_config listeners[] = {{.name = "first", .host = "192.0.2.1", .advertised_host = "broker.test"},
-                                          {.name = "other", .host = "192.0.2.2", .advertised_host = "other.test"}};
+    struct listener_config listeners[] = {{.name = "first", .host = "192.0.2.1", .advertised_host = "broker.test",
+                                           .idle_timeout_ms = SIM_IDLE_MS},
+                                          {.name = "other", .host = "192.0.2.2", .advertised_host = "other.test",
+                                           .idle_timeout_ms = SIM_IDLE_MS}};
     for (uint16_t i = 0; i < 2; i++) {
-        listener_init(&s->listener[i], &listeners[i], &node);
+        ck_assert_int_eq(listener_init(&s->listener[i], &listeners[i], &node, &msg), ERR_OK);
         listener_bound(&s->listener[i], (uint16_t)(9092 + i));
     }
     enum err e = serve_lcore_init(s->lcore, &config, s->listener, 2, port, &s->link, &s->clock.clock, s->counters,

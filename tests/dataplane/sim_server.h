@@ -9,6 +9,8 @@
 #include "tests/dataplane/kafka_client.h"
 #include "tests/dataplane/memory_log.h"
 
+enum { SIM_IDLE_MS = 600000 }; /* the listeners' idle_timeout_ms */
+
 struct sim_server {
     struct serve_lcore *lcore;
     struct listener listener[2]; /* broker.test:9092 and other.test:9093 */

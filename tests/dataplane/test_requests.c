@@ -712,7 +712,7 @@ START_TEST(idle_connections_are_closed_and_waiting_ones_are_not)
     simple_fetch_init(&f, "orders", 0, INT_MAX, 1);
     sim_send(s, parked, KAFKA_API_FETCH, 11, &f.request);
     sim_settle(s);
-    sim_advance_ms(s, CONNECTION_IDLE_MS - 2000);
+    sim_advance_ms(s, SIM_IDLE_MS - 2000);
     ck_assert(!port_sim_is_closed(idle));
     sim_advance_ms(s, 4000);
     ck_assert(port_sim_is_closed(idle));
