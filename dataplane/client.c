@@ -279,7 +279,8 @@ static void request_handle(struct serve_lcore *s, struct client *c, const uint8_
     struct request r = {
         .node = &s->listeners[c->listener].node, .reader = s->reader, .arena = &s->scratch, .buffers = &s->arena,
         .body = cursor_of(frame, size), .arrived_ns = c->arrived_ns, .now_ns = s->now_ns, .records = s->records,
-        .log_cursor = &c->log_cursor, .lookups = c->lookups, .complained_ns = &s->complained_ns,
+        .log_cursor = &c->log_cursor, .lookups = c->lookups, .sessions = s->sessions,
+        .is_again = !is_first_try, .complained_ns = &s->complained_ns,
         .records_bytes_max = c->is_slow && room > SLOW_ANSWER_BYTES ? SLOW_ANSWER_BYTES : room,
     };
     enum err e = kafka_request_header_decode(&r.body, &r.header);

@@ -31,8 +31,8 @@ static uint32_t scratch_bytes(const struct serve_config *config)
 
 size_t serve_lcore_memory_bytes(const struct serve_config *config)
 {
-    return arena_bytes(config) + 2 * (size_t)scratch_bytes(config) + sizeof(struct record_pieces) +
-           REQUEST_PIECES_MAX * sizeof(uint32_t) +
+    return arena_bytes(config) + fetch_sessions_memory_bytes() + 2 * (size_t)scratch_bytes(config) +
+           sizeof(struct record_pieces) + REQUEST_PIECES_MAX * sizeof(uint32_t) +
            config->connections_max * (sizeof(struct client) + sizeof(struct client *));
 }
 
@@ -49,6 +49,8 @@ static void counters_init(struct serve_lcore *s, struct counters *counters)
     c->connections = counters_add(counters, COUNTER_GAUGE, "connections", lcore);
     c->parked = counters_add(counters, COUNTER_GAUGE, "fetches_parked", lcore);
     c->slow = counters_add(counters, COUNTER_GAUGE, "connections_slow", lcore);
+    c->fetch_sessions = counters_add(counters, COUNTER_GAUGE, "fetch_sessions", lcore);
+    c->fetch_sessions_evicted = counters_add(counters, COUNTER_COUNT, "fetch_sessions_evicted", lcore);
     c->relieved_bytes = counters_add(counters, COUNTER_COUNT, "copied_out_bytes", lcore);
     c->refused = counters_add(counters, COUNTER_COUNT, "connections_refused", lcore);
     c->received_bytes = counters_add(counters, COUNTER_COUNT, "received_bytes", lcore);
@@ -92,10 +94,12 @@ enum err serve_lcore_init(struct serve_lcore *s, const struct serve_config *conf
     s->scratch.bytes = malloc(s->scratch.size);
     s->encoded = malloc(s->encoded_bytes);
     s->records = calloc(1, sizeof *s->records);
+    s->sessions = calloc(1, sizeof *s->sessions);
     s->gap_positions = calloc(REQUEST_PIECES_MAX, sizeof *s->gap_positions);
     s->clients = calloc(config->connections_max, sizeof *s->clients);
     s->timers = calloc(config->connections_max, sizeof *s->timers);
-    enum err e = buffer_arena_init(&s->arena, arena_bytes(config));
+    enum err e = s->sessions == NULL ? ERR_NO_MEMORY : fetch_sessions_init(s->sessions);
+    if (e == ERR_OK) e = buffer_arena_init(&s->arena, arena_bytes(config));
     if (e != ERR_OK || s->scratch.bytes == NULL || s->encoded == NULL || s->records == NULL ||
         s->gap_positions == NULL || s->clients == NULL || s->timers == NULL)
         e = err_set(msg, ERR_NO_MEMORY, "no memory for a serve thread with %u connections", config->connections_max);
@@ -121,6 +125,8 @@ void serve_lcore_fini(struct serve_lcore *s)
     free(s->scratch.bytes);
     free(s->encoded);
     free(s->records);
+    if (s->sessions != NULL) fetch_sessions_fini(s->sessions);
+    free(s->sessions);
     free(s->gap_positions);
     free(s->clients);
     free(s->timers);
@@ -241,6 +247,8 @@ static void housekeeping(struct serve_lcore *s)
     counter_set(s->counters.buffer_bytes, s->arena.used_bytes);
     counter_set(s->counters.connections, s->client_count);
     counter_set(s->counters.slow, slow);
+    counter_set(s->counters.fetch_sessions, s->sessions->open);
+    counter_set(s->counters.fetch_sessions_evicted, s->sessions->evicted);
     counter_set(s->counters.parked, s->parked_count);
     s->housekeeping_ns = s->now_ns + (uint64_t)HOUSEKEEPING_MS * 1000000;
 }

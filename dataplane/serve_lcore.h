@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "dataplane/buffer_arena.h"
 #include "dataplane/group/coordinator_link.h"
+#include "dataplane/kafka/fetch_session.h"
 #include "dataplane/kafka/request.h"
 #include "dataplane/listener.h"
 #include "dataplane/port.h"
@@ -118,7 +119,7 @@ struct client { /* one connection */
 struct serve_counters {
     struct counter *connections, *parked, *refused, *requests[LCORE_APIS], *closed[CLOSE_CAUSE_COUNT];
     struct counter *received_bytes, *copied_bytes, *zero_copy_bytes, *buffer_bytes, *busy_ns, *idle_ns;
-    struct counter *slow, *relieved_bytes;
+    struct counter *slow, *relieved_bytes, *fetch_sessions, *fetch_sessions_evicted;
     struct counter *handshakes, *handshakes_failed, *encrypted_bytes, *tls_buffer_bytes;
     struct histogram *durable_to_sent_ns, *sent_to_acknowledged_ns;
 };
@@ -142,6 +143,7 @@ struct serve_lcore {
     uint8_t *encoded;            /* responses before they are copied to their buffer */
     uint32_t encoded_bytes;
     struct record_pieces *records;
+    struct fetch_sessions *sessions;
     uint32_t *gap_positions; /* REQUEST_PIECES_MAX */
     struct client *clients; /* connections_max */
     struct client **timers; /* a heap by deadline */

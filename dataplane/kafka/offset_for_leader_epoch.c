@@ -3,24 +3,6 @@
  * there now. */
 #include "dataplane/kafka/request.h"
 
-struct epoch_end {
-    int32_t epoch;
-    int64_t offset;
-};
-
-/* The largest epoch up to `asked` that has records, and where the next one begins; -1, -1: not known, or not yet. */
-static struct epoch_end epoch_end(const struct log_identity *id, uint64_t watermark, int32_t asked)
-{
-    struct epoch_end none = {-1, -1};
-    if (asked < 0 || (uint32_t)asked > id->leader_epoch) return none;
-    uint32_t back = id->leader_epoch - (uint32_t)asked;
-    if (back == 0) return (struct epoch_end){asked, (int64_t)watermark};
-    if (back >= LOG_EPOCHS_MAX || id->epoch_start[back - 1] == UINT64_MAX) return none;
-    uint64_t end = id->epoch_start[back - 1];
-    while (back + 1 < LOG_EPOCHS_MAX && back < id->leader_epoch && id->epoch_start[back] == end) back++;
-    return (struct epoch_end){(int32_t)(id->leader_epoch - back), (int64_t)end};
-}
-
 static enum kafka_error partition_end(struct request *r, struct kafka_string topic,
                                       const struct offset_for_leader_epoch_request_partition *in,
                                       struct epoch_end *out)
@@ -32,7 +14,7 @@ static enum kafka_error partition_end(struct request *r, struct kafka_string top
     bool was_resending = log_is_resending(log);
     uint64_t watermark = log_high_watermark(log);
     if (was_resending || log_is_resending(log)) return KAFKA_NOT_LEADER_OR_FOLLOWER; /* it was further: ask again */
-    *out = epoch_end(log_identity(log), watermark, in->leader_epoch);
+    *out = request_epoch_end(log, watermark, in->leader_epoch);
     return KAFKA_NONE;
 }
 

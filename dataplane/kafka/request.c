@@ -66,6 +66,19 @@ enum kafka_error request_topic_missing(struct kafka_string name)
     return is_legal ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : KAFKA_INVALID_TOPIC_EXCEPTION;
 }
 
+struct epoch_end request_epoch_end(const struct log *log, uint64_t watermark, int32_t asked)
+{
+    const struct log_identity *id = log_identity(log);
+    struct epoch_end none = {-1, -1};
+    if (asked < 0 || (uint32_t)asked > id->leader_epoch) return none;
+    uint32_t back = id->leader_epoch - (uint32_t)asked;
+    if (back == 0) return (struct epoch_end){asked, (int64_t)watermark};
+    if (back >= LOG_EPOCHS_MAX || id->epoch_start[back - 1] == UINT64_MAX) return none;
+    uint64_t end = id->epoch_start[back - 1];
+    while (back + 1 < LOG_EPOCHS_MAX && back < id->leader_epoch && id->epoch_start[back] == end) back++;
+    return (struct epoch_end){(int32_t)(id->leader_epoch - back), (int64_t)end};
+}
+
 int32_t request_epoch_of(const struct log *log, uint64_t offset)
 {
     const struct log_identity *id = log_identity(log);

@@ -87,6 +87,8 @@ enum handled {
     HANDLED_NO_ANSWER,   /* the protocol forbids one: close the connection */
 };
 
+struct fetch_sessions;
+
 struct request {
     /* given */
     const struct node  *node;
@@ -100,6 +102,9 @@ struct request {
     struct record_pieces *records; /* empty */
     struct log_cursor   *log_cursor;       /* the connection's place in the log read last */
     uint64_t            *complained_ns;    /* when the log last told of a partition that cannot be read */
+    struct fetch_sessions *sessions; /* the lcore's */
+    uint64_t            session_owner; /* who asks, as a number; 0: nobody logged in.  A fetch session has one owner */
+    bool                is_again;      /* it waited and is handled once more */
     struct time_lookup  *lookups; /* REQUEST_LOOKUPS_MAX, kept while the request waits; NULL: none are kept */
     /* taken */
     int16_t             response_version; /* preset to the request's */
@@ -124,6 +129,13 @@ struct kafka_uuid request_topic_id(const struct log *log);
 bool request_is_no_id(struct kafka_uuid id);
 /* Why there is no topic of this name: UNKNOWN_TOPIC_OR_PARTITION, or INVALID_TOPIC_EXCEPTION when there can be none. */
 enum kafka_error request_topic_missing(struct kafka_string name);
+struct epoch_end {
+    int32_t epoch;
+    int64_t offset;
+};
+/* The largest leader epoch up to `asked` that has records, and the offset where the next one begins (or the log's
+ * visible end); -1, -1: not known, or not yet. */
+struct epoch_end request_epoch_end(const struct log *log, uint64_t watermark, int32_t asked);
 /* The leader epoch in which the record at `offset` was written; -1: not known. */
 int32_t request_epoch_of(const struct log *log, uint64_t offset);
 
