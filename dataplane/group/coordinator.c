@@ -42,10 +42,13 @@ static struct group_topics topics(void *context)
     uint64_t version = 14695981039346656037u; /* FNV-1a over the ids */
     for (uint32_t i = 0; i < LOGS_MAX; i++) {
         const struct log *l = log_at(c->config.storage, i);
+        static const struct kafka_uuid none;
         if (l == NULL || log_identity(l)->is_internal) continue;
-        struct group_topic *t = &c->topics[out.count++];
+        struct group_topic *t = &c->topics[out.count];
         t->name = kafka_string_of(log_identity(l)->name);
         memcpy(t->id.bytes, log_identity(l)->topic_id, sizeof t->id.bytes);
+        if (memcmp(&t->id, &none, sizeof none) == 0) continue; /* clients could not tell which it is */
+        out.count++;
         for (size_t b = 0; b < sizeof t->id.bytes; b++) version = (version ^ t->id.bytes[b]) * 1099511628211u;
     }
     out.version = version == 0 ? 1 : version;

@@ -46,8 +46,8 @@ enum {
     X(INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 1)     \
     X(OFFSET_DELETE,             offset_delete,             0)     \
     X(DESCRIBE_CLUSTER,          describe_cluster,          1)     \
-    X(CONSUMER_GROUP_HEARTBEAT,  consumer_group_heartbeat,  NOT_SERVED) \
-    X(CONSUMER_GROUP_DESCRIBE,   consumer_group_describe,   NOT_SERVED) \
+    X(CONSUMER_GROUP_HEARTBEAT,  consumer_group_heartbeat,  1)     \
+    X(CONSUMER_GROUP_DESCRIBE,   consumer_group_describe,   0)     \
     X(DESCRIBE_TOPIC_PARTITIONS, describe_topic_partitions, NOT_SERVED)
 
 #define X(name, messages, served) extern const struct kafka_message kafka_##messages##_messages[2];

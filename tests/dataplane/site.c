@@ -19,6 +19,7 @@ static void topic_open(struct site *s, struct site_topic *t, const char *name, b
 {
     struct err_msg msg = {0};
     snprintf(t->identity.name, sizeof t->identity.name, "%s", name);
+    memcpy(t->identity.topic_id, name, strnlen(name, sizeof t->identity.topic_id)); /* any, but for zero */
     enum err e = storage_log_open(s->storage, &t->identity, create, &t->log, &t->feed, &t->resume, &msg);
     ck_assert_msg(e == ERR_OK, "%s", msg.text);
     ck_assert_int_eq(waiter_init(&t->waiter), ERR_OK);
