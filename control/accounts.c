@@ -153,7 +153,7 @@ enum err accounts_open(struct accounts *a, const char *data_folder, uint32_t cha
                        uint32_t groups_per_channel_max, struct err_msg *msg)
 {
     *a = (struct accounts){.groups_per_channel_max = groups_per_channel_max,
-                           .max = channels_max * groups_per_channel_max + ACCOUNTS_OPERATORS_MAX};
+                           .max = accounts_max_of(channels_max, groups_per_channel_max)};
     if (snprintf(a->path, sizeof a->path, "%s/accounts.json", data_folder) >= (int)sizeof a->path)
         return err_set(msg, ERR_INVALID, "the path of data_folder is too long: %.100s...", data_folder);
     char fresh[sizeof a->path + 4];

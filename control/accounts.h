@@ -20,6 +20,12 @@ struct accounts {
     uint32_t count;
 };
 
+/* Accounts that there may be in all. */
+static inline uint32_t accounts_max_of(uint32_t channels_max, uint32_t groups_per_channel_max)
+{
+    return channels_max * groups_per_channel_max + ACCOUNTS_OPERATORS_MAX;
+}
+
 /* Reads the file, or begins anew where there is none.  ERR_CORRUPT, ERR_NEWER_FORMAT, ERR_IO: msg names the file;
  * ERR_TOO_LARGE: it has more accounts than the configuration allows; ERR_NO_MEMORY.  accounts_close in any case. */
 NODISCARD enum err accounts_open(struct accounts *a, const char *data_folder, uint32_t channels_max,

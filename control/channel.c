@@ -9,6 +9,7 @@
 #include "control/channel_gauges.h"
 #include "control/channel_log.h"
 #include "control/channel_store.h"
+#include "control/topology.h"
 
 enum { HEARTBEAT_MS = 1000, RECONNECT_PAUSE_MS_MIN = 100, RECONNECT_PAUSE_MS_MAX = 10 * 1000 };
 
@@ -385,6 +386,7 @@ enum err channel_delete(struct instance *in, struct channel *ch, struct err_msg 
         err_set(msg, e, "the groups' checkpoints could not be removed: %s", err_text(e));
     if (e == ERR_OK) e = channel_log_delete(in, ch, msg);
     if (e == ERR_OK) e = accounts_remove_channel(&in->accounts, ch->spec.name, msg);
+    topology_accounts_changed(in);
     if (e == ERR_OK) e = channel_store_remove(in->config.data_folder, ch->spec.name, msg);
     if (e != ERR_OK) {
         if (ch->state != CHANNEL_PRECHECKING)

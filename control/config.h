@@ -74,6 +74,8 @@ enum {
     NUMBER(send_pinned_bytes_max, CONFIG_KIB(64), CONFIG_GIB(16), CONFIG_MIB(8),                                       \
            "chunks that one connection may hold by unacknowledged sends")                                              \
     NUMBER(groups_max, 1, 100000, 1000, "consumer groups that may exist at once")                                      \
+    NUMBER(session_lifetime_ms, 0, CONFIG_HOUR_MS * 24 * 3650, 0,                                                      \
+           "clients that logged in must do so again (most do by themselves) after this, or are put out; 0: never")    \
     NUMBER(groups_per_channel_max, 1, 1000, 20, "consumer groups with an account that a channel may have")             \
     NUMBER(group_initial_rebalance_delay_ms, 0, 60000, 500,                                                            \
            "an empty group waits this long for more members before it deals out its partition")                        \

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "control/json_take.h"
 #include "control/rest.h"
+#include "control/topology.h"
 
 static json_t *operator_json(const struct account *a) { return json_pack("{s:s}", "account", a->name); }
 
@@ -39,6 +40,7 @@ void rest_account_create(struct instance *in, const struct rest_request *request
         rest_error(out, &msg);
         return;
     }
+    topology_accounts_changed(in);
     log_info("control", "the operator's account %s was created", who.name);
     rest_json(out, 201, operator_json(&who));
 }
@@ -78,6 +80,7 @@ void rest_account_change(struct instance *in, const struct rest_request *request
         rest_error(out, &msg);
         return;
     }
+    topology_accounts_changed(in);
     log_info("control", "the password of the operator's account %s was changed", name);
     rest_json(out, 200, operator_json(accounts_find_operator(&in->accounts, name)));
 }
@@ -93,6 +96,7 @@ void rest_account_delete(struct instance *in, const struct rest_request *request
         rest_error(out, &msg);
         return;
     }
+    topology_accounts_changed(in);
     log_info("control", "the operator's account %s was deleted", name);
     *out = (struct rest_response){.status = 204};
 }

@@ -7,6 +7,7 @@
 #include "control/channel.h"
 #include "control/json_take.h"
 #include "control/rest.h"
+#include "control/topology.h"
 
 enum { GROUPS_SHOWN_MAX = 1000 };
 
@@ -127,6 +128,7 @@ void rest_group_create(struct instance *in, const struct rest_request *request, 
         rest_error(out, &msg);
         return;
     }
+    topology_accounts_changed(in);
     log_info("control", "channel %s: group %s of account %s was created", name, who.group_id, who.name);
     rest_json(out, 201, group_json(who.group_id, &who, NULL, 0));
 }
@@ -154,6 +156,7 @@ void rest_group_change(struct instance *in, const struct rest_request *request, 
         rest_error(out, &msg);
         return;
     }
+    topology_accounts_changed(in);
     log_info("control", "channel %s: the password of group %s was changed", name, request->item);
     answer_group(in, instance_find_channel(in, name), request->item, 200, out);
 }
@@ -168,6 +171,7 @@ void rest_group_delete(struct instance *in, const struct rest_request *request, 
         rest_error(out, &msg);
         return;
     }
+    topology_accounts_changed(in);
     log_info("control", "channel %s: group %s was deleted", name, request->item);
     *out = (struct rest_response){.status = 204};
 }

@@ -96,6 +96,8 @@ static struct dataplane_config dataplane_config_of(const struct config *c, const
         .offsets_retention_ms = (uint64_t)c->offsets_retention_ms,
         .groups_max = (uint32_t)c->groups_max,
         .cluster_id = cluster_id,
+        .accounts_max = accounts_max_of((uint32_t)c->channels_max, (uint32_t)c->groups_per_channel_max),
+        .session_lifetime_ms = (uint64_t)c->session_lifetime_ms,
         .spin = c->spin,
     };
 }
@@ -217,10 +219,25 @@ static enum err start_dataplane(struct instance *in, struct err_msg *msg)
 {
     struct listener_config listeners[CONFIG_LISTENERS_MAX];
     struct dataplane_config config = dataplane_config_of(&in->config, in->cluster_id, listeners);
+    config.accounts = in->accounts.list;
+    config.account_count = in->accounts.count;
+    config.salt_key = in->accounts.salt_key;
     enum err e = dataplane_start(&in->dataplane, &config, in->storage, in->offsets_log, in->offsets_feed, in->clock,
                                  in->counters, msg);
     if (e != ERR_OK) in->dataplane = NULL;
     return e;
+}
+
+void topology_accounts_changed(struct instance *in)
+{
+    const struct accounts *a = &in->accounts;
+    if (in->dataplane == NULL) return; /* it gets them when it starts */
+    if (dataplane_set_accounts(in->dataplane, a->list, a->count, a->salt_key) == ERR_OK) return;
+    err_set(&in->offsets_error, ERR_NO_MEMORY, "no memory for the changed accounts");
+    log_error("control", "%s: clients are put out and connect again", in->offsets_error.text);
+    dataplane_stop(in->dataplane); /* nobody who is out stays in; topology_tick starts it again */
+    in->dataplane = NULL;
+    in->offsets_retry_ns = 0;
 }
 
 static enum err restore_one(void *context, struct channel_spec *spec, const struct channel_life *life,

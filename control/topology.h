@@ -13,6 +13,9 @@ NODISCARD enum err topology_start(struct instance *in, struct err_msg *msg);
 /* Ends everything in order and leaves the clean-shutdown marks. */
 void topology_stop(struct instance *in);
 
+/* The accounts are others: from its return on the former ones' passwords and connections count no more. */
+void topology_accounts_changed(struct instance *in);
+
 /* Called a few times a second: brings the offsets log back when its disk failed and has recovered. */
 void topology_tick(struct instance *in, uint64_t now_ns);
 

@@ -62,6 +62,9 @@ static void client_let_go(struct serve_lcore *s, struct client *c)
     c->subject = NULL;
     c->login_ns = UINT64_MAX;
     c->active_ns = s->now_ns;
+    client_login_forget(s, c);
+    buffer_give(&s->arena, c->principal);
+    c->principal = NULL;
     c->state = CLIENT_ENDING;
 }
 
@@ -73,7 +76,8 @@ void client_close(struct serve_lcore *s, struct client *c, enum close_cause caus
 #undef X
     };
     if (c->state == CLIENT_FREE || c->state == CLIENT_ENDING) return;
-    if (!s->said[cause] && cause != CLOSE_STOP && cause != CLOSE_IDLE)
+    bool is_told = cause != CLOSE_STOP && cause != CLOSE_IDLE && cause != CLOSE_LOGIN_FAILED; /* elsewhere, or not */
+    if (!s->said[cause] && is_told)
         log_warn("dataplane", "closed the connection of %s: %s (said once; counted as connections_closed)", c->host + 1,
                  text[cause]);
     s->said[cause] = true;
@@ -135,7 +139,13 @@ static void answer_send(struct serve_lcore *s, struct client *c, const uint8_t *
     port_send(s->port, c->slot, &a->message);
 }
 
-static void response_send(struct serve_lcore *s, struct client *c, const struct request *r)
+void client_send(struct serve_lcore *s, struct client *c, const uint8_t *frame, uint32_t frame_bytes)
+{
+    static const struct kafka_gaps no_gaps;
+    answer_send(s, c, frame, frame_bytes, &no_gaps);
+}
+
+void client_respond(struct serve_lcore *s, struct client *c, const struct request *r)
 {
     struct sink out = sink_of(s->encoded, s->encoded_bytes);
     struct kafka_gaps gaps = {.position = s->gap_positions, .max = REQUEST_PIECES_MAX};
@@ -151,10 +161,9 @@ static void response_send(struct serve_lcore *s, struct client *c, const struct 
 
 void client_answered(struct serve_lcore *s, struct client *c, const uint8_t *frame, uint32_t frame_bytes)
 {
-    static const struct kafka_gaps no_gaps;
     if (c->state != CLIENT_ASKED) return;
     if (frame_bytes == 0) client_close(s, c, CLOSE_MALFORMED);
-    else answer_send(s, c, frame, frame_bytes, &no_gaps);
+    else client_send(s, c, frame, frame_bytes);
 }
 
 void client_sent(struct serve_lcore *s, struct client *c, struct port_message *m)
@@ -164,6 +173,10 @@ void client_sent(struct serve_lcore *s, struct client *c, struct port_message *m
     if (a->durable_ns != 0 && a->sent_ns > a->durable_ns)
         histogram_record(s->counters.durable_to_sent_ns, a->sent_ns - a->durable_ns);
     if (c->state != CLIENT_SENDING) return;
+    if (c->is_last_answer) {
+        client_close(s, c, c->last_cause);
+        return;
+    }
     c->active_ns = s->now_ns;
     c->state = CLIENT_READY;
     client_run(s, c);
@@ -240,8 +253,7 @@ static enum handled request_dispatch(struct request *r)
     }
 }
 
-/* The request is done with: the next one may follow. */
-static void request_end(struct serve_lcore *s, struct client *c, uint32_t frame_bytes)
+void client_request_end(struct serve_lcore *s, struct client *c, uint32_t frame_bytes)
 {
     input_consume(s, c, frame_bytes);
     buffer_give(&s->arena, c->lookups);
@@ -263,7 +275,7 @@ static void group_request_handle(struct serve_lcore *s, struct client *c, const 
     switch (group_request_forward(s, c, r)) {
     case ERR_OK:
         c->state = CLIENT_ASKED;
-        request_end(s, c, frame_bytes);
+        client_request_end(s, c, frame_bytes);
         break;
     case ERR_AGAIN: client_wait(s, c, CLIENT_LINK, &s->linked); break;
     default:        client_close(s, c, CLOSE_TOO_LARGE); break;
@@ -272,6 +284,10 @@ static void group_request_handle(struct serve_lcore *s, struct client *c, const 
 
 static void request_handle(struct serve_lcore *s, struct client *c, const uint8_t *frame, uint32_t size)
 {
+    if (c->login != NULL && c->login->is_raw) {
+        client_token(s, c, frame, size);
+        return;
+    }
     bool is_first_try = c->arrived_ns == 0;
     if (is_first_try) c->arrived_ns = s->now_ns;
     s->scratch.used = 0;
@@ -292,15 +308,24 @@ static void request_handle(struct serve_lcore *s, struct client *c, const uint8_
         client_close(s, c, e == ERR_UNSUPPORTED ? CLOSE_UNSUPPORTED : CLOSE_MALFORMED);
         return;
     }
+    if (!client_may_ask(s, c, r.header.api_key)) return;
     if (is_first_try) counter_add(s->counters.requests[r.header.api_key], 1);
+    if (r.header.api_key == KAFKA_API_SASL_HANDSHAKE) {
+        client_handshake(s, c, &r, FRAME_SIZE_BYTES + size);
+        return;
+    }
+    if (r.header.api_key == KAFKA_API_SASL_AUTHENTICATE) {
+        client_authenticate(s, c, &r, FRAME_SIZE_BYTES + size);
+        return;
+    }
     if (is_group_request(r.header.api_key)) {
         group_request_handle(s, c, &r, FRAME_SIZE_BYTES + size);
         return;
     }
     switch (e == ERR_UNSUPPORTED ? kafka_handle_api_versions_unsupported(&r) : request_dispatch(&r)) {
     case HANDLED_ANSWER:
-        response_send(s, c, &r);
-        if (c->state == CLIENT_SENDING) request_end(s, c, FRAME_SIZE_BYTES + size);
+        client_respond(s, c, &r);
+        if (c->state == CLIENT_SENDING) client_request_end(s, c, FRAME_SIZE_BYTES + size);
         break;
     case HANDLED_WAIT_LOGS: client_park(s, c, &r.wait_logs, r.wait_until_ns); break;
     case HANDLED_WAIT_DISK: disk_wait(s, c, r.header.api_key); break;
@@ -319,7 +344,9 @@ static void client_run(struct serve_lcore *s, struct client *c)
         if (held < FRAME_SIZE_BYTES) break;
         struct cursor at = cursor_of(c->input + c->input_start, held);
         uint32_t size = (uint32_t)cursor_be(&at, FRAME_SIZE_BYTES);
-        if (size == 0 || size > s->config.request_bytes_max) { /* a negative one is a large one, unsigned */
+        bool is_stranger = c->principal == NULL && s->listeners[c->listener].needs_login;
+        uint32_t size_max = is_stranger ? LOGIN_FRAME_BYTES_MAX : s->config.request_bytes_max;
+        if (size == 0 || size > size_max) { /* a negative one is a large one, unsigned */
             client_close(s, c, size >> 16 == TLS_HELLO ? CLOSE_WANTS_TLS : CLOSE_FRAME_SIZE);
             return;
         }
@@ -339,7 +366,12 @@ static void client_run(struct serve_lcore *s, struct client *c)
 
 void client_wake(struct serve_lcore *s, struct client *c)
 {
+    bool was_delayed = c->state == CLIENT_DELAYED;
     client_unwait(s, c);
+    if (was_delayed) {
+        client_login_refuse(s, c);
+        return;
+    }
     c->state = CLIENT_READY;
     client_run(s, c);
 }
@@ -348,7 +380,8 @@ void client_accepted(struct serve_lcore *s, struct client *c, uint32_t listener)
 {
     uint32_t generation = c->generation + 1;
     *c = (struct client){.slot = c->slot, .generation = generation, .state = CLIENT_READY, .timer_index = UINT32_MAX,
-                         .listener = listener, .active_ns = s->now_ns, .login_ns = UINT64_MAX};
+                         .listener = listener, .active_ns = s->now_ns, .login_ns = UINT64_MAX,
+                         .session_end_ns = UINT64_MAX};
     const struct listener *l = &s->listeners[listener];
     if ((l->tls != NULL || l->needs_login) && l->login_timeout_ns != UINT64_MAX)
         c->login_ns = s->now_ns + l->login_timeout_ns;

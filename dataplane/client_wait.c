@@ -82,6 +82,13 @@ void client_park(struct serve_lcore *s, struct client *c, const struct log_set *
     timer_up(s, s->timer_count++, c);
 }
 
+void client_delay(struct serve_lcore *s, struct client *c, uint64_t until_ns)
+{
+    c->state = CLIENT_DELAYED;
+    c->deadline_ns = until_ns;
+    timer_up(s, s->timer_count++, c);
+}
+
 void client_unwait(struct serve_lcore *s, struct client *c)
 {
     if (c->state == CLIENT_PARKED) s->parked_count--;

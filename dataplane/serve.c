@@ -10,6 +10,7 @@
 #include "base/invariant.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "dataplane/auth/authority.h"
 #include "dataplane/group/coordinator.h"
 #include "dataplane/port_kernel.h"
 #include "dataplane/port_tls.h"
@@ -42,6 +43,7 @@ struct dataplane {
     struct counters *counters;
     const struct chunk_pool *pool;
     struct coordinator *coordinator;
+    struct authority *authority;
     _Atomic bool stop;
     uint32_t thread_count;
     struct serve_thread *threads;
@@ -51,7 +53,13 @@ static struct serve_config lcore_config(const struct dataplane_config *config, u
 {
     return (struct serve_config){.index = index, .connections_max = config->connections_max,
                                  .request_bytes_max = config->request_bytes_max,
-                                 .send_pinned_bytes_max = config->send_pinned_bytes_max, .spin = config->spin};
+                                 .send_pinned_bytes_max = config->send_pinned_bytes_max,
+                                 .session_lifetime_ms = config->session_lifetime_ms, .spin = config->spin};
+}
+
+static struct authority_config login_config(const struct dataplane_config *config)
+{
+    return (struct authority_config){.link_count = config->serve_thread_count, .accounts_max = config->accounts_max};
 }
 
 static struct coordinator_config group_config(const struct dataplane_config *config)
@@ -70,6 +78,7 @@ static enum err lcore_open(struct serve_thread *t, struct port *port, bool is_si
 {
     struct dataplane *d = t->dataplane;
     struct serve_config config = lcore_config(&d->config, index);
+    config.authority = authority_link_of(d->authority, index);
     if (is_simulated) waiter_init_simulated(&t->lcore->waiter);
     return serve_lcore_init(t->lcore, &config, d->listener, d->listener_count, port,
                             coordinator_link_of(d->coordinator, index), d->clock, d->counters, &t->msg);
@@ -129,7 +138,8 @@ static void dataplane_free(struct dataplane *d)
         sem_destroy(&t->started);
         free(t->lcore);
     }
-    if (d->coordinator != NULL) coordinator_stop(d->coordinator);
+    coordinator_stop(d->coordinator);
+    authority_stop(d->authority);
     for (uint32_t i = 0; i < d->listener_count; i++) listener_fini(&d->listener[i]);
     free(d->threads);
     free(d);
@@ -197,6 +207,30 @@ static enum err groups_open(struct dataplane *d, struct coordinator_config *conf
     return ERR_OK;
 }
 
+static enum err authority_begin(struct dataplane *d, bool is_simulated, struct err_msg *msg)
+{
+    const struct dataplane_config *c = &d->config;
+    struct authority_config config = login_config(c);
+    config.clock = d->clock;
+    config.counters = d->counters;
+    config.is_simulated = is_simulated;
+    TRY(authority_open(&d->authority, &config, msg));
+    for (uint32_t i = 0; i < d->thread_count; i++)
+        authority_link_of(d->authority, i)->serve_waiter = &d->threads[i].lcore->waiter;
+    if (c->salt_key != NULL && dataplane_set_accounts(d, c->accounts, c->account_count, c->salt_key) != ERR_OK)
+        return err_set(msg, ERR_NO_MEMORY, "no memory for the accounts");
+    return authority_start(d->authority, msg);
+}
+
+enum err dataplane_set_accounts(struct dataplane *d, const struct account *accounts, uint32_t count,
+                                const uint8_t salt_key[DIRECTORY_KEY_BYTES])
+{
+    struct directory *made;
+    TRY(directory_new(&made, accounts, count, salt_key));
+    authority_set_directory(d->authority, made);
+    return ERR_OK;
+}
+
 /* Opens a listener's sockets, one for each serve thread. */
 static enum err listener_open(struct dataplane *d, uint32_t index, struct err_msg *msg)
 {
@@ -223,6 +257,7 @@ static enum err dataplane_run(struct dataplane *d, struct log *offsets_log, stru
     struct coordinator_config groups = group_config(config);
     TRY(groups_open(d, &groups, offsets_log, offsets_feed, msg));
     TRY(coordinator_start(d->coordinator, msg));
+    TRY(authority_begin(d, false, msg));
     for (uint32_t i = 0; i < d->thread_count; i++) TRY(serve_thread_start(&d->threads[i], msg));
     return ERR_OK;
 }
@@ -275,13 +310,14 @@ uint64_t dataplane_memory_bytes(const struct dataplane_config *config)
 {
     struct serve_config lcore = lcore_config(config, 0);
     struct coordinator_config groups = group_config(config);
+    struct authority_config logins = login_config(config);
     uint64_t port_bytes = port_kernel_memory_bytes(config->connections_max);
     bool has_tls = false;
     for (uint32_t i = 0; i < config->listener_count; i++)
         has_tls = has_tls || tls_config_is_set(&config->listeners[i].tls);
     if (has_tls) port_bytes += port_tls_memory_bytes(config->connections_max);
     return config->serve_thread_count * (serve_lcore_memory_bytes(&lcore) + port_bytes) +
-           coordinator_memory_bytes(&groups);
+           coordinator_memory_bytes(&groups) + authority_memory_bytes(&logins);
 }
 
 uint32_t dataplane_groups(struct dataplane *d, const char *topic, struct group_summary *out, uint32_t max)
@@ -315,6 +351,7 @@ enum err dataplane_start_simulated(struct dataplane **out, const struct dataplan
     groups.random_seed = seed;
     e = groups_open(d, &groups, offsets_log, offsets_feed, msg);
     if (e == ERR_OK) e = coordinator_start(d->coordinator, msg);
+    if (e == ERR_OK) e = authority_begin(d, true, msg);
     if (e != ERR_OK) {
         port_fini(port);
     } else {
@@ -332,6 +369,7 @@ enum err dataplane_start_simulated(struct dataplane **out, const struct dataplan
 unsigned dataplane_step(struct dataplane *d)
 {
     unsigned work = serve_step(d->threads[0].lcore);
+    work += authority_step(d->authority);
     return work + coordinator_step(d->coordinator);
 }
 

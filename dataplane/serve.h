@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/err.h"
+#include "dataplane/auth/directory.h"
 #include "dataplane/listener.h"
 #include "storage/log_reader.h"
 
@@ -28,6 +29,10 @@ struct dataplane_config { /* strings are copied */
     uint64_t    offsets_retention_ms;
     uint32_t    groups_max;
     const char *cluster_id;         /* the instance's own */
+    const struct account *accounts; /* who may log in at first; copied */
+    uint32_t    account_count, accounts_max;
+    const uint8_t *salt_key;        /* DIRECTORY_KEY_BYTES, see directory.h; NULL: no accounts yet */
+    uint64_t    session_lifetime_ms; /* of a login (KIP-368); 0: it lasts */
     bool        spin;               /* poll without sleeping */
 };
 
@@ -44,6 +49,10 @@ NODISCARD enum err dataplane_start(struct dataplane **out, const struct dataplan
 void dataplane_stop(struct dataplane *d);
 /* Reads the listeners' certificates again; what is wrong with them is logged, and those of before stay. */
 void dataplane_reload_certificates(struct dataplane *d);
+/* Other accounts: from its return on only these can log in, and connections of those that are gone or have another
+ * password end with their next request.  ERR_NO_MEMORY: the former stay. */
+NODISCARD enum err dataplane_set_accounts(struct dataplane *d, const struct account *accounts, uint32_t count,
+                                          const uint8_t salt_key[DIRECTORY_KEY_BYTES]);
 /* The port that a listener, by its index in the configuration, listens on. */
 uint16_t dataplane_port(const struct dataplane *d, uint32_t listener);
 uint64_t dataplane_memory_bytes(const struct dataplane_config *config);

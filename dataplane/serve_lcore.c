@@ -196,7 +196,27 @@ static unsigned poll_coordinator(struct serve_lcore *s)
     return count;
 }
 
-/* Requests that found the ring to the coordinator full; only those that got in count as work done. */
+static unsigned poll_authority(struct serve_lcore *s)
+{
+    struct auth_link *link = s->config.authority;
+    unsigned count = 0;
+    uint32_t size;
+    const struct auth_answer *a;
+    while (link != NULL && count < LCORE_BURST && (a = ring_spsc_next(&link->to_serve, &size)) != NULL) {
+        uint32_t slot = (uint32_t)a->connection_id;
+        INVARIANT(slot < s->config.connections_max && size >= sizeof *a);
+        struct client *c = &s->clients[slot];
+        if (client_id(c) == a->connection_id) client_login_answered(s, c, a);
+        count++;
+    }
+    if (count > 0) {
+        ring_spsc_release(&link->to_serve);
+        waiter_wake(link->authority_waiter); /* it may wait for room */
+    }
+    return count;
+}
+
+/* Requests that found the ring to the coordinator or the authority full; only those that got in count as work. */
 static unsigned retry_linked(struct serve_lcore *s)
 {
     if (s->linked.first == NULL) return 0;
@@ -263,6 +283,7 @@ unsigned serve_step(struct serve_lcore *s)
     unsigned work = poll_port(s);
     work += poll_hints(s);
     work += poll_coordinator(s);
+    work += poll_authority(s);
     work += retry_linked(s);
     work += poll_disk(s);
     work += poll_timers(s);

@@ -8,6 +8,8 @@
  *   DISK      its request waits for a disk read
  *   LINK      its request waits for room in the ring to the coordinator
  *   ASKED     the coordinator has its request
+ *   LOGIN     the authority has its SASL token
+ *   DELAYED   its login failed: its answer waits for LOGIN_DELAY_MS
  *   SENDING   its answer is being handed to the network
  *   PINNED    it holds too many unacknowledged bytes to be given more
  *   ENDING    it was closed; the port still has something of it
@@ -22,6 +24,7 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/err.h"
+#include "dataplane/auth/auth_link.h"
 #include "dataplane/buffer_arena.h"
 #include "dataplane/group/coordinator_link.h"
 #include "dataplane/kafka/fetch_session.h"
@@ -44,13 +47,16 @@ enum {
     STALLED_MS         = 2000,  /* a pin is held, before its connection may be closed for it */
     STALLED_PAUSE_MS   = 500,   /* between two, for the effect of the first to show */
     SLOW_ANSWER_BYTES  = 256 << 10, /* records of an answer that is copied at once */
+    LOGIN_DELAY_MS     = 100, /* Kafka's connection.failed.authentication.delay.ms */
+    LOGIN_AGAIN_MS     = 1000, /* a connection may log in anew, not before */
+    LOGIN_FRAME_BYTES_MAX = 16 << 10, /* of who is not logged in and has to be */
     COPIED_BYTES_MAX   = 16 << 20,  /* of answers whose records were copied, a lcore */
     PARKED_LISTS = LOGS_MAX + 1, /* the last: those that wait for several logs */
 };
 
 enum client_state {
-    CLIENT_FREE, CLIENT_READY, CLIENT_PARKED, CLIENT_DISK, CLIENT_LINK, CLIENT_ASKED, CLIENT_SENDING, CLIENT_PINNED,
-    CLIENT_ENDING
+    CLIENT_FREE, CLIENT_READY, CLIENT_PARKED, CLIENT_DISK, CLIENT_LINK, CLIENT_ASKED, CLIENT_LOGIN, CLIENT_DELAYED,
+    CLIENT_SENDING, CLIENT_PINNED, CLIENT_ENDING
 };
 
 #define CLOSE_CAUSE_LIST(X)                                                              \
@@ -66,6 +72,11 @@ enum client_state {
     X(CLOSE_WANTS_TLS,   "it begins with a TLS handshake, and its listener has no certificate: let it use " \
                          "security.protocol PLAINTEXT or SASL_PLAINTEXT, or another listener") \
     X(CLOSE_LATE,        "no TLS handshake or no login within login_timeout_ms")         \
+    X(CLOSE_NO_LOGIN,    "a request before it was logged in")                             \
+    X(CLOSE_SASL_ORDER,  "SASL steps in a wrong order, or a mechanism that there is not") \
+    X(CLOSE_LOGIN_FAILED, "it failed to log in")                                         \
+    X(CLOSE_REVOKED,     "its account was deleted or has a new password")                \
+    X(CLOSE_SESSION_OVER, "its session's time was over")                                 \
     X(CLOSE_STALLED,     "held the oldest of the pins that capture or other readers need back")  \
     X(CLOSE_STOP,        "the server stops")
 
@@ -87,6 +98,13 @@ struct answer {
     uint32_t pin_count, chunk_count;
     struct log_piece *pin; /* bytes == NULL: was let go */
     uint8_t *copy;         /* in the arena: of records that were not handed to the network, or NULL */
+};
+
+struct client_login { /* one SASL exchange */
+    struct login login;
+    bool     is_raw; /* tokens in frames of their own (SaslHandshake 0), not in SaslAuthenticate */
+    int16_t  api_version; /* of the SaslAuthenticate under way */
+    int32_t  correlation_id;
 };
 
 struct client { /* one connection */
@@ -113,6 +131,12 @@ struct client { /* one connection */
     bool     is_slow; /* its answers go late: it gets copies, which keep nothing from others */
     uint32_t prompt_answers; /* since the last late one */
     struct log_cursor log_cursor;
+    struct client_login *login; /* the SASL exchange under way; in the arena, or NULL */
+    struct principal *principal; /* who it speaks for; in the arena.  NULL: nobody */
+    enum mechanism mechanism;   /* by which it logged in */
+    uint64_t logged_in_ns, session_end_ns; /* the last time; UINT64_MAX: it lasts */
+    bool     is_last_answer;    /* the one that is sent: then it is closed, for last_cause */
+    enum close_cause last_cause;
     char     host[PORT_PEER_BYTES + 1]; /* as Kafka shows it: "/127.0.0.1" */
 };
 
@@ -127,6 +151,8 @@ struct serve_counters {
 struct serve_config {
     uint32_t index, connections_max, request_bytes_max;
     uint64_t send_pinned_bytes_max;
+    struct auth_link *authority; /* NULL: nobody can log in */
+    uint64_t session_lifetime_ms; /* of a login; 0: it lasts */
     bool     spin;
 };
 
@@ -150,6 +176,7 @@ struct serve_lcore {
     uint32_t timer_count, client_count, parked_count;
     struct client_list parked[PARKED_LISTS], disk, linked;
     bool     is_stopping, said[CLOSE_CAUSE_COUNT];
+    uint64_t login_said_ns, logins_unsaid; /* failed ones, in the log */
     uint64_t now_ns, housekeeping_ns, turn_end_ns, complained_ns;
     uint64_t relief_ns, stalled_ns; /* not before: the next look at pins, the next connection closed for one */
     uint64_t relieved_bytes;        /* in the arena: answers' copies */
@@ -190,7 +217,27 @@ void client_close(struct serve_lcore *s, struct client *c, enum close_cause caus
 void client_wake(struct serve_lcore *s, struct client *c);
 /* The coordinator's answer. */
 void client_answered(struct serve_lcore *s, struct client *c, const uint8_t *frame, uint32_t frame_bytes);
+/* Sends a whole frame of ours. */
+void client_send(struct serve_lcore *s, struct client *c, const uint8_t *frame, uint32_t frame_bytes);
+/* Encodes and sends r->response. */
+void client_respond(struct serve_lcore *s, struct client *c, const struct request *r);
+/* The request under way is done with: the next one may follow. */
+void client_request_end(struct serve_lcore *s, struct client *c, uint32_t frame_bytes);
 static inline uint64_t client_id(const struct client *c) { return (uint64_t)c->generation << 32 | c->slot; }
+
+/* --- client_login.c: SASL (KIP-12, KIP-43, KIP-152, KIP-368); layouts in kafka/messages_log.h --- */
+
+/* May it ask this now?  False: the connection was closed. */
+bool client_may_ask(struct serve_lcore *s, struct client *c, int16_t api_key);
+void client_handshake(struct serve_lcore *s, struct client *c, struct request *r, uint32_t frame_bytes);
+void client_authenticate(struct serve_lcore *s, struct client *c, struct request *r, uint32_t frame_bytes);
+/* A frame that is a bare token. */
+void client_token(struct serve_lcore *s, struct client *c, const uint8_t *token, uint32_t size);
+/* The authority's answer. */
+void client_login_answered(struct serve_lcore *s, struct client *c, const struct auth_answer *a);
+/* DELAYED is over. */
+void client_login_refuse(struct serve_lcore *s, struct client *c);
+void client_login_forget(struct serve_lcore *s, struct client *c);
 
 /* --- client_relief.c: pins that are held for long --- */
 
@@ -209,6 +256,8 @@ void relieve(struct serve_lcore *s);
 
 void client_wait(struct serve_lcore *s, struct client *c, enum client_state state, struct client_list *list);
 void client_park(struct serve_lcore *s, struct client *c, const struct log_set *logs, uint64_t until_ns);
+/* Waits for nothing but the time. */
+void client_delay(struct serve_lcore *s, struct client *c, uint64_t until_ns);
 /* Takes it out of whatever list and timer it waits in. */
 void client_unwait(struct serve_lcore *s, struct client *c);
 /* Wakes all in the list that wait for log `slot` (UINT32_MAX: all); each may wait again.  Returns how many. */

@@ -230,8 +230,9 @@ static enum err final_take(const struct scram_exchange *x, const char *message, 
     struct text t = {message, message + size}, value;
     char key;
     if (!attribute(&t, &key, &value) || key != 'c' || !binding_holds(x, value)) return ERR_INVALID;
-    if (!attribute(&t, &key, &value) || key != 'r' || value.end - value.at != (ptrdiff_t)x->nonce_bytes ||
-        memcmp(value.at, x->text + x->nonce_at, x->nonce_bytes) != 0)
+    /* The nonce of our message, or as some librdkafka (2.0.2) send it, with the client's once more before it. */
+    if (!attribute(&t, &key, &value) || key != 'r' || value.end - value.at < (ptrdiff_t)x->nonce_bytes ||
+        memcmp(value.end - x->nonce_bytes, x->text + x->nonce_at, x->nonce_bytes) != 0)
         return ERR_INVALID;
     const char *before = value.end;
     while (attribute(&t, &key, &value) && key != 'p') before = value.end;

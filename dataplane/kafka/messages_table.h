@@ -29,7 +29,7 @@ enum {
     X(SYNC_GROUP,                sync_group,                5)     \
     X(DESCRIBE_GROUPS,           describe_groups,           5)     \
     X(LIST_GROUPS,               list_groups,               5)     \
-    X(SASL_HANDSHAKE,            sasl_handshake,            NOT_SERVED) \
+    X(SASL_HANDSHAKE,            sasl_handshake,            1)     \
     X(API_VERSIONS,              api_versions,              4)     \
     X(CREATE_TOPICS,             create_topics,             7)     \
     X(DELETE_TOPICS,             delete_topics,             6)     \
@@ -40,7 +40,7 @@ enum {
     X(DESCRIBE_CONFIGS,          describe_configs,          NOT_SERVED) \
     X(ALTER_CONFIGS,             alter_configs,             2)     \
     X(DESCRIBE_LOG_DIRS,         describe_log_dirs,         NOT_SERVED) \
-    X(SASL_AUTHENTICATE,         sasl_authenticate,         NOT_SERVED) \
+    X(SASL_AUTHENTICATE,         sasl_authenticate,         2)     \
     X(CREATE_PARTITIONS,         create_partitions,         3)     \
     X(DELETE_GROUPS,             delete_groups,             2)     \
     X(INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 1)     \

@@ -117,9 +117,10 @@ static void plain(const struct directory *d, const char *authorized, const char 
     login_step(&l, d, token, (size_t)size, checked, out);
 }
 
-/* The proof of a client that takes `password` for right, from the server's first message. */
+/* The proof of a client that takes `password` for right, from the server's first message.  `before`: what some
+  * librdkafka (2.0.2) write before the nonce. */
 static size_t client_final(enum scram_hash hash, const char *password, const char *first, const char *challenge,
-                           char out[SCRAM_TOKEN_BYTES_MAX])
+                           const char *before, char out[SCRAM_TOKEN_BYTES_MAX])
 {
     const EVP_MD *md = hash == SCRAM_SHA_256 ? EVP_sha256() : EVP_sha512();
     unsigned size = hash == SCRAM_SHA_256 ? 32 : 64, n;
@@ -131,15 +132,15 @@ static size_t client_final(enum scram_hash hash, const char *password, const cha
     PKCS5_PBKDF2_HMAC(password, (int)strlen(password), its_salt, SCRAM_SALT_BYTES, iterations, md, (int)size, salted);
     HMAC(md, salted, (int)size, (const unsigned char *)"Client Key", 10, key, &n);
     EVP_Digest(key, size, stored, &n, md, NULL);
-    snprintf(bare, sizeof bare, "%s,%s,c=biws,r=%s", first + 3, challenge, nonce);
+    snprintf(bare, sizeof bare, "%s,%s,c=biws,r=%s%s", first + 3, challenge, before, nonce);
     HMAC(md, stored, (int)size, (const unsigned char *)bare, strlen(bare), signature, &n);
     for (unsigned i = 0; i < size; i++) key[i] ^= signature[i];
     EVP_EncodeBlock((unsigned char *)proof, key, (int)size);
-    return (size_t)snprintf(out, SCRAM_TOKEN_BYTES_MAX, "c=biws,r=%s,p=%s", nonce, proof);
+    return (size_t)snprintf(out, SCRAM_TOKEN_BYTES_MAX, "c=biws,r=%s%s,p=%s", before, nonce, proof);
 }
 
-static void scram(const struct directory *d, enum mechanism mechanism, const char *user, const char *password,
-                  char challenge[SCRAM_ANSWER_BYTES_MAX], struct login_step *out)
+static void scram_with(const struct directory *d, enum mechanism mechanism, const char *user, const char *password,
+                       const char *before, char challenge[SCRAM_ANSWER_BYTES_MAX], struct login_step *out)
 {
     struct login l = {.mechanism = mechanism};
     char first[600], final[SCRAM_TOKEN_BYTES_MAX];
@@ -148,8 +149,14 @@ static void scram(const struct directory *d, enum mechanism mechanism, const cha
     ck_assert_int_eq(out->result, LOGIN_GOES_ON);
     memcpy(challenge, out->answer, SCRAM_ANSWER_BYTES_MAX);
     size_t size = client_final(mechanism == MECHANISM_SCRAM_SHA_256 ? SCRAM_SHA_256 : SCRAM_SHA_512, password, first,
-                               challenge, final);
+                               challenge, before, final);
     login_step(&l, d, final, size, false, out);
+}
+
+static void scram(const struct directory *d, enum mechanism mechanism, const char *user, const char *password,
+                  char challenge[SCRAM_ANSWER_BYTES_MAX], struct login_step *out)
+{
+    scram_with(d, mechanism, user, password, "", challenge, out);
 }
 
 static void check_in(const struct login_step *s, const char *user)
@@ -187,6 +194,10 @@ START_TEST(each_mechanism_lets_in_who_knows_the_password)
     }
     plain(d, "root", "root", "the operator's", false, &s);
     check_in(&s, "root");
+    scram_with(d, MECHANISM_SCRAM_SHA_256, "root", "the operator's", "fyko+d2lbbFgONRv9qkxdawL", challenge, &s);
+    check_in(&s, "root");
+    scram_with(d, MECHANISM_SCRAM_SHA_256, "root", "the operators", "fyko+d2lbbFgONRv9qkxdawL", challenge, &s);
+    check_out(&s);
     plain(d, "ann-orders", "root", "the operator's", false, &s);
     ck_assert(s.result == LOGIN_FAILED && s.is_malformed);
     plain(d, "", "ann", "ann's password", false, &s); /* an account without its group is nobody */
