@@ -117,9 +117,10 @@ static void login_failed(struct serve_lcore *s, struct client *c, const struct p
 {
     if (s->login_said_ns == 0 || s->now_ns - s->login_said_ns >= COMPLAINT_PAUSE_NS) {
         bool is_known = who != NULL && who->name[0] != '\0';
+        const char *dash = is_known && who->group_id[0] != '\0' ? "-" : "";
         log_warn("dataplane", "a login from %s as %s%s%s by %s failed; %" PRIu64 " before it were not told",
-                 c->host + 1, is_known ? who->name : "somebody unknown", is_known && who->group_id[0] != '\0' ? "-" : "",
-                 is_known ? who->group_id : "", mechanism_name(c->login->login.mechanism), s->logins_unsaid);
+                 c->host + 1, is_known ? who->name : "somebody unknown", dash, is_known ? who->group_id : "",
+                 mechanism_name(c->login->login.mechanism), s->logins_unsaid);
         s->login_said_ns = s->now_ns;
         s->logins_unsaid = 0;
     } else {
