@@ -98,6 +98,10 @@ static struct dataplane_config dataplane_config_of(const struct config *c, const
         .cluster_id = cluster_id,
         .accounts_max = accounts_max_of((uint32_t)c->channels_max, (uint32_t)c->groups_per_channel_max),
         .session_lifetime_ms = (uint64_t)c->session_lifetime_ms,
+        .log_dir = c->data_folder,
+        .storage = {.retention_ms = c->retention_ms, .retention_bytes = c->retention_bytes,
+                    .segment_bytes = c->segment_bytes, .index_interval_bytes = INDEX_INTERVAL_BYTES,
+                    .record_bytes_max = c->record_bytes_max},
         .spin = c->spin,
     };
 }

@@ -245,6 +245,9 @@ static enum handled request_dispatch(struct request *r)
     case KAFKA_API_FIND_COORDINATOR: return kafka_handle_find_coordinator(r);
     case KAFKA_API_PRODUCE:          return kafka_handle_produce(r);
     case KAFKA_API_DESCRIBE_CLUSTER: return kafka_handle_describe_cluster(r);
+    case KAFKA_API_DESCRIBE_CONFIGS: return kafka_handle_describe_configs(r);
+    case KAFKA_API_DESCRIBE_LOG_DIRS: return kafka_handle_describe_log_dirs(r);
+    case KAFKA_API_DESCRIBE_TOPIC_PARTITIONS: return kafka_handle_describe_topic_partitions(r);
     case KAFKA_API_OFFSET_FOR_LEADER_EPOCH: return kafka_handle_offset_for_leader_epoch(r);
     case KAFKA_API_INIT_PRODUCER_ID: case KAFKA_API_CREATE_TOPICS: case KAFKA_API_DELETE_TOPICS:
     case KAFKA_API_CREATE_PARTITIONS: case KAFKA_API_DELETE_RECORDS: case KAFKA_API_ALTER_CONFIGS:

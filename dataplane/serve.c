@@ -18,7 +18,7 @@
 #include "dataplane/serve_sim.h"
 #include "ring/log_feed.h"
 
-enum { DRAIN_MS_MAX = 2000, CLUSTER_ID_BYTES = 64 };
+enum { DRAIN_MS_MAX = 2000, CLUSTER_ID_BYTES = 64, LOG_DIR_BYTES = 1024 };
 
 struct serve_thread {
     struct serve_lcore *lcore; /* cache-line aligned by its waiter */
@@ -33,7 +33,7 @@ struct serve_thread {
 
 struct dataplane {
     struct dataplane_config config; /* its pointers are not used any more once it runs */
-    char     cluster_id[CLUSTER_ID_BYTES];
+    char     cluster_id[CLUSTER_ID_BYTES], log_dir[LOG_DIR_BYTES];
     struct listener listener[LISTENERS_MAX];
     struct tls_listener tls[LISTENERS_MAX]; /* the same, as port_tls sees them */
     uint32_t listener_count;
@@ -161,8 +161,13 @@ static enum err dataplane_new(struct dataplane **out, const struct dataplane_con
     d->threads = threads;
     d->storage = storage;
     snprintf(d->cluster_id, sizeof d->cluster_id, "%s", config->cluster_id);
-    struct node node = {.storage = storage, .cluster_id = kafka_string_of(d->cluster_id),
-                        .fetch_bytes_max = config->fetch_bytes_max};
+    snprintf(d->log_dir, sizeof d->log_dir, "%s", config->log_dir == NULL ? "" : config->log_dir);
+    struct node node = {.storage = storage, .cluster_id = kafka_string_of(d->cluster_id), .log_dir = d->log_dir,
+                        .fetch_bytes_max = config->fetch_bytes_max, .settings = config->storage};
+    node.settings.request_bytes_max = config->request_bytes_max;
+    node.settings.fetch_bytes_max = config->fetch_bytes_max;
+    node.settings.initial_rebalance_delay_ms = config->group_initial_rebalance_delay_ms;
+    node.settings.offsets_retention_ms = (int64_t)config->offsets_retention_ms;
     INVARIANT(config->listener_count >= 1 && config->listener_count <= LISTENERS_MAX);
     for (; d->listener_count < config->listener_count; d->listener_count++) {
         struct listener *l = &d->listener[d->listener_count];

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "dataplane/auth/directory.h"
 #include "dataplane/listener.h"
+#include "dataplane/kafka/request.h"
 #include "storage/log_reader.h"
 
 struct log_feed;
@@ -33,6 +34,8 @@ struct dataplane_config { /* strings are copied */
     uint32_t    account_count, accounts_max;
     const uint8_t *salt_key;        /* DIRECTORY_KEY_BYTES, see directory.h; NULL: no accounts yet */
     uint64_t    session_lifetime_ms; /* of a login (KIP-368); 0: it lasts */
+    const char *log_dir;            /* where storage keeps the logs */
+    struct served_settings storage; /* storage's part; the rest is taken from above */
     bool        spin;               /* poll without sleeping */
 };
 

@@ -37,9 +37,9 @@ enum {
     X(INIT_PRODUCER_ID,          init_producer_id,          5)     \
     X(OFFSET_FOR_LEADER_EPOCH,   offset_for_leader_epoch,   4)     \
     X(DESCRIBE_ACLS,             describe_acls,             3)     \
-    X(DESCRIBE_CONFIGS,          describe_configs,          NOT_SERVED) \
+    X(DESCRIBE_CONFIGS,          describe_configs,          4)     \
     X(ALTER_CONFIGS,             alter_configs,             2)     \
-    X(DESCRIBE_LOG_DIRS,         describe_log_dirs,         NOT_SERVED) \
+    X(DESCRIBE_LOG_DIRS,         describe_log_dirs,         4)     \
     X(SASL_AUTHENTICATE,         sasl_authenticate,         2)     \
     X(CREATE_PARTITIONS,         create_partitions,         3)     \
     X(DELETE_GROUPS,             delete_groups,             2)     \
@@ -48,7 +48,7 @@ enum {
     X(DESCRIBE_CLUSTER,          describe_cluster,          1)     \
     X(CONSUMER_GROUP_HEARTBEAT,  consumer_group_heartbeat,  1)     \
     X(CONSUMER_GROUP_DESCRIBE,   consumer_group_describe,   0)     \
-    X(DESCRIBE_TOPIC_PARTITIONS, describe_topic_partitions, NOT_SERVED)
+    X(DESCRIBE_TOPIC_PARTITIONS, describe_topic_partitions, 0)
 
 #define X(name, messages, served) extern const struct kafka_message kafka_##messages##_messages[2];
 KAFKA_API_LIST(X)

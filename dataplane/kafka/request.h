@@ -30,11 +30,18 @@ enum { /* "authorized operations": bits by Kafka's ACL operation codes; READ 3, 
 };
 #define PIECE_IS_BUFFER UINT32_MAX /* log_piece.pin: a buffer of the lcore, converted records; else the log's */
 
+struct served_settings { /* of the instance, as DescribeConfigs tells them; a retention of 0: no limit */
+    int64_t retention_ms, retention_bytes, segment_bytes, index_interval_bytes, record_bytes_max;
+    int64_t request_bytes_max, fetch_bytes_max, initial_rebalance_delay_ms, offsets_retention_ms;
+};
+
 struct node { /* what handlers know of us; constant while serving */
     struct storage     *storage;
     struct kafka_string host, cluster_id;
     int32_t             port;
     uint32_t            fetch_bytes_max;
+    const char         *log_dir; /* where the logs lie */
+    struct served_settings settings;
 };
 
 /* Records of an answer: pinned pieces in wire order, cut into one run per partition that has records. */
@@ -150,6 +157,9 @@ enum handled kafka_handle_find_coordinator(struct request *r);
 enum handled kafka_handle_produce(struct request *r);
 enum handled kafka_handle_offset_for_leader_epoch(struct request *r);
 enum handled kafka_handle_describe_cluster(struct request *r);
+enum handled kafka_handle_describe_configs(struct request *r);
+enum handled kafka_handle_describe_log_dirs(struct request *r);
+enum handled kafka_handle_describe_topic_partitions(struct request *r);
 enum handled kafka_handle_refused(struct request *r); /* requests that would change something, and DescribeAcls */
 /* The answer to an ApiVersions of a version we do not know: version 0's layout, the body unread. */
 enum handled kafka_handle_api_versions_unsupported(struct request *r);

@@ -171,6 +171,30 @@ START_TEST(where_an_epoch_ends)
 }
 END_TEST
 
+/* KIP-595's fields in Fetch: a reader tells the epoch of the record before its offset. */
+START_TEST(a_fetch_of_another_history)
+{
+    struct log *l = memory_log_new(s->storage, "orders");
+    for (int i = 0; i < 5; i++) memory_log_append(s->storage, l, 10, 100, 1000);
+    log_epoch_begin(&l->identity, 20);
+    static const struct { int64_t offset; int32_t epoch; int32_t end_epoch; int64_t end; int16_t error; } cases[] = {
+        {20, 0, -1, -1, 0}, {15, 0, -1, -1, 0}, {30, 1, -1, -1, 0}, {30, -1, -1, -1, 0}, {21, 0, 0, 20, 0},
+        {30, 2, -1, -1, KAFKA_OFFSET_OUT_OF_RANGE}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct simple_fetch f;
+        struct fetch_response out;
+        simple_fetch_init(&f, "orders", cases[i].offset, 60000, 1);
+        f.partition.last_fetched_epoch = cases[i].epoch;
+        sim_ask(s, peer, KAFKA_API_FETCH, 12, &f.request, &out);
+        const struct fetch_response_partition *p = out.responses[0].partitions;
+        ck_assert_int_eq(p->error_code, cases[i].error);
+        ck_assert_int_eq(p->diverging_epoch.epoch, cases[i].end_epoch);
+        ck_assert_int_eq(p->diverging_epoch.end_offset, cases[i].end);
+        ck_assert_int_eq(p->records.size > 0, cases[i].end < 0 && cases[i].error == 0);
+    }
+}
+END_TEST
+
 START_TEST(list_offsets)
 {
     struct log *l = memory_log_new(s->storage, "orders");
@@ -343,6 +367,143 @@ START_TEST(what_would_change_something_is_refused)
 }
 END_TEST
 
+static struct describe_configs_result configs(int16_t version, int8_t type, const char *name, struct kafka_string *keys,
+                                              int32_t key_count)
+{
+    struct describe_configs_resource resource = {type, kafka_string_of(name), keys, key_count};
+    struct describe_configs_request in = {&resource, 1, version >= 1, version >= 3};
+    struct describe_configs_response out;
+    sim_ask(s, peer, KAFKA_API_DESCRIBE_CONFIGS, version, &in, &out);
+    ck_assert_int_eq(out.result_count, 1);
+    ck_assert(out.results[0].resource_type == type && kafka_string_is(out.results[0].resource_name, name));
+    return out.results[0];
+}
+
+static const struct described_config *config_of(const struct describe_configs_result *of, const char *name)
+{
+    for (int32_t i = 0; i < of->config_count; i++)
+        if (kafka_string_is(of->configs[i].name, name)) return &of->configs[i];
+    return NULL;
+}
+
+START_TEST(settings_are_told_as_they_are)
+{
+    memory_log_new(s->storage, "orders");
+    EACH_VERSION(DESCRIBE_CONFIGS) {
+        struct describe_configs_result all = configs(version, 2, "orders", NULL, -1);
+        const struct described_config *kept = config_of(&all, "retention.ms");
+        const struct described_config *policy = config_of(&all, "cleanup.policy");
+        ck_assert(all.error_code == 0 && all.config_count >= 8 && kept != NULL && policy != NULL);
+        ck_assert(kafka_string_is(kept->value, "86400000") && kafka_string_is(policy->value, "delete"));
+        ck_assert(kafka_string_is(config_of(&all, "retention.bytes")->value, "-1")); /* no limit */
+        ck_assert(kafka_string_is(config_of(&all, "segment.bytes")->value, "67108864"));
+        ck_assert(kept->read_only && !kept->is_sensitive);
+        if (version == 0) ck_assert(!kept->is_default && policy->is_default);
+        else ck_assert(kept->config_source == 4 && policy->config_source == 5);
+        ck_assert_int_eq(kept->synonym_count, version >= 1);
+        if (version >= 1) ck_assert(kafka_string_is(kept->synonyms[0].name, "log.retention.ms"));
+        if (version >= 3) ck_assert(kept->config_type == 5 && kept->documentation.size > 10);
+
+        struct kafka_string keys[] = {kafka_string_of("nonsense"), kafka_string_of("retention.ms")};
+        struct describe_configs_result one = configs(version, 2, "orders", keys, 2);
+        ck_assert(one.config_count == 1 && config_of(&one, "retention.ms") != NULL);
+        ck_assert_int_eq(configs(version, 2, "nobody", NULL, -1).error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+        ck_assert_int_eq(configs(version, 2, "no way", NULL, -1).error_code, KAFKA_INVALID_TOPIC_EXCEPTION);
+
+        struct describe_configs_result broker = configs(version, 4, "1", NULL, -1);
+        ck_assert(kafka_string_is(config_of(&broker, "auto.create.topics.enable")->value, "false"));
+        ck_assert(kafka_string_is(config_of(&broker, "log.retention.hours")->value, "24"));
+        ck_assert(kafka_string_is(config_of(&broker, "offsets.retention.minutes")->value, "120"));
+        broker = configs(version, 4, "", NULL, -1);
+        ck_assert(broker.error_code == 0 && broker.config_count == 0);
+        ck_assert_int_eq(configs(version, 4, "2", NULL, -1).error_code, KAFKA_INVALID_REQUEST);
+        ck_assert_int_eq(configs(version, 8, "1", NULL, -1).error_code, KAFKA_INVALID_REQUEST);
+    }
+}
+END_TEST
+
+START_TEST(sizes_of_the_logs)
+{
+    struct log *a = memory_log_new(s->storage, "a");
+    memory_log_append(s->storage, memory_log_new(s->storage, "b"), 3, 100, 1000);
+    memory_log_new(s->storage, "hidden")->identity.is_internal = true;
+    memory_log_append(s->storage, a, 5, 100, 1000);
+    EACH_VERSION(DESCRIBE_LOG_DIRS) {
+        int32_t partitions[] = {1, 0}, other = 3;
+        struct describe_log_dirs_request_topic topics[] = {{kafka_string_of("a"), partitions, 2},
+            {kafka_string_of("b"), &other, 1}, {kafka_string_of("nobody"), partitions, 2},
+            {kafka_string_of("hidden"), partitions, 2}};
+        struct describe_log_dirs_response out;
+        for (int is_all = 0; is_all < 2; is_all++) {
+            struct describe_log_dirs_request in = {is_all ? NULL : topics, is_all ? -1 : 4};
+            sim_ask(s, peer, KAFKA_API_DESCRIBE_LOG_DIRS, version, &in, &out);
+            ck_assert(out.result_count == 1 && out.error_code == 0 && out.results[0].error_code == 0);
+            const struct described_log_dir *dir = out.results;
+            ck_assert(kafka_string_is(dir->log_dir, "/") && dir->topic_count == (is_all ? 2 : 1));
+            ck_assert(kafka_string_is(dir->topics[0].name, "a") && dir->topics[0].partition_count == 1);
+            ck_assert_int_eq(dir->topics[0].partitions[0].partition_size, a->used_bytes);
+            ck_assert(dir->topics[0].partitions[0].offset_lag == 0 && !dir->topics[0].partitions[0].is_future_key);
+            if (version >= 4) ck_assert(dir->usable_bytes > 0 && dir->total_bytes > dir->usable_bytes);
+        }
+    }
+}
+END_TEST
+
+/* Topics in the order of their names, page by page; the names as one word. */
+static const char *page(const struct describe_topic_partitions_request *in,
+                        struct describe_topic_partitions_response *out)
+{
+    static char names[64];
+    names[0] = 0;
+    sim_ask(s, peer, KAFKA_API_DESCRIBE_TOPIC_PARTITIONS, 0, in, out);
+    for (int32_t i = 0; i < out->topic_count; i++) strncat(names, out->topics[i].name.chars, 1);
+    return names;
+}
+
+START_TEST(topics_in_pages)
+{
+    memory_log_new(s->storage, "c");
+    struct log *a = memory_log_new(s->storage, "a");
+    memory_log_new(s->storage, "b");
+    log_epoch_begin(&a->identity, 0);
+    struct describe_topic_partitions_response out;
+    struct describe_topic_partitions_request in = {.response_partition_limit = 2000};
+    ck_assert_str_eq(page(&in, &out), "abc");
+    ck_assert_ptr_null(out.next_cursor);
+    struct kafka_uuid id = id_of(a);
+    ck_assert_mem_eq(&out.topics[0].topic_id, &id, 16);
+    ck_assert_int_eq(out.topics[0].topic_authorized_operations, TOPIC_OPERATIONS);
+    const struct describe_topic_partitions_partition *p = out.topics[0].partitions;
+    ck_assert(out.topics[0].partition_count == 1 && p->leader_id == NODE_ID && p->leader_epoch == 1);
+    ck_assert(p->replica_node_count == 1 && p->isr_node_count == 1 && p->eligible_leader_replica_count == 0);
+    in.response_partition_limit = 2;
+    ck_assert_str_eq(page(&in, &out), "ab");
+    ck_assert(kafka_string_is(out.next_cursor->topic_name, "c") && out.next_cursor->partition_index == 0);
+    in.cursor = &(struct describe_topic_partitions_cursor){kafka_string_of("c"), 0};
+    ck_assert_str_eq(page(&in, &out), "c");
+    ck_assert_ptr_null(out.next_cursor);
+    in.cursor = &(struct describe_topic_partitions_cursor){kafka_string_of("b"), 1}; /* of b is nothing left */
+    ck_assert_str_eq(page(&in, &out), "bc");
+    ck_assert(out.topics[0].partition_count == 0 && out.topics[1].partition_count == 1);
+    in.cursor = &(struct describe_topic_partitions_cursor){kafka_string_of("bb"), 0};
+    ck_assert_str_eq(page(&in, &out), "c");
+    in.cursor = &(struct describe_topic_partitions_cursor){kafka_string_of("a"), -1};
+    page(&in, &out);
+    ck_assert_int_eq(out.topics[0].error_code, KAFKA_INVALID_REQUEST);
+    struct describe_topic_partitions_request_topic named[] = {{kafka_string_of("x")}, {kafka_string_of("b")},
+        {kafka_string_of("b")}, {kafka_string_of("!")}, {kafka_string_of("a")}};
+    in = (struct describe_topic_partitions_request){named, 5, -7, NULL}; /* a limit of one at least */
+    ck_assert_str_eq(page(&in, &out), "!a");
+    ck_assert_int_eq(out.topics[0].error_code, KAFKA_INVALID_TOPIC_EXCEPTION);
+    ck_assert(kafka_string_is(out.next_cursor->topic_name, "b"));
+    struct describe_topic_partitions_cursor next = {kafka_string_of("b"), 0};
+    in.cursor = &next;
+    in.response_partition_limit = 9;
+    ck_assert_str_eq(page(&in, &out), "bx");
+    ck_assert_int_eq(out.topics[1].error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+}
+END_TEST
+
 /* The sets of codes that each version of Fetch may be told. */
 START_TEST(old_versions_are_told_no_new_errors)
 {
@@ -368,9 +529,13 @@ int main(void)
     tcase_add_test(t, metadata_by_id);
     tcase_add_test(t, fetch_by_id);
     tcase_add_test(t, where_an_epoch_ends);
+    tcase_add_test(t, a_fetch_of_another_history);
     tcase_add_test(t, list_offsets);
     tcase_add_test(t, cluster);
     tcase_add_test(t, what_would_change_something_is_refused);
+    tcase_add_test(t, settings_are_told_as_they_are);
+    tcase_add_test(t, sizes_of_the_logs);
+    tcase_add_test(t, topics_in_pages);
     tcase_add_test(t, old_versions_are_told_no_new_errors);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
