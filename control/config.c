@@ -201,7 +201,8 @@ static bool address_is_loopback(const char *a) { return strncmp(a, "127.", 4) ==
 static bool address_is_any(const char *a) { return strcmp(a, "0.0.0.0") == 0 || strcmp(a, "::") == 0; }
 
 /* What one listener's keys say together; `name`: of the file and the entry. */
-static enum err check_listener(const char *name, const struct config_listener *l, struct err_msg *msg)
+static enum err check_listener(const char *name, const struct config *all, const struct config_listener *l,
+                               struct err_msg *msg)
 {
     if (strspn(l->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != strlen(l->name))
         return err_set(msg, ERR_INVALID, "%s: name is '%.60s', may hold letters, digits, - and _", name, l->name);
@@ -211,6 +212,9 @@ static enum err check_listener(const char *name, const struct config_listener *l
     if (address_is_any(l->address) && l->advertised_host[0] == '\0')
         return err_set(msg, ERR_INVALID, "%s: address is %s, which no client can connect to: set advertised_host to "
                        "the name or address of this machine that clients use", name, l->address);
+    if (l->request_bytes_max > all->request_bytes_max)
+        return err_set(msg, ERR_INVALID, "%s: request_bytes_max is %" PRId64 ", but at most %" PRId64 " for all "
+                       "listeners: raise that", name, l->request_bytes_max, all->request_bytes_max);
     bool has_tls = l->tls_certificate[0] != '\0', asks = strcmp(l->client_certificates, "none") != 0;
     if (has_tls != (l->tls_key[0] != '\0'))
         return err_set(msg, ERR_INVALID, "%s: tls_certificate and tls_key go together: set both or none", name);
@@ -262,7 +266,7 @@ static enum err take_listeners(const char *name, const struct config_file *file,
         snprintf(entry, sizeof entry, "%.900s: listeners[%u]", name, i);
         for (unsigned f = 0; f < LISTENER_FIELD_COUNT; f++)
             TRY(take_field(&listener_fields[f], entry, &from[i], &out->listeners[i], msg));
-        TRY(check_listener(entry, &out->listeners[i], msg));
+        TRY(check_listener(entry, out, &out->listeners[i], msg));
     }
     return check_listeners(name, out, msg);
 }

@@ -105,7 +105,15 @@ enum {
     NUMBER(login_timeout_ms, 0, 600000, 30000,                                                                         \
            "a connection that has not finished its TLS handshake and its login by then is closed; 0: no limit")        \
     NUMBER(idle_timeout_ms, 0, CONFIG_HOUR_MS * 24, 600000,                                                            \
-           "a connection without a request for longer is closed; clients expect ten minutes or more; 0: no limit")
+           "a connection without a request for longer is closed; clients expect ten minutes or more; 0: no limit")     \
+    NUMBER(request_timeout_ms, 0, 600000, 60000,                                                                       \
+           "a connection whose request has not come whole by then is closed; 0: no limit")                             \
+    NUMBER(connections_max, 0, 1 << 24, 0,                                                                             \
+           "connections by this listener, all serving threads together; 0: as many as those have room for")            \
+    NUMBER(request_bytes_max, 0, CONFIG_MIB(100), 0,                                                                   \
+           "a larger request closes its connection; 0: the instance's request_bytes_max")                              \
+    NUMBER(inflight_bytes_max, CONFIG_KIB(64), CONFIG_GIB(16), CONFIG_MIB(16),                                         \
+           "requests that are not whole yet, of all its connections; above it the one that holds most is closed")
 /* clang-format on */
 
 struct config_cores {

@@ -80,6 +80,10 @@ static struct dataplane_config dataplane_config_of(const struct config *c, const
                     .client_certificates = client_certificates_of(l->client_certificates)},
             .login_timeout_ms = (uint32_t)l->login_timeout_ms,
             .idle_timeout_ms = (uint32_t)l->idle_timeout_ms,
+            .request_timeout_ms = (uint32_t)l->request_timeout_ms,
+            .connections_max = (uint32_t)l->connections_max,
+            .request_bytes_max = (uint32_t)l->request_bytes_max,
+            .inflight_bytes_max = (uint64_t)l->inflight_bytes_max,
         };
     }
     return (struct dataplane_config){

@@ -15,9 +15,12 @@ static void client_run(struct serve_lcore *s, struct client *c);
 
 static void input_free(struct serve_lcore *s, struct client *c)
 {
+    if (c->input == NULL) return;
+    size_t held = buffer_size(&s->arena, c->input);
     buffer_give(&s->arena, c->input);
     c->input = NULL;
     c->input_start = c->input_end = 0;
+    client_input_resized(s, c, held, 0);
 }
 
 static void input_consume(struct serve_lcore *s, struct client *c, uint32_t size)
@@ -32,15 +35,20 @@ static enum err input_append(struct serve_lcore *s, struct client *c, const uint
     uint32_t held = c->input_end - c->input_start;
     if (c->input == NULL || buffer_size(&s->arena, c->input) - c->input_end < size) {
         uint64_t wanted = (uint64_t)held + size;
-        if (wanted > (uint64_t)s->config.request_bytes_max + INPUT_SLACK_BYTES) return ERR_TOO_LARGE;
+        if (wanted > (uint64_t)s->listeners[c->listener].request_bytes_max + INPUT_SLACK_BYTES) return ERR_TOO_LARGE;
         if (c->input != NULL && buffer_size(&s->arena, c->input) >= wanted) {
             memmove(c->input, c->input + c->input_start, held);
         } else {
             uint8_t *larger = buffer_take(&s->arena, wanted < INPUT_BYTES_MIN ? INPUT_BYTES_MIN : wanted);
             if (larger == NULL) return ERR_NO_MEMORY;
             if (held > 0) memcpy(larger, c->input + c->input_start, held);
+            size_t before = c->input == NULL ? 0 : buffer_size(&s->arena, c->input);
             buffer_give(&s->arena, c->input);
             c->input = larger;
+            c->input_start = 0;
+            c->input_end = held;
+            client_input_resized(s, c, before, buffer_size(&s->arena, larger));
+            if (c->state == CLIENT_ENDING) return ERR_OK; /* it held most */
         }
         c->input_start = 0;
         c->input_end = held;
@@ -60,7 +68,7 @@ static void client_let_go(struct serve_lcore *s, struct client *c)
     c->lookups = NULL;
     buffer_give(&s->arena, c->subject);
     c->subject = NULL;
-    c->login_ns = UINT64_MAX;
+    c->login_until_ns = UINT64_MAX;
     c->active_ns = s->now_ns;
     client_login_forget(s, c);
     buffer_give(&s->arena, c->principal);
@@ -259,6 +267,7 @@ static enum handled request_dispatch(struct request *r)
 void client_request_end(struct serve_lcore *s, struct client *c, uint32_t frame_bytes)
 {
     input_consume(s, c, frame_bytes);
+    c->begun_ns = s->now_ns;
     buffer_give(&s->arena, c->lookups);
     c->lookups = NULL;
     c->arrived_ns = 0;
@@ -348,7 +357,7 @@ static void client_run(struct serve_lcore *s, struct client *c)
         struct cursor at = cursor_of(c->input + c->input_start, held);
         uint32_t size = (uint32_t)cursor_be(&at, FRAME_SIZE_BYTES);
         bool is_stranger = c->principal == NULL && s->listeners[c->listener].needs_login;
-        uint32_t size_max = is_stranger ? LOGIN_FRAME_BYTES_MAX : s->config.request_bytes_max;
+        uint32_t size_max = is_stranger ? LOGIN_FRAME_BYTES_MAX : s->listeners[c->listener].request_bytes_max;
         if (size == 0 || size > size_max) { /* a negative one is a large one, unsigned */
             client_close(s, c, size >> 16 == TLS_HELLO ? CLOSE_WANTS_TLS : CLOSE_FRAME_SIZE);
             return;
@@ -383,21 +392,22 @@ void client_accepted(struct serve_lcore *s, struct client *c, uint32_t listener)
 {
     uint32_t generation = c->generation + 1;
     *c = (struct client){.slot = c->slot, .generation = generation, .state = CLIENT_READY, .timer_index = UINT32_MAX,
-                         .listener = listener, .active_ns = s->now_ns, .login_ns = UINT64_MAX,
+                         .listener = listener, .active_ns = s->now_ns, .login_until_ns = UINT64_MAX,
                          .session_end_ns = UINT64_MAX};
     const struct listener *l = &s->listeners[listener];
-    if ((l->tls != NULL || l->needs_login) && l->login_timeout_ns != UINT64_MAX)
-        c->login_ns = s->now_ns + l->login_timeout_ns;
     c->host[0] = '/';
     port_peer(s->port, c->slot, c->host + 1);
     s->client_count++;
+    if (!client_may_come(s, c)) return;
+    if ((l->tls != NULL || l->needs_login) && l->login_timeout_ns != UINT64_MAX)
+        c->login_until_ns = s->now_ns + l->login_timeout_ns;
 }
 
 void client_secured(struct serve_lcore *s, struct client *c, const char *subject)
 {
     if (c->state == CLIENT_ENDING) return;
     c->active_ns = s->now_ns;
-    if (!s->listeners[c->listener].needs_login) c->login_ns = UINT64_MAX;
+    if (!s->listeners[c->listener].needs_login) c->login_until_ns = UINT64_MAX;
     if (subject == NULL) return;
     size_t size = strlen(subject) + 1;
     c->subject = buffer_take(&s->arena, size);
@@ -409,6 +419,7 @@ void client_data(struct serve_lcore *s, struct client *c, const uint8_t *bytes, 
 {
     if (c->state == CLIENT_ENDING) return;
     c->active_ns = s->now_ns;
+    if (c->input == NULL) c->begun_ns = s->now_ns;
     switch (input_append(s, c, bytes, size)) {
     case ERR_OK:        client_run(s, c); break;
     case ERR_TOO_LARGE: client_close(s, c, CLOSE_TOO_LARGE); break;
@@ -423,6 +434,7 @@ void client_closed(struct serve_lcore *s, struct client *c, bool has_failed)
         client_let_go(s, c);
     }
     INVARIANT(c->pinned_bytes == 0 && c->first_answer == NULL);
+    client_uncount(s, c);
     c->state = CLIENT_FREE;
     s->client_count--;
 }

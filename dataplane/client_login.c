@@ -219,7 +219,7 @@ static void logged_in(struct serve_lcore *s, struct client *c, const struct auth
     *c->principal = *who;
     c->mechanism = c->login->login.mechanism;
     c->logged_in_ns = s->now_ns;
-    c->login_ns = UINT64_MAX;
+    c->login_until_ns = UINT64_MAX;
     c->session_end_ns = lifetime_ms == 0 ? UINT64_MAX : s->now_ns + lifetime_ms * MS_NS;
     token_send(s, c, a->token, a->token_bytes, lifetime_ms);
     client_login_forget(s, c);

@@ -10,7 +10,10 @@ enum err listener_init(struct listener *l, const struct listener_config *config,
     bool is_named = config->advertised_host != NULL && config->advertised_host[0] != '\0';
     *l = (struct listener){.advertised_port = config->advertised_port, .needs_login = config->needs_login,
                            .login_timeout_ns = limit_ns(config->login_timeout_ms),
-                           .idle_timeout_ns = limit_ns(config->idle_timeout_ms), .node = *node};
+                           .idle_timeout_ns = limit_ns(config->idle_timeout_ms),
+                           .request_timeout_ns = limit_ns(config->request_timeout_ms),
+                           .connections_max = config->connections_max, .request_bytes_max = config->request_bytes_max,
+                           .inflight_bytes_max = config->inflight_bytes_max, .node = *node};
     snprintf(l->name, sizeof l->name, "%s", config->name);
     snprintf(l->host, sizeof l->host, "%s", config->host);
     snprintf(l->advertised_host, sizeof l->advertised_host, "%s", is_named ? config->advertised_host : config->host);

@@ -20,15 +20,21 @@ struct listener_config { /* strings are copied */
     bool        needs_login;
     struct tls_config tls;
     uint32_t    login_timeout_ms; /* to finish the handshake, and then to log in; 0: no limit */
-    uint32_t    idle_timeout_ms;  /* 0: no limit */
+    uint32_t    idle_timeout_ms, request_timeout_ms; /* silent; from a request's first byte to its last.  0: no limit */
+    uint32_t    connections_max;   /* 0: as many as the serve threads have room for */
+    uint32_t    request_bytes_max; /* a larger one closes its connection; 0: the dataplane's */
+    uint64_t    inflight_bytes_max; /* of requests that are not whole or wait, of all its connections */
 };
 
-/* One of them.  Constant while connections come by it; every serve lcore reads it. */
+/* One of them.  Constant but for the count while connections come by it; every serve lcore reads it. */
 struct listener {
     char     name[LISTENER_NAME_BYTES], host[LISTENER_HOST_BYTES], advertised_host[LISTENER_HOST_BYTES];
     uint16_t port, advertised_port; /* advertised 0: port */
     bool     needs_login;
-    uint64_t login_timeout_ns, idle_timeout_ns; /* UINT64_MAX: no limit */
+    uint64_t login_timeout_ns, idle_timeout_ns, request_timeout_ns; /* UINT64_MAX: no limit */
+    uint32_t connections_max, request_bytes_max;
+    uint64_t inflight_bytes_max;
+    _Atomic uint32_t connections; /* now, of all serve threads */
     struct tls_context *tls; /* owned; NULL: plain text */
     struct node node; /* what its clients are told of us */
 };

@@ -51,7 +51,8 @@ struct dataplane {
 
 static struct serve_config lcore_config(const struct dataplane_config *config, uint32_t index)
 {
-    return (struct serve_config){.index = index, .connections_max = config->connections_max,
+    return (struct serve_config){.index = index, .thread_count = config->serve_thread_count,
+                                 .connections_max = config->connections_max,
                                  .request_bytes_max = config->request_bytes_max,
                                  .send_pinned_bytes_max = config->send_pinned_bytes_max,
                                  .session_lifetime_ms = config->session_lifetime_ms, .spin = config->spin};
@@ -171,7 +172,9 @@ static enum err dataplane_new(struct dataplane **out, const struct dataplane_con
     INVARIANT(config->listener_count >= 1 && config->listener_count <= LISTENERS_MAX);
     for (; d->listener_count < config->listener_count; d->listener_count++) {
         struct listener *l = &d->listener[d->listener_count];
-        enum err e = listener_init(l, &config->listeners[d->listener_count], &node, msg);
+        struct listener_config of_listener = config->listeners[d->listener_count];
+        if (of_listener.request_bytes_max == 0) of_listener.request_bytes_max = config->request_bytes_max;
+        enum err e = listener_init(l, &of_listener, &node, msg);
         if (e != ERR_OK) {
             dataplane_free(d);
             return e;

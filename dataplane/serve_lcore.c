@@ -79,13 +79,14 @@ static void counters_init(struct serve_lcore *s, struct counters *counters)
 }
 
 enum err serve_lcore_init(struct serve_lcore *s, const struct serve_config *config,
-                          const struct listener *listeners, uint32_t listener_count, struct port *port,
+                          struct listener *listeners, uint32_t listener_count, struct port *port,
                           struct coordinator_link *link, const struct clock *clock, struct counters *counters,
                           struct err_msg *msg)
 {
     s->config = *config;
     INVARIANT(listener_count > 0);
     s->listeners = listeners;
+    s->listener_count = listener_count;
     s->port = port;
     s->link = link;
     s->clock = clock;
@@ -111,6 +112,7 @@ enum err serve_lcore_init(struct serve_lcore *s, const struct serve_config *conf
         return e;
     }
     counters_init(s, counters);
+    limits_counters_init(s, counters);
     if (s->waiter.eventfd >= 0) s->waiter_watch = port_watch(port, s->waiter.eventfd);
     if (log_reader_fd(s->reader) >= 0) s->reader_watch = port_watch(port, log_reader_fd(s->reader));
     s->now_ns = s->turn_end_ns = clock_monotonic_ns(clock);
@@ -246,12 +248,10 @@ static void housekeeping(struct serve_lcore *s)
     uint32_t slow = 0;
     for (uint32_t i = 0; i < s->config.connections_max; i++) {
         struct client *c = &s->clients[i];
-        if (c->state == CLIENT_FREE) continue;
-        bool may_idle = c->state == CLIENT_READY || c->state == CLIENT_SENDING || c->state == CLIENT_PINNED;
-        uint64_t still_ns = s->now_ns - c->active_ns;
-        if (s->now_ns > c->login_ns) client_close(s, c, CLOSE_LATE);
-        else if (may_idle && still_ns > s->listeners[c->listener].idle_timeout_ns) client_close(s, c, CLOSE_IDLE);
-        if (c->state == CLIENT_ENDING && still_ns > (uint64_t)GOOD_BYE_MS * 1000000) port_close(s->port, c->slot);
+        enum close_cause cause;
+        if (client_is_overdue(s, c, &cause)) client_close(s, c, cause);
+        else if (c->state == CLIENT_ENDING && s->now_ns - c->active_ns > (uint64_t)GOOD_BYE_MS * 1000000)
+            port_close(s->port, c->slot);
         slow += c->state != CLIENT_FREE && c->is_slow;
     }
     relieve(s);
@@ -264,6 +264,7 @@ static void housekeeping(struct serve_lcore *s)
     counter_set(s->counters.handshakes_failed, s->port->stats.handshakes_failed);
     counter_set(s->counters.encrypted_bytes, s->port->stats.encrypted_bytes);
     counter_set(s->counters.tls_buffer_bytes, s->port->stats.buffer_bytes);
+    limits_counters_set(s);
     counter_set(s->counters.buffer_bytes, s->arena.used_bytes);
     counter_set(s->counters.connections, s->client_count);
     counter_set(s->counters.slow, slow);

@@ -71,6 +71,9 @@ enum client_state {
     X(CLOSE_TLS,         "its TLS failed: see the line about the handshake")             \
     X(CLOSE_WANTS_TLS,   "it begins with a TLS handshake, and its listener has no certificate: let it use " \
                          "security.protocol PLAINTEXT or SASL_PLAINTEXT, or another listener") \
+    X(CLOSE_LISTENER_FULL, "its listener has connections_max already")                   \
+    X(CLOSE_INFLIGHT,    "it held most when its listener's unfinished requests passed inflight_bytes_max") \
+    X(CLOSE_SLOW,        "a request did not come whole within request_timeout_ms")       \
     X(CLOSE_LATE,        "no TLS handshake or no login within login_timeout_ms")         \
     X(CLOSE_NO_LOGIN,    "a request before it was logged in")                             \
     X(CLOSE_SASL_ORDER,  "SASL steps in a wrong order, or a mechanism that there is not") \
@@ -112,12 +115,13 @@ struct client { /* one connection */
     uint32_t listener;   /* it came by */
     uint32_t generation; /* counts the slot's users: an answer for an earlier one is thrown away */
     enum client_state state;
-    bool     is_paused;
+    bool     is_paused, is_counted; /* counted: among its listener's */
     uint8_t *input; /* in the arena; NULL: empty */
     uint32_t input_start, input_end;
     uint64_t arrived_ns; /* of the request under way */
     uint64_t active_ns;  /* last time that something moved */
-    uint64_t login_ns;   /* when it must have logged in; UINT64_MAX: it has, or need not */
+    uint64_t begun_ns;   /* when the request began to come that is not whole yet */
+    uint64_t login_until_ns;   /* when it must have logged in; UINT64_MAX: it has, or need not */
     char    *subject;    /* in the arena: of its certificate, or NULL */
     uint64_t deadline_ns; /* PARKED */
     uint32_t timer_index; /* in the heap, UINT32_MAX: none */
@@ -144,12 +148,13 @@ struct serve_counters {
     struct counter *connections, *parked, *refused, *requests[LCORE_APIS], *closed[CLOSE_CAUSE_COUNT];
     struct counter *received_bytes, *copied_bytes, *zero_copy_bytes, *buffer_bytes, *busy_ns, *idle_ns;
     struct counter *slow, *relieved_bytes, *fetch_sessions, *fetch_sessions_evicted;
+    struct counter *input_bytes[LISTENERS_MAX], *listener_connections[LISTENERS_MAX]; /* the latter: lcore 0's */
     struct counter *handshakes, *handshakes_failed, *encrypted_bytes, *tls_buffer_bytes;
     struct histogram *durable_to_sent_ns, *sent_to_acknowledged_ns;
 };
 
 struct serve_config {
-    uint32_t index, connections_max, request_bytes_max;
+    uint32_t index, thread_count, connections_max, request_bytes_max; /* of all listeners, the largest */
     uint64_t send_pinned_bytes_max;
     struct auth_link *authority; /* NULL: nobody can log in */
     uint64_t session_lifetime_ms; /* of a login; 0: it lasts */
@@ -158,7 +163,9 @@ struct serve_config {
 
 struct serve_lcore {
     struct serve_config config;
-    const struct listener *listeners;
+    struct listener *listeners;
+    uint32_t listener_count;
+    uint64_t input_bytes[LISTENERS_MAX]; /* in the arena: of connections' unfinished and waiting requests */
     const struct clock *clock;
     struct port  *port;   /* owned from serve_lcore_init on */
     struct waiter waiter; /* owned; ready before serve_lcore_init */
@@ -187,7 +194,7 @@ struct serve_lcore {
 /* Reserves everything.  `s` is zero but for its waiter, which is ready; `listeners` stay while it runs; takes the port,
  * also on failure.  ERR_NO_MEMORY, or the log reader's errors. */
 NODISCARD enum err serve_lcore_init(struct serve_lcore *s, const struct serve_config *config,
-                                    const struct listener *listeners, uint32_t listener_count, struct port *port,
+                                    struct listener *listeners, uint32_t listener_count, struct port *port,
                                     struct coordinator_link *link, const struct clock *clock,
                                     struct counters *counters, struct err_msg *msg);
 void               serve_lcore_fini(struct serve_lcore *s); /* drained, or given up */
@@ -238,6 +245,16 @@ void client_login_answered(struct serve_lcore *s, struct client *c, const struct
 /* DELAYED is over. */
 void client_login_refuse(struct serve_lcore *s, struct client *c);
 void client_login_forget(struct serve_lcore *s, struct client *c);
+
+/* Counts a new connection; false: its listener is full, and it was closed. */
+bool client_may_come(struct serve_lcore *s, struct client *c);
+void client_uncount(struct serve_lcore *s, struct client *c);
+/* Its input's buffer has another size: may close the connection that holds most, this one perhaps. */
+void client_input_resized(struct serve_lcore *s, struct client *c, uint64_t before_bytes, uint64_t now_bytes);
+/* It took longer than it may. */
+bool client_is_overdue(const struct serve_lcore *s, const struct client *c, enum close_cause *cause);
+void limits_counters_init(struct serve_lcore *s, struct counters *counters);
+void limits_counters_set(struct serve_lcore *s);
 
 /* --- client_relief.c: pins that are held for long --- */
 

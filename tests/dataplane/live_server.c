@@ -21,7 +21,8 @@ static void *live_run(void *argument)
     struct port *port;
     struct err_msg msg = {0};
     struct node node = {.storage = s->storage, .cluster_id = kafka_string_of("live-test"), .fetch_bytes_max = 8 << 20};
-    struct listener_config only = {.name = "live", .host = "127.0.0.1"};
+    struct listener_config only = {.name = "live", .host = "127.0.0.1",
+                                   .request_bytes_max = s->config.request_bytes_max};
     struct listener listener;
     ck_assert_int_eq(listener_init(&listener, &only, &node, &msg), ERR_OK);
     listener_bound(&listener, s->port);
@@ -49,6 +50,7 @@ struct live_server *live_start(uint32_t logs_max, uint32_t log_bytes_max, struct
     struct live_server *s = aligned_alloc(_Alignof(struct live_server), sizeof *s);
     ck_assert_ptr_nonnull(s);
     memset(s, 0, sizeof *s);
+    if (config.thread_count == 0) config.thread_count = 1;
     if (config.connections_max == 0) config.connections_max = 64;
     if (config.request_bytes_max == 0) config.request_bytes_max = 1 << 20;
     if (config.send_pinned_bytes_max == 0) config.send_pinned_bytes_max = 64 << 20;

@@ -13,6 +13,7 @@ struct sim_server *sim_start(uint32_t logs_max, uint32_t log_bytes_max, struct s
     struct sim_server *s = aligned_alloc(_Alignof(struct sim_server), sizeof *s);
     ck_assert_ptr_nonnull(s);
     memset(s, 0, sizeof *s);
+    if (config.thread_count == 0) config.thread_count = 1;
     if (config.connections_max == 0) config.connections_max = 16;
     if (config.request_bytes_max == 0) config.request_bytes_max = 1 << 20;
     if (config.send_pinned_bytes_max == 0) config.send_pinned_bytes_max = 64 << 20;
@@ -35,11 +36,13 @@ struct sim_server *sim_start(uint32_t logs_max, uint32_t log_bytes_max, struct s
     struct node node = {.storage = s->storage, .cluster_id = kafka_string_of("simulated"), .fetch_bytes_max = 8 << 20,
                         .log_dir = "/", .settings = {.retention_ms = 86400000, .segment_bytes = 64 << 20,
                                                      .offsets_retention_ms = 7200000}};
-    struct listener_config listeners[] = {{.name = "first", .host = "192.0.2.1", .advertised_host = "broker.test",
-                                           .idle_timeout_ms = SIM_IDLE_MS},
-                                          {.name = "other", .host = "192.0.2.2", .advertised_host = "other.test",
-                                           .idle_timeout_ms = SIM_IDLE_MS}};
+    struct listener_config listeners[] = {{.name = "first", .host = "192.0.2.1", .advertised_host = "broker.test"},
+                                          {.name = "other", .host = "192.0.2.2", .advertised_host = "other.test"}};
     for (uint16_t i = 0; i < 2; i++) {
+        listeners[i].idle_timeout_ms = SIM_IDLE_MS;
+        listeners[i].request_timeout_ms = SIM_REQUEST_MS;
+        listeners[i].inflight_bytes_max = SIM_INFLIGHT_BYTES;
+        listeners[i].request_bytes_max = config.request_bytes_max;
         ck_assert_int_eq(listener_init(&s->listener[i], &listeners[i], &node, &msg), ERR_OK);
         listener_bound(&s->listener[i], (uint16_t)(9092 + i));
     }

@@ -9,7 +9,7 @@
 #include "tests/dataplane/kafka_client.h"
 #include "tests/dataplane/memory_log.h"
 
-enum { SIM_IDLE_MS = 600000 }; /* the listeners' idle_timeout_ms */
+enum { SIM_IDLE_MS = 600000, SIM_REQUEST_MS = 60000, SIM_INFLIGHT_BYTES = 16 << 20 }; /* the listeners' limits */
 
 struct sim_server {
     struct serve_lcore *lcore;
