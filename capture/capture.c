@@ -368,22 +368,15 @@ static enum err refresh_definitions(void *context, struct err_msg *msg)
     return look_here(&door, msg);
 }
 
-static struct source_place place_of(const struct source_position *p)
-{
-    struct source_place place = {.position = p->position};
-    memcpy(place.file, p->file, sizeof place.file);
-    return place;
-}
-
 /* Definitions learned before transactions that are passed over go to disk behind them: until then the log's end says no
  * place that could be found again. */
 static enum err save_definitions(struct capture *c, struct err_msg *msg)
 {
     struct follower *f = &c->follower;
     if (!c->save_due || f->passes_known) return ERR_OK;
-    struct source_place from = place_of(&f->resume);
+    struct source_place from = source_place_of(&f->resume);
     c->save_due = f->known_moves_definitions = false;
-    return tracker_save(f->definitions.tracker, &from, f->facts.server_uuid, msg);
+    return tracker_save(f->definitions.tracker, &from, f->facts.server_uuid, follower_logged(f), msg);
 }
 
 /* The definitions at the log's end, from the tracker's file. */
@@ -391,17 +384,23 @@ static enum err load_definitions(struct capture *c, struct err_msg *msg)
 {
     struct follower *f = &c->follower;
     struct tracker *tracker = f->definitions.tracker;
-    struct source_place from = place_of(&f->resume);
-    struct tracker_end end = {place_of(&c->taken_up), c->taken_up.server_uuid, c->taken_up_by_gtids ? &f->gtids : NULL};
+    struct source_place from = source_place_of(&f->resume);
+    struct tracker_end end = {source_place_of(&c->taken_up), c->taken_up.server_uuid,
+                              c->taken_up_by_gtids ? &f->gtids : NULL};
     if (!c->is_taken_up) return ERR_OK;
-    TRY(tracker_load(tracker, &end, &c->has_definitions, msg));
+    struct gtid_set moved = {0};
+    enum err e = tracker_load(tracker, &end, &moved, &c->has_definitions, msg);
+    /* A statement that emitted nothing may be missing in what is logged, and is not to be read again all the same. */
+    if (e == ERR_OK && c->has_definitions) e = follower_knows(f, &moved);
+    gtid_set_free(&moved);
+    TRY(e);
     if (!c->has_definitions) return ERR_OK;
     const char *objects = tracker_objects(tracker);
     if (objects != NULL && strcmp(objects, f->objects) != 0) { /* what the log's end knows; the wish comes behind it */
         TRY(follower_select(f, objects, msg));
         atomic_store_explicit(&c->has_wish, true, memory_order_relaxed);
     }
-    TRY(tracker_save(tracker, &end.place, end.uuid, msg));
+    TRY(tracker_save(tracker, &end.place, end.uuid, follower_logged(f), msg));
     if (f->passes_known) tracker_moved(tracker, &from, f->facts.server_uuid);
     return ERR_OK;
 }
@@ -411,7 +410,7 @@ static enum err prepare_definitions(struct capture *c, struct err_msg *msg)
 {
     struct follower *f = &c->follower;
     struct tracker *tracker = f->definitions.tracker;
-    struct source_place from = place_of(&f->resume);
+    struct source_place from = source_place_of(&f->resume);
     bool is_other = c->has_definitions && f->server_changed;
     f->server_changed = false;
     if (is_other && f->known_moves_definitions) {
@@ -517,7 +516,7 @@ static enum err take_wish(struct capture *c, bool *changed, struct err_msg *msg)
     char *wish = strdup(c->wish);
     pthread_mutex_unlock(&c->lock);
     if (wish == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", c->channel);
-    struct source_place from = place_of(&f->resume);
+    struct source_place from = source_place_of(&f->resume);
     enum err e = ERR_OK;
     if (strcmp(wish, f->objects) != 0) {
         e = follower_select(f, wish, msg);
@@ -605,6 +604,11 @@ unsigned capture_step(struct capture *c)
     return 1;
 }
 
+uint32_t capture_host(const struct capture *c)
+{
+    return c->host_at;
+}
+
 /* --- the thread --- */
 
 static void *capture_body(void *argument)
@@ -677,22 +681,27 @@ static enum err resume_take(struct capture *c, const struct log_resume *resume, 
         c->is_taken_up = true;
         c->taken_up = position;
     }
-    if (resume->gtid_set_bytes > 0 &&
-        gtid_set_parse(&f->gtids, (const char *)resume->gtid_set, resume->gtid_set_bytes) != ERR_OK)
+    if (resume->gtid_set == NULL) return ERR_OK; /* an empty one is one */
+    if (gtid_set_parse(&f->logged, (const char *)resume->gtid_set, resume->gtid_set_bytes) != ERR_OK)
         return err_set(msg, ERR_CORRUPT, "the log of channel %s has a GTID set that cannot be read", c->channel);
-    /* Written while going on by GTIDs (follower.h): "from this file's start, without these", the set being that before
-     * the record's own transaction. */
+    f->has_logged = resume->position_bytes > 0;
+    return ERR_OK;
+}
+
+/* Written while going on by GTIDs (follower.h): "from this file's start, without these". */
+static enum err resume_by_gtids(struct capture *c, const struct log_resume *resume, struct err_msg *msg)
+{
+    struct follower *f = &c->follower;
     if (resume->position_bytes == 0 || f->resume.position != BINLOG_FIRST_POSITION ||
         f->resume.format_description_s != 0)
         return ERR_OK;
-    if (resume->gtid_set_bytes == 0 || resume->gtid_set_offset + 1 != resume->next_offset)
+    if (!f->has_logged || resume->gtid_set_offset + 1 != resume->next_offset)
         return err_set(msg, ERR_CORRUPT,
                        "the log of channel %s ends in the middle of a fail-over and has no GTID set there; delete the "
                        "channel and create it anew",
                        c->channel);
-    if (gtid_set_parse(&f->gtids, f->resume.gtid, strlen(f->resume.gtid)) != ERR_OK)
-        return err_set(msg, ERR_CORRUPT, "the log of channel %s ends with a GTID that cannot be read", c->channel);
-    f->gtids_known = f->passes_known = c->taken_up_by_gtids = true;
+    follower_pass_logged(f);
+    c->taken_up_by_gtids = true;
     return ERR_OK;
 }
 
@@ -747,6 +756,7 @@ enum err capture_open_simulated(struct capture **out, const struct capture_confi
     }
     if (e == ERR_OK) e = spool_open(c, config->data_folder, resume->next_offset, msg);
     if (e == ERR_OK) e = resume_take(c, resume, msg);
+    if (e == ERR_OK) e = resume_by_gtids(c, resume, msg);
     if (e != ERR_OK) {
         capture_free(c);
         return e;

@@ -17,5 +17,7 @@ NODISCARD enum err capture_open_simulated(struct capture **out, const struct cap
 /* One turn: connects, or takes a burst of events.  Returns how much was done; 0: nothing to do until the source sends
  * more or the clock reaches the end of a pause. */
 unsigned capture_step(struct capture *c);
+/* The host that it connects to: 0 is the source, others its standbys. */
+uint32_t capture_host(const struct capture *c);
 
 #endif

@@ -16,7 +16,7 @@ enum { ARENA_BYTES = 64 * 1024 };
 enum err follower_open(struct follower *f, const struct follower_config *config,
                        const struct log_appender_config *appender, struct err_msg *msg)
 {
-    *f = (struct follower){.config = *config};
+    *f = (struct follower){.config = *config, .set_distance_bytes = UINT64_MAX / 2};
     transaction_init(&f->machine);
     TRY(log_appender_open(&f->appender, appender, msg));
     f->before = calloc(SCHEMA_COLUMNS_MAX, sizeof *f->before);
@@ -46,6 +46,7 @@ void follower_close(struct follower *f)
     horizon_free(&f->horizon);
     gtid_set_free(&f->gtids);
     gtid_set_free(&f->passed);
+    gtid_set_free(&f->logged);
     free(f->before);
     free(f->after);
     free(f->statement);
@@ -97,23 +98,6 @@ enum err follower_select(struct follower *f, const char *objects, struct err_msg
     f->objects = copy;
     f->objects_due = true;
     return ERR_OK;
-}
-
-void follower_resume_at(struct follower *f, const struct source_position *resume)
-{
-    f->resume = *resume;
-    f->has_resume = true;
-}
-
-void follower_resume_by_gtids(struct follower *f, const struct source_place *place)
-{
-    struct source_position r = f->resume;
-    memcpy(r.file, place->file, sizeof r.file);
-    r.position = place->position;
-    r.format_description_s = 0;
-    memcpy(r.server_uuid, f->facts.server_uuid, sizeof r.server_uuid);
-    follower_resume_at(f, &r);
-    f->passes_known = true;
 }
 
 static void file_begins(struct follower *f, const char *file, uint64_t position)
@@ -238,6 +222,7 @@ static enum err gtid_enters(struct follower *f)
     const struct follower_transaction *t = &f->transaction;
     if (!t->has_gtid) return ERR_OK;
     if (!t->is_known) TRY(gtid_add(&f->gtids, t));
+    if (f->has_logged && !f->gtids_known) TRY(gtid_add(&f->logged, t));
     if (!f->passes_known) return ERR_OK;
     TRY(gtid_add(&f->passed, t));
     passed_moves(f);
@@ -573,11 +558,17 @@ static enum err on_load_query(struct follower *f, struct cursor body, struct err
 
 /* --- rows --- */
 
+/* Nobody needs to know what they say; where what is logged is passed over, their definitions may not be known. */
+static bool rows_are_nothing(const struct follower *f)
+{
+    return f->transaction.is_known || f->transaction.is_dead;
+}
+
 static enum err on_table_map(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body,
                              struct err_msg *msg)
 {
     if (transaction_step(&f->machine, TRANSACTION_ON_CHANGE) != TRANSACTION_CHANGES) return wrong_place(f, h, msg);
-    if (f->transaction.is_known) return ERR_OK;
+    if (rows_are_nothing(f)) return ERR_OK;
     if (!f->in_statement) {
         f->in_statement = true;
         f->statement_position = start;
@@ -613,7 +604,7 @@ static enum err complete_images(struct follower *f, const struct row_reader *rea
 static enum err on_rows(struct follower *f, const struct binlog_header *h, struct cursor body, struct err_msg *msg)
 {
     if (transaction_step(&f->machine, TRANSACTION_ON_CHANGE) != TRANSACTION_CHANGES) return wrong_place(f, h, msg);
-    if (f->transaction.is_known) return ERR_OK;
+    if (rows_are_nothing(f)) return ERR_OK;
     struct rows_event rows;
     struct table_entry *table;
     TRY(table_cache_rows(f->cache, h->type, body.at, cursor_left(&body), &rows, &table, msg));

@@ -109,8 +109,13 @@ struct follower {
     struct source_facts facts;
     struct change_source source;
     struct horizon horizon;
-    struct gtid_set gtids;
+    struct gtid_set gtids; /* of what lies before `resume` */
     bool gtids_known;
+    /* While that is not known: what is logged, and of what else lies before `resume` perhaps not all.  Enough to go on
+     * at another server, for what emitted nothing may be read again. */
+    struct gtid_set logged;
+    bool has_logged;
+    uint64_t set_distance_bytes; /* logged since a record carried the set */
     bool awaits_gtids; /* the set is not known, and the file\'s next event says it */
     /* Resumed by GTIDs, from the start of a file of this server: transactions of `gtids` are passed over.  Until this
      * server's own set has all of `gtids`, the resume point stays at that file's start, and each record that carries it
@@ -158,7 +163,16 @@ NODISCARD enum err follower_select(struct follower *f, const char *objects, stru
 
 /* Where capture goes on; follower_dump_begins must follow before events. */
 void follower_resume_at(struct follower *f, const struct source_position *resume);
-/* Capture goes on at the start of `place`'s file, and passes over what f->gtids has. */
+/* Which transactions are logged; NULL: not known. */
+static inline const struct gtid_set *follower_logged(const struct follower *f)
+{
+    return f->gtids_known ? &f->gtids : f->has_logged ? &f->logged : NULL;
+}
+/* These lie before f->resume, too.  ERR_NO_MEMORY. */
+NODISCARD enum err follower_knows(struct follower *f, const struct gtid_set *gtids);
+/* From where capture is to go on, a file's start, it passes over what is logged, which is known. */
+void follower_pass_logged(struct follower *f);
+/* Capture goes on at the start of `place`'s file, and passes over what is logged. */
 void follower_resume_by_gtids(struct follower *f, const struct source_place *place);
 /* A dump from f->resume begins. */
 void follower_dump_begins(struct follower *f);

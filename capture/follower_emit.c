@@ -7,6 +7,7 @@
 #include "base/invariant.h"
 #include "capture/follower.h"
 
+enum { SET_DISTANCE = 16 };
 enum { HEADERS_MAX = 3, HEADER_KEYS_BYTES = sizeof RECORD_HEADER_POSITION + sizeof RECORD_HEADER_GTID_SET };
 
 enum err follower_set_text(struct follower *f)
@@ -103,6 +104,13 @@ static enum err too_large(const struct follower *f, const struct change_event *e
         ev->table->database, ev->table->table, key, f->at.file, ev->start_position, f->config.record_bytes_max);
 }
 
+/* A HEARTBEAT carries the set now and then, so that a start finds the newest near the log's end; not more of it than
+ * there is of all else. */
+static bool wants_set_again(const struct follower *f)
+{
+    return f->gtids_known && f->set_distance_bytes / SET_DISTANCE >= f->set_text_bytes;
+}
+
 /* One record.  `position`: its RECORD_HEADER_POSITION, or NULL when it ends no transaction. */
 static enum err emit(struct follower *f, const struct change_event *ev, const struct source_position *position,
                      struct err_msg *msg)
@@ -119,7 +127,8 @@ static enum err emit(struct follower *f, const struct change_event *ev, const st
     /* The set is that before this transaction: where its segment begins. */
     bool wants_set = false;
     enum err e = log_appender_record_next(a, &wants_set);
-    wants_set = (wants_set && f->gtids_known) || (f->passes_known && position != NULL);
+    wants_set = (wants_set && f->gtids_known) || (f->passes_known && position != NULL) ||
+                (ev->operation == CHANGE_HEARTBEAT && wants_set_again(f));
     if (wants_set) TRY(follower_set_text(f));
     if (position != NULL) headers_bytes += SOURCE_POSITION_BYTES_MAX + HEADER_KEYS_BYTES;
     bool tells_objects = f->objects_due && ev->operation == CHANGE_HEARTBEAT;
@@ -146,6 +155,7 @@ static enum err emit(struct follower *f, const struct change_event *ev, const st
     }
     size_t size = format->encode(ev, a->next_offset, value);
     if (log_appender_commit(a, size, header, header_count) != ERR_OK) return too_large(f, ev, msg);
+    f->set_distance_bytes = (wants_set ? 0 : f->set_distance_bytes) + size;
     counter_add(f->config.records, 1);
     return ERR_OK;
 }

@@ -14,13 +14,6 @@ void look_free(struct look *l)
     *l = (struct look){0};
 }
 
-static struct source_place place_of(const struct source_position *p)
-{
-    struct source_place place = {.position = p->position};
-    memcpy(place.file, p->file, sizeof place.file);
-    return place;
-}
-
 static enum err wait_for_table(const struct look_door *d, const char *database, const char *table, struct err_msg *msg)
 {
     char sql[2 * STATEMENT_NAME_BYTES + 64];
@@ -83,7 +76,7 @@ static enum err read_definitions(const struct look_door *d, struct catalog **out
 static enum err begin(struct look *l, const struct look_door *d, bool wants_definitions, struct err_msg *msg)
 {
     struct follower *f = d->follower;
-    struct source_place from = place_of(&f->resume), after;
+    struct source_place from = source_place_of(&f->resume), after;
     look_free(l);
     TRY(source_end(d->stream, &f->facts, &l->before, NULL, msg));
     after = l->before;
@@ -151,7 +144,7 @@ enum err look(struct look *l, const struct look_door *d, bool wants_definitions,
     }
     f->horizon.is_known = true;
     if (l->seen == NULL) return ERR_OK;
-    struct source_place from = place_of(&f->resume);
+    struct source_place from = source_place_of(&f->resume);
     if (d->schema_file != NULL) TRY(take_schema_file(d, &from, l->seen, msg));
     struct catalog *seen = l->seen;
     l->seen = NULL;

@@ -21,7 +21,8 @@ static bool is_behind_from(const struct read_ahead *r)
     return source_place_compare(&r->at, &r->from) > 0;
 }
 
-/* The GTID of a transaction that ended before `from`. */
+/* The GTID of a transaction that began before `from`, and so ended before it: capture goes on at a transaction's start,
+ * or the file's end. */
 static enum err gtid_settle(struct read_ahead *r, const struct read_ahead_door *door)
 {
     if (!r->gtid_pending) return ERR_OK;
@@ -35,11 +36,6 @@ static enum err look_gtids(struct read_ahead *r, const struct read_ahead_door *d
     switch (h->type) {
     case BINLOG_PREVIOUS_GTIDS:
         return strcmp(r->at.file, r->from.file) == 0 ? gtid_set_from_previous_gtids(door->gtids, body) : ERR_OK;
-    case BINLOG_FORMAT_DESCRIPTION:
-    case BINLOG_ROTATE:
-    case BINLOG_STOP:
-        if (h->next_position != 0) r->gtid_pending = false; /* the source crashed: it never happened */
-        return ERR_OK;
     case BINLOG_GTID:
     case BINLOG_GTID_TAGGED:
         TRY(gtid_settle(r, door));

@@ -5,11 +5,13 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "capture/gtid_set.h"
 #include "capture/source_stream.h"
+#include "formats/source_position.h"
 
 enum { SOURCE_FILE_BYTES = 256, SOURCE_WORD_BYTES = 32 };
 
@@ -34,6 +36,12 @@ struct source_place { /* in the source's binlog */
     uint64_t position;
 };
 
+static inline struct source_place source_place_of(const struct source_position *p)
+{
+    struct source_place place = {.position = p->position};
+    memcpy(place.file, p->file, sizeof place.file);
+    return place;
+}
 /* The number behind the last dot of a binlog file's name; 0: none. */
 uint32_t source_file_number(const char *file);
 /* <0, 0, >0: order in the binlog. */

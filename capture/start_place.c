@@ -135,7 +135,7 @@ static enum err resume_by_gtids(struct source_stream *s, struct follower *f, boo
     struct source_place place;
     char before[sizeof f->resume.server_uuid];
     memcpy(before, f->resume.server_uuid, sizeof before);
-    TRY(source_find_set(s, &f->gtids, &place, msg));
+    TRY(source_find_set(s, follower_logged(f), &place, msg));
     follower_resume_by_gtids(f, &place);
     if (is_same) return ERR_OK;
     f->server_changed = true;
@@ -163,13 +163,14 @@ static enum err lacks_read(struct source_stream *s, struct follower *f, const ch
 }
 
 /* Another server lacks transactions that we have.  One without any that we lack is behind and will get them; one that
- * went on without them never will. */
+ * went on without them never will.  Until the set is whole there is no telling: it lacks what emitted nothing. */
 static enum err lacks_ours(const struct follower *f, const struct gtid_set *executed, const char *missing,
                            struct err_msg *msg)
 {
-    if (gtid_set_contains_set(&f->gtids, executed))
-        return err_set(msg, ERR_CONNECT, "the source is another server now and does not have yet what the channel has "
-                                         "(%s): waiting until it has caught up",
+    if (!f->gtids_known || gtid_set_contains_set(&f->gtids, executed))
+        return err_set(msg, ERR_CONNECT,
+                       "the source is another server now and does not have what the channel has (%s): waiting until it "
+                       "has caught up",
                        missing);
     return err_set(msg, ERR_SOURCE_HISTORY,
                    "the source is another server now and lacks transactions that the channel has (%s): it is of "
@@ -183,9 +184,10 @@ static enum err check_executed(struct source_stream *s, struct follower *f, bool
 {
     char missing[MISSING_TEXT_BYTES];
     struct gtid_set executed = {0};
-    if (!f->gtids_known || !f->facts.has_gtids) return ERR_OK;
+    const struct gtid_set *ours = follower_logged(f);
+    if (ours == NULL || (is_same && !f->gtids_known) || !f->facts.has_gtids) return ERR_OK;
     enum err e = source_executed(s, &f->facts, &executed, msg);
-    bool lacks = e == ERR_OK && missing_text(&f->gtids, &executed, missing, sizeof missing);
+    bool lacks = e == ERR_OK && missing_text(ours, &executed, missing, sizeof missing);
     if (lacks) e = is_same ? lacks_read(s, f, missing, msg) : lacks_ours(f, &executed, missing, msg);
     if (e == ERR_OK || !is_same) f->lacks_since_ns = 0;
     gtid_set_free(&executed);
@@ -210,7 +212,7 @@ static enum err resume_anywhere(struct source_stream *s, struct follower *f, str
     TRY(is_same_server(s, f, &is_same, msg));
     TRY(check_executed(s, f, is_same, msg));
     if (is_same && !f->passes_known) return resume_same(s, f, msg);
-    if (f->facts.has_gtids_only && f->gtids_known) return resume_by_gtids(s, f, is_same, msg);
+    if (f->facts.has_gtids_only && follower_logged(f) != NULL) return resume_by_gtids(s, f, is_same, msg);
     if (f->resume.server_uuid[0] == '\0' || strcmp(f->resume.server_uuid, f->facts.server_uuid) == 0)
         return no_such_file(s, f, msg);
     const char *why = f->facts.has_gtids_only ? "and which transactions the channel has is not known before the former "
@@ -227,5 +229,7 @@ enum err start_place_resume(struct source_stream *s, struct follower *f, bool ha
 {
     enum err e = resume_anywhere(s, f, msg);
     bool does_not_fit = e == ERR_SOURCE_HISTORY || e == ERR_SOURCE_PURGED;
-    return does_not_fit && has_others ? err_set(msg, ERR_CONNECT, "%s", msg->text) : e;
+    if (!does_not_fit || !has_others) return e;
+    struct err_msg why = *msg;
+    return err_set(msg, ERR_CONNECT, "%s", why.text);
 }

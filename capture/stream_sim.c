@@ -15,7 +15,7 @@ enum { MADE_EVENT_BYTES = 1024, FIELDS_MAX = 8 };
 
 struct stream_sim {
     struct source_stream stream;
-    struct stream_sim_source *source;
+    struct stream_sim_source *source, *next;
     bool is_connected, is_dumping, is_cut;
     uint32_t file;
     size_t position;
@@ -135,8 +135,9 @@ static enum err answer_executed(struct stream_sim_source *s, source_row *row, vo
     char text[4096];
     const char *const field[] = {text};
     struct gtid_set told = {0};
-    executed_update(s);
-    INVARIANT(gtid_set_union(&told, &s->executed) == ERR_OK && gtid_set_subtract(&told, &s->uncommitted) == ERR_OK);
+    if (s->told == NULL) executed_update(s);
+    const struct gtid_set *all = s->told != NULL ? s->told : &s->executed;
+    INVARIANT(gtid_set_union(&told, all) == ERR_OK && gtid_set_subtract(&told, &s->uncommitted) == ERR_OK);
     size_t length = gtid_set_text(&told, text, sizeof text);
     gtid_set_free(&told);
     return length < sizeof text ? answer(row, context, field, 1) : ERR_TOO_LARGE;
@@ -223,6 +224,8 @@ static enum err stream_connect(struct source_stream *stream, struct err_msg *msg
 {
     struct stream_sim *c = of(stream);
     if (c->is_cut) return ERR_STOPPED;
+    c->source = c->next;
+    c->is_dumping = false;
     if (c->source->is_down) return err_set(msg, ERR_CONNECT, "the simulated source is down");
     c->is_connected = true;
     return ERR_OK;
@@ -365,12 +368,17 @@ static const struct source_stream_ops sim_ops = {
     stream_connect, stream_query, stream_dump, stream_next, stream_pending, stream_disconnect, stream_cut, stream_close,
 };
 
+void stream_sim_route(struct source_stream *s, struct stream_sim_source *source)
+{
+    of(s)->next = source;
+}
+
 enum err stream_sim_open(struct source_stream **out, struct stream_sim_source *source)
 {
     struct stream_sim *c = calloc(1, sizeof *c);
     if (c == NULL) return ERR_NO_MEMORY;
     c->stream = (struct source_stream){.ops = &sim_ops, .dump_position_max = UINT32_MAX};
-    c->source = source;
+    c->source = c->next = source;
     *out = &c->stream;
     return ERR_OK;
 }

@@ -41,6 +41,7 @@ struct stream_sim_source {
     uint32_t
         columns_hidden; /* the last so many are in the binlog but not yet in the dictionary: until a table is opened */
     uint64_t breaks, dumps; /* how often they happened */
+    const struct gtid_set *told; /* as executed; NULL: what is in the files: */
     struct gtid_set uncommitted; /* in the binlog, and not yet told as executed */
     struct gtid_set executed; /* of the events looked through so far, up to: */
     uint32_t executed_file;
@@ -56,5 +57,7 @@ NODISCARD enum err stream_sim_append(struct stream_sim_source *s, const void *by
 
 /* A connection to be given to capture_open_simulated.  ERR_NO_MEMORY. */
 NODISCARD enum err stream_sim_open(struct source_stream **out, struct stream_sim_source *source);
+/* Later connects reach this source: another host is tried, or another server has the name now. */
+void stream_sim_route(struct source_stream *s, struct stream_sim_source *source);
 
 #endif

@@ -38,12 +38,15 @@ struct tracker_end { /* where the log ends */
     const char *uuid;               /* of the server; "" where the version has none */
     const struct gtid_set *gtids;   /* not NULL: the log ends behind these, `place` is a file's start before them */
 };
-/* Reads the file up to the log's end.  *loaded false: there is no file, or it is not about that place.
+/* Reads the file up to the log's end.  *loaded false: there is no file, or it is not about that place.  Adds to `moved`
+ * the GTIDs of the statements whose work is in the definitions then, as far as the file has them.
  * ERR_CORRUPT, ERR_NEWER_FORMAT, ERR_IO: the file is there and cannot be used. */
-NODISCARD enum err tracker_load(struct tracker *t, const struct tracker_end *end, bool *loaded, struct err_msg *msg);
-/* Writes the snapshot anew for `place`, which no crash takes back.  ERR_IO, ERR_NO_SPACE. */
-NODISCARD enum err tracker_save(struct tracker *t, const struct source_place *place, const char *uuid,
+NODISCARD enum err tracker_load(struct tracker *t, const struct tracker_end *end, struct gtid_set *moved, bool *loaded,
                                 struct err_msg *msg);
+/* Writes the snapshot anew for `place`, which no crash takes back.  `gtids` (NULL: not known): transactions whose
+ * statements are in it.  ERR_IO, ERR_NO_SPACE. */
+NODISCARD enum err tracker_save(struct tracker *t, const struct source_place *place, const char *uuid,
+                                const struct gtid_set *gtids, struct err_msg *msg);
 /* Nothing is known any more.  ERR_NO_MEMORY. */
 NODISCARD enum err tracker_reset(struct tracker *t);
 /* The stream goes on at `place` of another server, with the same definitions. */

@@ -7,7 +7,7 @@
 #include "capture/binlog_event.h"
 #include "capture/tracker_state.h"
 
-enum { TRACKER_FORMAT = 1 };
+enum { TRACKER_FORMAT = 2 }; /* 1: without RECORD_GTIDS */
 
 enum record_kind {
     RECORD_HEAD = 1,  /* format, source's rules, uuid, place, number of the snapshot's records behind it */
@@ -18,6 +18,7 @@ enum record_kind {
     RECORD_STATEMENT, /* place, GTID, context, text */
     RECORD_OBJECTS,   /* place, what is selected from here on */
     RECORD_MOVED,     /* place, uuid: what follows is about another server */
+    RECORD_GTIDS,     /* place, set: whose statements are in the snapshot */
 };
 enum gap_flag { GAP_IS_LOST = 1, GAP_IS_PARKED = 2, GAP_HAS_TABLE = 4 };
 
@@ -127,12 +128,26 @@ void tracker_note_moved(struct tracker *t, const struct source_place *place, con
     tracker_file_end(&t->file);
 }
 
-enum err tracker_save(struct tracker *t, const struct source_place *place, const char *uuid, struct err_msg *msg)
+static void note_gtids(struct tracker *t, const struct source_place *place, const struct gtid_set *gtids)
+{
+    size_t size = gtid_set_text(gtids, NULL, 0);
+    char *text = malloc(size + 1);
+    t->file.failed |= text == NULL;
+    if (text != NULL) gtid_set_text(gtids, text, size + 1);
+    tracker_file_begin(&t->file, RECORD_GTIDS);
+    put_place(&t->file, place);
+    tracker_file_text(&t->file, text, text == NULL ? 0 : size);
+    tracker_file_end(&t->file);
+    free(text);
+}
+
+enum err tracker_save(struct tracker *t, const struct source_place *place, const char *uuid,
+                      const struct gtid_set *gtids, struct err_msg *msg)
 {
     struct tracker_file *f = &t->file;
     const struct catalog_server *server = catalog_server(t->catalog);
     uint32_t databases = catalog_database_count(t->catalog);
-    uint64_t records = databases + t->gap_count + (t->objects != NULL);
+    uint64_t records = databases + t->gap_count + (t->objects != NULL) + (gtids != NULL);
     for (uint32_t d = 0; d < databases; d++) records += catalog_table_count(t->catalog, d);
     f->size = 0; /* what was not synced is in the snapshot */
     tracker_file_begin(f, RECORD_HEAD);
@@ -153,6 +168,7 @@ enum err tracker_save(struct tracker *t, const struct source_place *place, const
     }
     for (uint32_t i = 0; i < t->gap_count; i++) tracker_note_gap(t, place, &t->gap[i]);
     if (t->objects != NULL) tracker_note_objects(t, place);
+    if (gtids != NULL) note_gtids(t, place, gtids);
     return tracker_file_replace(f, msg);
 }
 
@@ -162,6 +178,7 @@ enum err tracker_save(struct tracker *t, const struct source_place *place, const
 struct replay {
     struct tracker *t;
     const struct tracker_end *end;
+    struct gtid_set *moved;
     uint64_t servers, server;  /* how many, up to the one that counts; which is being read */
     struct source_place place; /* of the record being read */
     uint64_t snapshot_left;    /* records of the snapshot still to come */
@@ -291,6 +308,7 @@ static enum err read_statement(struct replay *r, struct cursor *in)
     struct tracker_move move;
     struct err_msg why = {0};
     if (in->failed) return ERR_CORRUPT;
+    if (gtid[0] != '\0') TRY(gtid_set_parse(r->moved, gtid, strlen(gtid)));
     statement_classify(r->t->statement, text, bytes, context.database, strlen(context.database));
     enum err e = tracker_follow(r->t, &r->place, &context, r->t->statement, text, bytes, &move, &why);
     return e == ERR_OK ? ERR_OK : err_set(r->msg, e, "%s", why.text);
@@ -305,11 +323,19 @@ static enum err read_objects(struct replay *r, struct cursor *in)
     return ERR_OK;
 }
 
+static enum err read_gtids(struct replay *r, struct cursor *in)
+{
+    size_t bytes;
+    const char *text = tracker_file_take_text(in, &bytes);
+    return gtid_set_parse(r->moved, text, bytes);
+}
+
 static enum err read_moved(struct replay *r)
 {
     r->is_over = r->server == r->servers;
-    r->server += !r->is_over;
-    if (!r->is_over) tracker_unpark(r->t);
+    if (r->is_over) return ERR_OK; /* the place is one of a server that does not count */
+    r->server++;
+    tracker_unpark(r->t);
     r->fits = r->server < r->servers || source_place_compare(&r->place, &r->end->place) <= 0;
     return ERR_OK;
 }
@@ -326,6 +352,7 @@ static enum err read_record(struct replay *r, uint8_t kind, struct cursor *in)
     switch (kind) {
     case RECORD_MOVED: return read_moved(r);
     case RECORD_OBJECTS: return read_objects(r, in);
+    case RECORD_GTIDS: return read_gtids(r, in);
     case RECORD_DATABASE: return read_database(r, in);
     case RECORD_TABLE: return read_table(r, in);
     case RECORD_GAP: return read_gap(r, in);
@@ -389,7 +416,8 @@ static enum err replay(struct replay *r, const uint8_t *bytes, size_t size)
     return is_whole ? ERR_OK : ERR_CORRUPT;
 }
 
-enum err tracker_load(struct tracker *t, const struct tracker_end *end, bool *loaded, struct err_msg *msg)
+enum err tracker_load(struct tracker *t, const struct tracker_end *end, struct gtid_set *moved, bool *loaded,
+                      struct err_msg *msg)
 {
     uint8_t *bytes;
     size_t size;
@@ -397,7 +425,7 @@ enum err tracker_load(struct tracker *t, const struct tracker_end *end, bool *lo
     TRY(tracker_file_read(&t->file, &bytes, &size, msg));
     if (bytes == NULL) return ERR_OK;
     struct err_msg why = {0};
-    struct replay r = {.t = t, .end = end, .msg = &why};
+    struct replay r = {.t = t, .end = end, .moved = moved, .msg = &why};
     while (t->gap_count > 0) tracker_gap_drop(t, t->gap_count - 1);
     enum err e = replay(&r, bytes, size);
     free(bytes);

@@ -1,8 +1,9 @@
 /* formats/source_position.h -- the place in the source's binlog at which capture resumes, as it is logged.
  *
  * The last record of each transaction, each DDL and each HEARTBEAT carries one in the header RECORD_HEADER_POSITION;
- * the first record of each segment carries also the whole GTID set as text in RECORD_HEADER_GTID_SET.  Storage uses the
- * mere presence of the first header as "a transaction ends here" and hands its bytes to capture unread.
+ * the first record of each segment, and now and then a HEARTBEAT, carries also the whole GTID set as text in
+ * RECORD_HEADER_GTID_SET.  Storage uses the mere presence of the first header as "a transaction ends here" and hands
+ * the last one's bytes to capture unread; of those behind the newest set it reads the GTIDs.
  *
  * Bytes, little endian: version u8 (1), flags u8 (0), file name u8 length + bytes, position u64, FORMAT_DESCRIPTION
  * time u32, server uuid u8 length + bytes, GTID of the transaction u8 length + bytes (0: none). */

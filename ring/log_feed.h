@@ -104,9 +104,10 @@ struct log_resume {
     bool     is_resending;         /* records behind next_offset may have been seen and lost (log_is_resending): no
                                     * HEARTBEAT until the source has sent all that it has now */
     uint32_t position_bytes;       /* 0: no position is logged yet */
-    uint32_t gtid_set_bytes;       /* 0: none */
+    uint32_t gtid_set_bytes;
     uint8_t  position[1024];       /* value of the last RECORD_HEADER_POSITION (formats/source_position.h) */
-    uint8_t *gtid_set;             /* value of the newest RECORD_HEADER_GTID_SET; malloc'd, the receiver frees */
+    uint8_t *gtid_set;             /* value of the newest RECORD_HEADER_GTID_SET, and the GTIDs of the transactions
+                                    * that are logged from its record on; malloc'd, the receiver frees; NULL: none */
     uint64_t gtid_set_offset;      /* of the record that carries it */
 };
 

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "formats/gtid_list.h"
+#include "formats/source_position.h"
 #include "storage/log_folder.h"
 
 enum {
@@ -367,11 +369,79 @@ static enum err gtid_set_from_checkpoint(struct recovery *r)
     return ERR_OK;
 }
 
+/* The GTID of each transaction of a batch that ends at or behind the record with the set. */
+static enum err add_gtids(const struct recovery *r, const struct record_batch_view *view, struct gtid_list *list)
+{
+    struct cursor records = cursor_of(view->records, view->records_bytes);
+    struct record_view record;
+    struct record_header h;
+    struct source_position position;
+    if ((view->attributes & 7) != 0) return ERR_OK;
+    while (cursor_left(&records) > 0 && record_next(&records, view, &record) == ERR_OK) {
+        if (record.offset < r->out->resume.gtid_set_offset ||
+            !record_header_find(&record, RECORD_HEADER_POSITION, &h) ||
+            source_position_decode(h.value, h.value_bytes, &position) != ERR_OK)
+            continue;
+        if (gtid_list_add(list, position.gtid) != ERR_OK)
+            return err_set(r->msg, ERR_NO_MEMORY, "no memory for a GTID set of %zu bytes", list->size);
+    }
+    return ERR_OK;
+}
+
+/* The GTIDs of what is logged from the set's batch on. */
+static enum err walk_gtids(const struct recovery *r, struct gtid_list *list)
+{
+    const struct log_checkpoint *c = &r->out->checkpoint;
+    const struct log_folder *f = &r->folder;
+    uint32_t segment = r->end.segment;
+    while (segment > 0 && f->segment[segment].base_offset > c->gtid_segment) segment--;
+    uint64_t position = f->segment[segment].base_offset == c->gtid_segment ? c->gtid_position : 0;
+    for (; segment <= r->end.segment; segment++, position = 0) {
+        struct log_walk w;
+        struct record_batch_view view;
+        const uint8_t *bytes;
+        enum err e = ERR_OK;
+        uint64_t until = segment == r->end.segment ? r->end.position : f->segment[segment].bytes;
+        TRY(log_folder_walk(f, segment, position, 0, true, &w, r->msg));
+        while (e == ERR_OK && w.scan.position < until) {
+            position = w.scan.position;
+            e = log_scan_next(&w.scan, true, &view, &bytes);
+            if (e == ERR_OK) e = add_gtids(r, &view, list);
+        }
+        log_walk_close(&w);
+        if (e == ERR_CORRUPT || e == ERR_TRUNCATED || e == ERR_NOT_FOUND)
+            return log_folder_damaged(f, segment, position, "no batch with a checksum that holds", r->msg);
+        TRY(e);
+    }
+    return list->size <= UINT32_MAX ? ERR_OK : ERR_TOO_LARGE;
+}
+
+/* The set that was logged last is that of its place: what is logged behind it belongs to what is logged, too.  Damage
+ * below the recovery point is for those who read there; capture goes on without the set, as far as it can. */
+static enum err extend_gtid_set(struct recovery *r)
+{
+    struct log_resume *resume = &r->out->resume;
+    struct gtid_list list = {0};
+    if (resume->gtid_set == NULL) return ERR_OK;
+    enum err e = gtid_list_begin(&list, resume->gtid_set, resume->gtid_set_bytes);
+    if (e == ERR_OK) e = walk_gtids(r, &list);
+    free(resume->gtid_set);
+    resume->gtid_set = e == ERR_OK ? (uint8_t *)list.text : NULL;
+    resume->gtid_set_bytes = e == ERR_OK ? (uint32_t)list.size : 0;
+    if (e == ERR_OK) return ERR_OK;
+    free(list.text);
+    if (e != ERR_CORRUPT && e != ERR_TOO_LARGE) return e;
+    log_warn("storage", "%s: which transactions are logged is not known: %s", r->folder.path, r->msg->text);
+    *r->msg = (struct err_msg){0};
+    return ERR_OK;
+}
+
 static enum err fill_resume(struct recovery *r)
 {
     struct recovered *out = r->out;
     const struct segment_info *active = &r->folder.segment[r->end.segment];
     TRY(gtid_set_from_checkpoint(r));
+    TRY(extend_gtid_set(r));
     out->resume.next_offset = r->end.next_offset;
     out->resume.segment_base_offset = active->base_offset;
     out->resume.segment_position = r->end.position;

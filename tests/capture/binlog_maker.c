@@ -15,6 +15,7 @@ const uint8_t binlog_maker_uuid[16] = {0x3e, 0x11, 0xfa, 0x47, 0x71, 0xca, 0x11,
 void binlog_maker_init(struct binlog_maker *m, struct stream_sim_source *source)
 {
     *m = (struct binlog_maker){.source = source, .now_s = 1700000000};
+    memcpy(m->uuid, binlog_maker_uuid, sizeof m->uuid);
     binlog_maker_file(m, true);
 }
 
@@ -140,15 +141,19 @@ void binlog_maker_file(struct binlog_maker *m, bool orderly)
     INVARIANT(stream_sim_file_begin(m->source, name) == ERR_OK);
     m->position = BINLOG_FIRST_POSITION;
     format_description(m);
-    uint8_t body[8 + 16 + 8 + 8 + 8];
+    const struct gtid_interval all = {.first = 1, .last = m->gtid_number};
+    const struct gtid_interval *in = m->previous != NULL ? m->previous->interval : &all;
+    uint32_t count = m->previous != NULL ? m->previous->interval_count : m->gtid_number > 0;
+    uint8_t body[8 + 4 * (16 + 8 + 8 + 8)];
     struct sink out = sink_of(body, sizeof body);
-    sink_le(&out, m->gtid_number > 0, 8);
-    if (m->gtid_number > 0) {
-        sink_bytes(&out, binlog_maker_uuid, 16);
+    sink_le(&out, count, 8);
+    for (uint32_t i = 0; i < count; i++) { /* one interval each */
+        sink_bytes(&out, m->previous != NULL ? in[i].uuid : m->uuid, 16);
         sink_le(&out, 1, 8);
-        sink_le(&out, 1, 8);
-        sink_le(&out, m->gtid_number + 1, 8);
+        sink_le(&out, in[i].first, 8);
+        sink_le(&out, in[i].last + 1, 8);
     }
+    INVARIANT(!out.failed);
     binlog_maker_event(m, BINLOG_PREVIOUS_GTIDS, body, (size_t)(out.at - body));
 }
 
@@ -157,7 +162,7 @@ void binlog_maker_gtid(struct binlog_maker *m)
     uint8_t body[64];
     struct sink out = sink_of(body, sizeof body);
     sink_le(&out, 1, 1);
-    sink_bytes(&out, binlog_maker_uuid, 16);
+    sink_bytes(&out, m->uuid, 16);
     sink_le(&out, ++m->gtid_number, 8);
     sink_le(&out, 2, 1);
     sink_le(&out, 0, 8);
@@ -267,6 +272,45 @@ void binlog_maker_table_map(struct binlog_maker *m, uint64_t table_id, const cha
     sink_bytes(&out, table, strlen(table) + 1);
     sink_bytes(&out, columns, sizeof columns);
     binlog_maker_event(m, BINLOG_TABLE_MAP, body, (size_t)(out.at - body));
+}
+
+void binlog_maker_wide_row(struct binlog_maker *m, uint64_t table_id, const char *database, const char *table,
+                           unsigned extra, uint32_t id, uint32_t text_bytes)
+{
+    uint8_t map[256];
+    struct sink out = sink_of(map, sizeof map);
+    sink_le(&out, table_id, 6);
+    sink_le(&out, 1, 2);
+    sink_le(&out, strlen(database), 1);
+    sink_bytes(&out, database, strlen(database) + 1);
+    sink_le(&out, strlen(table), 1);
+    sink_bytes(&out, table, strlen(table) + 1);
+    sink_le(&out, 2 + extra, 1);
+    sink_le(&out, 3, 1);
+    sink_le(&out, 252, 1);
+    for (unsigned i = 0; i < extra; i++) sink_le(&out, 3, 1);
+    sink_le(&out, 1, 1);
+    sink_le(&out, 2, 1);
+    sink_le(&out, 2, 1); /* text may be NULL */
+    INVARIANT(!out.failed && extra <= 6);
+    binlog_maker_event(m, BINLOG_TABLE_MAP, map, (size_t)(out.at - map));
+    size_t size = 6 + 2 + 2 + 1 + 1 + 1 + 4 + 2 + text_bytes + 4 * extra;
+    uint8_t *body = malloc(size);
+    INVARIANT(body != NULL);
+    out = sink_of(body, size);
+    sink_le(&out, table_id, 6);
+    sink_le(&out, 1, 2);
+    sink_le(&out, 2, 2);
+    sink_le(&out, 2 + extra, 1);
+    sink_le(&out, 0xff, 1); /* all columns; one byte holds 8 */
+    sink_le(&out, 0, 1);
+    sink_le(&out, id, 4);
+    sink_le(&out, text_bytes, 2);
+    for (uint32_t k = 0; k < text_bytes; k++) sink_le(&out, 'a' + (id + k) % 26, 1);
+    for (unsigned i = 0; i < extra; i++) sink_le(&out, id + 1 + i, 4);
+    INVARIANT(!out.failed);
+    binlog_maker_event(m, BINLOG_WRITE_ROWS, body, size);
+    free(body);
 }
 
 void binlog_maker_write(struct binlog_maker *m, uint64_t table_id, uint32_t first_id, uint32_t count,

@@ -14,6 +14,8 @@ struct binlog_maker {
     struct stream_sim_source *source;
     uint32_t now_s;       /* timestamp of the next events */
     uint64_t gtid_number; /* of the last transaction */
+    uint8_t uuid[16];     /* of its server */
+    const struct gtid_set *previous; /* what PREVIOUS_GTIDS says; NULL: all up to the last transaction */
     uint64_t xid;
     uint32_t file_number;
     uint64_t commit_us; /* != 0: GTIDs carry it, as 8.0's do */
@@ -45,6 +47,9 @@ void binlog_maker_xa(struct binlog_maker *m, const char *verb, uint32_t name);
 void binlog_maker_xa_prepare(struct binlog_maker *m, uint32_t name, bool one_phase);
 /* TABLE_MAP of (id INT NOT NULL, text TEXT). */
 void binlog_maker_table_map(struct binlog_maker *m, uint64_t table_id, const char *database, const char *table);
+/* The same with `extra` more columns INT NOT NULL, and one row: its id, no text, and id + 1, id + 2, ... in those. */
+void binlog_maker_wide_row(struct binlog_maker *m, uint64_t table_id, const char *database, const char *table,
+                           unsigned extra, uint32_t id, uint32_t text_bytes);
 /* One WRITE_ROWS event: rows `first_id` .. first_id + count - 1, each with a text of `text_bytes` made from its id. */
 void binlog_maker_write(struct binlog_maker *m, uint64_t table_id, uint32_t first_id, uint32_t count,
                         uint32_t text_bytes);

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "formats/gtid_list.h"
+#include "formats/source_position.h"
+
 enum { RING_BYTES = 1 << 16, GARBAGE = 0xee };
 
 static void *allocated(void *p)
@@ -62,6 +65,7 @@ void fake_storage_fini(struct fake_storage *s)
     free(s->spare);
     free(s->leased);
     free(s->pool.bytes);
+    free(s->resume.gtid_set);
     ring_spsc_fini(&s->feed.to_storage);
     ring_spsc_fini(&s->feed.to_producer);
     waiter_fini(&s->storage_waiter);
@@ -287,6 +291,28 @@ unsigned fake_storage_step(struct fake_storage *s)
     return batches;
 }
 
+/* The newest set, and the GTIDs of what is logged from its record on: as recovery says it. */
+static void resume_gtids(struct fake_storage *s)
+{
+    struct gtid_list list = {0};
+    uint64_t i = s->record_count;
+    free(s->resume.gtid_set);
+    s->resume.gtid_set = NULL;
+    s->resume.gtid_set_bytes = 0;
+    while (i > 0 && s->record[i - 1].gtid_set == NULL) i--;
+    if (i-- == 0) return;
+    s->resume.gtid_set_offset = s->record[i].offset;
+    ck_assert_int_eq(gtid_list_begin(&list, s->record[i].gtid_set, strlen(s->record[i].gtid_set)), ERR_OK);
+    for (; i < s->record_count; i++) {
+        struct source_position p;
+        const struct fake_record *r = &s->record[i];
+        if (r->position == NULL || source_position_decode(r->position, r->position_bytes, &p) != ERR_OK) continue;
+        ck_assert_int_eq(gtid_list_add(&list, p.gtid), ERR_OK);
+    }
+    s->resume.gtid_set = (uint8_t *)list.text;
+    s->resume.gtid_set_bytes = (uint32_t)list.size;
+}
+
 void fake_storage_reattach(struct fake_storage *s)
 {
     fake_storage_step(s);
@@ -304,6 +330,7 @@ void fake_storage_reattach(struct fake_storage *s)
     s->segment_bytes = s->resume.segment_position;
     s->segments = s->record_count == 0 ? 1 : s->record[s->record_count - 1].segment;
     if (s->record_count == 0) s->segment_bytes = s->resume.segment_position = 0;
+    resume_gtids(s);
     s->in_transaction = false;
     s->spare_count = s->leased_count = s->extra_leases = 0;
     s->current = CHUNK_NONE;

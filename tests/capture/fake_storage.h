@@ -28,7 +28,8 @@ struct fake_storage {
     struct log_feed feed;
     struct waiter storage_waiter, producer_waiter;
     struct log_resume
-        resume;         /* where the producer goes on; after fake_storage_reattach: behind the last whole transaction */
+        resume;         /* where the producer goes on; after fake_storage_reattach: behind the last whole transaction.
+                         * Whoever gives gtid_set away sets it to NULL */
     bool keeps_records; /* false: only counted (benchmarks) */
 
     uint32_t leases_max;

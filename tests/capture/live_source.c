@@ -134,6 +134,7 @@ void live_start(struct live_follow *f, const struct capture_config *config)
     struct err_msg msg = {0};
     enum err e = capture_start(&f->capture, config, &f->storage.feed, &f->storage.resume, clock_real(), f->counters,
                                &msg);
+    f->storage.resume.gtid_set = NULL; /* taken over */
     ck_assert_msg(e == ERR_OK, "%s", msg.text);
 }
 

@@ -111,6 +111,7 @@ static void start(const struct capture_config *config)
     ck_assert_msg(capture_start(&capture, config, &storage.feed, &storage.resume, clock_real(), counters, &msg) ==
                       ERR_OK,
                   "%s", msg.text);
+    storage.resume.gtid_set = NULL; /* taken over */
 }
 
 static bool is_mysql_8(void)

@@ -1,12 +1,14 @@
 /* Goal: GTID sets with gaps, tags and domains against a naive model (one flag per transaction), as text and as binary
  * both ways.  Seeded; a failure prints its loop's number, which is the seed. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/random.h"
 #include "base/sink.h"
 #include "capture/gtid_set.h"
+#include "formats/gtid_list.h"
 
 enum { UUIDS = 3, TAGS = 3, NUMBERS = 40, DOMAINS = 4, STEPS = 60, BYTES = 1 << 16 };
 
@@ -256,11 +258,49 @@ START_TEST(text)
 }
 END_TEST
 
+/* GTIDs that are added to a set's text one by one make the set that has them all; a source that just goes on adds
+ * little to it. */
+START_TEST(lists)
+{
+    static const char *const mysql[] = {"3e11fa47-71ca-11e1-9e33-c80aa9429562:",
+                                        "00000000-71ca-11e1-9e33-c80aa9429562:",
+                                        "3e11fa47-71ca-11e1-9e33-c80aa9429562:tag:"};
+    static const char *const mariadb[] = {"0-1-", "0-2-", "7-1-"};
+    static const char *const begins[] = {"", "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-3:9", "0-1-5,7-1-7"};
+    bool is_mariadb = _i % 3 == 2, goes_on = _i < 6;
+    char gtid[GTID_TEXT_BYTES], expected[2048], got[2048];
+    struct gtid_list list = {0};
+    struct gtid_set all = {0}, read = {0};
+    struct random r;
+    unsigned number = 20;
+    random_init(&r, (uint64_t)_i);
+    must(gtid_list_begin(&list, begins[_i % 3], strlen(begins[_i % 3])));
+    must(gtid_set_parse(&all, begins[_i % 3], strlen(begins[_i % 3])));
+    for (int i = 0; i < 60; i++) {
+        uint64_t which = goes_on ? 0 : random_below(&r, 3);
+        number += goes_on ? 1 : (unsigned)random_below(&r, 3); /* the same again, too: a HEARTBEAT says the last one */
+        snprintf(gtid, sizeof gtid, "%s%u", is_mariadb ? mariadb[which] : mysql[which], number);
+        must(gtid_set_parse(&all, gtid, strlen(gtid)));
+        must(gtid_list_add(&list, gtid));
+        must(gtid_list_add(&list, ""));
+    }
+    must(gtid_set_parse(&read, list.text, list.size));
+    gtid_set_text(&all, expected, sizeof expected);
+    gtid_set_text(&read, got, sizeof got);
+    ck_assert_str_eq(got, expected);
+    if (goes_on) ck_assert_uint_lt(list.size, 120);
+    gtid_set_free(&all);
+    gtid_set_free(&read);
+    free(list.text);
+}
+END_TEST
+
 int main(void)
 {
     TCase *cases = tcase_create("gtid_set");
     tcase_add_loop_test(cases, algebra, 0, 300);
     tcase_add_loop_test(cases, binary, 0, 20);
+    tcase_add_loop_test(cases, lists, 0, 60);
     tcase_add_test(cases, written_by_a_server);
     tcase_add_test(cases, text);
     Suite *suite = suite_create("gtid_set");

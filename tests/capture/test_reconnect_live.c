@@ -213,6 +213,7 @@ static void begin(struct live_follow *f, const char *run_name, uint16_t port)
     config.data_folder = path;
     config.port = port;
     enum err e = capture_start(&f->capture, &config, &f->storage.feed, &f->storage.resume, &still, f->counters, &msg);
+    f->storage.resume.gtid_set = NULL; /* taken over */
     ck_assert_msg(e == ERR_OK, "%s", msg.text);
 }
 

@@ -12,6 +12,7 @@
 
 static const struct catalog_server server = {.version = 50729};
 static struct tracker *tracker;
+static struct gtid_set moved;
 static char path[64];
 static struct statement statement;
 
@@ -84,7 +85,7 @@ static void save(uint64_t position)
 {
     const struct source_place place = at(position);
     struct err_msg msg = {0};
-    ck_assert_msg(tracker_save(tracker, &place, "server-a", &msg) == ERR_OK, "%s", msg.text);
+    ck_assert_msg(tracker_save(tracker, &place, "server-a", NULL, &msg) == ERR_OK, "%s", msg.text);
 }
 
 static void sync_tracker(void)
@@ -97,7 +98,8 @@ static enum err load(const struct tracker_end *end, bool *loaded, struct err_msg
 {
     if (tracker != NULL) die();
     open_tracker();
-    return tracker_load(tracker, end, loaded, msg);
+    gtid_set_clear(&moved);
+    return tracker_load(tracker, end, &moved, loaded, msg);
 }
 
 static bool load_at(uint64_t position)
@@ -138,6 +140,7 @@ static void setup(void)
 static void teardown(void)
 {
     if (tracker != NULL) die();
+    gtid_set_free(&moved);
     unlink(path);
 }
 
@@ -347,8 +350,15 @@ START_TEST(other_server)
     ck_assert(load(&by_gtids, &loaded, &msg) == ERR_OK && loaded);
     ck_assert_str_eq(columns("t"), "a,b");
     ck_assert(gtid_set_parse(&gtids, gtid, strlen(gtid)) == ERR_OK);
+    ck_assert(!gtid_set_contains_set(&moved, &gtids)); /* it is not in the definitions */
     ck_assert(load(&by_gtids, &loaded, &msg) == ERR_OK && loaded);
     ck_assert_str_eq(columns("t"), "a,b,c");
+    ck_assert(gtid_set_contains_set(&moved, &gtids));
+    /* As a restart does: the statement is in the snapshot then. */
+    ck_assert(tracker_save(tracker, &place, "server-b", &moved, &msg) == ERR_OK);
+    ck_assert(load(&behind, &loaded, &msg) == ERR_OK && loaded);
+    ck_assert_str_eq(columns("t"), "a,b,c");
+    ck_assert(gtid_set_contains_set(&moved, &gtids));
     gtid_set_free(&gtids);
 }
 END_TEST
