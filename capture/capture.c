@@ -796,12 +796,3 @@ void capture_stop(struct capture *c)
     }
     capture_free(c);
 }
-
-uint64_t capture_memory_bytes(const struct capture_config *config)
-{
-    uint64_t values = 2 * (uint64_t)SCHEMA_COLUMNS_MAX * sizeof(struct change_value);
-    uint64_t arena = 2 * (uint64_t)config->record_bytes_max, scratch = 2 * (uint64_t)config->record_bytes_max;
-    uint64_t spool = 2 * (uint64_t)config->record_bytes_max; /* a row, there and back */
-    uint64_t payload = PAYLOAD_BUFFER_BYTES + PAYLOAD_WINDOW_BYTES;
-    return sizeof(struct capture) + values + arena + scratch + spool + payload + config->packet_bytes_max;
-}

@@ -171,7 +171,7 @@ START_TEST(behind)
 }
 END_TEST
 
-/* One that went on without them never will: behind one name that is an Error, with two hosts the other is waited for. */
+/* One that went on without them will not: behind one name that is an Error, with two hosts the first is waited for. */
 START_TEST(another_history)
 {
     begin(2 + (uint64_t)_i / 2, 10);
