@@ -207,17 +207,6 @@ void client_released(struct serve_lcore *s, struct client *c, struct port_messag
 
 /* --- requests --- */
 
-static bool is_group_request(int16_t api_key)
-{
-    switch (api_key) {
-    case KAFKA_API_OFFSET_COMMIT: case KAFKA_API_OFFSET_FETCH: case KAFKA_API_JOIN_GROUP: case KAFKA_API_HEARTBEAT:
-    case KAFKA_API_LEAVE_GROUP: case KAFKA_API_SYNC_GROUP: case KAFKA_API_DESCRIBE_GROUPS: case KAFKA_API_LIST_GROUPS:
-    case KAFKA_API_DELETE_GROUPS: case KAFKA_API_OFFSET_DELETE:
-    case KAFKA_API_CONSUMER_GROUP_HEARTBEAT: case KAFKA_API_CONSUMER_GROUP_DESCRIBE: return true;
-    default: return false;
-    }
-}
-
 /* Passes the request on to the coordinator.  ERR_AGAIN: the ring is full.  ERR_TOO_LARGE. */
 static enum err group_request_forward(struct serve_lcore *s, const struct client *c, const struct request *r)
 {
@@ -226,18 +215,28 @@ static enum err group_request_forward(struct serve_lcore *s, const struct client
     uint32_t id_bytes = id.size < 0 ? 0 : (uint32_t)id.size, host_bytes = (uint32_t)strlen(c->host);
     if (body_bytes > LINK_BODY_BYTES_MAX) return ERR_TOO_LARGE;
     if (id_bytes > LINK_CLIENT_BYTES_MAX) id_bytes = LINK_CLIENT_BYTES_MAX;
+    const char *group = "", *channel = "";
+    if (principal_is_limited(c->principal)) {
+        group = c->principal->group_id;
+        channel = c->principal->channel;
+    }
+    uint32_t group_bytes = (uint32_t)strlen(group), channel_bytes = (uint32_t)strlen(channel);
     struct link_request head = {
         .connection_id = client_id(c), .correlation_id = r->header.correlation_id, .api_key = r->header.api_key,
         .api_version = r->header.api_version, .body_bytes = body_bytes, .client_id_bytes = (uint16_t)id_bytes,
-        .client_host_bytes = (uint16_t)host_bytes,
+        .client_host_bytes = (uint16_t)host_bytes, .group_bytes = (uint16_t)group_bytes,
+        .channel_bytes = (uint16_t)channel_bytes,
     };
-    uint8_t *at = ring_spsc_claim(&s->link->to_coordinator, (uint32_t)sizeof head + id_bytes + host_bytes + body_bytes);
+    uint32_t size = (uint32_t)sizeof head + id_bytes + host_bytes + group_bytes + channel_bytes + body_bytes;
+    uint8_t *at = ring_spsc_claim(&s->link->to_coordinator, size);
     if (at == NULL) return ERR_AGAIN;
-    memcpy(at, &head, sizeof head);
-    at += sizeof head;
-    if (id_bytes > 0) memcpy(at, id.chars, id_bytes);
-    memcpy(at + id_bytes, c->host, host_bytes);
-    if (body_bytes > 0) memcpy(at + id_bytes + host_bytes, r->body.at, body_bytes);
+    struct sink out = sink_of(at, size);
+    sink_bytes(&out, &head, sizeof head);
+    sink_bytes(&out, id.chars, id_bytes);
+    sink_bytes(&out, c->host, host_bytes);
+    sink_bytes(&out, group, group_bytes);
+    sink_bytes(&out, channel, channel_bytes);
+    sink_bytes(&out, r->body.at, body_bytes);
     ring_spsc_commit(&s->link->to_coordinator);
     waiter_wake(s->link->coordinator_waiter);
     return ERR_OK;
@@ -307,7 +306,7 @@ static void request_handle(struct serve_lcore *s, struct client *c, const uint8_
     struct request r = {
         .node = &s->listeners[c->listener].node, .reader = s->reader, .arena = &s->scratch, .buffers = &s->arena,
         .body = cursor_of(frame, size), .arrived_ns = c->arrived_ns, .now_ns = s->now_ns, .records = s->records,
-        .log_cursor = &c->log_cursor, .lookups = c->lookups, .sessions = s->sessions,
+        .principal = c->principal, .log_cursor = &c->log_cursor, .lookups = c->lookups, .sessions = s->sessions,
         .is_again = !is_first_try, .complained_ns = &s->complained_ns,
         .records_bytes_max = c->is_slow && room > SLOW_ANSWER_BYTES ? SLOW_ANSWER_BYTES : room,
     };
@@ -330,7 +329,7 @@ static void request_handle(struct serve_lcore *s, struct client *c, const uint8_
         client_authenticate(s, c, &r, FRAME_SIZE_BYTES + size);
         return;
     }
-    if (is_group_request(r.header.api_key)) {
+    if (right_of(r.header.api_key) == RIGHT_TO_GROUP) {
         group_request_handle(s, c, &r, FRAME_SIZE_BYTES + size);
         return;
     }

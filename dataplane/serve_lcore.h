@@ -75,7 +75,7 @@ enum client_state {
     X(CLOSE_INFLIGHT,    "it held most when its listener's unfinished requests passed inflight_bytes_max") \
     X(CLOSE_SLOW,        "a request did not come whole within request_timeout_ms")       \
     X(CLOSE_LATE,        "no TLS handshake or no login within login_timeout_ms")         \
-    X(CLOSE_NO_LOGIN,    "a request before it was logged in")                             \
+    X(CLOSE_NO_LOGIN,    "a request before it was logged in, or beyond its rights")       \
     X(CLOSE_SASL_ORDER,  "SASL steps in a wrong order, or a mechanism that there is not") \
     X(CLOSE_LOGIN_FAILED, "it failed to log in")                                         \
     X(CLOSE_REVOKED,     "its account was deleted or has a new password")                \

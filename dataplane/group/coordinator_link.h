@@ -25,13 +25,14 @@ enum {
     LINK_ANSWER_RING_BYTES  = 4 << 20,
 };
 
-/* serve lcore -> coordinator; behind it client id, client host, body, one after the other */
+/* serve lcore -> coordinator; behind it client id, client host, group, channel, body, one after the other */
 struct link_request {
     uint64_t connection_id; /* opaque to the coordinator; never used twice */
     int32_t  correlation_id;
     int16_t  api_key, api_version;
     uint32_t body_bytes;
     uint16_t client_id_bytes, client_host_bytes; /* host as Kafka shows it: "/127.0.0.1" */
+    uint16_t group_bytes, channel_bytes; /* all that the client may see; 0: it sees everything */
 };
 
 /* coordinator -> serve lcore; behind it the frame */

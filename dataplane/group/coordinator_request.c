@@ -1,5 +1,6 @@
 /* One request: decoded, given to the state machine, or refused while there is nothing to give it to. */
 #include "base/log.h"
+#include "dataplane/auth/rights.h"
 #include "dataplane/group/coordinator_state.h"
 
 union any_request {
@@ -16,6 +17,27 @@ union any_request {
     struct consumer_group_heartbeat_request consumer_heartbeat;
     struct consumer_group_describe_request consumer_describe;
 };
+
+/* Another's group, in requests that are about one; those about several say it of each, where they are answered. */
+static enum kafka_error forbidden(const struct group_caller *who, const union any_request *in)
+{
+    struct kafka_string asked;
+    switch (who->ticket.api_key) {
+    case KAFKA_API_JOIN_GROUP:    asked = in->join.group_id; break;
+    case KAFKA_API_SYNC_GROUP:    asked = in->sync.group_id; break;
+    case KAFKA_API_HEARTBEAT:     asked = in->heartbeat.group_id; break;
+    case KAFKA_API_LEAVE_GROUP:   asked = in->leave.group_id; break;
+    case KAFKA_API_OFFSET_COMMIT: asked = in->commit.group_id; break;
+    case KAFKA_API_OFFSET_DELETE: asked = in->offset_delete.group_id; break;
+    case KAFKA_API_CONSUMER_GROUP_HEARTBEAT: asked = in->consumer_heartbeat.group_id; break;
+    case KAFKA_API_OFFSET_FETCH:
+        if (who->ticket.api_version >= 8) return KAFKA_NONE;
+        asked = in->fetch.group_id;
+        break;
+    default: return KAFKA_NONE;
+    }
+    return group_caller_sees(who->only_group, asked) ? KAFKA_NONE : right_group_error(who->ticket.api_key);
+}
 
 /* While the log is read, and after it failed. */
 static enum kafka_error obstacle(const struct coordinator *c, int16_t api_key)
@@ -175,35 +197,28 @@ static enum err run(struct coordinator *c, const struct group_caller *who, const
     }
 }
 
-static bool is_group_api(int16_t api_key)
-{
-    switch (api_key) {
-    case KAFKA_API_JOIN_GROUP: case KAFKA_API_SYNC_GROUP: case KAFKA_API_HEARTBEAT: case KAFKA_API_LEAVE_GROUP:
-    case KAFKA_API_OFFSET_COMMIT: case KAFKA_API_OFFSET_FETCH: case KAFKA_API_LIST_GROUPS:
-    case KAFKA_API_DESCRIBE_GROUPS: case KAFKA_API_DELETE_GROUPS: case KAFKA_API_OFFSET_DELETE:
-    case KAFKA_API_CONSUMER_GROUP_HEARTBEAT: case KAFKA_API_CONSUMER_GROUP_DESCRIBE: return true;
-    default: return false;
-    }
-}
-
 void coordinator_request(struct coordinator *c, uint32_t link, const struct link_request *request)
 {
     const char *client_id = (const char *)(request + 1);
     const char *client_host = client_id + request->client_id_bytes;
+    const char *group = client_host + request->client_host_bytes, *channel = group + request->group_bytes;
     struct group_caller who = {
         .ticket = {request->connection_id, request->correlation_id, link, request->api_key, request->api_version},
         .client_id = {client_id, request->client_id_bytes}, .client_host = {client_host, request->client_host_bytes},
+        .only_group = {group, request->group_bytes}, .only_topic = {channel, request->channel_bytes},
     };
     union any_request in;
-    struct cursor body = cursor_of(client_host + request->client_host_bytes, request->body_bytes);
-    const struct kafka_message *message = is_group_api(request->api_key) ? kafka_request_of(request->api_key) : NULL;
+    struct cursor body = cursor_of(channel + request->channel_bytes, request->body_bytes);
+    bool is_ours = right_of(request->api_key) == RIGHT_TO_GROUP;
+    const struct kafka_message *message = is_ours ? kafka_request_of(request->api_key) : NULL;
     enum err e = ERR_UNSUPPORTED;
     counter_add(c->count.requests, 1);
     c->arena.used = 0;
     if (message != NULL && request->api_version >= 0 && request->api_version <= kafka_served_max(request->api_key))
         e = kafka_decode(message, request->api_version, &body, &c->arena, &in);
     if (e == ERR_OK) {
-        enum kafka_error error = obstacle(c, request->api_key);
+        enum kafka_error error = forbidden(&who, &in);
+        if (error == KAFKA_NONE) error = obstacle(c, request->api_key);
         if (error == KAFKA_NONE) e = run(c, &who, &in);
         else if (!refuse(c, &who.ticket, &in, error)) e = ERR_TOO_LARGE;
     }

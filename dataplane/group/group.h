@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "dataplane/kafka/error_codes.h"
@@ -44,7 +45,12 @@ struct ticket {
 struct group_caller {
     struct ticket ticket;
     struct kafka_string client_id, client_host;
+    struct kafka_string only_group, only_topic; /* all that it may see; empty: it sees everything */
 };
+static inline bool group_caller_sees(struct kafka_string only, struct kafka_string asked)
+{
+    return only.size <= 0 || (only.size == asked.size && memcmp(only.chars, asked.chars, (size_t)only.size) == 0);
+}
 
 /* What the new protocol hands out: every topic there is, each with one partition. */
 struct group_topic {

@@ -36,6 +36,7 @@ enum err groups_list(struct groups *g, const struct group_caller *who, const str
     response.groups = kafka_arena_take(scratch, g->group_count, sizeof *response.groups);
     if (response.groups == NULL) return ERR_TOO_LARGE;
     for (const struct group *group = g->list; group != NULL; group = group->next) {
+        if (!group_caller_sees(who->only_group, group->id)) continue;
         if (!names_one_of(in->states_filter, in->state_filter_count, group_state_name(group))) continue;
         if (!names_one_of(in->types_filter, in->type_filter_count, type_of(group))) continue;
         response.groups[response.group_count++] = (struct listed_group){
@@ -94,7 +95,13 @@ enum err groups_describe(struct groups *g, const struct group_caller *who, const
     if (response.groups == NULL) return ERR_TOO_LARGE;
     for (; response.group_count < in->group_count; response.group_count++) {
         struct described_group *d = &response.groups[response.group_count];
-        TRY(describe_one(g, in->groups[response.group_count], d, &after, scratch));
+        struct kafka_string id = in->groups[response.group_count];
+        if (!group_caller_sees(who->only_group, id)) {
+            *d = (struct described_group){.group_id = id, .error_code = KAFKA_GROUP_AUTHORIZATION_FAILED,
+                                          .authorized_operations = INT32_MIN};
+            continue;
+        }
+        TRY(describe_one(g, id, d, &after, scratch));
         d->authorized_operations = in->include_authorized_operations ? GROUP_OPERATIONS : INT32_MIN;
     }
     g->host.answer(g->host.context, &who->ticket, &response, after);
@@ -127,7 +134,9 @@ enum err groups_delete(struct groups *g, const struct group_caller *who, const s
     if (response.results == NULL) return ERR_TOO_LARGE;
     for (; response.result_count < in->group_count; response.result_count++) {
         struct kafka_string id = in->groups[response.result_count];
-        response.results[response.result_count] = (struct deleted_group){id, (int16_t)delete_one(g, id, &after)};
+        bool may = group_caller_sees(who->only_group, id);
+        response.results[response.result_count] = (struct deleted_group){
+            id, (int16_t)(may ? delete_one(g, id, &after) : KAFKA_GROUP_AUTHORIZATION_FAILED)};
     }
     g->host.answer(g->host.context, &who->ticket, &response, after);
     return ERR_OK;

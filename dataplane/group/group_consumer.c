@@ -457,10 +457,24 @@ static void show(const struct beat *b, struct consumer_group_heartbeat_assignmen
                 (struct consumer_group_heartbeat_topic){s->topic_id, the_partition, 1};
 }
 
+/* A pattern may match, and a member be given, what its caller may see. */
+static struct group_topics topics_seen(struct groups *g, const struct group_caller *who)
+{
+    struct group_topics all = g->host.topics(g->host.context), seen = all;
+    if (who->only_topic.size <= 0) return all;
+    seen.count = 0;
+    for (uint32_t i = 0; i < all.count && seen.count == 0; i++) {
+        if (!group_caller_sees(who->only_topic, all.topics[i].name)) continue;
+        seen.topics = &all.topics[i];
+        seen.count = 1;
+    }
+    return seen;
+}
+
 enum err groups_consumer_heartbeat(struct groups *g, const struct group_caller *who,
                                    const struct consumer_group_heartbeat_request *in, struct kafka_arena *scratch)
 {
-    struct beat b = {.g = g, .who = who, .in = in, .topics = g->host.topics(g->host.context)};
+    struct beat b = {.g = g, .who = who, .in = in, .topics = topics_seen(g, who)};
     struct consumer_group_heartbeat_response response = {
         .error_message = kafka_string_null(), .member_id = kafka_string_null(), .heartbeat_interval_ms = 0,
     };

@@ -69,7 +69,14 @@ enum err groups_consumer_describe(struct groups *g, const struct group_caller *w
     if (response.groups == NULL) return ERR_TOO_LARGE;
     for (; response.group_count < in->group_id_count; response.group_count++) {
         struct consumer_group_described *d = &response.groups[response.group_count];
-        TRY(describe_one(g, in->group_ids[response.group_count], d, &after, scratch));
+        struct kafka_string id = in->group_ids[response.group_count];
+        if (!group_caller_sees(who->only_group, id)) {
+            *d = (struct consumer_group_described){.group_id = id, .error_code = KAFKA_GROUP_AUTHORIZATION_FAILED,
+                                                   .error_message = kafka_string_null(),
+                                                   .authorized_operations = INT32_MIN};
+            continue;
+        }
+        TRY(describe_one(g, id, d, &after, scratch));
         bool shows = in->include_authorized_operations && d->error_code == KAFKA_NONE;
         d->authorized_operations = shows ? GROUP_OPERATIONS : INT32_MIN;
     }

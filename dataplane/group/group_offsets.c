@@ -145,6 +145,8 @@ enum err groups_commit(struct groups *g, const struct group_caller *who, const s
         const struct offset_commit_request_topic *topic = &in->topics[t];
         for (int32_t p = 0; p < topic->partition_count; p++) {
             enum kafka_error e = error;
+            if (e == KAFKA_NONE && !group_caller_sees(who->only_topic, topic->name))
+                e = KAFKA_TOPIC_AUTHORIZATION_FAILED;
             if (e == KAFKA_NONE) e = commit_one(g, group, in, topic->name, &topic->partitions[p]);
             response.topics[t].partitions[response.topics[t].partition_count++] =
                 (struct offset_commit_response_partition){topic->partitions[p].partition_index, (int16_t)e};
@@ -229,9 +231,15 @@ enum err groups_fetch(struct groups *g, const struct group_caller *who, const st
     if (version >= 8) { /* several groups, each with its own error */
         response.groups = kafka_arena_take(scratch, (size_t)in->group_count, sizeof *response.groups);
         if (response.groups == NULL) return ERR_TOO_LARGE;
-        for (; response.group_count < in->group_count; response.group_count++)
-            TRY(fetch_group(g, &in->groups[response.group_count], version, &response.groups[response.group_count],
-                            &after, scratch));
+        for (; response.group_count < in->group_count; response.group_count++) {
+            const struct offset_fetch_request_group *asked = &in->groups[response.group_count];
+            struct offset_fetch_response_group *one = &response.groups[response.group_count];
+            if (group_caller_sees(who->only_group, asked->group_id))
+                TRY(fetch_group(g, asked, version, one, &after, scratch));
+            else
+                *one = (struct offset_fetch_response_group){.group_id = asked->group_id,
+                                                            .error_code = KAFKA_INVALID_GROUP_ID};
+        }
     } else {
         struct offset_fetch_response_group one;
         struct offset_fetch_request_group group = {.group_id = in->group_id, .topics = in->topics,

@@ -9,7 +9,7 @@ static void fill(struct request *r, const struct describe_cluster_request *in, s
                  struct describe_cluster_response *out)
 {
     *broker = (struct describe_cluster_broker){NODE_ID, r->node->host, r->node->port, kafka_string_null()};
-    out->cluster_id = r->node->cluster_id;
+    out->cluster_id = request_cluster_id(r);
     out->controller_id = NODE_ID;
     out->brokers = broker;
     out->broker_count = 1;

@@ -143,10 +143,15 @@ static bool resource_tell(struct request *r, const struct describe_configs_reque
     bool is_topic = resource->resource_type == RESOURCE_TOPIC, is_broker = resource->resource_type == RESOURCE_BROKER;
     if (is_topic && request_log(r, resource->resource_name) != NULL)
         return settings_tell(r, in, resource, of_topics, sizeof of_topics / sizeof *of_topics, out);
+    if (is_broker && principal_is_limited(r->principal)) {
+        out->error_code = KAFKA_CLUSTER_AUTHORIZATION_FAILED;
+        out->error_message = kafka_string_of("only operators see a broker's settings");
+        return true;
+    }
     if (is_broker && kafka_string_is(resource->resource_name, self))
         return settings_tell(r, in, resource, of_broker, sizeof of_broker / sizeof *of_broker, out);
     if (is_broker && resource->resource_name.size == 0) return true; /* changed for all brokers: none is */
-    out->error_code = is_topic ? (int16_t)request_topic_missing(resource->resource_name) : KAFKA_INVALID_REQUEST;
+    out->error_code = is_topic ? (int16_t)request_topic_missing(r, resource->resource_name) : KAFKA_INVALID_REQUEST;
     if (!is_topic)
         out->error_message = kafka_string_of(is_broker ? "there is no such broker: the only one is 1"
                                                        : "only topics and brokers have settings here");

@@ -43,7 +43,7 @@ static bool topic_tell(struct request *r, struct kafka_string name, bool is_past
     const struct log *log = request_log(r, name);
     *t = (struct describe_topic_partitions_topic){.name = name, .topic_authorized_operations = INT_MIN};
     if (log == NULL) {
-        t->error_code = (int16_t)request_topic_missing(name);
+        t->error_code = (int16_t)request_topic_missing(r, name);
         return true;
     }
     t->topic_id = request_topic_id(log);

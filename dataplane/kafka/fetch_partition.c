@@ -103,7 +103,7 @@ static struct log *topic_log(struct request *r, const struct fetch_topic_key *to
 {
     bool by_id = r->header.api_version >= FETCH_BY_ID_SINCE;
     struct log *log = by_id ? request_log_by_id(r, topic->id) : request_log(r, topic->name);
-    *why = by_id ? KAFKA_UNKNOWN_TOPIC_ID : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    *why = by_id ? KAFKA_UNKNOWN_TOPIC_ID : request_topic_unknown(r, topic->name);
     return log;
 }
 

@@ -82,8 +82,9 @@ static enum kafka_error partition_list(struct listing *l, struct kafka_string to
                                        const struct list_offsets_request_partition *in, struct listed *out,
                                        int32_t *leader_epoch)
 {
-    struct log *log = in->partition_index == 0 ? request_log(l->request, topic) : NULL;
-    if (log == NULL) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    struct log *log = request_log(l->request, topic);
+    if (log == NULL) return request_topic_unknown(l->request, topic);
+    if (in->partition_index != 0) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     enum kafka_error code = request_epoch_error(log, in->current_leader_epoch);
     if (code != KAFKA_NONE) return code;
     if (!is_known_time(in->timestamp, l->request->header.api_version)) return KAFKA_UNSUPPORTED_VERSION;

@@ -44,7 +44,7 @@ static bool topic_asked(struct request *r, const struct metadata_request_topic *
         t->error_code = KAFKA_INVALID_REQUEST;
     } else {
         log = by_id ? request_log_by_id(r, in->topic_id) : request_log(r, in->name);
-        if (log == NULL) t->error_code = by_id ? KAFKA_UNKNOWN_TOPIC_ID : request_topic_missing(in->name);
+        if (log == NULL) t->error_code = by_id ? KAFKA_UNKNOWN_TOPIC_ID : request_topic_missing(r, in->name);
     }
     if (log != NULL) return topic_fill(r, log, t);
     t->name = in->name;
@@ -74,7 +74,7 @@ enum handled kafka_handle_metadata(struct request *r)
     *broker = (struct metadata_response_broker){NODE_ID, r->node->host, r->node->port, kafka_string_null()};
     out->brokers = broker;
     out->broker_count = 1;
-    out->cluster_id = r->node->cluster_id;
+    out->cluster_id = request_cluster_id(r);
     out->controller_id = NODE_ID;
     bool wants_all = in.topic_count < 0 || (version == 0 && in.topic_count == 0);
     if (!(wants_all ? topics_all(r, out) : topics_asked(r, &in, out))) return HANDLED_TOO_LARGE;

@@ -7,8 +7,9 @@ static enum kafka_error partition_end(struct request *r, struct kafka_string top
                                       const struct offset_for_leader_epoch_request_partition *in,
                                       struct epoch_end *out)
 {
-    struct log *log = in->partition == 0 ? request_log(r, topic) : NULL;
-    if (log == NULL) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    struct log *log = request_log(r, topic);
+    if (log == NULL) return request_topic_unknown(r, topic);
+    if (in->partition != 0) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     enum kafka_error code = request_epoch_error(log, in->current_leader_epoch);
     if (code != KAFKA_NONE) return code;
     bool was_resending = log_is_resending(log);

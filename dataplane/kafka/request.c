@@ -17,17 +17,22 @@ void *request_room(struct request *r, int64_t count, size_t size)
     return memset(a->bytes + at, 0, (size_t)count * size);
 }
 
+static struct log *seen(const struct request *r, struct log *log)
+{
+    if (log == NULL || log_identity(log)->is_internal) return NULL;
+    const char *name = log_identity(log)->name;
+    return principal_sees_channel(r->principal, name, strlen(name)) ? log : NULL;
+}
+
 struct log *request_log(const struct request *r, struct kafka_string topic)
 {
     if (topic.size <= 0 || topic.size >= LOG_NAME_BYTES) return NULL;
-    struct log *log = log_find(r->node->storage, topic.chars, (size_t)topic.size);
-    return log == NULL || log_identity(log)->is_internal ? NULL : log;
+    return seen(r, log_find(r->node->storage, topic.chars, (size_t)topic.size));
 }
 
 struct log *request_log_at(const struct request *r, uint32_t slot)
 {
-    struct log *log = log_at(r->node->storage, slot);
-    return log == NULL || log_identity(log)->is_internal ? NULL : log;
+    return seen(r, log_at(r->node->storage, slot));
 }
 
 struct log *request_log_by_id(const struct request *r, struct kafka_uuid id)
@@ -54,7 +59,7 @@ bool request_is_no_id(struct kafka_uuid id)
     return memcmp(id.bytes, none.bytes, sizeof none.bytes) == 0;
 }
 
-enum kafka_error request_topic_missing(struct kafka_string name)
+static bool topic_is_legal(struct kafka_string name)
 {
     bool is_legal = name.size > 0 && name.size < LOG_NAME_BYTES && !kafka_string_is(name, ".") &&
                     !kafka_string_is(name, "..");
@@ -63,7 +68,26 @@ enum kafka_error request_topic_missing(struct kafka_string name)
         bool is_alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
         is_legal = is_alnum || c == '.' || c == '_' || c == '-';
     }
-    return is_legal ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : KAFKA_INVALID_TOPIC_EXCEPTION;
+    return is_legal;
+}
+
+enum kafka_error request_topic_unknown(const struct request *r, struct kafka_string name)
+{
+    if (name.size >= 0 && principal_sees_channel(r->principal, name.chars, (size_t)name.size))
+        return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    return KAFKA_TOPIC_AUTHORIZATION_FAILED;
+}
+
+enum kafka_error request_topic_missing(const struct request *r, struct kafka_string name)
+{
+    return topic_is_legal(name) ? request_topic_unknown(r, name) : KAFKA_INVALID_TOPIC_EXCEPTION;
+}
+
+struct kafka_string request_cluster_id(const struct request *r)
+{
+    if (!principal_is_limited(r->principal)) return r->node->cluster_id;
+    struct log *log = request_log(r, kafka_string_of(r->principal->channel));
+    return log == NULL ? r->node->cluster_id : kafka_string_of(log_identity(log)->cluster_id);
 }
 
 struct epoch_end request_epoch_end(const struct log *log, uint64_t watermark, int32_t asked)

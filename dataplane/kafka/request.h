@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "dataplane/auth/rights.h"
 #include "dataplane/buffer_arena.h"
 #include "dataplane/kafka/codec.h"
 #include "dataplane/kafka/error_codes.h"
@@ -107,6 +108,7 @@ struct request {
     uint64_t            arrived_ns, now_ns; /* monotonic */
     uint64_t            records_bytes_max;  /* of this answer */
     struct record_pieces *records; /* empty */
+    const struct principal *principal; /* who asks, see auth/rights.h */
     struct log_cursor   *log_cursor;       /* the connection's place in the log read last */
     uint64_t            *complained_ns;    /* when the log last told of a partition that cannot be read */
     struct fetch_sessions *sessions; /* the lcore's */
@@ -126,16 +128,22 @@ NODISCARD enum err request_decode(struct request *r, void *out);
 /* Zeroed room for `count` things of `size` bytes, or NULL: the arena is full. */
 void *request_room(struct request *r, int64_t count, size_t size);
 
-/* The log of a topic that may be served, or NULL: by name, by id, or in slot 0..LOGS_MAX-1.  Every handler finds its
- * logs here. */
+/* The log of a topic that the client may see, or NULL: by name, by id, or in slot 0..LOGS_MAX-1.  Every handler finds
+ * its logs here. */
 struct log *request_log(const struct request *r, struct kafka_string topic);
 struct log *request_log_by_id(const struct request *r, struct kafka_uuid id);
 struct log *request_log_at(const struct request *r, uint32_t slot);
 /* The id that consumers know the log's topic by. */
 struct kafka_uuid request_topic_id(const struct log *log);
 bool request_is_no_id(struct kafka_uuid id);
-/* Why there is no topic of this name: UNKNOWN_TOPIC_OR_PARTITION, or INVALID_TOPIC_EXCEPTION when there can be none. */
-enum kafka_error request_topic_missing(struct kafka_string name);
+/* Why request_log found no topic of this name: UNKNOWN_TOPIC_OR_PARTITION; of names that the client may not see
+ * TOPIC_AUTHORIZATION_FAILED, whether or not there is such a topic.  `missing`, for requests that describe topics:
+ * INVALID_TOPIC_EXCEPTION where there can be none. */
+enum kafka_error request_topic_unknown(const struct request *r, struct kafka_string name);
+enum kafka_error request_topic_missing(const struct request *r, struct kafka_string name);
+/* The cluster id that the client is to see: its channel's, which changes when offsets cannot be compared any more; of
+ * those who see all, the instance's. */
+struct kafka_string request_cluster_id(const struct request *r);
 struct epoch_end {
     int32_t epoch;
     int64_t offset;

@@ -19,6 +19,7 @@ static void topic_open(struct site *s, struct site_topic *t, const char *name, b
 {
     struct err_msg msg = {0};
     snprintf(t->identity.name, sizeof t->identity.name, "%s", name);
+    snprintf(t->identity.cluster_id, sizeof t->identity.cluster_id, "of-%.20s", name);
     memcpy(t->identity.topic_id, name, strnlen(name, sizeof t->identity.topic_id)); /* any, but for zero */
     enum err e = storage_log_open(s->storage, &t->identity, create, &t->log, &t->feed, &t->resume, &msg);
     ck_assert_msg(e == ERR_OK, "%s", msg.text);
@@ -53,7 +54,7 @@ static void dataplane_up(struct site *s, uint16_t port)
         .request_bytes_max = 1 << 20, .fetch_bytes_max = 8 << 20, .send_pinned_bytes_max = 8 << 20,
         .group_initial_rebalance_delay_ms = 100, .group_consumer_session_timeout_ms = 12000,
         .offsets_retention_ms = 3600000, .groups_max = 64,
-        .cluster_id = "site"};
+        .cluster_id = "site", .accounts_max = SITE_ACCOUNTS_MAX};
     enum err e = dataplane_start(&s->dataplane, &config, s->storage, s->offsets.log, s->offsets.feed, clock_real(),
                                  s->counters, &msg);
     ck_assert_msg(e == ERR_OK, "%s", msg.text);

@@ -10,7 +10,7 @@
 #include "storage/storage.h"
 #include "tests/storage/producer.h"
 
-enum { SITE_SEED = 99 };
+enum { SITE_SEED = 99, SITE_ACCOUNTS_MAX = 8 };
 
 struct site_topic {
     struct log_identity identity;
