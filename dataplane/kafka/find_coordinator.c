@@ -1,4 +1,5 @@
-/* FindCoordinator (10): this node coordinates every group.  Needs no state, so it is answered on the serve lcore. */
+/* FindCoordinator (10): this node coordinates every group, also the one without a name, which clients of 0.10 to 2.x
+ * have when nobody gave them one.  Needs no state, so it is answered on the serve lcore. */
 #include "dataplane/kafka/request.h"
 
 enum { KEY_GROUP = 0, KEY_TRANSACTION = 1 };
@@ -8,7 +9,6 @@ static struct found_coordinator found(const struct request *r, struct kafka_stri
     struct found_coordinator out = {.key = key, .error_message = kafka_string_null(), .node_id = -1, .port = -1};
     if (key_type == KEY_TRANSACTION) out.error_code = KAFKA_COORDINATOR_NOT_AVAILABLE;
     else if (key_type != KEY_GROUP) out.error_code = KAFKA_INVALID_REQUEST;
-    else if (key.size <= 0) out.error_code = KAFKA_INVALID_GROUP_ID;
     if (out.error_code != KAFKA_NONE) return out;
     out.node_id = NODE_ID;
     out.host = r->node->host;
