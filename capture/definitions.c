@@ -48,8 +48,10 @@ static enum err adopt(struct question *q, const struct catalog_table *known, con
     if (e == ERR_OK) e = tracker_put(tracker, &q->d->at, &table, msg);
     arena_free(&arena);
     if (e != ERR_OK)
-        return err_set(msg, e, "the binlog's description of table %s.%s cannot be used: %s", q->database, q->table,
-                       err_text(e));
+        return err_set(msg, e,
+                       "the binlog's description of table %s.%s at %s:%llu cannot be used alone (%s): give the channel "
+                       "a schema_file with its CREATE DATABASE and CREATE TABLE of that time",
+                       q->database, q->table, q->d->at.file, (unsigned long long)q->d->at.position, err_text(e));
     schema_moved(q->d->schema);
     return check(q, catalog_find_table(tracker_catalog(tracker), q->database, q->table), out, msg);
 }

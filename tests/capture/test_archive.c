@@ -73,15 +73,24 @@ static void patch_format(uint32_t index, size_t at, uint32_t value, unsigned byt
 
 /* --- running --- */
 
-static void transactions(uint32_t first_id)
+static void transactions(uint32_t first_id, bool with_gtids)
 {
     for (uint32_t i = 0; i < TRANSACTIONS; i++) {
-        binlog_maker_gtid(&calm.maker);
+        if (with_gtids) binlog_maker_gtid(&calm.maker);
         binlog_maker_query(&calm.maker, "app", "BEGIN");
         binlog_maker_table_map(&calm.maker, 1, "app", i % 2 == 0 ? "kept" : "other");
         binlog_maker_write(&calm.maker, 1, first_id + 10 * i, 3, 40);
         binlog_maker_xid(&calm.maker);
         calm.maker.now_s += 10;
+    }
+}
+
+static void make_files(uint32_t count, bool with_gtids)
+{
+    world_init(&calm, 1);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i > 0) binlog_maker_file(&calm.maker, true);
+        transactions(1000 * i, with_gtids);
     }
 }
 
@@ -95,11 +104,7 @@ static void setup(void)
     ck_assert_ptr_nonnull(mkdtemp(folder));
     path_of(schema, "schema.sql");
     put_bytes("schema.sql", text, strlen(text));
-    world_init(&calm, 1);
-    for (uint32_t i = 0; i < FILES; i++) {
-        if (i > 0) binlog_maker_file(&calm.maker, true);
-        transactions(1000 * i);
-    }
+    make_files(FILES, true);
     world_init(&w, 1);
     w.config.files = folder;
     w.config.schema_file = schema;
@@ -296,24 +301,12 @@ START_TEST(crashed_server)
 {
     struct capture_status s;
     world_fini(&calm);
-    world_init(&calm, 1);
-    transactions(0);
+    make_files(1, _i < 2);
     size_t whole = calm.source.file[0].size;
-    if (_i >= 2) { /* no GTIDs: the first file's are taken out of the second's head below */
-        world_fini(&calm);
-        world_init(&calm, 1);
-        for (uint32_t i = 0; i < TRANSACTIONS; i++) {
-            binlog_maker_query(&calm.maker, "app", "BEGIN");
-            binlog_maker_table_map(&calm.maker, 1, "app", "kept");
-            binlog_maker_write(&calm.maker, 1, 10 * i, 3, 40);
-            binlog_maker_xid(&calm.maker);
-        }
-        whole = calm.source.file[0].size;
-    }
     if (_i == 2) patch_format(0, 4 + 17, BINLOG_FLAG_IN_USE, 2);
     binlog_maker_file(&calm.maker, false);
     patch_format(1, FORMAT_CREATED_AT, 1700000100, 4);
-    transactions(1000);
+    transactions(1000, _i < 2);
     run_calm();
     put_files();
     put_file(0, _i == 1 ? whole - 300 : whole);
@@ -401,7 +394,7 @@ START_TEST(starts)
     ck_assert_uint_eq(s.transactions, expected[_i]);
     if (_i != 4) return;
     binlog_maker_file(&calm.maker, true);
-    transactions(9000);
+    transactions(9000, true);
     put_file(FILES - 1, 0);
     put_file(FILES, 0);
     ck_assert_msg(run(TRANSACTIONS, &s), "%s", s.error.text);
@@ -418,10 +411,13 @@ START_TEST(start_within_a_transaction)
 }
 END_TEST
 
-/* The folder holds another server's files under the same names. */
+/* The folder holds another server's files under the same names, and no GTIDs tell that they have the same
+ * transactions. */
 START_TEST(other_history)
 {
     struct capture_status s;
+    world_fini(&calm);
+    make_files(FILES, false);
     put_files();
     open_capture();
     ck_assert_msg(run(FILES * TRANSACTIONS, &s), "%s", s.error.text);

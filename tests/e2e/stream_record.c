@@ -172,7 +172,7 @@ static void add_field(struct row_bytes *row, avro_value_t *value, const char *na
 static bool add_item(struct row_bytes *row, avro_value_t *item, char *why, size_t why_size)
 {
     enum { ITEM_NULL, ITEM_INTEGER, ITEM_CHARACTER, ITEM_DECIMAL, ITEM_FLOAT, ITEM_TIMESTAMP, ITEM_DATETIME,
-           ITEM_BINARY_GEOMETRY = 8, ITEM_BINARY = 10, ITEM_TEXT = 11 };
+           ITEM_BINARY_GEOMETRY = 8, ITEM_BINARY = 10, ITEM_TEXT = 11, ITEM_EMPTY = 12 };
     int          branch = -1;
     avro_value_t value, field;
     avro_value_get_discriminant(item, &branch);
@@ -195,6 +195,11 @@ static bool add_item(struct row_bytes *row, avro_value_t *item, char *why, size_
         row_add(row, text, (size_t)snprintf(text, sizeof text, "%.17g", number));
         return true;
     }
+    case ITEM_EMPTY:
+        if (!row->takes_absent) return FAULT("a column is not in the image");
+        row_add(row, NULL, 0);
+        memcpy(row->bytes + row->size - 4, &(uint32_t){ROW_VALUE_ABSENT}, 4);
+        return true;
     default: return FAULT("an image item uses union branch %d, which consumers do not read", branch);
     }
 }

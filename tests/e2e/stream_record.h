@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { STREAM_COLUMNS_MAX = 256, ROW_VALUE_NULL = UINT32_MAX };
+enum { STREAM_COLUMNS_MAX = 256, ROW_VALUE_NULL = UINT32_MAX, ROW_VALUE_ABSENT = UINT32_MAX - 1 };
 enum stream_operation {
     STREAM_INSERT = 0, STREAM_UPDATE = 1, STREAM_DELETE = 2, STREAM_DDL = 3,
     STREAM_BEGIN = 4, STREAM_COMMIT = 5, STREAM_HEARTBEAT = 8
@@ -22,6 +22,7 @@ struct row_bytes {
     size_t   size, capacity;
     size_t   first_size; /* bytes of the first column, length included: the key */
     uint32_t column_count;
+    bool     takes_absent; /* a column that is not in the image is ROW_VALUE_ABSENT; else a fault */
 };
 void row_clear(struct row_bytes *r);
 void row_add(struct row_bytes *r, const void *bytes, size_t size); /* bytes NULL: SQL NULL */
