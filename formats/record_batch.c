@@ -200,6 +200,12 @@ enum err record_batch_append_records(struct record_batch_writer *w, const void *
     return ERR_OK;
 }
 
+static void seal(uint8_t *batch, size_t size)
+{
+    be_put(batch + RECORD_BATCH_AT_CRC,
+           crc32c(0, batch + RECORD_BATCH_AT_ATTRIBUTES, size - RECORD_BATCH_AT_ATTRIBUTES), 4);
+}
+
 size_t record_batch_finish(struct record_batch_writer *w)
 {
     INVARIANT(w->record_count > 0 && w->value == NULL);
@@ -218,8 +224,17 @@ size_t record_batch_finish(struct record_batch_writer *w)
     p = be_put(p, UINT16_MAX, 2);
     p = be_put(p, UINT32_MAX, 4);
     be_put(p, w->record_count, 4);
-    be_put(w->start + RECORD_BATCH_AT_CRC,
-           crc32c(0, w->start + RECORD_BATCH_AT_ATTRIBUTES, size - RECORD_BATCH_AT_ATTRIBUTES), 4);
+    seal(w->start, size);
+    return size;
+}
+
+size_t record_batch_keep(void *bytes, size_t records_bytes, uint32_t record_count)
+{
+    uint8_t *batch = bytes;
+    size_t size = RECORD_BATCH_HEADER_BYTES + records_bytes;
+    be_put(batch + RECORD_BATCH_AT_LENGTH, size - RECORD_BATCH_LENGTH_OVERHEAD, 4);
+    be_put(batch + RECORD_BATCH_HEADER_BYTES - 4, record_count, 4);
+    seal(batch, size);
     return size;
 }
 

@@ -86,6 +86,11 @@ NODISCARD enum err record_batch_append_records(struct record_batch_writer *w, co
  * then. */
 size_t record_batch_finish(struct record_batch_writer *w);
 
+/* `bytes`: a batch's header, and behind it `records_bytes` of its records, as they were.  Makes it a batch of these
+ * alone, over the same offsets and times; none at all is allowed (a reader's next offset is behind it).  Returns its
+ * size. */
+size_t record_batch_keep(void *bytes, size_t records_bytes, uint32_t record_count);
+
 /* A whole batch as it lies in memory. */
 struct record_batch_view {
     uint64_t base_offset, last_offset;

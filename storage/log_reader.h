@@ -38,7 +38,7 @@ struct log_identity { /* constant while the log is open */
     uint32_t leader_epoch; /* changes, as cluster_id, when offsets are not comparable with those of before */
     uint64_t epoch_start[LOG_EPOCHS_MAX]; /* [i]: the offset at which epoch leader_epoch - i began; UINT64_MAX: not
                                            * known */
-    bool     is_internal; /* __consumer_offsets: not served */
+    bool     is_internal; /* __consumer_offsets: the coordinator's; what consumers see of it is dataplane's matter */
     bool     shows_written; /* `visible: written`: consumers see what is written and not yet flushed, as far as the
                              * source can send it again */
 };

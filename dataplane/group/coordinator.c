@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "dataplane/group/coordinator_state.h"
+#include "dataplane/kafka/offsets_topic.h"
 
 /* --- what the state machine asks for --- */
 
@@ -46,7 +47,7 @@ static struct group_topics topics(void *context)
         if (l == NULL || log_identity(l)->is_internal) continue;
         struct group_topic *t = &c->topics[out.count];
         t->name = kafka_string_of(log_identity(l)->name);
-        memcpy(t->id.bytes, log_identity(l)->topic_id, sizeof t->id.bytes);
+        log_topic_id(log_identity(l), t->id.bytes);
         if (memcmp(&t->id, &none, sizeof none) == 0) continue; /* clients could not tell which it is */
         out.count++;
         for (size_t b = 0; b < sizeof t->id.bytes; b++) version = (version ^ t->id.bytes[b]) * 1099511628211u;
@@ -58,9 +59,9 @@ static struct group_topics topics(void *context)
 static bool topic_exists(void *context, struct kafka_string topic, int32_t partition)
 {
     struct coordinator *c = context;
-    if (partition != 0 || topic.size <= 0 || topic.size >= LOG_NAME_BYTES) return false;
+    if (topic.size <= 0 || topic.size >= LOG_NAME_BYTES) return false;
     const struct log *l = log_find(c->config.storage, topic.chars, (size_t)topic.size);
-    return l != NULL && !log_identity(l)->is_internal;
+    return l != NULL && partition >= 0 && partition < (log_identity(l)->is_internal ? OFFSETS_TOPIC_PARTITIONS : 1);
 }
 
 static void random_fill(void *context, void *bytes, size_t size)

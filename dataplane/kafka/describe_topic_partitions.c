@@ -37,9 +37,11 @@ static struct kafka_string *names_of(struct request *r, const struct describe_to
     return names;
 }
 
-static bool topic_tell(struct request *r, struct kafka_string name, bool is_past,
-                       struct describe_topic_partitions_topic *t)
+/* Partitions from `first` on, at most `max`; *next: the one behind, -1: that is all. */
+static bool topic_tell(struct request *r, struct kafka_string name, int32_t first, int32_t max,
+                       struct describe_topic_partitions_topic *t, int32_t *next)
 {
+    *next = -1;
     const struct log *log = request_log(r, name);
     *t = (struct describe_topic_partitions_topic){.name = name, .topic_authorized_operations = INT_MIN};
     if (log == NULL) {
@@ -48,13 +50,20 @@ static bool topic_tell(struct request *r, struct kafka_string name, bool is_past
     }
     t->topic_id = request_topic_id(log);
     t->topic_authorized_operations = TOPIC_OPERATIONS;
-    if (is_past) return true;
-    t->partitions = request_room(r, 1, sizeof *t->partitions);
+    t->is_internal = log_identity(log)->is_internal;
+    int32_t count = request_partition_count(log) - first;
+    if (count <= 0) return true;
+    if (count > max) {
+        count = max;
+        *next = first + max;
+    }
+    t->partitions = request_room(r, count, sizeof *t->partitions);
     if (t->partitions == NULL) return false;
-    t->partition_count = 1;
-    t->partitions[0] = (struct describe_topic_partitions_partition){
-        .leader_id = NODE_ID, .leader_epoch = (int32_t)log_identity(log)->leader_epoch, .replica_nodes = self,
-        .replica_node_count = 1, .isr_nodes = self, .isr_node_count = 1};
+    for (; t->partition_count < count; t->partition_count++)
+        t->partitions[t->partition_count] = (struct describe_topic_partitions_partition){
+            .partition_index = first + t->partition_count, .leader_id = NODE_ID,
+            .leader_epoch = (int32_t)log_identity(log)->leader_epoch, .replica_nodes = self, .replica_node_count = 1,
+            .isr_nodes = self, .isr_node_count = 1};
     return true;
 }
 
@@ -70,14 +79,18 @@ static bool page_tell(struct request *r, const struct describe_topic_partitions_
     for (int32_t i = 0; i < count; i++) {
         int order = from == NULL ? 1 : compare_names(&names[i], &from->topic_name);
         if (order < 0) continue;
-        if (left == 0) {
-            out->next_cursor = request_room(r, 1, sizeof *out->next_cursor);
-            if (out->next_cursor != NULL) out->next_cursor->topic_name = names[i];
-            return out->next_cursor != NULL;
+        int32_t next = 0; /* nothing of this one fits any more */
+        if (left > 0) {
+            struct describe_topic_partitions_topic *t = &out->topics[out->topic_count++];
+            int32_t first = order == 0 && from->partition_index > 0 ? from->partition_index : 0;
+            if (!topic_tell(r, names[i], first, left, t, &next)) return false;
+            left -= t->partition_count;
         }
-        struct describe_topic_partitions_topic *t = &out->topics[out->topic_count++];
-        if (!topic_tell(r, names[i], order == 0 && from->partition_index > 0, t)) return false;
-        left -= t->partition_count;
+        if (next < 0) continue;
+        out->next_cursor = request_room(r, 1, sizeof *out->next_cursor);
+        if (out->next_cursor == NULL) return false;
+        *out->next_cursor = (struct describe_topic_partitions_cursor){names[i], next};
+        return true;
     }
     return true;
 }

@@ -16,4 +16,9 @@ enum { FETCH_OLD_VERSION_MAX = 3 };
 NODISCARD enum err fetch_old_convert(struct request *r, struct log_slice *slice, uint64_t offset, uint64_t bytes_max,
                                      bool first_whole, struct log_piece *piece, struct message_set_plan *plan);
 
+/* The same of batches in one piece of memory, which stays the caller's. */
+NODISCARD enum err fetch_old_make(struct request *r, const uint8_t *batches, size_t size, uint64_t offset,
+                                  uint64_t bytes_max, bool first_whole, struct log_piece *piece,
+                                  struct message_set_plan *plan);
+
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "dataplane/kafka/fetch_old.h"
+#include "dataplane/kafka/offsets_topic.h"
 
 static void partition_init(struct fetch_response_partition *out, int32_t index, int8_t isolation_level)
 {
@@ -52,6 +53,18 @@ static enum err slice_keep(struct fetch *f, struct log_slice *slice, uint64_t of
     return ERR_OK;
 }
 
+/* The same of what a partition of __consumer_offsets shows of the slice. */
+static enum err view_keep(struct fetch *f, struct log_slice *slice, const struct fetch_request_partition *in,
+                          uint64_t bound, uint64_t watermark, uint32_t *bytes, uint64_t *next_offset)
+{
+    struct log_piece piece;
+    *bytes = 0;
+    TRY(offsets_topic_show(f->request, slice, (uint32_t)in->partition, (uint64_t)in->fetch_offset, bound, f->bytes == 0,
+                           slice->next_offset < watermark, &piece, next_offset));
+    if (piece.size > 0 && pieces_keep(f, &piece, 1)) *bytes = piece.size;
+    return ERR_OK;
+}
+
 /* Reads what the bounds allow.  ERR_AGAIN behind other records: the answer goes without this partition, whose turn
  * comes first when the client rotates; nothing stays pinned while the disk works. */
 static enum err partition_read(struct fetch *f, struct log *log, const struct fetch_request_partition *in,
@@ -78,7 +91,8 @@ static enum err partition_read(struct fetch *f, struct log *log, const struct fe
     }
     uint32_t bytes;
     uint64_t next_offset;
-    e = slice_keep(f, &slice, (uint64_t)in->fetch_offset, bound, &bytes, &next_offset);
+    if (log_identity(log)->is_internal) e = view_keep(f, &slice, in, bound, watermark, &bytes, &next_offset);
+    else e = slice_keep(f, &slice, (uint64_t)in->fetch_offset, bound, &bytes, &next_offset);
     if (e == ERR_NO_MEMORY) f->lacks_memory = true;
     if (e != ERR_OK) return e;
     if (next_offset < watermark) f->is_full = true;
@@ -126,7 +140,7 @@ static enum kafka_error partition_serve(struct fetch *f, const struct fetch_topi
     enum kafka_error missing;
     struct log *log = topic_log(r, topic, &missing);
     if (log == NULL) return missing;
-    if (in->partition != 0) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    if (!request_has_partition(log, in->partition)) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     enum kafka_error code = request_epoch_error(log, in->current_leader_epoch);
     if (code != KAFKA_NONE) return code;
     log_set_add(&r->wait_logs, log_slot(log)); /* before the watermark is read: a later move is a hint that wakes us */

@@ -84,7 +84,7 @@ static enum kafka_error partition_list(struct listing *l, struct kafka_string to
 {
     struct log *log = request_log(l->request, topic);
     if (log == NULL) return request_topic_unknown(l->request, topic);
-    if (in->partition_index != 0) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    if (!request_has_partition(log, in->partition_index)) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     enum kafka_error code = request_epoch_error(log, in->current_leader_epoch);
     if (code != KAFKA_NONE) return code;
     if (!is_known_time(in->timestamp, l->request->header.api_version)) return KAFKA_UNSUPPORTED_VERSION;
@@ -107,7 +107,8 @@ static enum kafka_error partition_list(struct listing *l, struct kafka_string to
     return e == ERR_AGAIN ? KAFKA_NONE : kafka_error_of(e);
 }
 
-/* Partition 0 is the only one there is; the others are unknown, listed twice or not. */
+/* Partition 0 is the only one there is, but in __consumer_offsets; the others are mostly unknown, listed twice or not.
+ */
 static bool has_zero_twice(const struct list_offsets_request_topic *t)
 {
     int32_t zeros = 0;

@@ -1,4 +1,4 @@
-/* Metadata (3): one broker, which leads every topic's one partition. */
+/* Metadata (3): one broker, which leads every partition. */
 #include <limits.h>
 #include <string.h>
 
@@ -9,16 +9,19 @@ static int32_t self[1] = {NODE_ID}; /* replicas and isr of every partition */
 static bool topic_fill(struct request *r, const struct log *log, struct metadata_response_topic *t)
 {
     const struct log_identity *id = log_identity(log);
-    struct metadata_response_partition *p = request_room(r, 1, sizeof *p);
+    int32_t count = request_partition_count(log);
+    struct metadata_response_partition *p = request_room(r, count, sizeof *p);
     if (p == NULL) return false;
-    *p = (struct metadata_response_partition){
-        .leader_id = NODE_ID, .leader_epoch = (int32_t)id->leader_epoch,
-        .replica_nodes = self, .replica_node_count = 1, .isr_nodes = self, .isr_node_count = 1,
-    };
+    for (int32_t i = 0; i < count; i++)
+        p[i] = (struct metadata_response_partition){
+            .partition_index = i, .leader_id = NODE_ID, .leader_epoch = (int32_t)id->leader_epoch,
+            .replica_nodes = self, .replica_node_count = 1, .isr_nodes = self, .isr_node_count = 1,
+        };
     t->name = kafka_string_of(id->name); /* the log stays until the answer is encoded: log_reader_quiesce comes later */
     t->topic_id = request_topic_id(log);
     t->partitions = p;
-    t->partition_count = 1;
+    t->partition_count = count;
+    t->is_internal = id->is_internal;
     return true;
 }
 

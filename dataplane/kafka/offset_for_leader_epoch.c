@@ -9,7 +9,7 @@ static enum kafka_error partition_end(struct request *r, struct kafka_string top
 {
     struct log *log = request_log(r, topic);
     if (log == NULL) return request_topic_unknown(r, topic);
-    if (in->partition != 0) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    if (!request_has_partition(log, in->partition)) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     enum kafka_error code = request_epoch_error(log, in->current_leader_epoch);
     if (code != KAFKA_NONE) return code;
     bool was_resending = log_is_resending(log);

@@ -1,4 +1,4 @@
-#include "dataplane/kafka/request.h"
+#include "dataplane/kafka/offsets_topic.h"
 
 #include <string.h>
 
@@ -19,7 +19,7 @@ void *request_room(struct request *r, int64_t count, size_t size)
 
 static struct log *seen(const struct request *r, struct log *log)
 {
-    if (log == NULL || log_identity(log)->is_internal) return NULL;
+    if (log == NULL) return NULL;
     const char *name = log_identity(log)->name;
     return principal_sees_channel(r->principal, name, strlen(name)) ? log : NULL;
 }
@@ -44,6 +44,16 @@ struct log *request_log_by_id(const struct request *r, struct kafka_uuid id)
         if (memcmp(found.bytes, id.bytes, sizeof id.bytes) == 0) return log;
     }
     return NULL;
+}
+
+int32_t request_partition_count(const struct log *log)
+{
+    return log_identity(log)->is_internal ? OFFSETS_TOPIC_PARTITIONS : 1;
+}
+
+bool request_has_partition(const struct log *log, int32_t index)
+{
+    return index >= 0 && index < request_partition_count(log);
 }
 
 struct kafka_uuid request_topic_id(const struct log *log)

@@ -133,6 +133,9 @@ void *request_room(struct request *r, int64_t count, size_t size);
 struct log *request_log(const struct request *r, struct kafka_string topic);
 struct log *request_log_by_id(const struct request *r, struct kafka_uuid id);
 struct log *request_log_at(const struct request *r, uint32_t slot);
+/* __consumer_offsets has more than one (offsets_topic.h). */
+int32_t request_partition_count(const struct log *log);
+bool    request_has_partition(const struct log *log, int32_t index);
 /* The id that consumers know the log's topic by. */
 struct kafka_uuid request_topic_id(const struct log *log);
 bool request_is_no_id(struct kafka_uuid id);

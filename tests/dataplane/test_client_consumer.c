@@ -47,6 +47,7 @@ START_TEST(clients_of_the_new_protocol_read_and_take_over)
     static struct site site;
     static struct site_topic orders;
     site_start(&site);
+    orders.identity.leader_epoch = 3; /* clients know the topic by an id of that epoch */
     site_topic_open(&site, &orders, "orders");
     site_append(&orders, RECORDS, 100, 1700000000000);
     site_settle(&orders);

@@ -79,7 +79,12 @@ START_TEST(metadata)
         ck_assert_int_eq(out.brokers[0].port, 9092);
         if (version >= 1) ck_assert_int_eq(out.controller_id, NODE_ID);
         if (version >= 2) ck_assert(kafka_string_is(out.cluster_id, "simulated"));
-        ck_assert_int_eq(out.topic_count, 2);
+        ck_assert_int_eq(out.topic_count, 3);
+        for (int i = 0; i < 3; i++) {
+            bool is_offsets = kafka_string_is(out.topics[i].name, "__consumer_offsets");
+            ck_assert_int_eq(out.topics[i].partition_count, is_offsets ? 50 : 1);
+            if (version >= 1) ck_assert_int_eq(out.topics[i].is_internal, is_offsets);
+        }
         ck_assert(kafka_string_is(out.topics[0].name, "orders"));
         const struct metadata_response_partition *p = out.topics[0].partitions;
         ck_assert_int_eq(out.topics[0].partition_count, 1);
@@ -93,7 +98,7 @@ START_TEST(metadata)
 
         in = (struct metadata_request){.topics = named, .topic_count = 7, .include_topic_authorized_operations = true};
         sim_ask(s, peer, KAFKA_API_METADATA, version, &in, &out);
-        static const int16_t errors[] = {0, 3, 3, 17, 17, 17, 17};
+        static const int16_t errors[] = {0, 3, 0, 17, 17, 17, 17};
         ck_assert_int_eq(out.topic_count, 7);
         for (int i = 0; i < 7; i++) ck_assert_int_eq(out.topics[i].error_code, errors[i]);
         ck_assert_int_eq(out.topics[1].partition_count, 0);

@@ -120,7 +120,7 @@ static int16_t fetch_error(int fd, int16_t version, const char *topic)
     struct simple_fetch f;
     struct fetch_response out;
     simple_fetch_init(&f, topic, 0, 0, 1);
-    memcpy(f.topic.topic_id.bytes, topic, strlen(topic)); /* as site_topic_open made it */
+    memcpy(f.topic.topic_id.bytes, topic, strnlen(topic, 16)); /* as site_topic_open made it */
     ask(fd, KAFKA_API_FETCH, version, &f.request, &out);
     return out.responses[0].partitions[0].error_code;
 }
@@ -164,16 +164,19 @@ START_TEST(an_account_sees_its_channel_alone)
         for (int i = 1; i < 4; i++) /* whether or not it is there */
             ck_assert_int_eq(out.topics[i].error_code, KAFKA_TOPIC_AUTHORIZATION_FAILED);
         ask(root, KAFKA_API_METADATA, version, &all, &out);
-        ck_assert_int_eq(out.topic_count, 2);
+        ck_assert_int_eq(out.topic_count, 3); /* __consumer_offsets too, which is for operators */
         if (version >= 2) ck_assert(kafka_string_is(out.cluster_id, "site"));
         ask(root, KAFKA_API_METADATA, version, &in, &out);
         ck_assert_int_eq(out.topics[1].error_code, 0);
         ck_assert_int_eq(out.topics[2].error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+        ck_assert(out.topics[3].error_code == 0 && out.topics[3].partition_count == 50 && out.topics[3].is_internal);
     }
     for (int16_t version = 4; version <= 12; version++) {
         ck_assert_int_eq(fetch_error(ann, version, "orders"), 0);
         ck_assert_int_eq(fetch_error(ann, version, "payments"), KAFKA_TOPIC_AUTHORIZATION_FAILED);
         ck_assert_int_eq(fetch_error(ann, version, "nothing"), KAFKA_TOPIC_AUTHORIZATION_FAILED);
+        ck_assert_int_eq(fetch_error(ann, version, "__consumer_offsets"), KAFKA_TOPIC_AUTHORIZATION_FAILED);
+        ck_assert_int_eq(fetch_error(root, version, "__consumer_offsets"), 0);
         ck_assert_int_eq(fetch_error(root, version, "payments"), 0);
         ck_assert_int_eq(fetch_error(root, version, "nothing"), KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
     }
@@ -181,6 +184,8 @@ START_TEST(an_account_sees_its_channel_alone)
     ck_assert_int_eq(fetch_error(ann, 13, "payments"), KAFKA_UNKNOWN_TOPIC_ID); /* as of an id that there is not */
     ck_assert_int_eq(list_error(ann, "orders"), 0);
     ck_assert_int_eq(list_error(ann, "payments"), KAFKA_TOPIC_AUTHORIZATION_FAILED);
+    ck_assert_int_eq(list_error(ann, "__consumer_offsets"), KAFKA_TOPIC_AUTHORIZATION_FAILED);
+    ck_assert_int_eq(list_error(root, "__consumer_offsets"), 0);
     ck_assert_int_eq(list_error(root, "payments"), 0);
     ck_assert_int_eq(epoch_error(ann, "orders"), 0);
     ck_assert_int_eq(epoch_error(ann, "payments"), KAFKA_TOPIC_AUTHORIZATION_FAILED);
@@ -202,7 +207,7 @@ START_TEST(an_account_sees_its_channel_alone)
     ask(ann, KAFKA_API_DESCRIBE_LOG_DIRS, 4, &dirs, &sizes);
     ck_assert_int_eq(sizes.results[0].topic_count, 1);
     ask(root, KAFKA_API_DESCRIBE_LOG_DIRS, 4, &dirs, &sizes);
-    ck_assert_int_eq(sizes.results[0].topic_count, 2);
+    ck_assert_int_eq(sizes.results[0].topic_count, 3);
     struct describe_cluster_request cluster = {.endpoint_type = 1};
     struct describe_cluster_response shown;
     ask(ann, KAFKA_API_DESCRIBE_CLUSTER, 1, &cluster, &shown);

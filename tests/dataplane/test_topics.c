@@ -57,17 +57,17 @@ START_TEST(metadata_by_id)
         {.topic_id = {{1}}, .name = kafka_string_null()},
         {.name = kafka_string_null()},                                         /* neither */
         {.name = kafka_string_of("orders")},
-        {.topic_id = {{[0 ... 15] = 2}}, .name = kafka_string_null()},         /* of the internal one */
+        {.topic_id = {{[0 ... 15] = 2}}, .name = kafka_string_null()},         /* of the offsets */
         {.topic_id = {{[0 ... 15] = 1}}, .name = kafka_string_null()}};        /* of an earlier epoch */
-    static const int16_t errors[] = {0, KAFKA_UNKNOWN_TOPIC_ID, KAFKA_UNKNOWN_TOPIC_ID, 0, KAFKA_UNKNOWN_TOPIC_ID,
-                                     KAFKA_UNKNOWN_TOPIC_ID};
+    static const int16_t errors[] = {0, KAFKA_UNKNOWN_TOPIC_ID, KAFKA_UNKNOWN_TOPIC_ID, 0, 0, KAFKA_UNKNOWN_TOPIC_ID};
     struct metadata_request in = {.topics = topics, .topic_count = 6, .include_topic_authorized_operations = true};
     struct metadata_response out;
     sim_ask(s, peer, KAFKA_API_METADATA, 12, &in, &out);
     ck_assert_int_eq(out.topic_count, 6);
     for (int i = 0; i < 6; i++) {
         ck_assert_int_eq(out.topics[i].error_code, errors[i]);
-        ck_assert_int_eq(out.topics[i].partition_count, errors[i] == 0);
+        ck_assert_int_eq(out.topics[i].partition_count, i == 4 ? 50 : errors[i] == 0);
+        ck_assert_int_eq(out.topics[i].is_internal, i == 4);
         ck_assert_int_eq(out.topics[i].topic_authorized_operations, errors[i] == 0 ? TOPIC_OPERATIONS : INT_MIN);
         if (i < 2) ck_assert_mem_eq(&out.topics[i].topic_id, &topics[i].topic_id, 16);
     }
@@ -426,20 +426,20 @@ START_TEST(sizes_of_the_logs)
 {
     struct log *a = memory_log_new(s->storage, "a");
     memory_log_append(s->storage, memory_log_new(s->storage, "b"), 3, 100, 1000);
-    memory_log_new(s->storage, "hidden")->identity.is_internal = true;
+    memory_log_new(s->storage, "inner")->identity.is_internal = true;
     memory_log_append(s->storage, a, 5, 100, 1000);
     EACH_VERSION(DESCRIBE_LOG_DIRS) {
         int32_t partitions[] = {1, 0}, other = 3;
         struct describe_log_dirs_request_topic topics[] = {{kafka_string_of("a"), partitions, 2},
             {kafka_string_of("b"), &other, 1}, {kafka_string_of("nobody"), partitions, 2},
-            {kafka_string_of("hidden"), partitions, 2}};
+            {kafka_string_of("inner"), partitions, 2}};
         struct describe_log_dirs_response out;
         for (int is_all = 0; is_all < 2; is_all++) {
             struct describe_log_dirs_request in = {is_all ? NULL : topics, is_all ? -1 : 4};
             sim_ask(s, peer, KAFKA_API_DESCRIBE_LOG_DIRS, version, &in, &out);
             ck_assert(out.result_count == 1 && out.error_code == 0 && out.results[0].error_code == 0);
             const struct described_log_dir *dir = out.results;
-            ck_assert(kafka_string_is(dir->log_dir, "/") && dir->topic_count == (is_all ? 2 : 1));
+            ck_assert(kafka_string_is(dir->log_dir, "/") && dir->topic_count == (is_all ? 3 : 2));
             ck_assert(kafka_string_is(dir->topics[0].name, "a") && dir->topics[0].partition_count == 1);
             ck_assert_int_eq(dir->topics[0].partitions[0].partition_size, a->used_bytes);
             ck_assert(dir->topics[0].partitions[0].offset_lag == 0 && !dir->topics[0].partitions[0].is_future_key);
@@ -505,6 +505,24 @@ START_TEST(topics_in_pages)
 END_TEST
 
 /* The sets of codes that each version of Fetch may be told. */
+START_TEST(a_topic_of_many_partitions_in_pages)
+{
+    memory_log_new(s->storage, "a");
+    memory_log_new(s->storage, "b")->identity.is_internal = true;
+    memory_log_new(s->storage, "c");
+    struct describe_topic_partitions_response out;
+    struct describe_topic_partitions_request in = {.response_partition_limit = 30};
+    ck_assert_str_eq(page(&in, &out), "ab");
+    ck_assert(out.topics[1].is_internal && out.topics[1].partition_count == 29);
+    ck_assert_int_eq(out.topics[1].partitions[28].partition_index, 28);
+    ck_assert(kafka_string_is(out.next_cursor->topic_name, "b") && out.next_cursor->partition_index == 29);
+    in.cursor = &(struct describe_topic_partitions_cursor){kafka_string_of("b"), 29};
+    ck_assert_str_eq(page(&in, &out), "bc");
+    ck_assert(out.topics[0].partition_count == 21 && out.topics[0].partitions[0].partition_index == 29);
+    ck_assert_ptr_null(out.next_cursor);
+}
+END_TEST
+
 START_TEST(old_versions_are_told_no_new_errors)
 {
     static const struct { int16_t code, since; } known[] = {
@@ -536,6 +554,7 @@ int main(void)
     tcase_add_test(t, settings_are_told_as_they_are);
     tcase_add_test(t, sizes_of_the_logs);
     tcase_add_test(t, topics_in_pages);
+    tcase_add_test(t, a_topic_of_many_partitions_in_pages);
     tcase_add_test(t, old_versions_are_told_no_new_errors);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
