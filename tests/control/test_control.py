@@ -5,11 +5,13 @@ channel from precheck to deletion, what a restart keeps, the `millrace` command,
 usage: test_control.py CASE     (see CASES)
 """
 import http.client
+import io
 import json
 import os
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import time
@@ -131,6 +133,8 @@ def channel_life(harness):
     definition = instance.ask("GET", "/v1/channels/events")
     check(definition["tables"]["include"] == ["shop.*"] and "password" not in definition["source"], f"{definition}")
     cluster = definition["cluster_id"]
+    topic_id = topic_id_of(instance, "events")
+    check(any(topic_id), "the topic has no id")
 
     source.sql("CREATE TABLE shop.more (id INT PRIMARY KEY); CREATE TABLE shop.less (id INT PRIMARY KEY);")
     refused(instance, 400, "backtick", "PATCH", "/v1/channels/events", {"tables": {"include": ["shop.`x"]}})
@@ -157,6 +161,7 @@ def channel_life(harness):
     status = instance.status("events")
     check(status["state"] == "Not Started" and status["log"]["high_watermark"] == records, f"after a restart: {status}")
     check(instance.ask("GET", "/v1/channels/events")["cluster_id"] == cluster, "the cluster id changed")
+    check(topic_id_of(instance, "events") == topic_id, "a restart changed the topic id")
     instance.start_channel("events")
     wait_for_changes(instance, 1)
 
@@ -179,12 +184,28 @@ def channel_life(harness):
     instance.create_channel("events", source, ["shop.*"])
     instance.start_channel("events")
     check(instance.ask("GET", "/v1/channels/events")["cluster_id"] != cluster, "a new channel has the old cluster id")
+    check(topic_id_of(instance, "events") != topic_id, "a new channel has the old topic id")
 
 
 def wait_for_changes(instance, count):
     """Since capture began."""
     wait_until(lambda: instance.status("events")["captured"]["row_changes"] == count, 15,
                lambda: f"{count} changes are captured: {instance.status('events')}")
+
+
+def topic_id_of(instance, topic):
+    """By a Metadata request of version 12, by hand."""
+    name = bytes([len(topic) + 1]) + topic.encode()
+    request = struct.pack(">hhih", 3, 12, 7, -1) + b"\0" + b"\2" + bytes(16) + name + b"\0" + bytes(3)
+    with socket.create_connection(("127.0.0.1", instance.kafka_port), 10) as s:
+        s.sendall(struct.pack(">i", len(request)) + request)
+        answer = s.makefile("rb")
+        rest = io.BytesIO(answer.read(struct.unpack(">i", answer.read(4))[0]))
+    rest.read(4 + 1 + 4 + 1 + 4)  # correlation id, tags, throttle time, one broker: its id
+    rest.read(rest.read(1)[0] - 1 + 4 + 1 + 1)  # host, port, no rack, tags
+    rest.read(rest.read(1)[0] - 1 + 4 + 1)  # cluster id, controller, one topic
+    check(rest.read(2) == b"\0\0" and rest.read(len(name)) == name, f"no topic {topic}: {rest.getvalue()}")
+    return rest.read(16)
 
 
 def kcat(instance, topic):
