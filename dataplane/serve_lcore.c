@@ -67,7 +67,6 @@ static void counters_init(struct serve_lcore *s, struct counters *counters)
     c->sent_to_acknowledged_ns = counters_add_histogram(counters, "stage_sent_to_acknowledged_ns", lcore);
     for (uint32_t i = 0; kafka_request_at(i) != NULL; i++) {
         const struct kafka_message *m = kafka_request_at(i);
-        if (kafka_served_max(m->api_key) < 0) continue;
         INVARIANT(m->api_key >= 0 && m->api_key < LCORE_APIS);
         snprintf(label, sizeof label, "%s,api=%s", lcore, m->name);
         c->requests[m->api_key] = counters_add(counters, COUNTER_COUNT, "requests", label);

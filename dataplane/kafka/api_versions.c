@@ -41,14 +41,10 @@ enum handled kafka_handle_api_versions(struct request *r)
     struct api_versions_response *out = response_of(r, is_legal ? KAFKA_NONE : KAFKA_INVALID_REQUEST);
     if (out == NULL) return HANDLED_TOO_LARGE;
     if (!is_legal) return HANDLED_ANSWER;
-    uint32_t count = 0;
-    while (kafka_request_at(count) != NULL) count++;
-    out->api_keys = request_room(r, count, sizeof *out->api_keys);
+    while (kafka_request_at((uint32_t)out->api_key_count) != NULL) out->api_key_count++;
+    out->api_keys = request_room(r, out->api_key_count, sizeof *out->api_keys);
     if (out->api_keys == NULL) return HANDLED_TOO_LARGE;
-    for (uint32_t i = 0; i < count; i++) {
-        const struct kafka_message *m = kafka_request_at(i);
-        if (kafka_served_max(m->api_key) >= 0) out->api_keys[out->api_key_count++] = version_of(m);
-    }
+    for (int32_t i = 0; i < out->api_key_count; i++) out->api_keys[i] = version_of(kafka_request_at((uint32_t)i));
     return HANDLED_ANSWER;
 }
 

@@ -54,7 +54,7 @@ const struct kafka_message *kafka_request_at(uint32_t index);
 const struct kafka_message *kafka_request_of(int16_t api_key);
 const struct kafka_message *kafka_response_of(int16_t api_key);
 
-/* The newest version of an API that this server answers (from 0 on), as ApiVersions tells; -1: none, or no such API. */
+/* The newest version of an API that this server answers (from 0 on), as ApiVersions tells; -1: no such API. */
 int16_t kafka_served_max(int16_t api_key);
 
 #endif

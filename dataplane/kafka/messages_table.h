@@ -8,49 +8,45 @@
 
 #include "dataplane/kafka/messages.h"
 
-enum {
-    ANY        = 126, /* as `until`: no end in sight */
-    NOT_SERVED = -1,
-};
+enum { ANY = 126 }; /* as `until`: no end in sight */
 
-/* X(name, messages, newest version that is answered): every API in the table.  ApiVersions lists what is answered, and
- * nothing else is read from the wire; versions begin at 0.  Each of `messages` is a pair: request, response. */
-#define KAFKA_API_LIST(X)                                          \
-    X(PRODUCE,                   produce,                  11)     \
-    X(FETCH,                     fetch,                    17)     \
-    X(LIST_OFFSETS,              list_offsets,              9)     \
-    X(METADATA,                  metadata,                 12)     \
-    X(OFFSET_COMMIT,             offset_commit,             9)     \
-    X(OFFSET_FETCH,              offset_fetch,              9)     \
-    X(FIND_COORDINATOR,          find_coordinator,          6)     \
-    X(JOIN_GROUP,                join_group,                9)     \
-    X(HEARTBEAT,                 heartbeat,                 4)     \
-    X(LEAVE_GROUP,               leave_group,               5)     \
-    X(SYNC_GROUP,                sync_group,                5)     \
-    X(DESCRIBE_GROUPS,           describe_groups,           5)     \
-    X(LIST_GROUPS,               list_groups,               5)     \
-    X(SASL_HANDSHAKE,            sasl_handshake,            1)     \
-    X(API_VERSIONS,              api_versions,              4)     \
-    X(CREATE_TOPICS,             create_topics,             7)     \
-    X(DELETE_TOPICS,             delete_topics,             6)     \
-    X(DELETE_RECORDS,            delete_records,            2)     \
-    X(INIT_PRODUCER_ID,          init_producer_id,          5)     \
-    X(OFFSET_FOR_LEADER_EPOCH,   offset_for_leader_epoch,   4)     \
-    X(DESCRIBE_ACLS,             describe_acls,             3)     \
-    X(DESCRIBE_CONFIGS,          describe_configs,          4)     \
-    X(ALTER_CONFIGS,             alter_configs,             2)     \
-    X(DESCRIBE_LOG_DIRS,         describe_log_dirs,         4)     \
-    X(SASL_AUTHENTICATE,         sasl_authenticate,         2)     \
-    X(CREATE_PARTITIONS,         create_partitions,         3)     \
-    X(DELETE_GROUPS,             delete_groups,             2)     \
-    X(INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 1)     \
-    X(OFFSET_DELETE,             offset_delete,             0)     \
-    X(DESCRIBE_CLUSTER,          describe_cluster,          1)     \
-    X(CONSUMER_GROUP_HEARTBEAT,  consumer_group_heartbeat,  1)     \
-    X(CONSUMER_GROUP_DESCRIBE,   consumer_group_describe,   0)     \
-    X(DESCRIBE_TOPIC_PARTITIONS, describe_topic_partitions, 0)
+/* X(name, messages): every API that this server answers.  Each of `messages` is a pair: request, response. */
+#define KAFKA_API_LIST(X) \
+    X(PRODUCE,                   produce) \
+    X(FETCH,                     fetch) \
+    X(LIST_OFFSETS,              list_offsets) \
+    X(METADATA,                  metadata) \
+    X(OFFSET_COMMIT,             offset_commit) \
+    X(OFFSET_FETCH,              offset_fetch) \
+    X(FIND_COORDINATOR,          find_coordinator) \
+    X(JOIN_GROUP,                join_group) \
+    X(HEARTBEAT,                 heartbeat) \
+    X(LEAVE_GROUP,               leave_group) \
+    X(SYNC_GROUP,                sync_group) \
+    X(DESCRIBE_GROUPS,           describe_groups) \
+    X(LIST_GROUPS,               list_groups) \
+    X(SASL_HANDSHAKE,            sasl_handshake) \
+    X(API_VERSIONS,              api_versions) \
+    X(CREATE_TOPICS,             create_topics) \
+    X(DELETE_TOPICS,             delete_topics) \
+    X(DELETE_RECORDS,            delete_records) \
+    X(INIT_PRODUCER_ID,          init_producer_id) \
+    X(OFFSET_FOR_LEADER_EPOCH,   offset_for_leader_epoch) \
+    X(DESCRIBE_ACLS,             describe_acls) \
+    X(DESCRIBE_CONFIGS,          describe_configs) \
+    X(ALTER_CONFIGS,             alter_configs) \
+    X(DESCRIBE_LOG_DIRS,         describe_log_dirs) \
+    X(SASL_AUTHENTICATE,         sasl_authenticate) \
+    X(CREATE_PARTITIONS,         create_partitions) \
+    X(DELETE_GROUPS,             delete_groups) \
+    X(INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs) \
+    X(OFFSET_DELETE,             offset_delete) \
+    X(DESCRIBE_CLUSTER,          describe_cluster) \
+    X(CONSUMER_GROUP_HEARTBEAT,  consumer_group_heartbeat) \
+    X(CONSUMER_GROUP_DESCRIBE,   consumer_group_describe) \
+    X(DESCRIBE_TOPIC_PARTITIONS, describe_topic_partitions)
 
-#define X(name, messages, served) extern const struct kafka_message kafka_##messages##_messages[2];
+#define X(name, messages) extern const struct kafka_message kafka_##messages##_messages[2];
 KAFKA_API_LIST(X)
 #undef X
 

@@ -214,14 +214,12 @@ START_TEST(structs_that_may_be_null)
 }
 END_TEST
 
-START_TEST(what_is_not_answered_is_not_read)
+START_TEST(no_other_key_or_version_is_read)
 {
-    uint32_t served = 0, count = 0;
+    uint32_t count = 0;
     for (; kafka_request_at(count) != NULL; count++) {
         const struct kafka_message *m = kafka_request_at(count);
         int16_t last = kafka_served_max(m->api_key);
-        ck_assert_int_le(last, m->version_max);
-        served += last >= 0;
         for (int16_t version = 0; version <= last + 1; version++) {
             uint8_t bytes[] = {0, (uint8_t)m->api_key, 0, (uint8_t)version, 0, 0, 0, 5, 0xff, 0xff, 0};
             struct cursor in = cursor_of(bytes, sizeof bytes);
@@ -231,7 +229,6 @@ START_TEST(what_is_not_answered_is_not_read)
         }
     }
     ck_assert_uint_eq(count, 33);
-    ck_assert_uint_ge(served, 16);
 }
 END_TEST
 
@@ -428,7 +425,7 @@ int main(void)
     tcase_add_test(tcase, a_promise_of_a_billion_entries_takes_no_memory);
     tcase_add_test(tcase, responses_have_the_bytes_of_the_protocol_guide);
     tcase_add_test(tcase, structs_that_may_be_null);
-    tcase_add_test(tcase, what_is_not_answered_is_not_read);
+    tcase_add_test(tcase, no_other_key_or_version_is_read);
     tcase_add_test(tcase, a_metadata_answer_of_version_0);
     tcase_add_test(tcase, requests_of_the_oldest_versions_are_read);
     tcase_add_test(tcase, request_headers_of_both_kinds);
