@@ -74,6 +74,10 @@ enum {
     NUMBER(send_pinned_bytes_max, CONFIG_KIB(64), CONFIG_GIB(16), CONFIG_MIB(8),                                       \
            "chunks that one connection may hold by unacknowledged sends")                                              \
     NUMBER(groups_max, 1, 100000, 1000, "consumer groups that may exist at once")                                      \
+    NUMBER(account_connections_max, 0, 1 << 24, 0,                                                                     \
+           "connections of one account, or of one client certificate's subject; 0: no limit")                          \
+    NUMBER(account_bytes_per_s_max, 0, CONFIG_GIB(1024), 0,                                                            \
+           "records one account reads; above it its fetches wait.  All without a login or certificate count as one")   \
     NUMBER(session_lifetime_ms, 0, CONFIG_HOUR_MS * 24 * 3650, 0,                                                      \
            "clients that logged in must do so again (most do by themselves) after this, or are put out; 0: never")    \
     NUMBER(groups_per_channel_max, 1, 1000, 20, "consumer groups with an account that a channel may have")             \

@@ -101,6 +101,8 @@ static struct dataplane_config dataplane_config_of(const struct config *c, const
         .groups_max = (uint32_t)c->groups_max,
         .cluster_id = cluster_id,
         .accounts_max = accounts_max_of((uint32_t)c->channels_max, (uint32_t)c->groups_per_channel_max),
+        .account_limits = {.connections_max = (uint32_t)c->account_connections_max,
+                           .bytes_per_s_max = (uint64_t)c->account_bytes_per_s_max},
         .session_lifetime_ms = (uint64_t)c->session_lifetime_ms,
         .log_dir = c->data_folder,
         .storage = {.retention_ms = c->retention_ms, .retention_bytes = c->retention_bytes,

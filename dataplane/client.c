@@ -66,8 +66,8 @@ static void client_let_go(struct serve_lcore *s, struct client *c)
     input_free(s, c);
     buffer_give(&s->arena, c->lookups);
     c->lookups = NULL;
-    buffer_give(&s->arena, c->subject);
-    c->subject = NULL;
+    account_use_give(s->config.uses, c->use);
+    c->use = NULL;
     c->login_until_ns = UINT64_MAX;
     c->active_ns = s->now_ns;
     client_login_forget(s, c);
@@ -187,7 +187,8 @@ void client_sent(struct serve_lcore *s, struct client *c, struct port_message *m
     }
     c->active_ns = s->now_ns;
     c->state = CLIENT_READY;
-    client_run(s, c);
+    if (c->mute_until_ns > s->now_ns) client_delay(s, c, CLIENT_MUTED, c->mute_until_ns);
+    else client_run(s, c);
 }
 
 void client_released(struct serve_lcore *s, struct client *c, struct port_message *m)
@@ -320,6 +321,7 @@ static void request_handle(struct serve_lcore *s, struct client *c, const uint8_
         return;
     }
     if (!client_may_ask(s, c, r.header.api_key)) return;
+    if (is_first_try && r.header.api_key == KAFKA_API_FETCH && !client_fetch_may(s, c, &r)) return;
     if (is_first_try) counter_add(s->counters.requests[r.header.api_key], 1);
     if (r.header.api_key == KAFKA_API_SASL_HANDSHAKE) {
         client_handshake(s, c, &r, FRAME_SIZE_BYTES + size);
@@ -335,6 +337,7 @@ static void request_handle(struct serve_lcore *s, struct client *c, const uint8_
     }
     switch (e == ERR_UNSUPPORTED ? kafka_handle_api_versions_unsupported(&r) : request_dispatch(&r)) {
     case HANDLED_ANSWER:
+        if (r.header.api_key == KAFKA_API_FETCH) client_fetch_charge(s, c, s->records);
         client_respond(s, c, &r);
         if (c->state == CLIENT_SENDING) client_request_end(s, c, FRAME_SIZE_BYTES + size);
         break;
@@ -398,6 +401,7 @@ void client_accepted(struct serve_lcore *s, struct client *c, uint32_t listener)
     port_peer(s->port, c->slot, c->host + 1);
     s->client_count++;
     if (!client_may_come(s, c)) return;
+    if (!l->needs_login && !client_account_is(s, c, "(no login)", false)) return;
     if ((l->tls != NULL || l->needs_login) && l->login_timeout_ns != UINT64_MAX)
         c->login_until_ns = s->now_ns + l->login_timeout_ns;
 }
@@ -407,11 +411,7 @@ void client_secured(struct serve_lcore *s, struct client *c, const char *subject
     if (c->state == CLIENT_ENDING) return;
     c->active_ns = s->now_ns;
     if (!s->listeners[c->listener].needs_login) c->login_until_ns = UINT64_MAX;
-    if (subject == NULL) return;
-    size_t size = strlen(subject) + 1;
-    c->subject = buffer_take(&s->arena, size);
-    if (c->subject == NULL) client_close(s, c, CLOSE_NO_MEMORY);
-    else memcpy(c->subject, subject, size);
+    if (subject != NULL) client_account_is(s, c, subject, true);
 }
 
 void client_data(struct serve_lcore *s, struct client *c, const uint8_t *bytes, uint32_t size)

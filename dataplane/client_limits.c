@@ -3,10 +3,17 @@
 #include "dataplane/serve_lcore.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/invariant.h"
+#include "base/log.h"
 
-enum { INPUT_SLACK_BYTES = 1 << 20 }; /* of requests behind the one under way, and of buffers' sizes */
+enum {
+    INPUT_SLACK_BYTES = 1 << 20, /* of requests behind the one under way, and of buffers' sizes */
+    FETCH_BACKS_OFF_SINCE = 8,
+    THROTTLE_MS_MAX   = 30000,   /* at once: requests have timeouts */
+    THROTTLE_SAID_S   = 60,
+};
 
 bool client_may_come(struct serve_lcore *s, struct client *c)
 {
@@ -22,6 +29,55 @@ void client_uncount(struct serve_lcore *s, struct client *c)
 {
     if (c->is_counted) atomic_fetch_sub_explicit(&s->listeners[c->listener].connections, 1, memory_order_relaxed);
     c->is_counted = false;
+}
+
+bool client_account_is(struct serve_lcore *s, struct client *c, const char *name, bool is_counted)
+{
+    struct account_use *use;
+    if (s->config.uses == NULL || (c->use != NULL && strcmp(account_use_name(c->use), name) == 0)) return true;
+    enum err e = account_use_take(s->config.uses, name, is_counted, s->now_ns, &use);
+    if (e != ERR_OK) {
+        client_close(s, c, e == ERR_AGAIN ? CLOSE_ACCOUNT_FULL : CLOSE_NO_MEMORY);
+        return false;
+    }
+    account_use_give(s->config.uses, c->use);
+    c->use = use;
+    return true;
+}
+
+/* Kafka's clients back off by themselves since they know this version (KIP-219); the others get their answer late. */
+bool client_fetch_may(struct serve_lcore *s, struct client *c, struct request *r)
+{
+    if (c->use == NULL) return true;
+    uint64_t most = account_use_bytes_max(s->config.uses);
+    if (most < r->records_bytes_max) r->records_bytes_max = most;
+    uint64_t owes_ns = account_use_owes_ns(s->config.uses, c->use, s->now_ns);
+    if (owes_ns == 0) return true;
+    uint64_t wait_ms = owes_ns / 1000000 + 1;
+    if (wait_ms > THROTTLE_MS_MAX) wait_ms = THROTTLE_MS_MAX;
+    counter_add(s->counters.throttled, 1);
+    counter_add(s->counters.throttled_ms, wait_ms);
+    if (s->throttle_said_ns == 0 || s->now_ns - s->throttle_said_ns > (uint64_t)THROTTLE_SAID_S * 1000000000) {
+        s->throttle_said_ns = s->now_ns;
+        log_info("dataplane", "account %s reads more than account_bytes_per_s_max: its fetches wait (told every %d s, "
+                 "counted as fetches_throttled)", account_use_name(c->use), THROTTLE_SAID_S);
+    }
+    if (r->header.api_version >= FETCH_BACKS_OFF_SINCE) {
+        r->throttle_ms = (uint32_t)wait_ms;
+        c->mute_until_ns = s->now_ns + wait_ms * 1000000;
+        return true;
+    }
+    c->arrived_ns = 0; /* it begins anew */
+    client_delay(s, c, CLIENT_MUTED, s->now_ns + wait_ms * 1000000);
+    return false;
+}
+
+void client_fetch_charge(struct serve_lcore *s, struct client *c, const struct record_pieces *records)
+{
+    uint64_t bytes = 0;
+    if (c->use == NULL) return;
+    for (uint32_t i = 0; i < records->piece_count; i++) bytes += records->piece[i].size;
+    account_use_charge(s->config.uses, c->use, bytes, s->now_ns);
 }
 
 /* Of this thread's share; a request of the largest size must always fit. */
@@ -69,6 +125,9 @@ bool client_is_overdue(const struct serve_lcore *s, const struct client *c, enum
 void limits_counters_init(struct serve_lcore *s, struct counters *counters)
 {
     char label[COUNTERS_LABEL_BYTES];
+    snprintf(label, sizeof label, "lcore=%u", s->config.index);
+    s->counters.throttled = counters_add(counters, COUNTER_COUNT, "fetches_throttled", label);
+    s->counters.throttled_ms = counters_add(counters, COUNTER_COUNT, "fetches_throttled_ms", label);
     for (uint32_t i = 0; i < s->listener_count; i++) {
         snprintf(label, sizeof label, "lcore=%u,listener=%s", s->config.index, s->listeners[i].name);
         s->counters.input_bytes[i] = counters_add(counters, COUNTER_GAUGE, "inflight_bytes", label);

@@ -6,6 +6,7 @@
  * wrong order is told ILLEGAL_SASL_STATE where its answer has an error, and the connection ends.  On a listener that
  * asks nobody to log in one may all the same; then one has the rights of one's account. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -130,7 +131,7 @@ static void login_failed(struct serve_lcore *s, struct client *c, const struct p
     } else {
         s->logins_unsaid++;
     }
-    client_delay(s, c, s->now_ns + (uint64_t)LOGIN_DELAY_MS * MS_NS);
+    client_delay(s, c, CLIENT_DELAYED, s->now_ns + (uint64_t)LOGIN_DELAY_MS * MS_NS);
 }
 
 /* Passes the token of the frame under way on. */
@@ -219,8 +220,12 @@ static void logged_in(struct serve_lcore *s, struct client *c, const struct auth
         login_failed(s, c, who); /* a connection stays its principal's */
         return;
     }
-    uint64_t lifetime_ms = s->config.session_lifetime_ms;
+    char user[ACCOUNT_USER_BYTES];
+    bool is_consumer = who->group_id[0] != '\0';
+    snprintf(user, sizeof user, "%s%s%s", who->name, is_consumer ? "-" : "", who->group_id);
     *c->principal = *who;
+    if (!client_account_is(s, c, user, true)) return;
+    uint64_t lifetime_ms = s->config.session_lifetime_ms;
     c->mechanism = c->login->login.mechanism;
     c->logged_in_ns = s->now_ns;
     c->login_until_ns = UINT64_MAX;

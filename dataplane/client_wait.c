@@ -82,9 +82,9 @@ void client_park(struct serve_lcore *s, struct client *c, const struct log_set *
     timer_up(s, s->timer_count++, c);
 }
 
-void client_delay(struct serve_lcore *s, struct client *c, uint64_t until_ns)
+void client_delay(struct serve_lcore *s, struct client *c, enum client_state state, uint64_t until_ns)
 {
-    c->state = CLIENT_DELAYED;
+    c->state = state;
     c->deadline_ns = until_ns;
     timer_up(s, s->timer_count++, c);
 }

@@ -39,6 +39,7 @@ struct dataplane {
     uint32_t listener_count;
     bool     has_tls;
     struct storage *storage;
+    struct account_uses *uses; /* NULL: accounts have no limits */
     const struct clock *clock;
     struct counters *counters;
     const struct chunk_pool *pool;
@@ -79,6 +80,7 @@ static enum err lcore_open(struct serve_thread *t, struct port *port, bool is_si
 {
     struct dataplane *d = t->dataplane;
     struct serve_config config = lcore_config(&d->config, index);
+    config.uses = d->uses;
     config.authority = authority_link_of(d->authority, index);
     if (is_simulated) waiter_init_simulated(&t->lcore->waiter);
     return serve_lcore_init(t->lcore, &config, d->listener, d->listener_count, port,
@@ -142,6 +144,7 @@ static void dataplane_free(struct dataplane *d)
     coordinator_stop(d->coordinator);
     authority_stop(d->authority);
     for (uint32_t i = 0; i < d->listener_count; i++) listener_fini(&d->listener[i]);
+    account_uses_close(d->uses);
     free(d->threads);
     free(d);
 }
@@ -161,6 +164,12 @@ static enum err dataplane_new(struct dataplane **out, const struct dataplane_con
     d->counters = counters;
     d->threads = threads;
     d->storage = storage;
+    const struct account_limits *limits = &config->account_limits;
+    if ((limits->connections_max != 0 || limits->bytes_per_s_max != 0) &&
+        account_uses_open(&d->uses, limits) != ERR_OK) {
+        dataplane_free(d);
+        return err_set(msg, ERR_NO_MEMORY, "no memory for the accounts' limits");
+    }
     snprintf(d->cluster_id, sizeof d->cluster_id, "%s", config->cluster_id);
     snprintf(d->log_dir, sizeof d->log_dir, "%s", config->log_dir == NULL ? "" : config->log_dir);
     struct node node = {.storage = storage, .cluster_id = kafka_string_of(d->cluster_id), .log_dir = d->log_dir,

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/err.h"
+#include "dataplane/account_use.h"
 #include "dataplane/auth/directory.h"
 #include "dataplane/listener.h"
 #include "dataplane/kafka/request.h"
@@ -33,6 +34,7 @@ struct dataplane_config { /* strings are copied */
     const struct account *accounts; /* who may log in at first; copied */
     uint32_t    account_count, accounts_max;
     const uint8_t *salt_key;        /* DIRECTORY_KEY_BYTES, see directory.h; NULL: no accounts yet */
+    struct account_limits account_limits;
     uint64_t    session_lifetime_ms; /* of a login (KIP-368); 0: it lasts */
     const char *log_dir;            /* where storage keeps the logs */
     struct served_settings storage; /* storage's part; the rest is taken from above */

@@ -9,6 +9,7 @@
  *   LINK      its request waits for room in the ring to the coordinator
  *   ASKED     the coordinator has its request
  *   LOGIN     the authority has its SASL token
+ *   MUTED     its account has overdrawn its quota: nothing of it is looked at until it has not
  *   DELAYED   its login failed: its answer waits for LOGIN_DELAY_MS
  *   SENDING   its answer is being handed to the network
  *   PINNED    it holds too many unacknowledged bytes to be given more
@@ -24,6 +25,7 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "base/err.h"
+#include "dataplane/account_use.h"
 #include "dataplane/auth/auth_link.h"
 #include "dataplane/buffer_arena.h"
 #include "dataplane/group/coordinator_link.h"
@@ -55,8 +57,8 @@ enum {
 };
 
 enum client_state {
-    CLIENT_FREE, CLIENT_READY, CLIENT_PARKED, CLIENT_DISK, CLIENT_LINK, CLIENT_ASKED, CLIENT_LOGIN, CLIENT_DELAYED,
-    CLIENT_SENDING, CLIENT_PINNED, CLIENT_ENDING
+    CLIENT_FREE, CLIENT_READY, CLIENT_PARKED, CLIENT_DISK, CLIENT_LINK, CLIENT_ASKED, CLIENT_LOGIN, CLIENT_MUTED,
+    CLIENT_DELAYED, CLIENT_SENDING, CLIENT_PINNED, CLIENT_ENDING
 };
 
 #define CLOSE_CAUSE_LIST(X)                                                              \
@@ -72,6 +74,7 @@ enum client_state {
     X(CLOSE_WANTS_TLS,   "it begins with a TLS handshake, and its listener has no certificate: let it use " \
                          "security.protocol PLAINTEXT or SASL_PLAINTEXT, or another listener") \
     X(CLOSE_LISTENER_FULL, "its listener has connections_max already")                   \
+    X(CLOSE_ACCOUNT_FULL, "its account has account_connections_max already")             \
     X(CLOSE_INFLIGHT,    "it held most when its listener's unfinished requests passed inflight_bytes_max") \
     X(CLOSE_SLOW,        "a request did not come whole within request_timeout_ms")       \
     X(CLOSE_LATE,        "no TLS handshake or no login within login_timeout_ms")         \
@@ -122,7 +125,8 @@ struct client { /* one connection */
     uint64_t active_ns;  /* last time that something moved */
     uint64_t begun_ns;   /* when the request began to come that is not whole yet */
     uint64_t login_until_ns;   /* when it must have logged in; UINT64_MAX: it has, or need not */
-    char    *subject;    /* in the arena: of its certificate, or NULL */
+    struct account_use *use; /* its account's; NULL: no limits, or nobody yet */
+    uint64_t mute_until_ns;
     uint64_t deadline_ns; /* PARKED */
     uint32_t timer_index; /* in the heap, UINT32_MAX: none */
     struct log_set wait_logs;
@@ -148,6 +152,7 @@ struct serve_counters {
     struct counter *connections, *parked, *refused, *requests[LCORE_APIS], *closed[CLOSE_CAUSE_COUNT];
     struct counter *received_bytes, *copied_bytes, *zero_copy_bytes, *buffer_bytes, *busy_ns, *idle_ns;
     struct counter *slow, *relieved_bytes, *fetch_sessions, *fetch_sessions_evicted;
+    struct counter *throttled, *throttled_ms;
     struct counter *input_bytes[LISTENERS_MAX], *listener_connections[LISTENERS_MAX]; /* the latter: lcore 0's */
     struct counter *handshakes, *handshakes_failed, *encrypted_bytes, *tls_buffer_bytes;
     struct histogram *durable_to_sent_ns, *sent_to_acknowledged_ns;
@@ -156,6 +161,7 @@ struct serve_counters {
 struct serve_config {
     uint32_t index, thread_count, connections_max, request_bytes_max; /* of all listeners, the largest */
     uint64_t send_pinned_bytes_max;
+    struct account_uses *uses; /* NULL: accounts have no limits */
     struct auth_link *authority; /* NULL: nobody can log in */
     uint64_t session_lifetime_ms; /* of a login; 0: it lasts */
     bool     spin;
@@ -184,6 +190,7 @@ struct serve_lcore {
     struct client_list parked[PARKED_LISTS], disk, linked;
     bool     is_stopping, said[CLOSE_CAUSE_COUNT];
     uint64_t login_said_ns, logins_unsaid; /* failed ones, in the log */
+    uint64_t throttle_said_ns;
     uint64_t now_ns, housekeeping_ns, turn_end_ns, complained_ns;
     uint64_t relief_ns, stalled_ns; /* not before: the next look at pins, the next connection closed for one */
     uint64_t relieved_bytes;        /* in the arena: answers' copies */
@@ -251,6 +258,12 @@ bool client_may_come(struct serve_lcore *s, struct client *c);
 void client_uncount(struct serve_lcore *s, struct client *c);
 /* Its input's buffer has another size: may close the connection that holds most, this one perhaps. */
 void client_input_resized(struct serve_lcore *s, struct client *c, uint64_t before_bytes, uint64_t now_bytes);
+/* It speaks for this account from now on; `is_counted`: among the account's connections.  False: it was closed. */
+bool client_account_is(struct serve_lcore *s, struct client *c, const char *name, bool is_counted);
+/* A Fetch, whose account may have overdrawn its quota.  False: it waits, and is handled again. */
+bool client_fetch_may(struct serve_lcore *s, struct client *c, struct request *r);
+/* Counts what a Fetch is answered to its account's quota. */
+void client_fetch_charge(struct serve_lcore *s, struct client *c, const struct record_pieces *records);
 /* It took longer than it may. */
 bool client_is_overdue(const struct serve_lcore *s, const struct client *c, enum close_cause *cause);
 void limits_counters_init(struct serve_lcore *s, struct counters *counters);
@@ -273,8 +286,8 @@ void relieve(struct serve_lcore *s);
 
 void client_wait(struct serve_lcore *s, struct client *c, enum client_state state, struct client_list *list);
 void client_park(struct serve_lcore *s, struct client *c, const struct log_set *logs, uint64_t until_ns);
-/* Waits for nothing but the time. */
-void client_delay(struct serve_lcore *s, struct client *c, uint64_t until_ns);
+/* Waits for nothing but the time; state: DELAYED or MUTED. */
+void client_delay(struct serve_lcore *s, struct client *c, enum client_state state, uint64_t until_ns);
 /* Takes it out of whatever list and timer it waits in. */
 void client_unwait(struct serve_lcore *s, struct client *c);
 /* Wakes all in the list that wait for log `slot` (UINT32_MAX: all); each may wait again.  Returns how many. */

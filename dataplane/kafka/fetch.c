@@ -183,6 +183,7 @@ static enum handled full_fetch(struct fetch *f, struct fetch_response *out)
     struct request *r = f->request;
     struct fetch_session *former = fetch_session_find(r->sessions, f->in->session_id, r->session_owner);
     if (former != NULL) fetch_session_close(r->sessions, former);
+    if (r->throttle_ms > 0) return HANDLED_ANSWER; /* nothing, and no session, as Kafka does */
     enum handled handled = serve_topics(f, out);
     if (handled == HANDLED_ANSWER) handled = wait_or_answer(f, (uint32_t)f->in->topic_count);
     if (handled == HANDLED_ANSWER && f->in->session_epoch == SESSION_OPEN) out->session_id = session_open(f, out);
@@ -194,6 +195,10 @@ static enum handled session_fetch(struct fetch *f, struct fetch_response *out)
     struct fetch_session *session;
     out->error_code = (int16_t)session_take(f->request, f->in, &session);
     if (session == NULL) return HANDLED_ANSWER;
+    if (f->request->throttle_ms > 0) {
+        out->session_id = session->id; /* nothing new */
+        return HANDLED_ANSWER;
+    }
     enum handled handled = serve_session(f, session, out);
     if (handled == HANDLED_ANSWER) handled = wait_or_answer(f, session->count);
     if (handled == HANDLED_ANSWER) session_answer(session, out);
@@ -208,6 +213,7 @@ enum handled kafka_handle_fetch(struct request *r)
     struct fetch_response *out = request_room(r, 1, sizeof *out);
     if (out == NULL) return HANDLED_TOO_LARGE;
     r->response = out;
+    out->throttle_time_ms = (int32_t)r->throttle_ms;
     struct fetch f = {.request = r, .in = &in};
     fetch_bounds(&f, &in);
     bool is_full = in.session_epoch == SESSION_OPEN || in.session_epoch == SESSION_NONE;

@@ -107,6 +107,7 @@ struct request {
     struct cursor       body;
     uint64_t            arrived_ns, now_ns; /* monotonic */
     uint64_t            records_bytes_max;  /* of this answer */
+    uint32_t            throttle_ms; /* not 0: the quota is overdrawn; answer nothing but this (KIP-219) */
     struct record_pieces *records; /* empty */
     const struct principal *principal; /* who asks, see auth/rights.h */
     struct log_cursor   *log_cursor;       /* the connection's place in the log read last */
