@@ -42,7 +42,7 @@ SCRAM = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 def java(release):
     jars = [f"kafka-clients-{release}.jar", "slf4j-api-1.7.36.jar", "slf4j-nop-1.7.36.jar", "lz4-java-1.8.0.jar",
-            "zstd-jni-1.5.6-4.jar"]
+            "zstd-jni-1.5.6-4.jar", "jaxb-api-2.3.1.jar"]
     return Client(f"java {release}", "java", lambda folder: JAVA + [
         "-cp", ":".join([folder + "/classes"] + [f"{folder}/java/jars/{jar}" for jar in jars]), "ConsumerDriver"],
         in_short=JAVA_RELEASES[release], has_time=release != "0.10.0.1",
@@ -69,11 +69,15 @@ def all_clients(build):
     clients.append(Client("librdkafka 2.0.2", None, lambda folder: [build + "/tests/clients/drive_librdkafka"],
                           mechanisms=SCRAM))
     for name in ("sarama", "kafka-go", "franz-go"):
-        clients.append(Client(name, "go", lambda folder, name=name: [folder + "/drive_go", name]))
+        clients.append(Client(name, "go", lambda folder, name=name: [folder + "/drive_go", name],
+                              mechanisms=SCRAM))
     for version in ("0.10.2.0", "2.8.0"):
         clients.append(Client(f"sarama as {version}", "go", lambda folder: [folder + "/drive_go", "sarama"],
                               {"MILLRACE_SARAMA_VERSION": version}, in_short=False))
-    clients.append(Client("kafkajs", "node", lambda folder: ["node", folder + "/node/drive_kafkajs.js"]))
+    clients.append(Client("kafkajs", "node", lambda folder: ["node", folder + "/node/drive_kafkajs.js"],
+                          mechanisms=SCRAM))
+    clients.append(Client("@platformatic/kafka", "node",
+                          lambda folder: ["node", folder + "/node/drive_platformatic.mjs"], mechanisms=SCRAM))
     clients.append(Client("rust rdkafka", "rust", lambda folder: [folder + "/drive_rust"], mechanisms=SCRAM))
     return [(client, why_not(client)) for client in clients]
 
@@ -81,4 +85,6 @@ def all_clients(build):
 def why_not(client):
     if client.part == "java" and shutil.which("java") is None:
         return "no command java here (Debian: default-jdk-headless)"
+    if client.name == "@platformatic/kafka":
+        return node_is(20, 19, 4)
     return node_is(18, 0, 0) if client.part == "node" else None

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Goal: real, unmodified Kafka clients of every language and age work with a channel: each joins a group, reads all
-records, commits in the middle, is killed, goes on at the commit, finds the first record of a time and reads again from
-there, leaves.  What each saw must be what kcat sees, record by record: offset, time, bytes.
+"""Goal: real, unmodified Kafka clients of every language and age work with a channel: each logs in (PLAIN, the second
+time SCRAM where it can), joins its group, reads all records, commits in the middle, is killed, goes on at the commit,
+finds the first record of a time and reads again from there, leaves.  What each saw must be what kcat sees, record by
+record: offset, time, bytes.
 
 usage: test_matrix.py [CLIENT...]      all that belong to the run, or those whose name contains one of these words
 """
@@ -14,10 +15,11 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 from clients import all_clients, fetch
-from harness import BUILD, IS_LONG, Failed, check, main, wait_until
+from harness import BUILD, IS_LONG, Failed, check, free_port, main, wait_until
 
 AT_ONCE = 6
 STAGE_TIMEOUT_S = 90
+PASSWORD = "a secret, of \u20ac 3"
 BATCHES = [(400, 40), (1, 150000), (300, 700), (2, 30), (500, 90)]  # rows in one transaction, bytes of a row
 
 
@@ -106,9 +108,12 @@ def drive(harness, instance, reference, client):
     """The whole way of one client."""
     folder = None if client.part is None else fetch.folder_of(client.part)
     group = "matrix-" + client.name.replace(" ", "-").replace("/", "-").strip("@")
-    orders = {"MILLRACE_BOOTSTRAP": instance.bootstrap, "MILLRACE_TOPIC": "matrix", "MILLRACE_GROUP": group,
-              "MILLRACE_END": str(reference.end), **client.environment}
-    first = Driver(harness, client, folder, {**orders, "MILLRACE_COMMIT": str(reference.commit)})
+    instance.ask("POST", "/v1/channels/matrix/groups", {"group": group, "account": "team", "password": PASSWORD})
+    orders = {"MILLRACE_BOOTSTRAP": f"127.0.0.1:{harness.login_port}", "MILLRACE_TOPIC": "matrix",
+              "MILLRACE_GROUP": group, "MILLRACE_END": str(reference.end), "MILLRACE_USER": "team-" + group,
+              "MILLRACE_PASSWORD": PASSWORD, **client.environment}
+    first = Driver(harness, client, folder, {**orders, "MILLRACE_COMMIT": str(reference.commit),
+                                             "MILLRACE_MECHANISM": "PLAIN"})
     first.expect(reference.lines + [f"committed {reference.commit}"])
     first.kill()
     expected = reference.lines[reference.commit:] + [f"committed {reference.end}"]
@@ -116,7 +121,9 @@ def drive(harness, instance, reference, client):
         orders["MILLRACE_TIME_MS"] = str(reference.time_ms)
         expected += [f"time {reference.time_offset}"] + reference.lines[reference.time_offset:]
         expected += [f"committed {reference.end}"]
-    again = Driver(harness, client, folder, {**orders, "MILLRACE_COMMIT": str(reference.end)})
+    mechanism = client.mechanisms[(1 + len(group) % 2) % len(client.mechanisms)]
+    again = Driver(harness, client, folder, {**orders, "MILLRACE_COMMIT": str(reference.end),
+                                             "MILLRACE_MECHANISM": mechanism})
     again.expect(expected)
     again.end()
     again.expect(expected + ["ended"])
@@ -156,7 +163,11 @@ def test_matrix(harness):
     chosen = [(client, why) for client, why in all_clients(BUILD)
               if (any(word in client.name for word in words) if words else client.in_short or IS_LONG)]
     source = harness.source()
-    instance = harness.millraced(fetch_bytes_max=65536)
+    harness.login_port, plain_port = free_port(), free_port()
+    instance = harness.millraced(fetch_bytes_max=65536, groups_per_channel_max=100, listeners=[
+        {"name": "plain", "port": plain_port},
+        {"name": "login", "port": harness.login_port, "authentication": "required"}])
+    instance.bootstrap = f"127.0.0.1:{plain_port}"
     instance.start()
     fill(source, instance)
     reference = Reference(instance, "matrix")

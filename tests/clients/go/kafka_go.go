@@ -6,13 +6,28 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/sasl"
 	"github.com/segmentio/kafka-go/sasl/plain"
+	"github.com/segmentio/kafka-go/sasl/scram"
 )
+
+func kafkaGoLogin() sasl.Mechanism {
+	if order.mechanism == "PLAIN" {
+		return plain.Mechanism{Username: order.user, Password: order.password}
+	}
+	hash := scram.SHA256
+	if order.mechanism == "SCRAM-SHA-512" {
+		hash = scram.SHA512
+	}
+	m, err := scram.Mechanism(hash, order.user, order.password)
+	must(err)
+	return m
+}
 
 func kafkaGoDialer() *kafka.Dialer {
 	d := &kafka.Dialer{Timeout: 10 * time.Second, ClientID: "kafka-go"}
 	if order.mechanism != "" {
-		d.SASLMechanism = plain.Mechanism{Username: order.user, Password: order.password}
+		d.SASLMechanism = kafkaGoLogin()
 	}
 	return d
 }
@@ -20,7 +35,7 @@ func kafkaGoDialer() *kafka.Dialer {
 func kafkaGoClient() *kafka.Client {
 	t := &kafka.Transport{}
 	if order.mechanism != "" {
-		t.SASL = plain.Mechanism{Username: order.user, Password: order.password}
+		t.SASL = kafkaGoLogin()
 	}
 	return &kafka.Client{Addr: kafka.TCP(order.bootstrap), Transport: t, Timeout: 20 * time.Second}
 }

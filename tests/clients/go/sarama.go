@@ -5,7 +5,25 @@ import (
 	"os"
 
 	"github.com/IBM/sarama"
+	"github.com/xdg-go/scram"
 )
+
+// sarama leaves SCRAM itself to the application.
+type saramaScram struct {
+	hash         scram.HashGeneratorFcn
+	conversation *scram.ClientConversation
+}
+
+func (s *saramaScram) Begin(user, password, authorization string) error {
+	client, err := s.hash.NewClient(user, password, authorization)
+	if err == nil {
+		s.conversation = client.NewConversation()
+	}
+	return err
+}
+
+func (s *saramaScram) Step(challenge string) (string, error) { return s.conversation.Step(challenge) }
+func (s *saramaScram) Done() bool                            { return s.conversation.Done() }
 
 // A consumer of sarama's group: its session ends to go back to the offset of a time.
 type saramaDriver struct {
@@ -84,6 +102,12 @@ func driveSarama(ended <-chan struct{}) {
 		c.Net.SASL.Enable = true
 		c.Net.SASL.Mechanism = sarama.SASLMechanism(order.mechanism)
 		c.Net.SASL.User, c.Net.SASL.Password = order.user, order.password
+		c.Net.SASL.SCRAMClientGeneratorFunc = func() sarama.SCRAMClient {
+			if order.mechanism == sarama.SASLTypeSCRAMSHA256 {
+				return &saramaScram{hash: scram.SHA256}
+			}
+			return &saramaScram{hash: scram.SHA512}
+		}
 	}
 	client, err := sarama.NewClient([]string{order.bootstrap}, c)
 	must(err)
