@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/change_text.h"
 #include "cli/options.h"
+#include "cli/password.h"
 #include "cli/print.h"
 #include "cli/rest_client.h"
 #include "formats/record_json.h"
@@ -148,7 +149,20 @@ static bool set(rd_kafka_conf_t *conf, const char *name, const char *value)
     return false;
 }
 
-static rd_kafka_t *open_consumer(const char *bootstrap, const char *group, bool from_beginning)
+struct login { /* user NULL: none */
+    const char *user;
+    char password[512];
+};
+
+/* By SCRAM, which shows the password to nobody on the way. */
+static bool set_login(rd_kafka_conf_t *conf, const struct login *l)
+{
+    return l->user == NULL || (set(conf, "security.protocol", "sasl_plaintext") &&
+                               set(conf, "sasl.mechanism", "SCRAM-SHA-256") && set(conf, "sasl.username", l->user) &&
+                               set(conf, "sasl.password", l->password));
+}
+
+static rd_kafka_t *open_consumer(const char *bootstrap, const char *group, bool from_beginning, const struct login *l)
 {
     char why[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -157,7 +171,7 @@ static rd_kafka_t *open_consumer(const char *bootstrap, const char *group, bool 
                   set(conf, "auto.offset.reset", from_beginning ? "earliest" : "latest") &&
                   set(conf, "enable.partition.eof", "true") && set(conf, "allow.auto.create.topics", "false") &&
                   set(conf, "check.crcs", "true") && set(conf, "fetch.wait.max.ms", "500") &&
-                  set(conf, "log_level", "3");
+                  set(conf, "log_level", "3") && set_login(conf, l);
     rd_kafka_t *kafka = is_set ? rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof why) : NULL;
     if (kafka == NULL) {
         rd_kafka_conf_destroy(conf);
@@ -216,13 +230,16 @@ static int consume(struct consume *c, uint64_t timeout_s)
 int cli_consume(struct cli *cli, int argc, char **argv)
 {
     struct consume c = {.next_offset = -1, .committed = -1, .lag = -1};
-    const char *group = "millrace-cli", *bootstrap = NULL;
+    const char *group = "millrace-cli", *bootstrap = NULL, *password_file = NULL;
+    struct login login = {.user = NULL};
     char found[300];
     bool from_beginning = false;
     uint64_t timeout_s = 0;
     const struct cli_option options[] = {
         {.name = "--group", .text = &group},
         {.name = "--bootstrap", .text = &bootstrap},
+        {.name = "--user", .text = &login.user},
+        {.name = "--password-file", .text = &password_file},
         {.name = "--from-beginning", .flag = &from_beginning},
         {.name = "--text", .flag = &c.as_text},
         {.name = "--count", .number = &c.count_max},
@@ -231,6 +248,11 @@ int cli_consume(struct cli *cli, int argc, char **argv)
         {NULL},
     };
     if (!cli_options_parse(cli, argc, argv, options, &c.channel)) return cli_usage(cli_consume);
+    if (password_file != NULL && login.user == NULL) return cli_usage(cli_consume);
+    int taken = login.user == NULL ? CLI_OK
+                                   : password_take(password_file, CLI_PASSWORD_VARIABLE, login.password,
+                                                   sizeof login.password);
+    if (taken != CLI_OK) return taken;
     if (bootstrap == NULL) {
         json_t *status;
         int code = find_bootstrap(cli, found, sizeof found);
@@ -240,7 +262,8 @@ int cli_consume(struct cli *cli, int argc, char **argv)
         bootstrap = found;
     }
     c.text = malloc(VALUE_TEXT_BYTES);
-    c.kafka = c.text == NULL ? NULL : open_consumer(bootstrap, group, from_beginning);
+    c.kafka = c.text == NULL ? NULL : open_consumer(bootstrap, group, from_beginning, &login);
+    explicit_bzero(&login.password, sizeof login.password);
     int code = c.kafka == NULL ? CLI_FAILED : consume(&c, timeout_s);
     if (c.kafka != NULL) rd_kafka_destroy(c.kafka);
     free(c.text);

@@ -9,14 +9,13 @@
 #include "cli/print.h"
 #include "cli/rest_client.h"
 
-#define PASSWORD_VARIABLE "MILLRACE_PASSWORD"
 enum { PASSWORD_BYTES = 512 };
 
 /* Adds the password from wherever it is. */
 static int add_password(json_t *body, const char *password_file)
 {
     char password[PASSWORD_BYTES];
-    int code = password_take(password_file, PASSWORD_VARIABLE, password, sizeof password);
+    int code = password_take(password_file, CLI_PASSWORD_VARIABLE, password, sizeof password);
     if (code == CLI_OK && json_object_set_new(body, "password", json_string(password)) != 0)
         code = cli_fail(CLI_USAGE, "the password is not UTF-8");
     explicit_bzero(password, sizeof password);

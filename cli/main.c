@@ -37,7 +37,8 @@ const struct cli_command cli_commands[] = {
     {"channel objects set", "NAME [--tables 'DB.*,DB.TABLE'] [--exclude 'DB.TABLE']",
      "replace the channel's lists; one that is not given stays", cli_objects_set},
     {"consume",
-     "CHANNEL [--group G] [--from-beginning] [--count N] [--changes N] [--timeout S] [--text] [--bootstrap HOST:PORT]",
+     "CHANNEL [--group G] [--from-beginning] [--count N] [--changes N] [--timeout S] [--text] [--bootstrap HOST:PORT]\n"
+     "      [--user NAME-GROUP [--password-file FILE]]",
      "print records as JSON lines, as a consumer group of Kafka; the group's checkpoint moves as it goes; --timeout is "
      "for the whole run",
      cli_consume},

@@ -216,9 +216,46 @@ def kcat(instance, topic):
     return [int(line) for line in done.stdout.split()]
 
 
+def logins_live(instance, millrace):
+    """Changes by REST count at once for clients: a group of channel events and the operator root exist."""
+    groups = "/v1/channels/events/groups"
+
+    def kcat_as(user, password, mechanism="SCRAM-SHA-512"):
+        options = {"security.protocol": "sasl_plaintext", "sasl.mechanism": mechanism, "sasl.username": user,
+                   "sasl.password": password}
+        command = ["kcat", "-b", instance.bootstrap, "-L", "-m", "2"]
+        for name, value in options.items():
+            command += ["-X", f"{name}={value}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+        return done.returncode == 0 and "broker 1" in done.stdout
+
+    plain = subprocess.run(["kcat", "-b", instance.bootstrap, "-L", "-m", "2"], capture_output=True, text=True)
+    check(plain.returncode != 0, f"nobody had to log in: {plain.stdout}")
+    for mechanism in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"):
+        check(kcat_as("ann-billing", "s3cret-two", mechanism), f"the group's login by {mechanism} failed")
+    check(kcat_as("root", "s3cret-three", "PLAIN"), "the operator's login failed")
+    check(not kcat_as("ann-billing", "s3cret-one"), "the password of before is still good")
+    check(not kcat_as("s3cret-two", "ann-billing", "PLAIN"), "user and password changed places")
+    consume = ["consume", "events", "--group", "billing", "--user", "ann-billing", "--timeout", "5"]
+    said = millrace(*consume, environment={"MILLRACE_PASSWORD": "s3cret-two"}, code=1)
+    check("there is no topic events" in said, f"the login of millrace consume: {said}")
+    instance.ask("PATCH", groups + "/billing", {"password": "s3cret-next"})
+    check(not kcat_as("ann-billing", "s3cret-two", "PLAIN"), "a changed password is still good")
+    check(kcat_as("ann-billing", "s3cret-next", "PLAIN"), "the new password is not good")
+    instance.rest("POST", groups, {"group": "short", "account": "ann", "password": "s3cret-gone"})
+    check(kcat_as("ann-short", "s3cret-gone"), "a new group cannot log in")
+    check(instance.rest("DELETE", groups + "/short")[0] == 204 and not kcat_as("ann-short", "s3cret-gone"),
+          "a deleted group logs in")
+    metrics = instance.ask("GET", "/metrics")
+    check('logins_failed{mechanism="PLAIN"}' in metrics and "as ann-billing by" in instance.log_text(), "not told")
+
+
 def people(harness):
     """Consumer groups and operators: made, shown, changed and deleted; no password is shown, kept or logged."""
-    instance = harness.millraced(groups_per_channel_max=2)
+    port = free_port()
+    listener = {"name": "clients", "port": port, "authentication": "required"}
+    instance = harness.millraced(groups_per_channel_max=2, listeners=[listener])
+    instance.kafka_port, instance.bootstrap = port, f"127.0.0.1:{port}"
     instance.start()
     instance.ask("POST", "/v1/channels", body())
     groups = "/v1/channels/events/groups"
@@ -275,6 +312,7 @@ def people(harness):
     check(millrace("account", "list") == "root\nsecond\n", "wrong list")
     millrace("account", "delete", "second")
 
+    logins_live(instance, millrace)
     file = instance.settings["data_folder"] + "/accounts.json"
     check(stat.S_IMODE(os.stat(file).st_mode) == 0o600, "the accounts are readable by others")
     with open(file) as f:

@@ -397,6 +397,9 @@ START_TEST(a_flood_of_guesses_is_answered_and_lets_others_through)
         must_be_closed(w, &guesser[i], "a guess");
         port_sim_hang_up(guesser[i].end);
     }
+    port_sim_hang_up(first.end);
+    port_sim_hang_up(second.end);
+    settle(w);
     world_stop(w);
 }
 END_TEST
