@@ -267,7 +267,8 @@ static enum err drop_tables(struct catalog_work *w, enum catalog_kind kind)
         TRY(catalog_work_name(w, &w->s.table[i], &database, &name));
         if (is_system(w, database)) continue;
         const struct catalog_table *t = catalog_work_find(w, database, name);
-        bool is_one = t != NULL && (t->kind == CATALOG_VIEW) == (kind == CATALOG_VIEW);
+        /* DROP TABLE takes sequences, too; DROP SEQUENCE takes no table. */
+        bool is_one = t != NULL && (t->kind == kind || (t->kind == CATALOG_SEQUENCE && kind == CATALOG_TABLE));
         if (!is_one && may_miss) continue;
         if (!is_one)
             return catalog_fail(w, ERR_SCHEMA, w->s.table[i].at, "there is no `%.64s`.`%.64s`", database, name);
@@ -407,8 +408,8 @@ static enum err apply(struct catalog_work *w)
     case DDL_CREATE_TABLE:
     case DDL_CREATE_TABLE_LIKE: return create_table(w);
     case DDL_ALTER_TABLE: return alter_table(w);
-    case DDL_DROP_TABLE:
-    case DDL_DROP_SEQUENCE: return drop_tables(w, CATALOG_TABLE);
+    case DDL_DROP_TABLE: return drop_tables(w, CATALOG_TABLE);
+    case DDL_DROP_SEQUENCE: return drop_tables(w, CATALOG_SEQUENCE);
     case DDL_RENAME_TABLE: return rename_tables(w);
     case DDL_TRUNCATE_TABLE: return truncate_table(w);
     case DDL_CREATE_DATABASE:

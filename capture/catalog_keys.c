@@ -167,6 +167,7 @@ static enum err settle_parts(struct catalog_work *w, struct catalog_draft *d, st
         part[p].column = (uint16_t)at;
         part[p].prefix_chars = prefix < chars ? prefix : 0;
         if (k->key.kind == CATALOG_KEY_FULLTEXT) part[p].prefix_chars = 0;
+        if (k->key.kind == CATALOG_KEY_FULLTEXT || k->key.kind == CATALOG_KEY_SPATIAL) part[p].is_descending = false;
         if (k->key.kind == CATALOG_KEY_PRIMARY) c->is_nullable = false;
         if (is_unique && chars != 0) is_hash = is_hash || (prefix == 0 && cut_prefix(w, c, engine, prefix, chars) != 0);
     }

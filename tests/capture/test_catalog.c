@@ -174,6 +174,7 @@ static const struct rule rules[] = {
      "INTO t VALUES ('DROP TABLE t');;CREATE VIEW x AS SELECT 1;;RENAME TABLE x TO w;;DROP VIEW w;;GRANT ALL ON *.* TO "
      "u",
      "`a` int(11) NULL"},
+    {MARIADB + 101119, 0, "CREATE TABLE t (a INT);;CREATE SEQUENCE s;;DROP SEQUENCE IF EXISTS t, s", "`a` int(11) NULL"},
     {50729, 0, "CREATE TABLE t (a INT);;CREATE TABLE u (b INT);;RENAME TABLE t TO x, u TO t, x TO u",
      "`b` int(11) NULL"},
     {50729, 0, "CREATE TABLE u LIKE d.v;;CREATE TABLE t (LIKE u)", "`v` int(11) NULL, KEY `k` (`v`)"},
