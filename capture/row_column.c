@@ -311,46 +311,36 @@ static enum err convert(const struct row_column *c, struct row_scan *s, const ui
     return ERR_OK;
 }
 
-/* Values with their length in front. */
-static enum err decode_counted(const struct row_column *c, struct row_scan *s, struct change_value *v)
+/* What a value with its length in front is in the row, when it is more than those bytes. */
+static enum err decode_packed(const struct row_column *c, const uint8_t *bytes, size_t size, struct row_scan *s,
+                              struct change_value *v)
 {
     static const uint8_t full_size[] = {[OP_INET4] = 4, [OP_INET6] = 16, [OP_UUID] = 16};
-    const uint8_t *bytes = s->at + c->size;
-    size_t size = little(s->at, c->size), full;
+    size_t full = size;
 
-    if (size > c->length || size > (size_t)(s->end - bytes)) return ERR_CORRUPT;
-    s->at = bytes + size;
     switch (c->op) {
     case OP_JSON: return decode_json(bytes, size, c, s, v);
     case OP_COMPRESSED:
         TRY(inflater_column(s->aids->inflater, &s->text, bytes, size, c->length, &bytes, &full));
         if (c->schema != NULL && c->schema->text != NULL) TRY(convert(c, s, &bytes, &full));
         break;
-    case OP_TEXT:
-        full = size;
-        TRY(convert(c, s, &bytes, &full));
-        break;
+    case OP_TEXT: TRY(convert(c, s, &bytes, &full)); break;
     case OP_BINARY:
         full = c->length;
         TRY(decode_padded(bytes, size, full, s, &bytes));
         break;
-    case OP_INET4:
-    case OP_INET6:
-    case OP_UUID: {
+    default: { /* OP_INET4, OP_INET6, OP_UUID */
         full = full_size[c->op];
         if (size > full) return ERR_CORRUPT;
         TRY(decode_padded(bytes, size, full, s, &bytes));
         if (sink_left(&s->text) < ROW_SPECIAL_TEXT_MAX) return ERR_NO_SPACE;
         char *text = (char *)s->text.at;
-        size = c->op == OP_INET4   ? row_print_inet4(text, bytes)
+        full = c->op == OP_INET4   ? row_print_inet4(text, bytes)
                : c->op == OP_INET6 ? row_print_inet6(text, bytes)
                                    : row_print_uuid(text, bytes);
-        s->text.at += size;
+        s->text.at += full;
         bytes = (const uint8_t *)text;
-        full = size;
-        break;
     }
-    default: full = size;
     }
     v->kind = CHANGE_VALUE_BYTES;
     v->size = (uint32_t)full;
@@ -358,57 +348,81 @@ static enum err decode_counted(const struct row_column *c, struct row_scan *s, s
     return ERR_OK;
 }
 
-static inline enum err decode_value(const struct row_column *c, struct row_scan *s, struct change_value *v)
+/* The end of a value that was decoded with result `e`; NULL: not, and why is in the scan. */
+static inline const uint8_t *ended(struct row_scan *s, enum err e, const uint8_t *end)
 {
-    const uint8_t *p = s->at;
+    if (__builtin_expect(e == ERR_OK, 1)) return end;
+    s->error = e;
+    return NULL;
+}
 
-    if ((size_t)(s->end - p) < c->size) return ERR_CORRUPT;
-    if (c->op >= OP_BYTES && c->op != OP_ENUM && c->op != OP_SET) return decode_counted(c, s, v);
-    s->at = p + c->size;
+static inline const uint8_t *decode_counted(const struct row_column *c, const uint8_t *p, const uint8_t *end,
+                                            struct row_scan *s, struct change_value *v)
+{
+    size_t size = c->size == 1 ? p[0] : c->size == 2 ? little(p, 2) : little(p, c->size);
+
+    p += c->size;
+    if (__builtin_expect(size > c->length || size > (size_t)(end - p), 0)) return ended(s, ERR_CORRUPT, NULL);
+    if (__builtin_expect(c->op != OP_BYTES, 0)) return ended(s, decode_packed(c, p, size, s, v), p + size);
+    v->kind = CHANGE_VALUE_BYTES;
+    v->size = (uint32_t)size;
+    v->bytes = p;
+    return p + size;
+}
+
+/* The value at `p`; returns its end, or NULL with s->error.  Where the row is read stays in registers between values,
+ * so `s` is only for what needs text or aids. */
+__attribute__((always_inline)) static inline const uint8_t *
+decode_value(const struct row_column *c, const uint8_t *p, const uint8_t *end, struct row_scan *s,
+             struct change_value *v)
+{
+    if (__builtin_expect((size_t)(end - p) < c->size, 0)) return ended(s, ERR_CORRUPT, NULL);
+    const uint8_t *next = p + c->size;
     switch ((enum row_op)c->op) {
-    case OP_SIGNED1: set_signed(v, (int8_t)p[0]); return ERR_OK;
-    case OP_SIGNED2: set_signed(v, (int16_t)little(p, 2)); return ERR_OK;
-    case OP_SIGNED3: set_signed(v, (int32_t)((uint32_t)little(p, 3) << 8) >> 8); return ERR_OK;
-    case OP_SIGNED4: set_signed(v, (int32_t)little(p, 4)); return ERR_OK;
-    case OP_SIGNED8: set_signed(v, (int64_t)little(p, 8)); return ERR_OK;
-    case OP_UNSIGNED1: set_unsigned(v, p[0]); return ERR_OK;
-    case OP_UNSIGNED2: set_unsigned(v, little(p, 2)); return ERR_OK;
-    case OP_UNSIGNED3: set_unsigned(v, little(p, 3)); return ERR_OK;
-    case OP_UNSIGNED4: set_unsigned(v, little(p, 4)); return ERR_OK;
-    case OP_UNSIGNED8: set_unsigned(v, little(p, 8)); return ERR_OK;
+    case OP_SIGNED1: set_signed(v, (int8_t)p[0]); return p + 1;
+    case OP_SIGNED2: set_signed(v, (int16_t)little(p, 2)); return p + 2;
+    case OP_SIGNED3: set_signed(v, (int32_t)((uint32_t)little(p, 3) << 8) >> 8); return p + 3;
+    case OP_SIGNED4: set_signed(v, (int32_t)little(p, 4)); return p + 4;
+    case OP_SIGNED8: set_signed(v, (int64_t)little(p, 8)); return p + 8;
+    case OP_UNSIGNED1: set_unsigned(v, p[0]); return p + 1;
+    case OP_UNSIGNED2: set_unsigned(v, little(p, 2)); return p + 2;
+    case OP_UNSIGNED3: set_unsigned(v, little(p, 3)); return p + 3;
+    case OP_UNSIGNED4: set_unsigned(v, little(p, 4)); return p + 4;
+    case OP_UNSIGNED8: set_unsigned(v, little(p, 8)); return p + 8;
     case OP_FLOAT: {
         uint32_t bits = (uint32_t)little(p, 4);
         float number;
         memcpy(&number, &bits, sizeof number);
         v->kind = CHANGE_VALUE_FLOAT;
         v->d = (double)number;
-        return ERR_OK;
+        return p + 4;
     }
     case OP_DOUBLE: {
         uint64_t bits = little(p, 8);
         memcpy(&v->d, &bits, sizeof v->d);
         v->kind = CHANGE_VALUE_DOUBLE;
-        return ERR_OK;
+        return p + 8;
     }
-    case OP_DECIMAL: return decode_decimal(p, c, s, v);
-    case OP_BIT: set_unsigned(v, big(p, c->size)); return ERR_OK;
-    case OP_YEAR: set_signed(v, p[0] == 0 ? 0 : 1900 + p[0]); return ERR_OK;
-    case OP_DATE: return row_decode_date(p, v);
-    case OP_TIME: return row_decode_time(p, v);
-    case OP_TIME2: return row_decode_time2(p, c->scale, v);
-    case OP_DATETIME: return row_decode_datetime(p, v);
-    case OP_DATETIME2: return row_decode_datetime2(p, c->scale, v);
+    case OP_DECIMAL: return ended(s, decode_decimal(p, c, s, v), next);
+    case OP_BIT: set_unsigned(v, big(p, c->size)); return next;
+    case OP_YEAR: set_signed(v, p[0] == 0 ? 0 : 1900 + p[0]); return p + 1;
+    case OP_DATE: return ended(s, row_decode_date(p, v), next);
+    case OP_TIME: return ended(s, row_decode_time(p, v), next);
+    case OP_TIME2: return ended(s, row_decode_time2(p, c->scale, v), next);
+    case OP_DATETIME: return ended(s, row_decode_datetime(p, v), next);
+    case OP_DATETIME2: return ended(s, row_decode_datetime2(p, c->scale, v), next);
     case OP_TIMESTAMP:
         v->kind = CHANGE_VALUE_TIMESTAMP;
         v->ts.seconds = (int64_t)little(p, 4);
         v->ts.microsecond = 0;
-        return ERR_OK;
-    case OP_TIMESTAMP2: return row_decode_timestamp2(p, c->scale, v);
+        return p + 4;
+    case OP_TIMESTAMP2: return ended(s, row_decode_timestamp2(p, c->scale, v), next);
     case OP_TIME_HIRES:
-    case OP_DATETIME_HIRES: return row_decode_hires(p, c->size, c->scale, c->op == OP_TIME_HIRES, v);
-    case OP_TIMESTAMP_HIRES: return row_decode_timestamp_hires(p, c->size, c->scale, v);
-    case OP_ENUM: return decode_enum(p, c, v);
-    case OP_SET: return decode_set(p, c, s, v);
+    case OP_DATETIME_HIRES:
+        return ended(s, row_decode_hires(p, c->size, c->scale, c->op == OP_TIME_HIRES, v), next);
+    case OP_TIMESTAMP_HIRES: return ended(s, row_decode_timestamp_hires(p, c->size, c->scale, v), next);
+    case OP_ENUM: return ended(s, decode_enum(p, c, v), next);
+    case OP_SET: return ended(s, decode_set(p, c, s, v), next);
     case OP_BYTES:
     case OP_BINARY:
     case OP_JSON:
@@ -416,9 +430,9 @@ static inline enum err decode_value(const struct row_column *c, struct row_scan 
     case OP_TEXT:
     case OP_INET4:
     case OP_INET6:
-    case OP_UUID: break;
+    case OP_UUID: return decode_counted(c, p, end, s, v);
     }
-    return ERR_CORRUPT;
+    return ended(s, ERR_CORRUPT, NULL);
 }
 
 /* The end of a row's period: of a row of today it is the greatest there is, the second and microsecond at which 31 bits
@@ -429,21 +443,34 @@ static bool ends_never(const struct change_value *end, bool otherwise)
     return (end->ts.seconds == INT32_MAX || end->ts.seconds == UINT32_MAX) && end->ts.microsecond == 999999;
 }
 
-enum err row_image_decode(struct row_scan *scan, const struct row_decoder *d, const uint8_t *present,
-                          uint16_t present_count, struct change_value *value, uint16_t *bad_column)
+/* All columns are in the image, and told. */
+static enum err decode_full(struct row_scan *s, const struct row_decoder *d, const uint8_t *nulls,
+                            struct change_value *value, uint16_t *bad_column)
 {
-    struct row_scan s = *scan;
-    const uint8_t *nulls = s.at;
-    bool is_full = present_count == d->event_columns;
+    const uint8_t *p = s->at, *end = s->end;
+    for (uint16_t i = 0; i < d->event_columns; i++) {
+        if ((nulls[i / 8] >> (i % 8) & 1) != 0) {
+            value[i].kind = CHANGE_VALUE_NULL;
+            continue;
+        }
+        p = decode_value(&d->column[i], p, end, s, &value[i]);
+        if (__builtin_expect(p == NULL, 0)) {
+            *bad_column = i;
+            return s->error;
+        }
+    }
+    s->at = p;
+    return ERR_OK;
+}
+
+static enum err decode_some(struct row_scan *s, const struct row_decoder *d, const uint8_t *nulls,
+                            const uint8_t *present, struct change_value *value, uint16_t *bad_column)
+{
     unsigned bit = 0; /* among the columns that are present */
     struct change_value hidden = {.kind = CHANGE_VALUE_ABSENT};
-
-    *bad_column = 0;
-    if ((size_t)(s.end - s.at) < (present_count + 7u) / 8) return ERR_CORRUPT;
-    s.at += (present_count + 7u) / 8;
     for (uint16_t i = 0; i < d->event_columns; i++) {
         struct change_value *v = i < d->value_count ? &value[i] : &hidden;
-        if (!is_full && (present[i / 8] >> (i % 8) & 1) == 0) {
+        if ((present[i / 8] >> (i % 8) & 1) == 0) {
             v->kind = CHANGE_VALUE_ABSENT;
             continue;
         }
@@ -453,15 +480,28 @@ enum err row_image_decode(struct row_scan *scan, const struct row_decoder *d, co
             v->kind = CHANGE_VALUE_NULL;
             continue;
         }
-        enum err e = decode_value(&d->column[i], &s, v);
-        if (e != ERR_OK) {
+        const uint8_t *end = decode_value(&d->column[i], s->at, s->end, s, v);
+        if (end == NULL) {
             *bad_column = i;
-            return e;
+            return s->error;
         }
+        s->at = end;
     }
-    if (d->has_period) s.aids->is_current[s.aids->is_after] = ends_never(&hidden, s.aids->is_current[0]);
-    *scan = s;
+    if (d->has_period) s->aids->is_current[s->aids->is_after] = ends_never(&hidden, s->aids->is_current[0]);
     return ERR_OK;
+}
+
+enum err row_image_decode(struct row_scan *scan, const struct row_decoder *d, const uint8_t *present,
+                          uint16_t present_count, struct change_value *value, uint16_t *bad_column)
+{
+    const uint8_t *nulls = scan->at;
+
+    *bad_column = 0;
+    if ((size_t)(scan->end - scan->at) < (present_count + 7u) / 8) return ERR_CORRUPT;
+    scan->at += (present_count + 7u) / 8;
+    return present_count == d->event_columns && d->value_count == d->event_columns
+               ? decode_full(scan, d, nulls, value, bad_column)
+               : decode_some(scan, d, nulls, present, value, bad_column);
 }
 
 enum err row_json_options(struct row_scan *scan, const struct row_decoder *d)

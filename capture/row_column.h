@@ -23,6 +23,7 @@ struct row_scan { /* where a row image is being read, and where text for it goes
     const uint8_t *at, *end;
     struct sink text;
     struct row_aids *aids;
+    enum err error; /* of the value that could not be decoded */
 };
 
 struct row_json { /* a JSON column's document in the before image; NULL: not there, or SQL NULL */
