@@ -8,64 +8,14 @@
 #include "base/invariant.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "bench/drain.h"
 #include "capture/capture_sim.h"
 #include "tests/capture/binlog_maker.h"
-
-enum { CHUNK_BYTES = 1 << 20, CHUNKS = 8, RING_BYTES = 1 << 16 };
 
 static const char *columns[][STREAM_SIM_COLUMN_FIELDS] = {{"app", "kept", "id", "int(11)", NULL, "NO"},
                                                           {"app", "kept", "text", "text", "utf8mb4_general_ci", "YES"}};
 static const char *keys[][STREAM_SIM_KEY_FIELDS] = {{"app", "kept", "PRIMARY", "id", "BTREE"}};
 static const char *const include[] = {"app.*", NULL};
-
-/* The other end of the feed: gives each chunk back as soon as the producer has left it. */
-struct drain {
-    struct chunk_pool pool;
-    struct log_feed feed;
-    struct waiter storage_waiter, producer_waiter;
-    uint32_t current;
-    uint64_t records, bytes, batches;
-};
-
-static void lease(struct drain *d, uint32_t chunk)
-{
-    struct feed_lease *l = ring_spsc_claim(&d->feed.to_producer, sizeof *l);
-    INVARIANT(l != NULL);
-    *l = (struct feed_lease){FEED_LEASE, chunk};
-    ring_spsc_commit(&d->feed.to_producer);
-}
-
-static void drain_work(void *context)
-{
-    struct drain *d = context;
-    uint32_t size;
-    for (const struct feed_batch *b; (b = ring_spsc_next(&d->feed.to_storage, &size)) != NULL;) {
-        if (b->chunk_index != d->current) {
-            if (d->current != UINT32_MAX) lease(d, d->current);
-            d->current = b->chunk_index;
-        }
-        d->records += b->record_count;
-        d->bytes += b->batch_bytes;
-        d->batches++;
-    }
-    ring_spsc_release(&d->feed.to_storage);
-}
-
-static void drain_init(struct drain *d)
-{
-    *d = (struct drain){.pool = {aligned_alloc(4096, (size_t)CHUNK_BYTES * CHUNKS), CHUNK_BYTES, CHUNKS},
-                        .current = UINT32_MAX};
-    INVARIANT(d->pool.bytes != NULL);
-    memset(d->pool.bytes, 0, (size_t)CHUNK_BYTES * CHUNKS);
-    INVARIANT(ring_spsc_init(&d->feed.to_storage, RING_BYTES) == ERR_OK &&
-              ring_spsc_init(&d->feed.to_producer, RING_BYTES) == ERR_OK);
-    waiter_init_simulated(&d->storage_waiter);
-    waiter_init_simulated(&d->producer_waiter);
-    d->feed.storage_waiter = &d->storage_waiter;
-    d->feed.producer_waiter = &d->producer_waiter;
-    d->feed.pool = &d->pool;
-    for (uint32_t i = 0; i < CHUNKS; i++) lease(d, i);
-}
 
 static void make_history(struct binlog_maker *m, uint64_t rows, uint32_t per_transaction, uint32_t per_event,
                          uint32_t text_bytes)

@@ -1,4 +1,4 @@
-"""bench/live.py -- the benchmarks that need a running millraced: capture, recovery, offset_commit, idle, memory.
+"""bench/live.py -- the benchmarks that need real servers: capture, visible, recovery, offset_commit, idle, memory.
 
 Each takes the harness of the end-to-end tests and `quick`, prints JSON lines through `report`, and returns nothing.
 A and B are measured in turns (A B A B) on the same data, so that a busy machine hits both.
@@ -107,7 +107,86 @@ def capture_once(instance, source, name, rows, transactions):
     return seconds, cpu, log_bytes
 
 
+def load_wide(source, changes):
+    """Inserts and updates of 100 columns: numbers, texts, times."""
+    kinds = ("INT", "VARCHAR(20)", "DECIMAL(12,2)", "DATETIME", "BIGINT UNSIGNED", "CHAR(8)")
+    values = ("seq*7", "CONCAT('v', seq % 1000)", "seq/7", "'2024-02-29 12:34:56'", "seq*65537", "seq % 10000")
+    columns = ", ".join(f"c{n} {kinds[n % 6]}" for n in range(1, 100))
+    row = ", ".join(values[n % 6] for n in range(1, 100))
+    step, count = 1000, changes // 2 // 1000
+    source.sql(f"USE shop; CREATE TABLE shop.wide (id INT PRIMARY KEY, {columns});\n" + "".join(
+        f"INSERT INTO shop.wide SELECT seq, {row} FROM seq_{1 + n * step}_to_{(n + 1) * step};\n"
+        f"UPDATE shop.wide SET c6 = c6 + 1 WHERE id > {n * step};\n" for n in range(count)))
+    return 2 * count * step, 2 * count
+
+
+def load_json(source, changes):
+    """Inserts and updates of documents of about 400 bytes, as MySQL stores JSON."""
+    step, count = 1000, changes // 2 // 1000
+    document = ("JSON_OBJECT('id', n, 'name', CONCAT('customer ', n), 'is_active', n % 2 = 0, 'balance', n / 7, "
+                "'tags', JSON_ARRAY('red', 'green', n, NULL, 1.5e10), 'address', JSON_OBJECT('street', "
+                "CONCAT('Long Street ', n), 'city', 'Zürich', 'zip', LPAD(n, 5, '0'), 'at', JSON_ARRAY(47.3, 8.5)), "
+                "'history', JSON_ARRAY(JSON_OBJECT('op', 'new', 'by', n), JSON_OBJECT('op', 'paid', 'sum', n * 3)), "
+                "'note', REPEAT('x', 60 + n % 60))")
+    numbers = f"WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {step})"
+    source.sql("CREATE TABLE shop.docs (id INT PRIMARY KEY, doc JSON);\n" + "".join(
+        f"INSERT INTO shop.docs {numbers} SELECT n + {k * step}, {document} FROM s;\n"
+        f"UPDATE shop.docs SET doc = JSON_SET(doc, '$.balance', id) WHERE id > {k * step};\n" for k in range(count)))
+    return 2 * count * step, 2 * count
+
+
+def timed(command):
+    """Wall-clock seconds of a command whose output is thrown away."""
+    begun = time.monotonic()
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    check(done.returncode == 0, f"{command[0]}: {done.stderr}")
+    return time.monotonic() - begun
+
+
+def capture_reader(source, rows):
+    """One reading by capture into chunks that are thrown away; its JSON."""
+    facts = source.facts
+    done = subprocess.run([BUILD + "/bench/capture_reader", "127.0.0.1", str(source.port), facts["user"],
+                           facts["password"], "shop.*", str(rows)], capture_output=True, text=True)
+    check(done.returncode == 0, f"capture_reader: {done.stderr}")
+    return json.loads(done.stdout)
+
+
 def bench_capture(harness, quick):
+    """Row changes per second, decoded and encoded into chunks that are thrown away, against the null client and
+    mariadb-binlog on the same file (in turns)."""
+    shapes = (("bulk", "mariadb-10.11", load_bulk, 1_600_000), ("single", "mariadb-10.11", load_single, 200_000),
+              ("json", "mysql-9.7", load_json, 200_000), ("100 columns", "mariadb-10.11", load_wide, 100_000))
+    for shape, kind, load, changes in shapes:
+        source = harness.source(kind)
+        is_mariadb = kind.startswith("mariadb")
+        reset = "RESET MASTER;" if is_mariadb else "RESET BINARY LOGS AND GTIDS;"
+        source.sql("CREATE DATABASE shop; " + TABLE + reset)
+        rows, transactions = load(source, changes // 8 if quick else changes)
+        file = source.sql("SHOW BINARY LOGS").split()[0]
+        decode = ["mariadb-binlog", "-v", "--base64-output=decode-rows", f"{source.folder}/data/{file}"]
+        null_client(source, file)  # the first reading warms the page cache
+        nulls, captures, texts = [], [], []
+        for turn in range(2 if quick else 5):
+            nulls.append(null_client(source, file))
+            captures.append(capture_reader(source, rows))
+            if is_mariadb and turn < 3:  # which cannot read MySQL's JSON
+                texts.append(timed(decode))
+        best, best_null = (min(runs, key=lambda run: run["seconds"]) for runs in (captures, nulls))
+        report("capture", shape=shape, source=kind, format="dts-avro", row_changes=rows, transactions=transactions,
+               binlog_bytes=best_null["bytes"], log_bytes=best["log_bytes"],
+               row_changes_per_s=round(rows / best["seconds"]), cpu_ns_per_row=round(best["cpu_seconds"] * 1e9 / rows),
+               binlog_mb_per_s=round(best_null["bytes"] / best["seconds"] / 1e6),
+               null_row_changes_per_s=round(rows / best_null["seconds"]),
+               ratio_to_null=round(best_null["seconds"] / best["seconds"], 3),
+               ratio_to_mariadb_binlog=round(min(texts) / best["seconds"], 1) if texts else None,
+               seconds=[run["seconds"] for run in captures], null_seconds=[run["seconds"] for run in nulls],
+               mariadb_binlog_seconds=[round(s, 2) for s in texts],
+               prepare_seconds=[run["prepare_seconds"] for run in captures])
+        source.stop()
+
+
+def bench_visible(harness, quick):
     """Row changes per second from the source to visible in the log, against the null client (A B A B)."""
     shapes = (("bulk", load_bulk, 1_600_000), ("single", load_single, 200_000))
     for shape, load, changes in shapes:
@@ -126,7 +205,7 @@ def bench_capture(harness, quick):
             captures.append(seconds)
             cpus.append(cpu)
         best, best_null = min(captures), min(null["seconds"] for null in nulls)
-        report("capture", shape=shape, format="dts-avro", row_changes=rows, transactions=transactions,
+        report("visible", shape=shape, format="dts-avro", row_changes=rows, transactions=transactions,
                binlog_bytes=nulls[0]["bytes"], log_bytes=log_bytes,
                row_changes_per_s=round(rows / best), row_changes_per_s_median=round(rows / statistics.median(captures)),
                null_row_changes_per_s=round(rows / best_null), ratio_to_null=round(best_null / best, 4),
@@ -323,6 +402,7 @@ def bench_recovery(harness, quick):
 BENCHES = {
     "recovery": bench_recovery,
     "capture": bench_capture,
+    "visible": bench_visible,
     "offset_commit": bench_offset_commit,
     "idle": bench_idle,
     "memory": bench_memory,

@@ -14,7 +14,8 @@ struct ddl_random {
     struct catalog_server server;
     const char *database; /* the session's default */
     uint64_t sql_mode;
-    bool knows_uuid; /* MariaDB 10.7 */
+    bool knows_uuid;        /* MariaDB 10.7 */
+    bool lacks_expressions; /* as parts of keys, in this statement */
 };
 
 /* One statement, without ";". */
