@@ -602,7 +602,8 @@ static void put_alter_table(struct ddl_random *g, FILE *out)
     uint64_t count = one_in(g, 3) ? 1 + ddl_random_below(g, 4) : 1;
     fprintf(out, "ALTER TABLE %s", if_exists(g, false));
     put_old_table(g, out, t);
-    g->lacks_expressions = count > 1; /* MySQL 9.7.4 ends when an expression is indexed and a column of the key dropped */
+    /* MySQL 9.7.4 ends when an expression is indexed and a column of the key dropped. */
+    g->lacks_expressions = count > 1;
     for (uint64_t i = 0; i < count; i++) {
         fputs(i == 0 ? " " : ",", out);
         put_blank(g, out);
