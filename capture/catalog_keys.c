@@ -166,6 +166,8 @@ static enum err settle_parts(struct catalog_work *w, struct catalog_draft *d, st
         }
         part[p].column = (uint16_t)at;
         part[p].prefix_chars = prefix < chars ? prefix : 0;
+        /* MariaDB takes 4 bytes of a geometry, as long as the length in front of it, for the whole. */
+        if (w->c->server.is_mariadb && prefix == 4 && catalog_is_geometry(c->type)) part[p].prefix_chars = 0;
         if (k->key.kind == CATALOG_KEY_FULLTEXT) part[p].prefix_chars = 0;
         if (k->key.kind == CATALOG_KEY_FULLTEXT || k->key.kind == CATALOG_KEY_SPATIAL) part[p].is_descending = false;
         if (k->key.kind == CATALOG_KEY_PRIMARY) c->is_nullable = false;

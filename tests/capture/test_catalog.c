@@ -130,6 +130,8 @@ static const struct rule rules[] = {
     {MARIADB + 101119, 0,
      "CREATE TABLE t (a INT);;ALTER TABLE t ADD b INT, ADD c INT, CHANGE nosuch b CHAR(2) BINARY FIRST",
      "`b` char(2) CHARACTER SET latin1 COLLATE latin1_bin NULL, `a` int(11) NULL, `c` int(11) NULL"},
+    {MARIADB + 101119, 0, "CREATE TABLE t (g LINESTRING NOT NULL, KEY k (g(4)), KEY l (g(5)))",
+     "`g` linestring NOT NULL, KEY `k` (`g`), KEY `l` (`g`(5))"},
     /* BINARY beside CONVERT TO, and behind a collation without padding; the last character set counts */
     {50729, 0, "CREATE TABLE t (a CHAR);;ALTER TABLE t ADD b CHAR CHARSET ucs2 BINARY, CONVERT TO CHARACTER SET utf8",
      "`a` char(1) CHARACTER SET utf8 COLLATE utf8_general_ci NULL, `b` char(1) CHARACTER SET utf8 COLLATE utf8_bin "
@@ -174,7 +176,8 @@ static const struct rule rules[] = {
      "INTO t VALUES ('DROP TABLE t');;CREATE VIEW x AS SELECT 1;;RENAME TABLE x TO w;;DROP VIEW w;;GRANT ALL ON *.* TO "
      "u",
      "`a` int(11) NULL"},
-    {MARIADB + 101119, 0, "CREATE TABLE t (a INT);;CREATE SEQUENCE s;;DROP SEQUENCE IF EXISTS t, s", "`a` int(11) NULL"},
+    {MARIADB + 101119, 0, "CREATE TABLE t (a INT);;CREATE SEQUENCE s;;DROP SEQUENCE IF EXISTS t, s",
+     "`a` int(11) NULL"},
     {50729, 0, "CREATE TABLE t (a INT);;CREATE TABLE u (b INT);;RENAME TABLE t TO x, u TO t, x TO u",
      "`b` int(11) NULL"},
     {50729, 0, "CREATE TABLE u LIKE d.v;;CREATE TABLE t (LIKE u)", "`v` int(11) NULL, KEY `k` (`v`)"},
