@@ -6,9 +6,13 @@
  * its session is done when it is handled first. */
 #include <string.h>
 
+#include "dataplane/auth/account.h"
 #include "dataplane/kafka/fetch_partition.h"
 
 enum { NO_SESSION = 0, SESSION_OPEN = 0, SESSION_NONE = -1 }; /* ids; epochs: may open one, must not */
+
+/* A session is its principal's alone, until the password changes. */
+static uint64_t owner_of(const struct request *r) { return r->principal == NULL ? 0 : r->principal->credential; }
 
 /* --- full requests --- */
 
@@ -48,8 +52,8 @@ static int32_t session_open(struct fetch *f, const struct fetch_response *out)
     struct request *r = f->request;
     uint32_t count = 0;
     for (int32_t t = 0; t < f->in->topic_count; t++) count += (uint32_t)f->in->topics[t].partition_count;
-    struct fetch_session *session = fetch_session_open(r->sessions, r->session_owner,
-                                                       r->header.api_version >= FETCH_BY_ID_SINCE, count, r->now_ns);
+    bool by_id = r->header.api_version >= FETCH_BY_ID_SINCE;
+    struct fetch_session *session = fetch_session_open(r->sessions, owner_of(r), by_id, count, r->now_ns);
     if (session == NULL) return NO_SESSION;
     for (int32_t t = 0; t < f->in->topic_count; t++) {
         const struct fetch_request_topic *topic = &f->in->topics[t];
@@ -89,7 +93,7 @@ static bool session_update(struct request *r, struct fetch_session *session, con
  * gone. */
 static enum kafka_error session_take(struct request *r, const struct fetch_request *in, struct fetch_session **out)
 {
-    struct fetch_session *session = fetch_session_find(r->sessions, in->session_id, r->session_owner);
+    struct fetch_session *session = fetch_session_find(r->sessions, in->session_id, owner_of(r));
     *out = NULL;
     if (session == NULL) return KAFKA_FETCH_SESSION_ID_NOT_FOUND;
     if (!r->is_again) {
@@ -181,7 +185,7 @@ static enum handled wait_or_answer(const struct fetch *f, uint32_t partition_cou
 static enum handled full_fetch(struct fetch *f, struct fetch_response *out)
 {
     struct request *r = f->request;
-    struct fetch_session *former = fetch_session_find(r->sessions, f->in->session_id, r->session_owner);
+    struct fetch_session *former = fetch_session_find(r->sessions, f->in->session_id, owner_of(r));
     if (former != NULL) fetch_session_close(r->sessions, former);
     if (r->throttle_ms > 0) return HANDLED_ANSWER; /* nothing, and no session, as Kafka does */
     enum handled handled = serve_topics(f, out);

@@ -113,7 +113,6 @@ struct request {
     struct log_cursor   *log_cursor;       /* the connection's place in the log read last */
     uint64_t            *complained_ns;    /* when the log last told of a partition that cannot be read */
     struct fetch_sessions *sessions; /* the lcore's */
-    uint64_t            session_owner; /* who asks, as a number; 0: nobody logged in.  A fetch session has one owner */
     bool                is_again;      /* it waited and is handled once more */
     struct time_lookup  *lookups; /* REQUEST_LOOKUPS_MAX, kept while the request waits; NULL: none are kept */
     /* taken */

@@ -193,6 +193,36 @@ START_TEST(who_is_out_of_step_begins_anew)
 }
 END_TEST
 
+/* Two that have logged in: the session of one is not the other's. */
+START_TEST(a_session_is_its_principals_alone)
+{
+    static const uint64_t credential[2] = {11, 12};
+    _Atomic uint64_t valid[2] = {11, 12};
+    struct auth_link link = {.credentials = valid};
+    ck_assert_int_eq(ring_spsc_init(&link.to_authority, 4096), ERR_OK);
+    ck_assert_int_eq(ring_spsc_init(&link.to_serve, 4096), ERR_OK);
+    struct port_sim_peer *first = peer, *other = port_sim_connect(s->lcore->port);
+    sim_settle(s);
+    s->lcore->config.authority = &link;
+    for (uint32_t i = 0; i < 2; i++) {
+        struct client *c = &s->lcore->clients[i];
+        c->principal = buffer_take(&s->lcore->arena, sizeof *c->principal);
+        *c->principal = (struct principal){.slot = i, .credential = credential[i]};
+    }
+    int32_t id = ASKED(.epoch = 0, .count = 1).session_id;
+    peer = other;
+    ck_assert_int_eq(ASKED(.id = id, .epoch = 1).error_code, KAFKA_FETCH_SESSION_ID_NOT_FOUND);
+    ASKED(.id = id, .epoch = 0, .count = 1); /* nor can it end it */
+    peer = first;
+    ck_assert_int_eq(ASKED(.id = id, .epoch = 1).error_code, KAFKA_NONE);
+    port_sim_hang_up(other);
+    sim_settle(s);
+    s->lcore->config.authority = NULL;
+    ring_spsc_fini(&link.to_authority);
+    ring_spsc_fini(&link.to_serve);
+}
+END_TEST
+
 /* A request that waits is handled again and again: what it changes, it changes once. */
 START_TEST(waiting_moves_the_epoch_once)
 {
@@ -403,6 +433,7 @@ int main(void)
     tcase_add_test(t, errors_are_told_until_they_end);
     tcase_add_test(t, partitions_come_and_go);
     tcase_add_test(t, who_is_out_of_step_begins_anew);
+    tcase_add_test(t, a_session_is_its_principals_alone);
     tcase_add_test(t, waiting_moves_the_epoch_once);
     tcase_add_test(t, everybody_has_a_turn);
     tcase_add_test(t, nothing_is_missed_in_random_histories);
