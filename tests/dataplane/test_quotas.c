@@ -1,6 +1,7 @@
 /* Goal: an account reads no faster than its quota, over all its connections, and is told so as its version of the
  * protocol wants it (KIP-219); what it owes it owes after coming back; it has no more connections than it may. */
 #include <check.h>
+#include <stdio.h>
 
 #include "tests/dataplane/sim_server.h"
 
@@ -140,6 +141,27 @@ START_TEST(an_account_has_only_so_many_connections)
 }
 END_TEST
 
+START_TEST(what_is_owed_is_kept_and_the_rest_forgotten)
+{
+    enum { NAMES = 5000 }; /* some of them beside each other in whatever the names are kept in */
+    struct account_limits limits = {.bytes_per_s_max = RATE};
+    struct account_use *a;
+    char name[32];
+    ck_assert_int_eq(account_uses_open(&uses, &limits), ERR_OK);
+    for (uint64_t round = 0; round < 2; round++) {
+        for (uint64_t i = 0; i < NAMES; i++) {
+            snprintf(name, sizeof name, "account-%d", (int)i);
+            ck_assert_int_eq(account_use_take(uses, name, true, 1, &a), ERR_OK);
+            uint64_t expected_ns = round == 0 ? 0 : (i % 3) * 1000000000; /* a second's worth is not owed */
+            ck_assert_uint_eq(account_use_owes_ns(uses, a, 1), expected_ns);
+            if (round == 0) account_use_charge(uses, a, i % 3 == 0 ? 0 : (i % 3 + 1) * RATE, 1);
+            account_use_give(uses, a);
+        }
+    }
+    account_uses_close(uses);
+}
+END_TEST
+
 START_TEST(a_quota_is_a_rate)
 {
     struct account_limits limits = {.bytes_per_s_max = RATE};
@@ -167,6 +189,7 @@ int main(void)
     tcase_add_test(t, old_clients_get_their_answer_late);
     tcase_add_test(t, who_comes_again_owes_what_it_owed);
     tcase_add_test(t, an_account_has_only_so_many_connections);
+    tcase_add_test(t, what_is_owed_is_kept_and_the_rest_forgotten);
     tcase_add_test(t, a_quota_is_a_rate);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

@@ -2,7 +2,8 @@
 """Goal: peers that mean ill get their error or are closed, and nobody else notices: an honest client's requests are
 answered within a second all the while, and what the server holds for its peers stays within the configured limits.
 Attacks: slow-loris, requests that never end, sizes that lie, half-open connections, floods that do not read their
-answers, garbage, handshakes that are begun and left, more connections than a listener has.
+answers, garbage, handshakes that are begun and left, more connections than a listener has, strangers who log in
+in a wrong order or not at all.
 """
 import os
 import random
@@ -239,7 +240,46 @@ def too_many(scene):
     wait_until(again, 5, "there is room again")
 
 
-ATTACKS = [slow_loris, endless_requests, lying_sizes, half_open, floods, garbage, begun_handshakes, too_many]
+def unknown_peers(scene):
+    """On a listener that wants a login: requests before it, steps in a wrong order, large frames, wrong passwords."""
+    handshake, authenticate, login = 17, 36, b"\0nobody\0wrong password"
+
+    def opened():
+        return peer(scene.ports["login"])
+    with opened() as s:
+        s.sendall(frame(METADATA, 1, struct.pack(">i", -1)))
+        check(is_closed(s), "Metadata without a login")
+    with opened() as s:
+        s.sendall(frame(authenticate, 0, struct.pack(">i", len(login)) + login))
+        body = answer(s)
+        check(body is None or struct.unpack(">h", body[4:6])[0] == 34, f"a token before the handshake got {body}")
+        check(is_closed(s), "it stays after a wrong order")
+    with opened() as s:
+        s.sendall(frame(handshake, 1, text("MAGIC")))
+        check(struct.unpack(">h", answer(s)[4:6])[0] == 33 and is_closed(s), "an unknown mechanism")
+    with opened() as s:
+        s.sendall(struct.pack(">i", 100000) + bytes(100))
+        check(is_closed(s), "a stranger's request of 100 kB is waited for")
+    peers = [opened() for _ in range(30)]
+    for s in peers:  # guesses, all at once
+        s.sendall(frame(handshake, 1, text("PLAIN")) +
+                  frame(authenticate, 0, struct.pack(">i", len(login)) + login, 2))
+    for s in peers:
+        check(struct.unpack(">h", answer(s)[4:6])[0] == 0, "no handshake")
+    check(all(wait_refused(s) for s in peers), "a wrong password is not refused")
+    close_all(peers)
+    idle = opened()
+    check(is_closed(idle, 6), "who never logs in stays")
+
+
+def wait_refused(s):
+    s.settimeout(20)
+    body = answer(s)
+    return (body is None or struct.unpack(">h", body[4:6])[0] == 58) and is_closed(s)
+
+
+ATTACKS = [slow_loris, endless_requests, lying_sizes, half_open, floods, garbage, begun_handshakes, too_many,
+           unknown_peers]
 
 
 def test_hostile(harness):
@@ -249,13 +289,15 @@ def test_hostile(harness):
     source = harness.source()
     source.sql("CREATE DATABASE shop; CREATE TABLE shop.events (id INT PRIMARY KEY, what VARCHAR(400));")
     instance = harness.millraced(connections_max=1000, request_bytes_max=REQUEST_BYTES_MAX)
-    ports = {"plain": instance.kafka_port, "tls": free_port(), "small": free_port()}
+    ports = {"plain": instance.kafka_port, "tls": free_port(), "small": free_port(),
+             "login": free_port()}
     limits = {"request_timeout_ms": 1500, "login_timeout_ms": 1500, "inflight_bytes_max": INFLIGHT_BYTES_MAX}
     instance.settings["listeners"] = [
         {"name": "plain", "port": ports["plain"], **limits},
         {"name": "tls", "port": ports["tls"], "tls_certificate": harness.folder + "/server.pem",
          "tls_key": harness.folder + "/server.key", **limits},
-        {"name": "small", "port": ports["small"], "connections_max": 40}]
+        {"name": "small", "port": ports["small"], "connections_max": 40},
+        {"name": "login", "port": ports["login"], "authentication": "required", **limits}]
     instance.write_config()
     instance.start()
     instance.create_channel("events", source, ["shop.*"])
