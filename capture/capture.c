@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/thread.h"
+#include "capture/capture_inside.h"
 #include "capture/capture_sim.h"
 #include "capture/follower.h"
 #include "capture/look.h"
@@ -31,157 +32,13 @@ enum {
     NS_PER_MS = 1000000,
 };
 
-enum phase { PHASE_CONNECTING, PHASE_PAUSED, PHASE_STREAMING, PHASE_ENDED };
-
-struct capture {
-    struct capture_config config; /* its strings are ours */
-    char *channel, *user, *password, *ca, *certificate, *key, *start_gtid_set, *start_file, *files;
-    char *schema_path, *schema_file;
-    struct source_host *host; /* where the source may be; names are ours */
-    uint32_t host_count, host_at;
-    char *objects;          /* selected when it was opened */
-    char *wish;             /* to be selected from the next border on; guarded by lock */
-    _Atomic bool has_wish;  /* it may be another than what is selected */
-    struct source_stream_config stream_config;
-    struct source_stream *stream;
-    const struct clock *clock;
-    struct log_feed *feed;
-    struct follower follower;
-    struct random random;
-
-    enum phase phase;
-    uint64_t due_ns; /* PAUSED: when to try again */
-    uint32_t pause_ms;
-    bool is_reached;  /* the source's facts are known for this connection */
-    bool is_taken_up, taken_up_by_gtids; /* the log ends at `taken_up`: the tracker's file is about it */
-    struct source_position taken_up;
-    bool has_definitions; /* the tracker was loaded, or has learned from the source */
-    bool save_due;        /* ... and its file is still to be written */
-    bool wants_look;      /* it does not know all of them */
-    struct look look;
-    /* Consumers may have seen records that a crash took: no HEARTBEAT before the source has sent again all that it had
-     * when it was first reached. */
-    bool is_resending, resend_end_is_known;
-    struct source_place resend_end;
-    uint64_t heartbeat_ns; /* of the last HEARTBEAT record; 0: one is due */
-    uint64_t tail_ns;      /* when nothing more was to be had */
-    uint64_t status_ns;
-
-    _Atomic bool stop;
-    pthread_t thread;
-    bool has_thread;
-    pthread_mutex_t lock; /* of `status`; taken at most every STATUS_PERIOD_MS and at changes of state */
-    struct capture_status status;
-    struct err_msg error;
-    bool error_is_transient;
-
-    struct counter *bytes_read, *reconnects;
-};
-
-/* --- configuration --- */
-
-static enum err config_check(const struct capture_config *c, struct err_msg *msg)
-{
-    if (c->channel == NULL || (c->files == NULL && (c->host == NULL || c->user == NULL)) || c->include == NULL ||
-        c->include[0] == NULL)
-        return err_set(msg, ERR_INVALID, "a channel needs a name, a host and a user (or files), and a table pattern");
-    if (record_format_find(c->format) == NULL)
-        return err_set(msg, ERR_INVALID, "there is no record format %s", c->format);
-    if (c->server_id == 0)
-        return err_set(msg, ERR_INVALID, "server_id 0: a replica needs one from 1 on, unique at its source");
-    if (c->heartbeat_ms < 100 || c->record_bytes_max == 0 || c->packet_bytes_max == 0 || c->segment_bytes == 0)
-        return err_set(msg, ERR_INVALID, "heartbeat_ms must be at least 100 and the byte limits above 0");
-    return ERR_OK;
-}
-
-static char *text_copy(const char *text)
-{
-    return strdup(text == NULL ? "" : text);
-}
-
-static enum err hosts_copy(struct capture *c, const struct capture_config *from)
-{
-    c->host = calloc((size_t)from->standby_count + 1, sizeof *c->host);
-    if (c->host == NULL) return ERR_NO_MEMORY;
-    for (uint32_t i = 0; i <= from->standby_count; i++) {
-        struct source_host h = i == 0 ? (struct source_host){from->host, from->port} : from->standby[i - 1];
-        char *name = text_copy(h.name);
-        if (name == NULL) return ERR_NO_MEMORY;
-        c->host[c->host_count++] = (struct source_host){name, h.port};
-    }
-    return ERR_OK;
-}
-
-static uint32_t or_default(uint32_t value, uint32_t fallback)
-{
-    return value == 0 ? fallback : value;
-}
-
-static enum err config_copy(struct capture *c, const struct capture_config *from)
-{
-    c->config = *from;
-    c->channel = strdup(from->channel);
-    c->user = text_copy(from->user);
-    c->config.files = c->files = text_copy(from->files);
-    c->password = strdup(from->password == NULL ? "" : from->password);
-    char path[PATH_MAX] = "";
-    if (from->data_folder != NULL) snprintf(path, sizeof path, "%s/%s/schema", from->data_folder, from->channel);
-    c->schema_path = text_copy(path);
-    c->config.schema_file = c->schema_file = text_copy(from->schema_file);
-    c->wish = selection_text(from->include, from->exclude);
-    c->objects = selection_text(from->include, from->exclude);
-    c->ca = text_copy(from->tls.ca);
-    c->certificate = text_copy(from->tls.certificate);
-    c->key = text_copy(from->tls.key);
-    c->config.start_gtid_set = c->start_gtid_set = text_copy(from->start_gtid_set);
-    c->config.start_file = c->start_file = text_copy(from->start_file);
-    if (c->channel == NULL || c->user == NULL || c->password == NULL || c->wish == NULL || c->objects == NULL ||
-        c->schema_path == NULL || c->schema_file == NULL || c->ca == NULL || c->certificate == NULL ||
-        c->key == NULL || c->start_gtid_set == NULL ||
-        c->start_file == NULL || c->files == NULL)
-        return ERR_NO_MEMORY;
-    TRY(hosts_copy(c, from));
-    c->config.channel = c->channel;
-    c->config.data_folder = NULL; /* of use when it opens only */
-    c->config.format = record_format_find(from->format)->name;
-    c->stream_config = (struct source_stream_config){.files = c->files,
-                                                     .host = c->host[0].name,
-                                                     .port = c->host[0].port,
-                                                     .user = c->user,
-                                                     .password = c->password,
-                                                     .server_id = from->server_id,
-                                                     .packet_bytes_max = from->packet_bytes_max,
-                                                     .tls = {from->tls.mode, c->ca, c->certificate, c->key},
-                                                     .heartbeat_ms = from->heartbeat_ms,
-                                                     .connect_timeout_s = or_default(from->connect_timeout_s,
-                                                                                     SOURCE_CONNECT_TIMEOUT_S),
-                                                     .read_timeout_s = or_default(from->read_timeout_s,
-                                                                                  SOURCE_READ_TIMEOUT_S)};
-    return ERR_OK;
-}
-
 static void capture_free(struct capture *c)
 {
     follower_close(&c->follower);
     if (c->stream != NULL) c->stream->ops->close(c->stream);
     pthread_mutex_destroy(&c->lock);
-    free(c->channel);
-    for (uint32_t i = 0; i < c->host_count; i++) free((void *)(uintptr_t)c->host[i].name);
-    free(c->host);
-    free(c->ca);
-    free(c->certificate);
-    free(c->key);
-    free(c->start_gtid_set);
-    free(c->start_file);
-    free(c->files);
-    free(c->user);
-    if (c->password != NULL) explicit_bzero(c->password, strlen(c->password));
-    free(c->password);
     look_free(&c->look);
-    free(c->schema_path);
-    free(c->schema_file);
-    free(c->wish);
-    free(c->objects);
+    capture_config_free(c);
     free(c);
 }
 
@@ -228,6 +85,12 @@ static void status_publish(struct capture *c, uint64_t now_ns)
     pthread_mutex_unlock(&c->lock);
     c->status_ns = now_ns;
     counter_add(c->bytes_read, f->bytes_read - counter_get(c->bytes_read));
+    uint64_t definitions = f->definitions.tracker == NULL ? 0 : tracker_bytes(f->definitions.tracker);
+    if (definitions > CAPTURE_DEFINITIONS_BYTES && counter_get(c->definitions_bytes) <= CAPTURE_DEFINITIONS_BYTES)
+        log_warn("capture", "channel %s: the definitions of its source's tables take %" PRIu64 " bytes, above the %d "
+                 "counted for a channel: leave so much memory free beside memory_max_bytes", c->channel, definitions,
+                 CAPTURE_DEFINITIONS_BYTES);
+    counter_set(c->definitions_bytes, definitions);
 }
 
 void capture_status(struct capture *c, struct capture_status *out)
@@ -529,6 +392,24 @@ static enum err take_wish(struct capture *c, bool *changed, struct err_msg *msg)
     return e;
 }
 
+/* The definitions' file has grown: it is made anew as of a HEARTBEAT, once no crash takes that back any more. */
+static enum err compact_definitions(struct capture *c, struct err_msg *msg)
+{
+    struct follower *f = &c->follower;
+    struct tracker *tracker = f->definitions.tracker;
+    if (c->save_offset != 0) {
+        /* pairs with storage's release when the records are durable */
+        if (atomic_load_explicit(&c->feed->durable_offset, memory_order_acquire) < c->save_offset) return ERR_OK;
+        c->save_offset = 0;
+        return tracker_finish_save(tracker, msg);
+    }
+    if (c->save_due || f->passes_known || !tracker_wants_save(tracker)) return ERR_OK;
+    struct source_place from = source_place_of(&f->resume);
+    tracker_prepare_save(tracker, &from, f->facts.server_uuid, follower_logged(f));
+    c->save_offset = f->appender.next_offset;
+    return ERR_OK;
+}
+
 /* Between transactions: what is due by time, and whether to send what is there. */
 static enum err boundary(struct capture *c, bool *pending, struct err_msg *msg)
 {
@@ -541,6 +422,7 @@ static enum err boundary(struct capture *c, bool *pending, struct err_msg *msg)
     TRY(take_wish(c, &selects, msg));
     if (is_heartbeat_due(c, now_ns) || selects) {
         TRY(follower_heartbeat(f, heartbeat_time(c, !*pending), msg));
+        TRY(compact_definitions(c, msg));
         c->heartbeat_ns = now_ns;
         c->pause_ms = 0;
         c->error = (struct err_msg){0};
@@ -655,6 +537,7 @@ static void counters_make(struct capture *c, struct counters *counters, struct f
     snprintf(label, sizeof label, "channel=%s", c->channel);
     c->bytes_read = counters_add(counters, COUNTER_COUNT, "capture_bytes_read", label);
     c->reconnects = counters_add(counters, COUNTER_COUNT, "capture_reconnects", label);
+    c->definitions_bytes = counters_add(counters, COUNTER_GAUGE, "capture_definitions_bytes", label);
     counter_set(c->bytes_read, 0);
     f->row_changes = counters_add(counters, COUNTER_COUNT, "capture_row_changes", label);
     f->transactions = counters_add(counters, COUNTER_COUNT, "capture_transactions", label);
@@ -711,7 +594,7 @@ enum err capture_open_simulated(struct capture **out, const struct capture_confi
                                 struct err_msg *msg)
 {
     struct capture *c = NULL;
-    enum err e = config_check(config, msg);
+    enum err e = capture_config_check(config, msg);
     if (e == ERR_OK && (c = calloc(1, sizeof *c)) == NULL)
         e = err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", config->channel);
     if (e != ERR_OK) {
@@ -723,7 +606,7 @@ enum err capture_open_simulated(struct capture **out, const struct capture_confi
     c->clock = clock;
     c->feed = feed;
     random_init(&c->random, config->server_id);
-    e = config_copy(c, config) == ERR_OK ? ERR_OK
+    e = capture_config_copy(c, config) == ERR_OK ? ERR_OK
                                          : err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", config->channel);
     if (e == ERR_OK && c->stream == NULL) e = source_stream_open(&c->stream, &c->stream_config, msg);
     if (e == ERR_OK) {

@@ -95,6 +95,9 @@ NODISCARD enum err capture_select(struct capture *c, const char *const *include,
                                   struct err_msg *msg);
 void capture_status(struct capture *c, struct capture_status *out); /* any thread */
 
+/* What is counted for the definitions of a channel's tables, of all tables of its source: those of 10,000 usual tables,
+ * and once more while they are read.  A source with more takes more (counter capture_definitions_bytes). */
+enum { CAPTURE_DEFINITIONS_BYTES = 64 << 20 };
 /* Bytes one capture may use at most beside its chunks. */
 uint64_t capture_memory_bytes(const struct capture_config *config);
 

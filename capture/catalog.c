@@ -120,18 +120,29 @@ static const char *copy_text(char **to, const char *text)
     return at;
 }
 
+static size_t table_parts(const struct catalog_table *t)
+{
+    size_t parts = 0;
+    for (uint16_t i = 0; i < t->key_count; i++) parts += t->key[i].part_count;
+    return parts;
+}
+
+static size_t table_bytes(const struct catalog_table *t)
+{
+    size_t texts = text_room(t->database) + text_room(t->name) + text_room(t->engine);
+    for (uint16_t i = 0; i < t->column_count; i++) texts += text_room(t->column[i].name) + text_room(t->column[i].type);
+    for (uint16_t i = 0; i < t->key_count; i++) texts += text_room(t->key[i].name);
+    return sizeof *t + t->column_count * sizeof *t->column + t->key_count * sizeof *t->key +
+           table_parts(t) * sizeof *t->key->part + texts;
+}
+
 /* The table, its columns, keys and parts, then all texts, in one block: freed with one free. */
 struct catalog_table *catalog_table_copy(struct catalog *c, const struct catalog_table *t)
 {
-    size_t parts = 0, texts = text_room(t->database) + text_room(t->name) + text_room(t->engine);
-    for (uint16_t i = 0; i < t->column_count; i++) texts += text_room(t->column[i].name) + text_room(t->column[i].type);
-    for (uint16_t i = 0; i < t->key_count; i++) {
-        parts += t->key[i].part_count;
-        texts += text_room(t->key[i].name);
-    }
-    struct catalog_table *n = malloc(sizeof *n + t->column_count * sizeof *n->column + t->key_count * sizeof *n->key +
-                                     parts * sizeof *n->key->part + texts);
+    size_t parts = table_parts(t), bytes = table_bytes(t);
+    struct catalog_table *n = malloc(bytes);
     if (n == NULL) return NULL;
+    c->table_bytes += bytes;
     struct catalog_column *column = (struct catalog_column *)(n + 1);
     struct catalog_key *key = (struct catalog_key *)(column + t->column_count);
     struct catalog_key_part *part = (struct catalog_key_part *)(key + t->key_count);
@@ -159,8 +170,9 @@ struct catalog_table *catalog_table_copy(struct catalog *c, const struct catalog
     return n;
 }
 
-void catalog_table_free(struct catalog_table *t)
+void catalog_table_free(struct catalog *c, struct catalog_table *t)
 {
+    c->table_bytes -= table_bytes(t);
     free(t);
 }
 
@@ -193,7 +205,7 @@ enum err catalog_open(struct catalog **out, const struct catalog_server *server)
 
 static void database_clear(struct catalog *c, struct catalog_database *d)
 {
-    for (uint32_t i = 0; i < d->table_count; i++) catalog_table_free(d->table[i]);
+    for (uint32_t i = 0; i < d->table_count; i++) catalog_table_free(c, d->table[i]);
     c->total_tables -= d->table_count;
     free(d->table);
     free(d->name);
@@ -211,6 +223,14 @@ void catalog_close(struct catalog *c)
 const struct catalog_server *catalog_server(const struct catalog *c)
 {
     return &c->server;
+}
+
+uint64_t catalog_bytes(const struct catalog *c)
+{
+    uint64_t bytes = sizeof *c + c->database_capacity * sizeof *c->database + c->effects.total_bytes + c->table_bytes;
+    for (uint32_t i = 0; i < c->database_count; i++)
+        bytes += c->database[i].table_capacity * sizeof *c->database[i].table + strlen(c->database[i].name) + 1;
+    return bytes;
 }
 
 uint32_t catalog_database_count(const struct catalog *c)
@@ -297,7 +317,7 @@ void catalog_place(struct catalog *c, uint32_t database, struct catalog_table *t
     struct catalog_database *d = &c->database[database];
     uint32_t at;
     if (find_table(c, d, t->name, &at)) {
-        catalog_table_free(d->table[at]);
+        catalog_table_free(c, d->table[at]);
         d->table[at] = t;
         return;
     }
@@ -375,7 +395,7 @@ enum err catalog_put_table(struct catalog *c, const struct catalog_table *t, str
         e = settle(c, t, column[i].name, &column[i].charset, &column[i].collation, msg);
     if (e == ERR_OK) e = catalog_reserve(c, database, 1);
     if (e != ERR_OK) {
-        catalog_table_free(n);
+        catalog_table_free(c, n);
         return e;
     }
     catalog_place(c, database, n);
@@ -387,7 +407,7 @@ void catalog_drop_table(struct catalog *c, const char *database, const char *tab
     uint32_t d, at;
     if (!catalog_find_database(c, database, &d) || !find_table(c, &c->database[d], table, &at)) return;
     struct catalog_database *in = &c->database[d];
-    catalog_table_free(in->table[at]);
+    catalog_table_free(c, in->table[at]);
     memmove(in->table + at, in->table + at + 1, (in->table_count - at - 1) * sizeof *in->table);
     in->table_count--;
     c->total_tables--;

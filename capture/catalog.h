@@ -107,6 +107,9 @@ NODISCARD enum err catalog_open(struct catalog **out, const struct catalog_serve
 void catalog_close(struct catalog *c);
 const struct catalog_server *catalog_server(const struct catalog *c);
 
+/* Memory that it takes. */
+uint64_t catalog_bytes(const struct catalog *c);
+
 /* ---- reading ---- */
 
 /* Databases and tables are sorted by name (bytes; without case where the server compares so). */

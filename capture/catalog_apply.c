@@ -120,7 +120,7 @@ static enum err commit(struct catalog_work *w)
         if (made_table[made++] == NULL) e = ERR_NO_MEMORY;
     }
     if (e != ERR_OK) {
-        while (made-- > 0) catalog_table_free(made_table[made]);
+        while (made-- > 0) catalog_table_free(w->c, made_table[made]);
         return e;
     }
     for (uint32_t i = 0; i < w->plan_count; i++)

@@ -17,6 +17,7 @@ struct catalog {
     struct catalog_database *database; /* sorted by name */
     uint32_t database_count, database_capacity;
     uint32_t total_tables;
+    uint64_t table_bytes; /* memory of all tables */
     uint64_t version_next;
     struct arena effects; /* of the last catalog_apply */
 };
@@ -30,7 +31,7 @@ char *catalog_lower(struct arena *a, const char *text);
 
 /* A copy of `t` with a version of its own; NULL: no memory. */
 struct catalog_table *catalog_table_copy(struct catalog *c, const struct catalog_table *t);
-void catalog_table_free(struct catalog_table *t);
+void catalog_table_free(struct catalog *c, struct catalog_table *t);
 
 /* Makes room for `count` more tables, so that placing them cannot fail.  ERR_TOO_LARGE, ERR_NO_MEMORY. */
 NODISCARD enum err catalog_reserve(struct catalog *c, uint32_t database, uint32_t count);

@@ -116,6 +116,7 @@ void tracker_gap_drop(struct tracker *t, uint32_t index)
 
 enum err tracker_reset(struct tracker *t)
 {
+    tracker_file_drop(&t->file);
     while (t->gap_count > 0) tracker_gap_drop(t, t->gap_count - 1);
     for (uint32_t d = catalog_database_count(t->catalog); d-- > 0;)
         catalog_drop_database(t->catalog, catalog_database_name(t->catalog, d));
@@ -165,6 +166,18 @@ void tracker_close(struct tracker *t)
     tracker_file_close(&t->file);
     if (t->catalog != NULL) catalog_close(t->catalog);
     free(t);
+}
+
+uint64_t tracker_bytes(const struct tracker *t)
+{
+    uint64_t bytes = catalog_bytes(t->catalog) + t->file.news.capacity + t->file.fresh.capacity +
+                     t->gap_capacity * sizeof *t->gap;
+    const struct tracker_seen *seen = NULL; /* what was told once lies beside each other */
+    for (uint32_t i = 0; i < t->gap_count; i++) {
+        if (t->gap[i].seen != NULL && t->gap[i].seen != seen) bytes += catalog_bytes(t->gap[i].seen->catalog);
+        seen = t->gap[i].seen;
+    }
+    return bytes;
 }
 
 const struct catalog *tracker_catalog(const struct tracker *t)

@@ -47,6 +47,14 @@ NODISCARD enum err tracker_load(struct tracker *t, const struct tracker_end *end
  * statements are in it.  ERR_IO, ERR_NO_SPACE. */
 NODISCARD enum err tracker_save(struct tracker *t, const struct source_place *place, const char *uuid,
                                 const struct gtid_set *gtids, struct err_msg *msg);
+/* The same in two steps, for a `place` that a crash may still take back: until the second, the file is the one that it
+ * was.  wants: the journal has grown beyond the snapshot, and by more than 1 MiB. */
+bool tracker_wants_save(const struct tracker *t);
+void tracker_prepare_save(struct tracker *t, const struct source_place *place, const char *uuid,
+                          const struct gtid_set *gtids);
+NODISCARD enum err tracker_finish_save(struct tracker *t, struct err_msg *msg);
+/* Memory that the definitions take. */
+uint64_t tracker_bytes(const struct tracker *t);
 /* Nothing is known any more.  ERR_NO_MEMORY. */
 NODISCARD enum err tracker_reset(struct tracker *t);
 /* The stream goes on at `place` of another server, with the same definitions. */

@@ -26,7 +26,8 @@ void tracker_file_close(struct tracker_file *f)
 {
     if (f->fd > 0) close(f->fd);
     free(f->path);
-    free(f->bytes);
+    free(f->news.bytes);
+    free(f->fresh.bytes);
     *f = (struct tracker_file){0};
 }
 
@@ -38,21 +39,24 @@ static enum err io_error(struct err_msg *msg, const char *what, const char *path
 
 /* --- records --- */
 
+static bool append(struct tracker_bytes *to, const void *bytes, size_t size)
+{
+    if (to->capacity - to->size < size) {
+        size_t wanted = 2 * to->capacity + size + 256;
+        uint8_t *bigger = realloc(to->bytes, wanted);
+        if (bigger == NULL) return false;
+        to->bytes = bigger;
+        to->capacity = wanted;
+    }
+    if (size > 0) memcpy(to->bytes + to->size, bytes, size);
+    to->size += size;
+    return true;
+}
+
 static void put(struct tracker_file *f, const void *bytes, size_t size)
 {
     if (f->failed || f->path == NULL) return;
-    if (f->capacity - f->size < size) {
-        size_t wanted = 2 * f->capacity + size + 256;
-        uint8_t *bigger = realloc(f->bytes, wanted);
-        if (bigger == NULL) {
-            f->failed = true;
-            return;
-        }
-        f->bytes = bigger;
-        f->capacity = wanted;
-    }
-    if (size > 0) memcpy(f->bytes + f->size, bytes, size);
-    f->size += size;
+    f->failed = !append(&f->news, bytes, size);
 }
 
 static void put_le(struct tracker_file *f, uint64_t value, unsigned size)
@@ -65,7 +69,7 @@ static void put_le(struct tracker_file *f, uint64_t value, unsigned size)
 
 void tracker_file_begin(struct tracker_file *f, uint8_t kind)
 {
-    f->record = f->size;
+    f->record = f->news.size;
     put_le(f, 0, RECORD_HEAD_BYTES); /* filled in by the end */
     put_le(f, kind, 1);
 }
@@ -86,11 +90,38 @@ void tracker_file_text(struct tracker_file *f, const char *text, size_t bytes)
 void tracker_file_end(struct tracker_file *f)
 {
     if (f->failed || f->path == NULL) return;
-    uint8_t *head = f->bytes + f->record;
-    size_t body = f->size - f->record - RECORD_HEAD_BYTES;
+    uint8_t *head = f->news.bytes + f->record;
+    size_t body = f->news.size - f->record - RECORD_HEAD_BYTES;
     struct sink out = sink_of(head, RECORD_HEAD_BYTES);
     sink_le(&out, body, 4);
     sink_le(&out, crc32c(0, head + RECORD_HEAD_BYTES, body), 4);
+    if (!f->setting_aside && tracker_file_has_fresh(f)) f->failed = !append(&f->fresh, head, body + RECORD_HEAD_BYTES);
+}
+
+static void swap(struct tracker_file *f)
+{
+    struct tracker_bytes news = f->news;
+    f->news = f->fresh;
+    f->fresh = news;
+}
+
+void tracker_file_fresh(struct tracker_file *f)
+{
+    tracker_file_drop(f);
+    swap(f);
+    f->setting_aside = true;
+}
+
+void tracker_file_fresh_ends(struct tracker_file *f)
+{
+    swap(f);
+    f->setting_aside = false;
+}
+
+void tracker_file_drop(struct tracker_file *f)
+{
+    free(f->fresh.bytes);
+    f->fresh = (struct tracker_bytes){0};
 }
 
 bool tracker_file_next(struct cursor *in, uint8_t *kind, struct cursor *fields)
@@ -116,10 +147,10 @@ const char *tracker_file_take_text(struct cursor *fields, size_t *bytes)
 
 /* --- files --- */
 
-static enum err write_all(int fd, const struct tracker_file *f, const char *path, struct err_msg *msg)
+static enum err write_all(int fd, const struct tracker_bytes *b, const char *path, struct err_msg *msg)
 {
-    for (size_t at = 0; at < f->size;) {
-        ssize_t n = write(fd, f->bytes + at, f->size - at);
+    for (size_t at = 0; at < b->size;) {
+        ssize_t n = write(fd, b->bytes + at, b->size - at);
         if (n > 0)
             at += (size_t)n;
         else if (n < 0 && errno != EINTR)
@@ -131,13 +162,14 @@ static enum err write_all(int fd, const struct tracker_file *f, const char *path
 enum err tracker_file_sync(struct tracker_file *f, struct err_msg *msg)
 {
     if (f->failed) return err_set(msg, ERR_NO_MEMORY, "no memory for the journal %s", f->path);
-    if (f->path == NULL || f->size == 0) return ERR_OK;
+    if (f->path == NULL || f->news.size == 0) return ERR_OK;
     if (f->fd <= 0) { /* nothing was saved yet: whoever reads a journal without its snapshot passes it */
-        f->size = 0;
+        f->news.size = 0;
         return ERR_OK;
     }
-    TRY(write_all(f->fd, f, f->path, msg));
-    f->size = 0;
+    TRY(write_all(f->fd, &f->news, f->path, msg));
+    f->journal_bytes += f->news.size;
+    f->news.size = 0;
     return ERR_OK;
 }
 
@@ -166,7 +198,7 @@ enum err tracker_file_replace(struct tracker_file *f, struct err_msg *msg)
         return err_set(msg, ERR_INVALID, "the path %s is too long", f->path);
     int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) return io_error(msg, "create", fresh);
-    enum err e = write_all(fd, f, fresh, msg);
+    enum err e = write_all(fd, &f->fresh, fresh, msg);
     if (e == ERR_OK && rename(fresh, f->path) != 0) e = io_error(msg, "replace", f->path);
     if (e == ERR_OK) e = sync_folder_of(f->path, msg);
     if (e != ERR_OK) {
@@ -175,7 +207,9 @@ enum err tracker_file_replace(struct tracker_file *f, struct err_msg *msg)
     }
     if (f->fd > 0) close(f->fd);
     f->fd = fd;
-    f->size = 0;
+    f->first_bytes = f->fresh.size;
+    f->journal_bytes = f->news.size = 0; /* what was put meanwhile is in it */
+    tracker_file_drop(f);
     return ERR_OK;
 }
 

@@ -13,12 +13,20 @@
 #include "base/cursor.h"
 #include "base/err.h"
 
+struct tracker_bytes {
+    uint8_t *bytes;
+    size_t size, capacity;
+};
+
 struct tracker_file { /* zeroed: none is kept, everything succeeds */
     char *path;
     int fd; /* of the journal; 0: none yet */
-    uint8_t *bytes; /* not yet written */
-    size_t size, capacity, record; /* where the record being made begins */
-    bool failed;                   /* memory ran out */
+    struct tracker_bytes news;  /* not yet written */
+    struct tracker_bytes fresh; /* what is to become the whole file, with all that was put since it was begun */
+    bool setting_aside;         /* what is put is the beginning of the latter */
+    size_t record;              /* where the record being made begins */
+    uint64_t first_bytes, journal_bytes; /* of the file: as it was made, and what was written behind that */
+    bool failed;                         /* memory ran out */
 };
 
 /* `path` is copied.  ERR_NO_MEMORY. */
@@ -32,11 +40,20 @@ void tracker_file_text(struct tracker_file *f, const char *text, size_t bytes);
 void tracker_file_end(struct tracker_file *f);
 static inline bool tracker_file_is_dirty(const struct tracker_file *f)
 {
-    return f->size > 0;
+    return f->news.size > 0;
 }
 /* What was put is durable, behind what the file held.  ERR_IO, ERR_NO_SPACE, ERR_NO_MEMORY. */
 NODISCARD enum err tracker_file_sync(struct tracker_file *f, struct err_msg *msg);
-/* What was put becomes the whole file, at once or not at all. */
+/* A fresh file in three steps.  What is put between `fresh` and `fresh_ends` is its beginning; what is put later goes
+ * to it and to the journal; `replace` makes it the file, durably, at once or not at all.  A second `fresh` drops the
+ * first; drop: there is to be none. */
+void tracker_file_fresh(struct tracker_file *f);
+void tracker_file_fresh_ends(struct tracker_file *f);
+void tracker_file_drop(struct tracker_file *f);
+static inline bool tracker_file_has_fresh(const struct tracker_file *f)
+{
+    return f->fresh.size > 0;
+}
 NODISCARD enum err tracker_file_replace(struct tracker_file *f, struct err_msg *msg);
 
 /* --- reading --- */

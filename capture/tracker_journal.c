@@ -8,6 +8,7 @@
 #include "capture/tracker_state.h"
 
 enum { TRACKER_FORMAT = 2 }; /* 1: without RECORD_GTIDS */
+enum { JOURNAL_BYTES_MAX = 1 << 20 };
 
 enum record_kind {
     RECORD_HEAD = 1,  /* format, source's rules, uuid, place, number of the snapshot's records behind it */
@@ -141,15 +142,15 @@ static void note_gtids(struct tracker *t, const struct source_place *place, cons
     free(text);
 }
 
-enum err tracker_save(struct tracker *t, const struct source_place *place, const char *uuid,
-                      const struct gtid_set *gtids, struct err_msg *msg)
+void tracker_prepare_save(struct tracker *t, const struct source_place *place, const char *uuid,
+                          const struct gtid_set *gtids)
 {
     struct tracker_file *f = &t->file;
     const struct catalog_server *server = catalog_server(t->catalog);
     uint32_t databases = catalog_database_count(t->catalog);
     uint64_t records = databases + t->gap_count + (t->objects != NULL) + (gtids != NULL);
     for (uint32_t d = 0; d < databases; d++) records += catalog_table_count(t->catalog, d);
-    f->size = 0; /* what was not synced is in the snapshot */
+    tracker_file_fresh(f);
     tracker_file_begin(f, RECORD_HEAD);
     tracker_file_number(f, TRACKER_FORMAT);
     tracker_file_number(f, server->version);
@@ -169,7 +170,25 @@ enum err tracker_save(struct tracker *t, const struct source_place *place, const
     for (uint32_t i = 0; i < t->gap_count; i++) tracker_note_gap(t, place, &t->gap[i]);
     if (t->objects != NULL) tracker_note_objects(t, place);
     if (gtids != NULL) note_gtids(t, place, gtids);
-    return tracker_file_replace(f, msg);
+    tracker_file_fresh_ends(f);
+}
+
+enum err tracker_finish_save(struct tracker *t, struct err_msg *msg)
+{
+    return tracker_file_has_fresh(&t->file) ? tracker_file_replace(&t->file, msg) : ERR_OK;
+}
+
+bool tracker_wants_save(const struct tracker *t)
+{
+    const struct tracker_file *f = &t->file;
+    return !tracker_file_has_fresh(f) && f->journal_bytes > JOURNAL_BYTES_MAX && f->journal_bytes > f->first_bytes;
+}
+
+enum err tracker_save(struct tracker *t, const struct source_place *place, const char *uuid,
+                      const struct gtid_set *gtids, struct err_msg *msg)
+{
+    tracker_prepare_save(t, place, uuid, gtids);
+    return t->file.failed ? tracker_file_replace(&t->file, msg) : tracker_finish_save(t, msg);
 }
 
 /* ---- reading ---- */

@@ -259,7 +259,7 @@ static void on_batch(struct fake_storage *s, const struct feed_batch *b)
     s->batches_of_part += ends == 0;
     s->batches_spanning += b->chunk_position + (uint64_t)b->batch_bytes > s->pool.chunk_bytes;
     if (last_ends) {
-        atomic_store(&s->feed.durable_offset, s->resume.next_offset);
+        if (!s->is_slow) atomic_store(&s->feed.durable_offset, s->resume.next_offset);
         s->resume.segment_position = s->segment_bytes;
         s->resume.segment_base_offset = s->segment_base_offset;
         free(s->whole_segment);

@@ -30,6 +30,7 @@ struct fake_storage {
     struct log_resume
         resume;         /* where the producer goes on; after fake_storage_reattach: behind the last whole transaction.
                          * Whoever gives gtid_set away sets it to NULL */
+    bool is_slow;       /* nothing becomes durable */
     bool keeps_records; /* false: only counted (benchmarks) */
 
     uint32_t leases_max;

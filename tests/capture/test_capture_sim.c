@@ -3,8 +3,12 @@
  * crashes of the source and file changes; connections break at random, the log is taken up again at random; each time
  * the records must equal those of a run that nothing disturbed. */
 #include <check.h>
+#include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/crc.h"
 #include "capture/binlog_header.h"
@@ -288,6 +292,61 @@ START_TEST(unreadable_statement_in_a_transaction)
 }
 END_TEST
 
+/* Statements that change definitions, day and night: their file is made anew, but only as of what is durable. */
+START_TEST(definitions_file_stays_small)
+{
+    static char text[150 * 1000];
+    char folder[64] = "/tmp/millrace-sim-XXXXXX", path[128];
+    struct world w;
+    struct capture_status status;
+    struct stat st;
+    world_init(&w, 7);
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/sim", folder);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/sim/schema", folder);
+    w.config.data_folder = folder;
+    w.config.heartbeat_ms = 100;
+    world_capture(&w);
+    for (int i = 0; i < 70; i++) {
+        w.storage.is_slow = i >= 30 && i < 60;
+        snprintf(text, sizeof text, "ALTER TABLE other %s COLUMN c INT COMMENT '", i % 2 == 0 ? "ADD" : "DROP");
+        if (i % 2 == 1) *strstr(text, " COMMENT") = '\0';
+        if (i % 2 == 0) memset(text + strlen(text), '#', sizeof text - strlen(text) - 3);
+        if (i % 2 == 0) memcpy(text + sizeof text - 3, "'", 2);
+        binlog_maker_gtid(&w.maker);
+        binlog_maker_query(&w.maker, "app", text);
+        memset(text, 0, sizeof text);
+        ck_assert_msg(world_run(&w, 100, &status), "ended: %s", status.error.text);
+        ck_assert_int_eq(stat(path, &st), 0);
+        if (i == 59) ck_assert_int_gt(st.st_size, 2 << 20);
+        if (i < 30 || i > 65) ck_assert_msg(st.st_size < (i < 30 ? 3 << 19 : 5 << 19), "%d statements: %ld bytes", i, (long)st.st_size);
+    }
+    for (int start = 0; start < 2; start++) {
+        binlog_maker_gtid(&w.maker);
+        binlog_maker_query(&w.maker, "app", "BEGIN");
+        binlog_maker_table_map(&w.maker, 1, "app", "other");
+        binlog_maker_write(&w.maker, 1, 1, 3, 10);
+        binlog_maker_xid(&w.maker);
+        w.source.column_count = 0; /* nobody else can tell */
+        ck_assert_msg(world_run(&w, 1000, &status), "ended: %s", status.error.text);
+        ck_assert_uint_eq(status.row_changes, 3);
+        world_leave(&w);
+        world_capture(&w);
+    }
+    world_fini(&w);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/sim/xa", folder);
+    DIR *xa = opendir(path);
+    for (const struct dirent *e; xa != NULL && (e = readdir(xa)) != NULL;) (void)unlinkat(dirfd(xa), e->d_name, 0);
+    if (xa != NULL) closedir(xa);
+    rmdir(path);
+    snprintf(path, sizeof path, "%s/sim", folder);
+    rmdir(path);
+    rmdir(folder);
+}
+END_TEST
+
 /* A statement is in the binlog before the dictionary shows what it did: definitions are read when it is done. */
 START_TEST(dictionary_behind_the_binlog)
 {
@@ -489,6 +548,7 @@ int main(void)
     tcase_add_loop_test(cases, no_heartbeat_before_all_was_sent_again, 0, 6);
     tcase_add_loop_test(cases, heartbeats_stand_between_transactions, 0, 6);
     tcase_add_test(cases, events_without_a_time);
+    tcase_add_test(cases, definitions_file_stays_small);
     tcase_add_test(cases, dictionary_behind_the_binlog);
     tcase_add_test(cases, segments_begin_with_the_set_before);
     tcase_add_test(cases, statement_in_a_transaction);

@@ -393,6 +393,38 @@ START_TEST(large)
 }
 END_TEST
 
+/* What it says that it takes comes and goes with what is in it. */
+START_TEST(memory)
+{
+    struct catalog *c = catalog_of(0, 0);
+    struct catalog_effect effect;
+    const struct catalog_context context = {.database = "d", .server_collation = 45};
+    struct err_msg msg = {0};
+    char text[256];
+    ck_assert(catalog_put_database(c, "d", "utf8mb4_general_ci", &msg) == ERR_OK);
+    uint64_t empty = catalog_bytes(c), full = 0;
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 500; i++) {
+            snprintf(text, sizeof text, "CREATE TABLE t%d (id INT PRIMARY KEY, name CHAR(9), KEY k (name))", i);
+            ck_assert(catalog_apply(c, &context, text, strlen(text), &effect, &msg) == ERR_OK);
+            snprintf(text, sizeof text, "ALTER TABLE t%d ADD COLUMN another_one DECIMAL(10,2) UNSIGNED", i);
+            ck_assert(catalog_apply(c, &context, text, strlen(text), &effect, &msg) == ERR_OK);
+        }
+        uint64_t bytes = catalog_bytes(c);
+        ck_assert_uint_gt(bytes, empty + 500 * 250);
+        ck_assert_uint_lt(bytes, empty + 500 * 1000);
+        ck_assert(full == 0 || bytes < full + 2000);
+        full = bytes;
+        for (int i = 0; i < 500; i++) {
+            snprintf(text, sizeof text, "DROP TABLE t%d", i);
+            ck_assert(catalog_apply(c, &context, text, strlen(text), &effect, &msg) == ERR_OK);
+        }
+        ck_assert_uint_lt(catalog_bytes(c), empty + 10000); /* the list of names stays */
+    }
+    catalog_close(c);
+}
+END_TEST
+
 START_TEST(versions)
 {
     struct catalog_server s = {0};
@@ -414,6 +446,7 @@ int main(void)
     tcase_add_test(tests, effects);
     tcase_add_test(tests, large);
     tcase_add_test(tests, versions);
+    tcase_add_test(tests, memory);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -363,6 +363,63 @@ START_TEST(other_server)
 }
 END_TEST
 
+static off_t file_bytes(void)
+{
+    struct stat st;
+    ck_assert(stat(path, &st) == 0);
+    return st.st_size;
+}
+
+/* The journal does not grow for ever.  A snapshot of a place that a crash may still take back is none until it cannot:
+ * until then the file is about the places before; then about those behind, with what came meanwhile. */
+START_TEST(made_anew_on_the_way)
+{
+    struct err_msg msg = {0};
+    uint64_t position = 100;
+    unsigned times = 0;
+    off_t most = 0;
+    learn(100, "CREATE TABLE t (a INT)", NULL, 100);
+    save(100);
+    while (times < 3) {
+        uint64_t before = position;
+        while (!tracker_wants_save(tracker)) {
+            position++;
+            apply(position, position % 2 == 1 ? "ALTER TABLE t ADD b INT" : "ALTER TABLE t DROP b");
+            if (position % 50 == 0) sync_tracker();
+            ck_assert_uint_lt(position - before, 100000);
+        }
+        const struct source_place place = at(position);
+        tracker_prepare_save(tracker, &place, "server-a", NULL);
+        apply(++position, "ALTER TABLE t ADD c INT");
+        sync_tracker();
+        apply(++position, "ALTER TABLE t CHANGE c d INT");
+        if (file_bytes() > most) most = file_bytes();
+        if (times == 1) { /* a crash before the second step */
+            ck_assert(load_at(before + 1));
+            ck_assert_str_eq(columns("t"), (before + 1) % 2 == 1 ? "a,b" : "a");
+            ck_assert(load_at(position - 1));
+            ck_assert(strstr(columns("t"), "c") != NULL);
+            save(position - 1);
+            apply(position, "ALTER TABLE t CHANGE c d INT");
+        } else {
+            ck_assert(tracker_finish_save(tracker, &msg) == ERR_OK);
+            ck_assert(!tracker_wants_save(tracker));
+            ck_assert_int_lt(file_bytes(), 4096);
+            ck_assert(!load_at(before)); /* it cannot be asked for */
+            ck_assert(load_at(place.position));
+            ck_assert(strstr(columns("t"), "c") == NULL && strstr(columns("t"), "d") == NULL);
+            ck_assert(load_at(position));
+            ck_assert(strstr(columns("t"), "d") != NULL);
+            save(position);
+        }
+        apply(++position, "ALTER TABLE t DROP d");
+        if (position % 2 == 1) apply(++position, "ALTER TABLE t COMMENT 'as it was'");
+        times++;
+    }
+    ck_assert_int_lt(most, 3 << 20);
+}
+END_TEST
+
 /* Objects are kept with the definitions, at their place. */
 START_TEST(objects)
 {
@@ -395,6 +452,7 @@ int main(void)
     tcase_add_test(cases, unreadable_within_a_transaction);
     tcase_add_test(cases, swapped);
     tcase_add_test(cases, other_server);
+    tcase_add_test(cases, made_anew_on_the_way);
     tcase_add_test(cases, objects);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
