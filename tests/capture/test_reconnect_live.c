@@ -2,8 +2,8 @@
  * Method: random transactions (small ones, one of 250 KB now and then, XA, savepoints) while a proxy resets all
  * connections after random numbers of bytes, or while the source is stopped and killed and started again.  At the end
  * the log equals that of a second capture which reads the same binlogs in peace.
- * Run by `tests/servers run KIND --crash-safe -- test_reconnect_live CUTS RESTARTS [SEED]`; MILLRACE_LONG: 1,000 and 50,
- * whatever is asked for. */
+ * Run by `tests/servers run KIND --crash-safe -- test_reconnect_live CUTS RESTARTS [SEED]`; with MILLRACE_LONG 1,000
+ * and 50, whatever is asked for. */
 #include <check.h>
 #include <ftw.h>
 #include <inttypes.h>
