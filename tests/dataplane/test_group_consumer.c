@@ -396,6 +396,20 @@ START_TEST(every_cut_of_the_log_leads_on)
 }
 END_TEST
 
+/* A member left, and the log ends before the epoch that this began: the topic must not wait for somebody to join. */
+START_TEST(a_log_that_ends_before_the_new_epoch_leads_on)
+{
+    is_told(join("m1"), 1, "a");
+    is_told(join("m2"), 2, "");
+    w->syncs_at_once = false;
+    uint64_t keep = w->record_count + 3; /* the three tombstones of the member, and no more */
+    is_told(BEAT(.member = "m1", .epoch = -1), -1, NULL);
+    ck_assert_uint_eq(w->record_count, keep + 1);
+    world_crash(w, keep);
+    is_told(BEAT(.member = "m2", .epoch = 2), 2, "a");
+}
+END_TEST
+
 START_TEST(tools_see_the_group)
 {
     is_told(BEAT(.member = "m1", .instance = "i1", .topics = {"ta", "tb"}, .assignor = "range"), 1, "a");
@@ -481,6 +495,7 @@ int main(void)
     tcase_add_test(tcase, a_group_without_members_changes_its_protocol);
     tcase_add_test(tcase, a_restart_moves_nobody);
     tcase_add_test(tcase, every_cut_of_the_log_leads_on);
+    tcase_add_test(tcase, a_log_that_ends_before_the_new_epoch_leads_on);
     tcase_add_test(tcase, tools_see_the_group);
     tcase_add_test(tcase, a_group_left_alone_goes_and_its_commits_after_their_time);
     suite_add_tcase(suite, tcase);

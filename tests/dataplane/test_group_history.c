@@ -3,16 +3,17 @@
  *   - an answered commit is never lost, and what OffsetFetch shows is exactly the last commit that was accepted;
  *   - no commit of another generation than the current one is accepted;
  *   - nobody is parked for ever, and well-behaved clients always get to work again.
- * Method: hundreds of seeded histories in simulated time.  Clients join, sync, commit, heartbeat, leave, change their
- * subscription, freeze, die and come back as zombies; the disk lags; the coordinator is killed and restarted on what
- * the disk kept, or on a compacted log.  A failing seed is printed: HISTORY_SEED=n runs it alone. */
+ * Method: hundreds of seeded histories in simulated time (of the new protocol: test_group_consumer_history).  Clients
+ * join, sync, commit, heartbeat, leave, change their subscription, freeze, die and come back as zombies; the disk lags;
+ * the coordinator is killed and restarted on what the disk kept, or on a compacted log.  A failing seed is printed:
+ * HISTORY_SEED=n runs it alone. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/dataplane/group_world.h"
 
-enum { GROUPS = 2, CLIENTS = 6, STEPS = 600, HISTORIES = 200, GENERATIONS_MAX = 600, ACCEPTED_MAX = 4000 };
+enum { GROUPS = 2, CLIENTS = 6, STEPS = 600, HISTORIES = 250, GENERATIONS_MAX = 600, ACCEPTED_MAX = 4000 };
 
 enum state { OUT, JOINING, JOINED, SYNCING, MEMBER };
 
