@@ -15,6 +15,7 @@
 #include "capture/binlog_header.h"
 #include "capture/precheck.h"
 #include "tests/capture/capture_world.h"
+#include "tests/capture/memory_peak.h"
 
 enum { FILES = 3, TRANSACTIONS = 4 /* a file */, DEADLINE_MS = 20000, FORMAT_CREATED_AT = 4 + 19 + 2 + 50 };
 
@@ -476,12 +477,42 @@ START_TEST(checked_before)
 }
 END_TEST
 
+/* One event of 50 MB (MILLRACE_LONG: 500): memory for it once, and little beside. */
+START_TEST(large_event)
+{
+    enum { TEXT_BYTES = 50000, BESIDE_KIB = 32 << 10 };
+    uint32_t rows = getenv("MILLRACE_LONG") != NULL ? 10000 : 1000;
+    struct capture_status s;
+    world_fini(&calm);
+    make_files(1, true);
+    binlog_maker_gtid(&calm.maker);
+    binlog_maker_query(&calm.maker, "app", "BEGIN");
+    binlog_maker_table_map(&calm.maker, 1, "app", "kept");
+    binlog_maker_write(&calm.maker, 1, 100000, rows, TEXT_BYTES);
+    binlog_maker_xid(&calm.maker);
+    put_files();
+    w.config.packet_bytes_max = 1u << 30;
+    w.storage.keeps_records = false;
+    uint64_t event_kib = calm.source.file[0].size >> 10;
+    world_fini(&calm);
+    world_init(&calm, 1);
+    uint64_t before_kib = memory_peak_begin_kib();
+    open_capture();
+    ck_assert_msg(run(TRANSACTIONS + 1, &s), "%s", s.error.text);
+    ck_assert_uint_eq(s.row_changes, 3 * TRANSACTIONS + rows);
+    uint64_t grown_kib = memory_peak_kib(before_kib);
+    printf("an event of %" PRIu64 " KiB in a file: %" PRIu64 " KiB of memory\n", event_kib, grown_kib);
+    if (MEMORY_PEAK_IS_TRUE) ck_assert_uint_lt(grown_kib, event_kib + BESIDE_KIB);
+}
+END_TEST
+
 int main(void)
 {
     TCase *cases = tcase_create("archive");
     tcase_set_timeout(cases, 120);
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, whole_folder);
+    tcase_add_test(cases, large_event);
     tcase_add_test(cases, taken_up_again);
     tcase_add_test(cases, copied_in_mid_write);
     tcase_add_test(cases, further_file_comes);
