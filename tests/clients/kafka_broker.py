@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from clients import fetch
-from harness import BUILD, Failed, check, free_port
+from harness import BUILD, Failed, check, free_port, wait_until
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 CLUSTER_ID = "bWlsbHJhY2UtdGVzdHMtMQ"
@@ -33,7 +33,6 @@ listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
 log.dirs={self.folder}/logs
 offsets.topic.replication.factor=1
-offsets.topic.num.partitions=1
 group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
 log.retention.ms=-1
@@ -122,6 +121,8 @@ def copy_topic(ours, kafka, topic, end):
     made = kafka.raw("CreateTopics", 2, {"timeoutMs": 20000, "Topics": [
         {"Name": topic, "NumPartitions": 1, "ReplicationFactor": 1, "Assignments": [], "Configs": []}]})
     check(made["Topics"][0]["ErrorCode"] == 0, f"Kafka makes no topic: {made}")
+    wait_until(lambda: kafka.raw("Metadata", 4, {"Topics": [{"Name": topic}]})["Topics"][0]["ErrorCode"] == 0, 20,
+               "Kafka has the topic that it made")
     offset, everything = 0, ""
     while offset < end:
         answer = ours.raw("Fetch", 4, fetch_body(topic, offset))

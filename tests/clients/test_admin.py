@@ -20,6 +20,7 @@ from test_matrix import Driver, Reference, fill, group_of, run_driver
 
 GROUPS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
 TOPICS = "org.apache.kafka.tools.TopicCommand"
+CONFIGS = "kafka.admin.ConfigCommand"
 OFFSETS = "org.apache.kafka.tools.GetOffsetShell"
 ANSWER_TIMEOUT_S = 60
 
@@ -63,7 +64,15 @@ class Tools:
 
 
 def check_topics(tools, reference):
-    check(tools.run(TOPICS, "--list") == (0, ["matrix"]), "kafka-topics --list")
+    check(tools.run(TOPICS, "--list") == (0, ["__consumer_offsets", "matrix"]), "kafka-topics --list")
+    code, lines = tools.run(TOPICS, "--describe", "--topic", "matrix")
+    words = " ".join(" ".join(lines).split())
+    check(code == 0 and "PartitionCount: 1 ReplicationFactor: 1" in words and
+          "Topic: matrix Partition: 0 Leader: 1 Replicas: 1 Isr: 1" in words, f"kafka-topics --describe: {lines}")
+    for kind, name, setting in (("topics", "matrix", "cleanup.policy=delete"),
+                                ("brokers", "1", "log.retention.hours=")):
+        code, lines = tools.run(CONFIGS, "--describe", "--entity-type", kind, "--entity-name", name, "--all")
+        check(code == 0 and any(line.startswith(setting) for line in lines), f"kafka-configs of {kind}: {lines}")
     for what, time, offset in (("the end", "-1", reference.end), ("the start", "-2", 0),
                                ("a time", str(reference.time_ms), reference.time_offset)):
         answer = tools.run(OFFSETS, "--topic", "matrix", "--time", time)
@@ -184,7 +193,7 @@ def kcat(instance, *words):
 def check_kcat(instance, reference):
     listing = json.loads(kcat(instance, "-L", "-J"))
     check([broker["name"] for broker in listing["brokers"]] == [instance.bootstrap], f"kcat -L: {listing['brokers']}")
-    topic, = listing["topics"]
+    topic, = [topic for topic in listing["topics"] if topic["topic"] != "__consumer_offsets"]
     check(topic["topic"] == "matrix" and [(p["partition"], p["leader"]) for p in topic["partitions"]] == [(0, 1)],
           f"kcat -L: {topic}")
     for time, offset in ((reference.time_ms, reference.time_offset), (-1, reference.end), (-2, 0)):

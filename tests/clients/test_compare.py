@@ -91,10 +91,10 @@ def run_asker(harness, command):
 
 def facts_of(side):
     """What is random on this side, replaced by a word."""
-    body = side.raw("Metadata", 12, {"Topics": [{"Name": "matrix"}]})
-    topic_id = body["Topics"][0]["TopicId"]
-    side.words.update({body["ClusterId"]: "its cluster", topic_id: "its topic"})
-    return {"topic_id": topic_id}
+    body = side.raw("Metadata", 12, {"Topics": None})
+    ids = {topic["TopicId"]: "id of " + topic["Name"] for topic in body["Topics"]}
+    side.words.update({body["ClusterId"]: "its cluster", **ids})
+    return {"topic_id": next(topic_id for topic_id, words in ids.items() if words == "id of matrix")}
 
 
 def versions_of(side):

@@ -10,7 +10,7 @@ import org.apache.kafka.common.utils.Exit;
  *  Standard input: a line a command, class and arguments parted by tabs.  Standard output: what it printed, with a line
  *  `exit CODE` behind it. */
 public final class Tools {
-    private static ByteArrayOutputStream seen;
+    private static final ByteArrayOutputStream seen = new ByteArrayOutputStream();
     private static String atExit; /* what a tool had printed when it first wanted to end */
     private static int code;
 
@@ -38,15 +38,14 @@ public final class Tools {
     public static void main(String[] arguments) throws Exception {
         Exit.setExitProcedure((wanted, message) -> end(wanted));
         Exit.setHaltProcedure((wanted, message) -> end(wanted));
-        PrintStream out = System.out;
+        PrintStream out = System.out, both = new PrintStream(seen, true); /* one for all: Scala keeps the first it saw */
+        System.setOut(both);
+        System.setErr(both);
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
         for (String line = in.readLine(); line != null; line = in.readLine()) {
-            seen = new ByteArrayOutputStream();
+            seen.reset();
             atExit = null;
             code = 0;
-            PrintStream both = new PrintStream(seen, true);
-            System.setOut(both);
-            System.setErr(both);
             run(line.split("\t"));
             both.flush();
             out.print((atExit == null ? seen.toString() : atExit) + "\nexit " + code + "\n");
