@@ -102,7 +102,7 @@ enum {
     TEXT(tls_key, "", NULL, "PEM file of its key, without a password; SIGHUP reads both files again")                  \
     TEXT(tls_client_ca, "", NULL, "PEM file of the authorities that sign clients' certificates")                       \
     TEXT(client_certificates, "none", "none optional required",                                                        \
-         "whether clients are asked for a certificate, or must have one")                                              \
+         "whether clients are asked for a certificate, or must have one; without a login it opens all channels")       \
     TEXT(authentication, "none", "none required", "required: whoever connects must log in by SASL")                    \
     FLAG(accept_anyone, false,                                                                                         \
          "serve whoever reaches an address that is not a loopback one, without a login and a client certificate")      \

@@ -55,6 +55,20 @@ def same_records(harness, ports):
     check(code != 0, f"served without a certificate: {words}")
 
 
+def logged_in(harness, instance, ports):
+    """SASL within TLS: the right password reads all, a wrong one nothing."""
+    instance.ask("POST", "/v1/channels/events/groups", {"group": "billing", "account": "ann", "password": "right word"})
+    read = ["-C", "-t", "events", "-o", "beginning", "-c", str(ROWS), "-f", "%o %T %S %s\\n"]
+    plain = kcat(harness, ports["plain"], *read, tls=False)
+    for mechanism in ("PLAIN", "SCRAM-SHA-512"):
+        login = ["-X", "security.protocol=sasl_ssl", "-X", f"sasl.mechanism={mechanism}", "-X",
+                 "sasl.username=ann-billing", "-X", "sasl.password="]
+        got = kcat(harness, ports["login"], *login[:-1], login[-1] + "right word", *read)
+        check(got[:2] == plain[:2], f"{mechanism} by TLS: code {got[0]}: {got[3]}")
+        code, _, _, words = kcat(harness, ports["login"], *login[:-1], login[-1] + "wrong word", "-L", "-m", "5")
+        check(code != 0, f"{mechanism} by TLS with a wrong password: {words}")
+
+
 def handshakes(harness, instance, ports):
     for version, name in (("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")):
         text = s_client(harness, ports["tls"], version)
@@ -144,11 +158,11 @@ def test_tls(harness):
     subprocess.run([ROOT + "/tests/dataplane/certificates", harness.folder], check=True)
     source = harness.source()
     source.sql("CREATE DATABASE shop; CREATE TABLE shop.events (id INT PRIMARY KEY, what VARCHAR(400));")
-    ports = {"tls": free_port(), "mutual": free_port()}
+    ports = {"tls": free_port(), "mutual": free_port(), "login": free_port()}
     instance = harness.millraced()
     ports["plain"] = instance.kafka_port
     instance.settings["listeners"] += [
-        listener(harness, "tls", ports["tls"]),
+        listener(harness, "tls", ports["tls"]), listener(harness, "login", ports["login"], authentication="required"),
         listener(harness, "mutual", ports["mutual"], client_certificates="required",
                  tls_client_ca=harness.folder + "/ca.pem")]
     instance.write_config()
@@ -163,6 +177,7 @@ def test_tls(harness):
                lambda: str(instance.status("events")))
     handshakes(harness, instance, ports)
     same_records(harness, ports)
+    logged_in(harness, instance, ports)
     wrong_ways(harness, instance, ports)
     late_ones(instance, ports)
     sizes = kcat(harness, ports["plain"], "-C", "-t", "events", "-o", "beginning", "-c", str(ROWS), "-f", "%S\\n",
