@@ -567,6 +567,8 @@ static void kernel_stop(struct port *p)
         io_uring_prep_cancel64(sqe, (uint64_t)(uintptr_t)number_of(i) | ON_ACCEPT, 0);
         tag(sqe, ON_NOTHING, NULL);
     }
+    int rc = io_uring_submit(&k->ring); /* what is queued goes before the connections do: good-byes */
+    INVARIANT(rc >= 0 || rc == -EAGAIN || rc == -EBUSY || rc == -EINTR);
     for (uint32_t i = 0; i < k->connections_max; i++) end_begin(k, &k->connections[i]);
 }
 

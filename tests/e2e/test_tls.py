@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -184,7 +185,11 @@ def test_tls(harness):
                  tls=False)
     java(harness, ports, sum(int(n) for n in sizes[2].split()))
     read_again(harness, instance, ports)
-    check(instance.stop() == 0, "it did not stop in order")
+    context = ssl.create_default_context(cafile=harness.folder + "/ca.pem")
+    with socket.create_connection(("127.0.0.1", ports["tls"])) as s, \
+         context.wrap_socket(s, server_hostname="localhost", suppress_ragged_eofs=False) as in_tls:
+        check(instance.stop() == 0, "it did not stop in order")
+        check(in_tls.recv(1) == b"", "no good-bye at the end")  # else it raises
 
 
 if __name__ == "__main__":
