@@ -8,6 +8,7 @@ import http.client
 import io
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -409,6 +410,13 @@ def refused_starts(harness):
     plain.write_config()
     plain.start()
     plain.stop()
+    profile = harness.millraced()  # as ./start uses it
+    with open(ROOT + "/profiles/embedded.yaml") as given, open(profile.folder + "/millrace.yaml", "w") as out:
+        out.write(re.sub(r"(?m)^(data_folder|    port|rest_port):.*", lambda m: f"{m.group(1)}: " + str(
+            {"data_folder": profile.folder + "/data", "    port": profile.kafka_port,
+             "rest_port": profile.rest_port}[m.group(1)]), given.read()))
+    profile.start()
+    profile.stop()
     done = subprocess.run([MILLRACED, "--config", "/nonexistent.yaml"], capture_output=True, text=True)
     check(done.returncode == 3 and "/nonexistent.yaml" in done.stderr, f"{done}")
     check(subprocess.run([MILLRACED], capture_output=True).returncode == 2, "no usage")
