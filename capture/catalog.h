@@ -82,6 +82,7 @@ struct catalog_key {
     uint8_t kind;     /* enum catalog_key_kind */
     bool is_implied;  /* made by the source for a foreign key: goes when another key serves it */
     bool is_hash;     /* MariaDB: UNIQUE over a BLOB or TEXT, kept as a hidden BIGINT column */
+    bool says_hash;   /* MariaDB: another key USING HASH, which is one in name only */
     uint16_t part_count;
     const struct catalog_key_part *part;
 };

@@ -218,7 +218,7 @@ static enum err keep_keys(struct alteration *a)
             kept.key.is_implied = false; /* it is somebody's now */
         }
         kept.key.is_hash = false; /* found anew: one that was only asked for ends there */
-        kept.uses_hash = k->is_hash && !forgets;
+        kept.uses_hash = (k->is_hash && !forgets) || k->says_hash;
         TRY(catalog_draft_key_add(a->w, &a->d, &kept));
     }
     return ERR_OK;
@@ -294,6 +294,14 @@ static enum err refuse_ambiguous(const struct alteration *a)
         if (s->kind == DDL_CONVERT && has_default)
             return catalog_fail(a->w, ERR_UNSUPPORTED, s->at,
                                 "CONVERT TO and a default character set in one statement");
+        /* MySQL 8 makes the new TEXT as large as the converted old column asks for. */
+        bool is_text = s->kind == DDL_MODIFY_COLUMN && s->column->type.kind >= DDL_TINYTEXT &&
+                       s->column->type.kind <= DDL_LONGTEXT;
+        bool converts = false;
+        for (const struct ddl_spec *t = a->w->s.spec; t != NULL; t = t->next) converts |= t->kind == DDL_CONVERT;
+        if (is_text && converts && !a->w->c->server.is_mariadb && a->w->c->server.version >= 80000)
+            return catalog_fail(a->w, ERR_UNSUPPORTED, s->at, "CONVERT TO and a new TEXT for `%s` in one statement",
+                                s->name);
         if (!is_about_old(s)) continue;
         for (const struct ddl_spec *t = s->next; t != NULL; t = t->next)
             if (is_about_old(t) && catalog_same_column(s->name, t->name))

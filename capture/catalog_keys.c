@@ -42,7 +42,7 @@ static bool serves(const struct catalog_work *w, const struct catalog_draft_key 
         a = b;
         b = swap;
     }
-    if (a->part_count > b->part_count) return false;
+    if (a->part_count > b->part_count || (w->c->server.is_mariadb && b->uses_hash)) return false;
     for (uint16_t i = 0; i < a->part_count; i++)
         if (!same_part(w, &a->part[i], &b->part[i])) return false;
     return true;
@@ -175,7 +175,9 @@ static enum err settle_parts(struct catalog_work *w, struct catalog_draft *d, st
     }
     k->key.part = part;
     k->key.part_count = k->part_count;
-    for (uint16_t p = 0; is_hash && p < k->part_count; p++) part[p].is_descending = false;
+    bool has_order = !is_hash && !(w->c->server.is_mariadb && k->uses_hash);
+    for (uint16_t p = 0; !has_order && p < k->part_count; p++) part[p].is_descending = false;
+    k->key.says_hash = w->c->server.is_mariadb && k->uses_hash && !is_unique;
     k->key.is_hash = is_hash; /* MariaDB 10.4: UNIQUE of any length, by a hidden hash */
     return ERR_OK;
 }

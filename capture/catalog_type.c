@@ -259,7 +259,7 @@ enum err catalog_make_column(struct catalog_work *w, const struct ddl_column *d,
 {
     const struct ddl_type *t = &d->type;
     *out = (struct catalog_column){.name = d->name,
-                                   .is_nullable = d->null != DDL_NOT_NULL,
+                                   .is_nullable = d->null != DDL_NOT_NULL && !d->is_primary,
                                    .is_invisible = d->is_invisible,
                                    .is_period = d->is_period,
                                    .generated = (uint8_t)d->generated};

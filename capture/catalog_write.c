@@ -98,7 +98,7 @@ static void put_key(struct catalog_text *out, const struct catalog_table *t, con
         if (k->part[p].is_descending) put_text(out, " DESC");
     }
     put_text(out, ")");
-    if (k->is_hash) put_text(out, " USING HASH");
+    if (k->is_hash || k->says_hash) put_text(out, " USING HASH");
     if (k->is_implied) put_text(out, " USING IMPLIED"); /* not SQL: only we read it */
 }
 

@@ -130,6 +130,11 @@ static const struct rule rules[] = {
     {MARIADB + 101119, 0,
      "CREATE TABLE t (a INT);;ALTER TABLE t ADD b INT, ADD c INT, CHANGE nosuch b CHAR(2) BINARY FIRST",
      "`b` char(2) CHARACTER SET latin1 COLLATE latin1_bin NULL, `a` int(11) NULL, `c` int(11) NULL"},
+    {MARIADB + 101119, 0,
+     "CREATE TABLE t (a INT, b INT, KEY k (a, b DESC) USING HASH, CONSTRAINT f FOREIGN KEY (a) REFERENCES p (a));;"
+     "ALTER TABLE t ADD COLUMN IF NOT EXISTS c INT PRIMARY KEY;;ALTER TABLE t ADD COLUMN IF NOT EXISTS d INT PRIMARY KEY",
+     "`a` int(11) NULL, `b` int(11) NULL, `c` int(11) NOT NULL, `d` int(11) NOT NULL, PRIMARY KEY (`c`), KEY `k` "
+     "(`a`,`b`) USING HASH, KEY `f` (`a`) USING IMPLIED"},
     {MARIADB + 101119, 0, "CREATE TABLE t (g LINESTRING NOT NULL, KEY k (g(4)), KEY l (g(5)))",
      "`g` linestring NOT NULL, KEY `k` (`g`), KEY `l` (`g`(5))"},
     /* BINARY beside CONVERT TO, and behind a collation without padding; the last character set counts */
@@ -244,6 +249,7 @@ static const struct {
     {50729, ERR_UNSUPPORTED, "CREATE TABLE u (a ENUM('x\\\\y'))", "label", SQL_MODE_NO_BACKSLASH_ESCAPES},
     /* a label that may be no question mark: what is no character is shown as one */
     {50729, ERR_UNSUPPORTED, "ALTER TABLE q CONVERT TO CHARACTER SET utf8mb4", "with a ?"},
+    {80036, ERR_UNSUPPORTED, "ALTER TABLE t MODIFY a TEXT, CONVERT TO CHARACTER SET utf8mb4", "a new TEXT"},
     {50729, ERR_UNSUPPORTED, "CREATE TABLE u SELECT * FROM t", "SELECT"},
     {50729, ERR_UNSUPPORTED, "CREATE TABLE u (a INT) AS SELECT 1", "SELECT"},
     {50729, ERR_UNSUPPORTED, "ALTER TABLE t FROBNICATE", "`FROBNICATE`"},
