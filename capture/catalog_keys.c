@@ -73,11 +73,20 @@ static bool is_taken(const struct catalog_draft *d, uint32_t count, const char *
     return false;
 }
 
+static int column_of(const struct catalog_draft *d, const char *name)
+{
+    for (uint32_t i = 0; i < d->column_count; i++)
+        if (catalog_same_column(d->column[i].name, name)) return (int)i;
+    return -1;
+}
+
 /* The name of the first column, or of "functional_index", with _2, _3, ... until no key before it has that name. */
 static enum err make_name(struct catalog_work *w, struct catalog_draft *d, uint32_t key)
 {
     const struct catalog_draft_key *k = &d->key[key];
     const char *base = k->part_count == 0 ? "key" : k->part[0].name;
+    int first = base == NULL ? -1 : column_of(d, base);
+    if (first >= 0) base = d->column[first].name; /* as the column is written, not as the key writes it */
     for (uint16_t p = 0; p < k->part_count; p++)
         if (k->part[p].name == NULL) base = "functional_index";
     size_t bytes = strlen(base);
@@ -88,13 +97,6 @@ static enum err make_name(struct catalog_work *w, struct catalog_draft *d, uint3
         sprintf(name + bytes, "_%d", n);
     d->key[key].key.name = name;
     return ERR_OK;
-}
-
-static int column_of(const struct catalog_draft *d, const char *name)
-{
-    for (uint32_t i = 0; i < d->column_count; i++)
-        if (catalog_same_column(d->column[i].name, name)) return (int)i;
-    return -1;
 }
 
 bool catalog_is_geometry(const char *type)

@@ -135,6 +135,7 @@ static const struct rule rules[] = {
      "ALTER TABLE t ADD COLUMN IF NOT EXISTS c INT PRIMARY KEY;;ALTER TABLE t ADD COLUMN IF NOT EXISTS d INT PRIMARY KEY",
      "`a` int(11) NULL, `b` int(11) NULL, `c` int(11) NOT NULL, `d` int(11) NOT NULL, PRIMARY KEY (`c`), KEY `k` "
      "(`a`,`b`) USING HASH, KEY `f` (`a`) USING IMPLIED"},
+    {90704, 0, "CREATE TABLE t (c0 INT, KEY (C0))", "`c0` int NULL, KEY `c0` (`c0`)"},
     {MARIADB + 101119, 0, "CREATE TABLE t (g LINESTRING NOT NULL, KEY k (g(4)), KEY l (g(5)))",
      "`g` linestring NOT NULL, KEY `k` (`g`), KEY `l` (`g`(5))"},
     /* BINARY beside CONVERT TO, and behind a collation without padding; the last character set counts */
