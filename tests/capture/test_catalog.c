@@ -132,7 +132,8 @@ static const struct rule rules[] = {
      "`b` char(2) CHARACTER SET latin1 COLLATE latin1_bin NULL, `a` int(11) NULL, `c` int(11) NULL"},
     {MARIADB + 101119, 0,
      "CREATE TABLE t (a INT, b INT, KEY k (a, b DESC) USING HASH, CONSTRAINT f FOREIGN KEY (a) REFERENCES p (a));;"
-     "ALTER TABLE t ADD COLUMN IF NOT EXISTS c INT PRIMARY KEY;;ALTER TABLE t ADD COLUMN IF NOT EXISTS d INT PRIMARY KEY",
+     "ALTER TABLE t ADD COLUMN IF NOT EXISTS c INT PRIMARY KEY;;"
+     "ALTER TABLE t ADD COLUMN IF NOT EXISTS d INT PRIMARY KEY",
      "`a` int(11) NULL, `b` int(11) NULL, `c` int(11) NOT NULL, `d` int(11) NOT NULL, PRIMARY KEY (`c`), KEY `k` "
      "(`a`,`b`) USING HASH, KEY `f` (`a`) USING IMPLIED"},
     {90704, 0, "CREATE TABLE t (c0 INT, KEY (C0))", "`c0` int NULL, KEY `c0` (`c0`)"},
