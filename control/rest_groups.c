@@ -173,5 +173,12 @@ void rest_group_delete(struct instance *in, const struct rest_request *request, 
     }
     topology_accounts_changed(in);
     log_info("control", "channel %s: group %s was deleted", name, request->item);
+    enum err e = in->dataplane == NULL ? ERR_STATE : dataplane_forget_group(in->dataplane, request->item);
+    if (e != ERR_OK) {
+        err_set(&msg, e, "the account is deleted, but the group's checkpoint could not be removed (%s): remove it with "
+                "kafka-consumer-groups --delete, or create the group under another ID", err_text(e));
+        rest_error(out, &msg);
+        return;
+    }
     *out = (struct rest_response){.status = 204};
 }

@@ -44,7 +44,8 @@ bool client_may_ask(struct serve_lcore *s, struct client *c, int16_t api_key)
         client_close(s, c, CLOSE_NO_LOGIN);
         return false;
     }
-    if (s->now_ns < c->session_end_ns || c->login != NULL || api_key == KAFKA_API_SASL_HANDSHAKE) return true;
+    /* By when it came: one that waits and is handled again was in time. */
+    if (c->arrived_ns < c->session_end_ns || c->login != NULL || api_key == KAFKA_API_SASL_HANDSHAKE) return true;
     client_close(s, c, CLOSE_SESSION_OVER);
     return false;
 }

@@ -342,6 +342,11 @@ uint32_t dataplane_groups(struct dataplane *d, const char *topic, struct group_s
     return coordinator_groups(d->coordinator, topic, out, max);
 }
 
+enum err dataplane_forget_group(struct dataplane *d, const char *group_id)
+{
+    return coordinator_forget_group(d->coordinator, group_id);
+}
+
 enum err dataplane_forget_topic(struct dataplane *d, const char *topic)
 {
     return coordinator_forget_topic(d->coordinator, topic);

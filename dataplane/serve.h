@@ -74,5 +74,7 @@ struct group_summary {
 uint32_t dataplane_groups(struct dataplane *d, const char *topic, struct group_summary *out, uint32_t max);
 /* Forgets all commits on a topic that is being deleted; durable when it returns ERR_OK. */
 NODISCARD enum err dataplane_forget_topic(struct dataplane *d, const char *topic);
+/* Forgets a group that is being deleted, with its commits; while it has members, its commits alone.  As above. */
+NODISCARD enum err dataplane_forget_group(struct dataplane *d, const char *group_id);
 
 #endif

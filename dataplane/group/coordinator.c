@@ -136,14 +136,16 @@ static unsigned run_command(struct coordinator *c)
     if (c->phase == COORDINATOR_LOADING) return 0;
     if (atomic_load_explicit(&c->command_state, memory_order_acquire) != COMMAND_SENT) return 0; /* pairs with ask */
     struct coordinator_command *command = &c->command;
-    struct kafka_string topic = kafka_string_of(command->topic);
+    struct kafka_string name = kafka_string_of(command->name);
     if (c->groups == NULL) {
         command_done(c, ERR_STATE);
     } else if (command->kind == COMMAND_GROUPS) {
-        groups_each(c->groups, topic, summarize, command);
+        groups_each(c->groups, name, summarize, command);
         command_done(c, ERR_OK);
     } else {
-        if (!command->is_taken) command->after = groups_forget_topic(c->groups, topic);
+        bool is_topic = command->kind == COMMAND_FORGET_TOPIC;
+        if (!command->is_taken)
+            command->after = is_topic ? groups_forget_topic(c->groups, name) : groups_forget_group(c->groups, name);
         bool is_durable = command->after <= c->store.durable_number;
         if (!is_durable && c->store.failure == ERR_OK && !c->config.is_simulated) {
             unsigned work = command->is_taken ? 0 : 1;
@@ -179,19 +181,29 @@ static void ask(struct coordinator *c, const struct coordinator_command *command
 uint32_t coordinator_groups(struct coordinator *c, const char *topic, struct group_summary *out, uint32_t max)
 {
     pthread_mutex_lock(&c->command_lock);
-    ask(c, &(struct coordinator_command){.kind = COMMAND_GROUPS, .topic = topic, .out = out, .max = max});
+    ask(c, &(struct coordinator_command){.kind = COMMAND_GROUPS, .name = topic, .out = out, .max = max});
     uint32_t count = c->command.count;
     pthread_mutex_unlock(&c->command_lock);
     return count;
 }
 
-enum err coordinator_forget_topic(struct coordinator *c, const char *topic)
+static enum err forget(struct coordinator *c, enum command_kind kind, const char *name)
 {
     pthread_mutex_lock(&c->command_lock);
-    ask(c, &(struct coordinator_command){.kind = COMMAND_FORGET, .topic = topic});
+    ask(c, &(struct coordinator_command){.kind = kind, .name = name});
     enum err result = c->command.result;
     pthread_mutex_unlock(&c->command_lock);
     return result;
+}
+
+enum err coordinator_forget_topic(struct coordinator *c, const char *topic)
+{
+    return forget(c, COMMAND_FORGET_TOPIC, topic);
+}
+
+enum err coordinator_forget_group(struct coordinator *c, const char *group_id)
+{
+    return forget(c, COMMAND_FORGET_GROUP, group_id);
 }
 
 /* --- a turn --- */

@@ -58,10 +58,11 @@ uint64_t coordinator_next_ns(const struct coordinator *c);
 
 uint64_t coordinator_memory_bytes(const struct coordinator_config *config);
 
-/* Any other thread: the bodies of dataplane_groups and dataplane_forget_topic.  They ask the thread and wait; one
+/* Any other thread: the bodies of dataplane_groups and dataplane_forget_*.  They ask the thread and wait; one
  * caller at a time (a lock between callers, none towards the coordinator).  In a simulation they step by themselves. */
 uint32_t           coordinator_groups(struct coordinator *c, const char *topic, struct group_summary *out,
                                       uint32_t max);
 NODISCARD enum err coordinator_forget_topic(struct coordinator *c, const char *topic);
+NODISCARD enum err coordinator_forget_group(struct coordinator *c, const char *group_id);
 
 #endif

@@ -36,12 +36,12 @@ struct held_list {
     struct held_answer *first, **last;
 };
 
-enum command_kind { COMMAND_GROUPS, COMMAND_FORGET };
+enum command_kind { COMMAND_GROUPS, COMMAND_FORGET_TOPIC, COMMAND_FORGET_GROUP };
 enum command_state { COMMAND_IDLE, COMMAND_SENT, COMMAND_DONE };
 
 struct coordinator_command { /* another thread's question; the state hands it back and forth */
     enum command_kind kind;
-    const char *topic;
+    const char *name; /* of the topic, or the group to forget */
     struct group_summary *out;
     uint32_t max, count;
     uint64_t after; /* FORGET: the record to wait for */

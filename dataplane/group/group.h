@@ -143,6 +143,8 @@ NODISCARD enum err groups_delete_offsets(struct groups *g, const struct group_ca
 
 /* Drops every commit on a topic; returns the number of the last record stored (0: there was none). */
 uint64_t groups_forget_topic(struct groups *g, struct kafka_string topic);
+/* Drops the group with its commits; while it has members, its commits alone.  Returns as above. */
+uint64_t groups_forget_group(struct groups *g, struct kafka_string id);
 
 /* Start: the log's records in order, then done.  Tombstones have value NULL.  ERR_NO_MEMORY. */
 NODISCARD enum err groups_load_offset(struct groups *g, const struct offset_commit_key *key,

@@ -125,6 +125,16 @@ static enum kafka_error delete_one(struct groups *g, struct kafka_string id, uin
     return KAFKA_NONE;
 }
 
+uint64_t groups_forget_group(struct groups *g, struct kafka_string id)
+{
+    struct group *group = groups_find(g, id);
+    uint64_t after = 0;
+    while (group != NULL && group->offsets != NULL) offset_remove(g, group, group->offsets, true);
+    if (group != NULL) after = group->offset_number;
+    (void)delete_one(g, id, &after); /* the members that it may still have go by their session's end */
+    return after;
+}
+
 enum err groups_delete(struct groups *g, const struct group_caller *who, const struct delete_groups_request *in,
                        struct kafka_arena *scratch)
 {

@@ -28,6 +28,7 @@ struct site {
     struct site_topic offsets; /* __consumer_offsets */
     struct dataplane *dataplane;
     char bootstrap[32]; /* host:port */
+    uint64_t session_lifetime_ms; /* set before site_start: of logins; 0: they last */
 };
 
 /* Fails the test when something does not start. */

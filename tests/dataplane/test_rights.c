@@ -402,6 +402,22 @@ START_TEST(a_new_password_or_a_deletion_ends_the_connections)
 }
 END_TEST
 
+/* A deleted group's checkpoint is not there for the next one of that ID. */
+START_TEST(a_deleted_group_leaves_no_checkpoint)
+{
+    struct group_summary found[4];
+    int ann = log_in("ann-g-orders", "password of ann");
+    ck_assert_int_eq(commit_error(ann, "g-orders", "orders"), 0);
+    ck_assert_uint_eq(dataplane_groups(site.dataplane, "orders", found, 4), 1);
+    ck_assert_int_eq(dataplane_forget_group(site.dataplane, "g-payments"), ERR_OK);
+    ck_assert_uint_eq(dataplane_groups(site.dataplane, "orders", found, 4), 1);
+    ck_assert_int_eq(dataplane_forget_group(site.dataplane, "g-orders"), ERR_OK);
+    ck_assert_uint_eq(dataplane_groups(site.dataplane, "orders", found, 4), 0);
+    ck_assert_int_eq(fetch_one_error(ann, "g-orders"), 0);
+    close(ann);
+}
+END_TEST
+
 /* A right that is not in the table is nobody's: each API that is served has one. */
 START_TEST(every_served_api_has_a_right)
 {
@@ -451,6 +467,7 @@ int main(void)
     tcase_add_test(t, an_account_sees_its_channel_alone);
     tcase_add_test(t, an_account_works_with_its_group_alone);
     tcase_add_test(t, a_new_password_or_a_deletion_ends_the_connections);
+    tcase_add_test(t, a_deleted_group_leaves_no_checkpoint);
     tcase_add_test(t, every_served_api_has_a_right);
     tcase_add_loop_test(t, kcat_logs_in_by_each_mechanism, 0, 3);
     suite_add_tcase(suite, t);

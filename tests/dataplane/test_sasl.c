@@ -404,6 +404,30 @@ START_TEST(a_flood_of_guesses_is_answered_and_lets_others_through)
 }
 END_TEST
 
+/* A fetch that came in time and waits is answered, though its session ends meanwhile. */
+START_TEST(a_request_that_waits_is_not_cut_off_by_its_sessions_end)
+{
+    struct world *w = world_start(0, 16);
+    struct peer p = {.end = port_sim_connect(w->sim->lcore->port), .who = -1};
+    struct simple_fetch f;
+    struct fetch_response out;
+    step_handshake(w, &p, 1, "PLAIN");
+    step_authenticate(w, &p, 1, 2, true);
+    simple_fetch_init(&f, "orders", 0, 2000, 1);
+    pass_ms(w, SESSION_MS - 500);
+    ask(w, &p, KAFKA_API_FETCH, 11, &f.request);
+    pass_ms(w, 1999);
+    ck_assert(!answer(w, &p, KAFKA_API_FETCH, 11, &out));
+    pass_ms(w, 1);
+    ck_assert(answer(w, &p, KAFKA_API_FETCH, 11, &out));
+    ask(w, &p, KAFKA_API_FETCH, 11, &f.request);
+    must_be_closed(w, &p, "the next one came too late");
+    port_sim_hang_up(p.end);
+    settle(w);
+    world_stop(w);
+}
+END_TEST
+
 /* Old consumers and new ones, each mechanism: the tokens of SCRAM in raw frames and in requests. */
 START_TEST(a_scram_login_takes_two_tokens_on_either_way)
 {
@@ -451,6 +475,7 @@ int main(void)
     tcase_add_loop_test(t, random_steps_are_answered_as_the_model_says, 0, 6);
     tcase_add_test(t, a_right_password_is_checked_once_and_forgotten_with_a_new_one);
     tcase_add_test(t, a_flood_of_guesses_is_answered_and_lets_others_through);
+    tcase_add_test(t, a_request_that_waits_is_not_cut_off_by_its_sessions_end);
     tcase_add_test(t, a_scram_login_takes_two_tokens_on_either_way);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
