@@ -44,7 +44,7 @@ static uint32_t search(const struct horizon *h, const char *database, const char
 }
 
 static enum err touch_add(struct horizon *h, uint32_t at, const struct source_place *place,
-                          const struct statement_name *name)
+                          const struct statement_name *name, bool is_made)
 {
     if (h->touch_count == h->touch_capacity) {
         uint32_t wanted = h->touch_capacity == 0 ? 16 : h->touch_capacity * 2;
@@ -59,7 +59,7 @@ static enum err touch_add(struct horizon *h, uint32_t at, const struct source_pl
     memcpy(names, name->database, database_bytes);
     memcpy(names + database_bytes, name->table, table_bytes);
     memmove(h->touch + at + 1, h->touch + at, (h->touch_count - at) * sizeof *h->touch);
-    h->touch[at] = (struct horizon_touch){*place, names, names + database_bytes};
+    h->touch[at] = (struct horizon_touch){*place, names, names + database_bytes, is_made};
     h->touch_count++;
     return ERR_OK;
 }
@@ -78,7 +78,7 @@ enum err horizon_note(struct horizon *h, const struct source_place *place, const
         if (found)
             h->touch[at].place = *place;
         else
-            TRY(touch_add(h, at, place, &st->name[i]));
+            TRY(touch_add(h, at, place, &st->name[i], st->makes && i == 0));
     }
     return ERR_OK;
 }

@@ -19,6 +19,7 @@ struct horizon_touch {
     struct source_place place; /* the last statement's end */
     char *database;
     char *table; /* in the same memory; "": the whole database */
+    bool is_made; /* by the first noted statement that touches it */
 };
 
 struct horizon {

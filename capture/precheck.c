@@ -447,8 +447,14 @@ static void check_privileges(struct precheck *p)
         FAIL(p, "privileges", e, sql, grant, "%s%s%s", why.text, closed.count > 0 ? "; tables: " : "", closed.text);
 }
 
+static void skip(struct precheck *p, const char *const *names, const char *why)
+{
+    for (; *names != NULL; names++) SKIP(p, *names, why);
+}
+
 static void check_start(struct precheck *p)
 {
+    static const char *const of_start[] = {"definitions", NULL};
     struct start_place chosen;
     struct err_msg why = {0};
     static const char sql[] = "SHOW BINARY LOGS";
@@ -458,6 +464,18 @@ static void check_start(struct precheck *p)
         PASS(p, "start", sql, "the channel begins at %s:%" PRIu64, chosen.place.file, chosen.place.position);
     else
         FAIL(p, "start", e, sql, "choose another start_at", "%s", why.text);
+    if (e == ERR_OK && p->filter != NULL) {
+        const struct precheck_door door = {.config = p->config,
+                                           .report = p->report,
+                                           .stream = p->stream,
+                                           .facts = &p->facts,
+                                           .filter = p->filter,
+                                           .catalog = p->catalog,
+                                           .stop = &p->stop};
+        precheck_definitions(&door, &chosen.place);
+    } else {
+        skip(p, of_start, "where the channel begins is not known");
+    }
 }
 
 /* --- all of it --- */
@@ -475,18 +493,13 @@ static bool check_version(struct precheck *p)
     return writes_rows;
 }
 
-static void skip(struct precheck *p, const char *const *names, const char *why)
-{
-    for (; *names != NULL; names++) SKIP(p, *names, why);
-}
-
 static void check_connected(struct precheck *p)
 {
     static const char *const rest[] = {"log_bin", "binlog_format", "binlog_row_image", "sync_binlog", "server_id",
                                        "objects", "primary_keys",  "foreign_keys",     "privileges",  "start",
-                                       "retention", NULL};
+                                       "definitions", "retention", NULL};
     static const char *const of_tables[] = {"primary_keys", "foreign_keys", NULL};
-    static const char *const of_binlog[] = {"privileges", "start", NULL};
+    static const char *const of_binlog[] = {"privileges", "start", "definitions", NULL};
     if (!check_version(p)) {
         skip(p, rest, "the version");
         return;
@@ -524,7 +537,8 @@ static void check_server(const struct capture_config *config, uint32_t timeout_s
 {
     static const char *const rest[] = {"version",   "log_bin",      "binlog_format", "binlog_row_image",
                                        "sync_binlog", "server_id",  "objects",       "primary_keys",
-                                       "foreign_keys", "privileges", "start",        "retention", NULL};
+                                       "foreign_keys", "privileges", "start",        "definitions",
+                                       "retention", NULL};
     struct source_stream_config stream_config = {.host = config->host,
                                                  .port = config->port,
                                                  .user = config->user,

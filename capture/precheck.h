@@ -6,10 +6,14 @@
 #ifndef CAPTURE_PRECHECK_H
 #define CAPTURE_PRECHECK_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/err.h"
 #include "capture/capture.h"
+#include "capture/catalog.h"
+#include "capture/filter.h"
+#include "capture/source_facts.h"
 
 enum precheck_verdict { PRECHECK_PASS, PRECHECK_WARNING, PRECHECK_FAILURE, PRECHECK_SKIPPED };
 
@@ -37,6 +41,18 @@ NODISCARD enum err capture_precheck(const struct capture_config *config, uint32_
 /* The same items for a folder of binlog files (precheck_archive.c); those that only a server could answer are skipped.
  */
 void precheck_archive(const struct capture_config *config, struct precheck_report *report);
+
+struct precheck_door { /* borrowed */
+    const struct capture_config *config;
+    struct precheck_report *report;
+    struct source_stream *stream;
+    const struct source_facts *facts;
+    const struct filter *filter;
+    const struct catalog *catalog; /* of now */
+    const _Atomic bool *stop;
+};
+/* Are the definitions known when the channel begins at `from`?  (precheck_definitions.c) */
+void precheck_definitions(const struct precheck_door *d, const struct source_place *from);
 
 /* One more item. */
 void precheck_add(struct precheck_report *r, const char *name, enum precheck_verdict verdict, enum err code,

@@ -246,7 +246,7 @@ static void object_of(struct scan *s, struct statement *st, const struct context
     static const char *const others[] = {"VIEW",     "TRIGGER",           "PROCEDURE", "FUNCTION", "EVENT",
                                          "SERVER",   "TABLESPACE",        "UNDO",      "LOGFILE",  "PACKAGE",
                                          "INSTANCE", "SPATIAL REFERENCE", "RESOURCE",  "LIBRARY"};
-    if (take_word(s, "OR")) take_word(s, "REPLACE");
+    bool replaces = take_word(s, "OR") && take_word(s, "REPLACE");
     if (take_word(s, "USER") || take_word(s, "ROLE")) {
         st->kind = STATEMENT_ACCOUNT;
         return;
@@ -264,6 +264,7 @@ static void object_of(struct scan *s, struct statement *st, const struct context
             alter_table(s, st, c);
         } else {
             skip_exists(s, st);
+            st->makes = verb == 'C' && !replaces && !st->is_conditional;
             tables(s, st, c, verb == 'D');
         }
         return;
@@ -274,6 +275,7 @@ static void object_of(struct scan *s, struct statement *st, const struct context
     }
     if (take_word(s, "DATABASE") || take_word(s, "SCHEMA")) {
         database_of(s, st, c);
+        st->makes = verb == 'C' && !replaces && !st->is_conditional;
         return;
     }
     if (take_word(s, "SPATIAL")) {
@@ -360,7 +362,7 @@ void statement_classify(struct statement *out, const char *text, size_t text_byt
     out->kind = STATEMENT_NEUTRAL;
     out->touches = STATEMENT_TOUCHES_NOTHING;
     out->starts_transaction = false;
-    out->is_conditional = false;
+    out->is_conditional = out->makes = false;
     out->name_count = 0;
 
     if (transaction_word(&s, out)) return;

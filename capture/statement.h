@@ -43,6 +43,7 @@ struct statement {
     enum statement_kind kind;
     enum statement_touches touches;
     bool is_conditional;     /* IF [NOT] EXISTS: it may have done nothing */
+    bool makes;              /* CREATE TABLE or DATABASE of what was not there */
     bool starts_transaction; /* MySQL 8.0.21: CREATE TABLE ... START TRANSACTION, rows follow in the same GTID */
     uint32_t name_count;
     struct statement_name name[STATEMENT_NAMES_MAX];

@@ -94,7 +94,7 @@ START_TEST(precheck_settings)
     ck_assert_msg(capture_precheck(&config, 10, &report, &msg) == ERR_OK, "%s", msg.text);
     for (uint32_t i = 0; i < report.count; i++)
         ck_assert_msg(report.item[i].verdict == PRECHECK_PASS, "%s: %s", report.item[i].name, report.item[i].found);
-    ck_assert_uint_eq(report.count, 13);
+    ck_assert_uint_eq(report.count, 14);
 
     live_sql(admin, "SET GLOBAL binlog_format=STATEMENT");
     says(&config, "binlog_format", PRECHECK_FAILURE, "STATEMENT");
@@ -162,6 +162,42 @@ START_TEST(precheck_tables)
     else
         says(&config, "foreign_keys", PRECHECK_WARNING, "shop.part");
     live_sql(admin, "DROP TABLE shop.part");
+}
+END_TEST
+
+/* A start in the past, behind which a table was altered, another one made. */
+START_TEST(precheck_definitions_of_the_start)
+{
+    struct capture_config config = live_config();
+    static const char *const include[] = {"shop.*", NULL};
+    static const char schema[] = "/tmp/millrace-precheck-schema.sql";
+    bool is_full = strcmp(live_ask(admin, "SELECT IFNULL((SELECT 'FULL' FROM DUAL WHERE '%s' = 'FULL'), '')",
+                                   live_is_version(admin, 80000) ? live_ask(admin, "SELECT @@binlog_row_metadata")
+                                                                 : ""), "FULL") == 0;
+    config.include = include;
+    says(&config, "definitions", PRECHECK_PASS, "now");
+    if (is_full) live_sql(admin, "SET GLOBAL binlog_row_metadata=MINIMAL");
+    live_sql(admin, "CREATE TABLE shop.older (id INT PRIMARY KEY)");
+    live_binlogs_anew(admin);
+    config.start = CAPTURE_START_EARLIEST;
+    live_sql(admin, "CREATE TABLE shop.made (id INT PRIMARY KEY)");
+    live_sql(admin, "ALTER TABLE shop.made ADD c INT");
+    says(&config, "definitions", PRECHECK_PASS, "known from");
+    live_sql(admin, "ALTER TABLE shop.older ADD c INT");
+    says(&config, "definitions", PRECHECK_WARNING, "1 selected tables were changed");
+    ck_assert_ptr_nonnull(strstr(item_of(&config, "definitions")->found, "shop.older"));
+    FILE *f = fopen(schema, "w");
+    fputs("CREATE TABLE shop.older (id int NOT NULL, PRIMARY KEY (id)) DEFAULT CHARSET=latin1;\n", f);
+    fclose(f);
+    config.schema_file = schema;
+    says(&config, "definitions", PRECHECK_PASS, "known from");
+    unlink(schema);
+    if (is_full) {
+        live_sql(admin, "SET GLOBAL binlog_row_metadata=FULL");
+        config.schema_file = NULL;
+        says(&config, "definitions", PRECHECK_PASS, "FULL");
+    }
+    live_sql(admin, "DROP TABLE shop.made, shop.older");
 }
 END_TEST
 
@@ -656,6 +692,7 @@ int main(void)
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, precheck_settings);
     tcase_add_test(cases, precheck_tables);
+    tcase_add_test(cases, precheck_definitions_of_the_start);
     tcase_add_test(cases, precheck_privileges);
     tcase_add_test(cases, tls);
     tcase_add_test(cases, accounts);
