@@ -363,6 +363,28 @@ START_TEST(other_server)
 }
 END_TEST
 
+/* What was to become true at a place of the former server does not at one of the other's: it is asked for anew. */
+START_TEST(parked_at_the_former_server)
+{
+    const struct source_place there = {"binlog.000009", 4}, behind = {"binlog.000009", 50};
+    const struct catalog_context context = {.database = "d", .server_collation = 45};
+    static const char text[] = "CREATE TABLE u (y INT)";
+    struct horizon h = {0};
+    struct tracker_move move;
+    struct err_msg msg = {0};
+    note(&h, 150, "ALTER TABLE t ADD b INT");
+    learn(100, "CREATE TABLE t (a INT, b INT)", &h, 155);
+    ck_assert_str_eq(columns("t"), "!");
+    tracker_moved(tracker, &there, "server-b");
+    ck_assert_str_eq(columns("t"), "?");
+    statement_classify(&statement, text, strlen(text), "d", 1);
+    ck_assert(tracker_apply(tracker, &behind, "", &context, &statement, text, strlen(text), &move, &msg) == ERR_OK);
+    ck_assert_str_eq(columns("u"), "y");
+    ck_assert_str_eq(columns("t"), "?");
+    horizon_free(&h);
+}
+END_TEST
+
 static off_t file_bytes(void)
 {
     struct stat st;
@@ -452,6 +474,7 @@ int main(void)
     tcase_add_test(cases, unreadable_within_a_transaction);
     tcase_add_test(cases, swapped);
     tcase_add_test(cases, other_server);
+    tcase_add_test(cases, parked_at_the_former_server);
     tcase_add_test(cases, made_anew_on_the_way);
     tcase_add_test(cases, objects);
     suite_add_tcase(suite, cases);
