@@ -285,6 +285,14 @@ static bool is_added_before(const struct ddl_spec *first, const struct ddl_spec 
     return false;
 }
 
+/* The statement gives an old column this name before `end`. */
+static bool is_renamed_before(const struct ddl_spec *first, const struct ddl_spec *end, const char *name)
+{
+    for (const struct ddl_spec *s = first; s != end; s = s->next)
+        if (s->kind == DDL_MODIFY_COLUMN && catalog_same_column(s->new_name, name)) return true;
+    return false;
+}
+
 /* Servers differ in what two changes of one column in one statement mean, and in a CONVERT beside a new default. */
 static enum err refuse_ambiguous(const struct alteration *a)
 {
@@ -318,7 +326,8 @@ static enum err settle_specs(struct alteration *a)
         bool is_old_column = s->name != NULL && find_column(old->column, old->column_count, s->name) >= 0;
         switch (s->kind) {
         case DDL_ADD_COLUMN:
-            if (s->if_not_exists && (is_old_column || is_added_before(a->w->s.spec, s, s->name)))
+            if (s->if_not_exists && (is_old_column || is_added_before(a->w->s.spec, s, s->name) ||
+                                     is_renamed_before(a->w->s.spec, s, s->name)))
                 s->kind = DDL_DEFAULTS; /* no new column, but the keys that it asks for */
             break;
         case DDL_ADD_KEY: {

@@ -136,6 +136,8 @@ static const struct rule rules[] = {
      "ALTER TABLE t ADD COLUMN IF NOT EXISTS d INT PRIMARY KEY",
      "`a` int(11) NULL, `b` int(11) NULL, `c` int(11) NOT NULL, `d` int(11) NOT NULL, PRIMARY KEY (`c`), KEY `k` "
      "(`a`,`b`) USING HASH, KEY `f` (`a`) USING IMPLIED"},
+    {MARIADB + 101119, 0, "CREATE TABLE t (a INT);;ALTER TABLE t CHANGE a b INT, ADD COLUMN IF NOT EXISTS b CHAR",
+     "`b` int(11) NULL"},
     {90704, 0, "CREATE TABLE t (c0 INT, KEY (C0))", "`c0` int NULL, KEY `c0` (`c0`)"},
     {MARIADB + 101119, 0, "CREATE TABLE t (g LINESTRING NOT NULL, KEY k (g(4)), KEY l (g(5)))",
      "`g` linestring NOT NULL, KEY `k` (`g`), KEY `l` (`g`(5))"},
