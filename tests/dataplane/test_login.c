@@ -229,6 +229,10 @@ START_TEST(a_user_who_is_not_there_looks_like_one_who_is)
     ck_assert_int_eq(sscanf(two, "%*[^,],s=%99[^,],i=4096", salts[1]), 1);
     ck_assert_str_eq(salts[0], salts[1]);
     ck_assert_str_ne(one, two); /* but another nonce each time */
+    uint8_t salt_bytes[24], parts = 0;
+    EVP_DecodeBlock(salt_bytes, (const unsigned char *)salts[0], (int)strlen(salts[0]));
+    for (int i = 0; i < SCRAM_SALT_BYTES; i++) parts |= (uint8_t)(salt_bytes[i] != 0) << (i / 4);
+    ck_assert_uint_eq(parts, 15); /* random in every part, as a real one */
     scram(d, MECHANISM_SCRAM_SHA_512, "nobody", "wrong", two, &s);
     ck_assert_int_eq(sscanf(two, "%*[^,],s=%99[^,],i=4096", salts[2]), 1);
     ck_assert_str_ne(salts[0], salts[2]);
