@@ -134,6 +134,7 @@ struct world *world_new(uint64_t seed)
     w->now_ms = 1000;
     w->wall_ms = 1700000000000;
     w->scratch = malloc(SCRATCH_BYTES);
+    w->room = malloc(SCRATCH_BYTES);
     w->syncs_at_once = true;
     w->topics_version = 1;
     w->limits = (struct group_limits){
@@ -158,6 +159,7 @@ void world_free(struct world *w)
     for (uint32_t i = 0; i < w->ticket_count; i++) free(w->ticket[i].bytes);
     for (uint64_t i = 0; i < w->record_count; i++) drop_record(&w->record[i]);
     free(w->scratch);
+    free(w->room);
     free(w);
 }
 
@@ -210,8 +212,7 @@ uint32_t world_send(struct world *w, int16_t api_key, int16_t version, const cha
     uint32_t index = w->ticket_count++;
     w->ticket[index] = (struct world_ticket){.api_key = api_key, .version = version};
     struct group_caller who = {{index, 1, 0, api_key, version}, kafka_string_of(client_id), kafka_string_of("/::1")};
-    uint8_t *room = malloc(SCRATCH_BYTES);
-    struct kafka_arena arena = {room, SCRATCH_BYTES, 0};
+    struct kafka_arena arena = {w->room, SCRATCH_BYTES, 0};
     groups_advance(w->groups, w->now_ms, w->wall_ms);
     enum err e = ERR_OK;
     switch (api_key) {
@@ -229,7 +230,6 @@ uint32_t world_send(struct world *w, int16_t api_key, int16_t version, const cha
     default: e = groups_fetch(w->groups, &who, request, &arena); break;
     }
     ck_assert_int_eq(e, ERR_OK);
-    free(room);
     return index;
 }
 
