@@ -431,7 +431,8 @@ static enum err boundary(struct capture *c, bool *pending, struct err_msg *msg)
     if (e == ERR_OK && now_ns - c->status_ns >= (uint64_t)STATUS_PERIOD_MS * NS_PER_MS) {
         e = log_appender_poll(&f->appender);
         status_publish(c, now_ns);
-    } else if (!*pending && c->status.state != CAPTURE_AT_TAIL) {
+    } else if (!*pending && (c->status.state != CAPTURE_AT_TAIL || c->status.transactions != f->transactions)) {
+        /* the next event may be long in coming: 5.1 sends no heartbeats */
         status_publish(c, now_ns);
     }
     return e == ERR_OK ? ERR_OK

@@ -116,7 +116,7 @@ def channel_life(harness):
     check(set(instance.status("events")["operations"]) == {"start", "delete"}, f"{instance.status('events')}")
     found = instance.ask("GET", "/v1/channels/events/precheck")
     verdicts = {item["item"]: item["verdict"] for item in found["items"]}
-    check(len(verdicts) == 14 and verdicts["connection"] == verdicts["start"] == "pass" and found["checked_ms"] and
+    check(len(verdicts) == 15 and verdicts["connection"] == verdicts["start"] == "pass" and found["checked_ms"] and
           verdicts["sync_binlog"] == "warning" == found["verdict"] and "disk_space" in verdicts, f"{found}")
     table = subprocess.run([BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{instance.rest_port}",
                             "channel", "precheck", "events"],
