@@ -209,12 +209,14 @@ static enum err no_such_file(struct source_stream *s, const struct follower *f, 
 static enum err resume_anywhere(struct source_stream *s, struct follower *f, struct err_msg *msg)
 {
     bool is_same;
+    const char *former = f->resume.server_uuid;
     TRY(is_same_server(s, f, &is_same, msg));
+    /* Never by GTIDs: a server that was reset numbers other transactions as it did those that we have. */
+    if (!is_same && strcmp(former, f->facts.server_uuid) == 0) return no_such_file(s, f, msg);
     TRY(check_executed(s, f, is_same, msg));
     if (is_same && !f->passes_known) return resume_same(s, f, msg);
     if (f->facts.has_gtids_only && follower_logged(f) != NULL) return resume_by_gtids(s, f, is_same, msg);
-    if (f->resume.server_uuid[0] == '\0' || strcmp(f->resume.server_uuid, f->facts.server_uuid) == 0)
-        return no_such_file(s, f, msg);
+    if (former[0] == '\0') return no_such_file(s, f, msg);
     const char *why = f->facts.has_gtids_only ? "and which transactions the channel has is not known before the former "
                                            "server was reached once more"
                                          : "whose binlog has other positions, and it has no GTIDs to go by, or not for "
@@ -222,7 +224,7 @@ static enum err resume_anywhere(struct source_stream *s, struct follower *f, str
     return err_set(msg, ERR_SOURCE_HISTORY,
                    "the source is server %s now and was %s: it is another server, %s; "
                    "connect to the old one, or delete the channel and create it anew",
-                   f->facts.server_uuid, f->resume.server_uuid, why);
+                   f->facts.server_uuid, former, why);
 }
 
 enum err start_place_resume(struct source_stream *s, struct follower *f, bool has_others, struct err_msg *msg)
