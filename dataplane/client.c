@@ -321,7 +321,7 @@ static void request_handle(struct serve_lcore *s, struct client *c, const uint8_
         return;
     }
     if (!client_may_ask(s, c, r.header.api_key)) return;
-    if (is_first_try && r.header.api_key == KAFKA_API_FETCH && !client_fetch_may(s, c, &r)) return;
+    if (r.header.api_key == KAFKA_API_FETCH && !client_fetch_may(s, c, &r)) return;
     if (is_first_try) counter_add(s->counters.requests[r.header.api_key], 1);
     if (r.header.api_key == KAFKA_API_SASL_HANDSHAKE) {
         client_handshake(s, c, &r, FRAME_SIZE_BYTES + size);

@@ -45,7 +45,10 @@ bool client_account_is(struct serve_lcore *s, struct client *c, const char *name
     return true;
 }
 
-/* Kafka's clients back off by themselves since they know this version (KIP-219); the others get their answer late. */
+/* Kafka's clients back off by themselves since they know this version (KIP-219); the others get their answer late.
+ *
+ * Who waited for records or the disk is asked again: one wake-up answers all connections of an account, and the first
+ * of them may have spent its share.  The bound holds for each try, as a request is handled from its bytes. */
 bool client_fetch_may(struct serve_lcore *s, struct client *c, struct request *r)
 {
     if (c->use == NULL) return true;
@@ -67,7 +70,7 @@ bool client_fetch_may(struct serve_lcore *s, struct client *c, struct request *r
         c->mute_until_ns = s->now_ns + wait_ms * 1000000;
         return true;
     }
-    c->arrived_ns = 0; /* it begins anew */
+    if (!r->is_again) c->arrived_ns = 0; /* it begins anew; one that waited has moved its session's epoch */
     client_delay(s, c, CLIENT_MUTED, s->now_ns + wait_ms * 1000000);
     return false;
 }

@@ -260,7 +260,7 @@ void client_uncount(struct serve_lcore *s, struct client *c);
 void client_input_resized(struct serve_lcore *s, struct client *c, uint64_t before_bytes, uint64_t now_bytes);
 /* It speaks for this account from now on; `is_counted`: among the account's connections.  False: it was closed. */
 bool client_account_is(struct serve_lcore *s, struct client *c, const char *name, bool is_counted);
-/* A Fetch, whose account may have overdrawn its quota.  False: it waits, and is handled again. */
+/* Each try of a Fetch, whose account may have overdrawn its quota.  False: it waits, and is handled again. */
 bool client_fetch_may(struct serve_lcore *s, struct client *c, struct request *r);
 /* Counts what a Fetch is answered to its account's quota. */
 void client_fetch_charge(struct serve_lcore *s, struct client *c, const struct record_pieces *records);

@@ -9,14 +9,15 @@ enum { RATE = 10000, VALUE_BYTES = 2000, BATCHES = 100 };
 
 static struct sim_server *s;
 static struct account_uses *uses;
+static struct log *orders;
 
 static void begin(void)
 {
     struct account_limits limits = {.bytes_per_s_max = RATE, .connections_max = 2};
     ck_assert_int_eq(account_uses_open(&uses, &limits), ERR_OK);
     s = sim_start(1, 1 << 20, (struct serve_config){.connections_max = 8, .uses = uses}, 0);
-    struct log *l = memory_log_new(s->storage, "orders");
-    for (int i = 0; i < BATCHES; i++) memory_log_append(s->storage, l, 1, VALUE_BYTES, 1000 + i);
+    orders = memory_log_new(s->storage, "orders");
+    for (int i = 0; i < BATCHES; i++) memory_log_append(s->storage, orders, 1, VALUE_BYTES, 1000 + i);
 }
 
 static void end(void)
@@ -105,6 +106,102 @@ START_TEST(old_clients_get_their_answer_late)
 }
 END_TEST
 
+enum { WAITING = 6, LARGE_BYTES = 8000, WAIT_MS = 60000 };
+
+/* All wait at the log's end; then one large batch comes, for all of them at once. */
+static void wait_together(struct port_sim_peer **peer, int16_t version)
+{
+    for (int i = 0; i < WAITING; i++) {
+        struct simple_fetch f;
+        struct fetch_response opened;
+        peer[i] = port_sim_connect(s->lcore->port);
+        simple_fetch_init(&f, "orders", BATCHES, 0, 1);
+        if (version == 7) { /* with a session, whose epoch moves when the request is handled first */
+            f.request.session_epoch = 0;
+            sim_ask(s, peer[i], KAFKA_API_FETCH, version, &f.request, &opened);
+            f.request.session_id = opened.session_id;
+            f.request.session_epoch = 1;
+            f.request.topic_count = 0;
+        }
+        f.request.max_wait_ms = WAIT_MS;
+        sim_send(s, peer[i], KAFKA_API_FETCH, version, &f.request);
+    }
+    sim_settle(s);
+    for (int i = 0; i < WAITING; i++) ck_assert_uint_eq(port_sim_readable(peer[i]), 0);
+    memory_log_append(s->storage, orders, 1, LARGE_BYTES, 2000);
+    sim_settle(s);
+}
+
+START_TEST(those_who_waited_are_asked_for_their_debt_too)
+{
+    int32_t throttle_ms;
+    struct port_sim_peer *peer[WAITING];
+    begin();
+    wait_together(peer, 11);
+    for (int i = 0; i < WAITING; i++) { /* two go over the second's worth, the rest gets nothing */
+        int32_t size = taken(peer[i], 11, &throttle_ms);
+        if (i < 2) ck_assert_int_gt(size, LARGE_BYTES);
+        else ck_assert_int_eq(size, -1);
+        ck_assert_int_eq(throttle_ms > 0, i >= 2);
+    }
+    sim_advance_ms(s, 1000);
+    ask(peer[2], 11, BATCHES);
+    ck_assert_int_gt(taken(peer[2], 11, &throttle_ms), LARGE_BYTES);
+    for (int i = 0; i < WAITING; i++) port_sim_hang_up(peer[i]);
+    end();
+}
+END_TEST
+
+START_TEST(old_clients_who_waited_get_their_answer_late)
+{
+    const int16_t version[] = {4, 7};
+    struct port_sim_peer *peer[WAITING];
+    int32_t throttle_ms;
+    for (int v = 0; v < 2; v++) {
+        begin();
+        wait_together(peer, version[v]);
+        for (int i = 0; i < WAITING; i++) ck_assert_int_eq(port_sim_readable(peer[i]) > 0, i < 2);
+        for (int i = 0; i < WAITING; i++) sim_advance_ms(s, 1000);
+        for (int i = 0; i < WAITING; i++) ck_assert_int_gt(taken(peer[i], version[v], &throttle_ms), LARGE_BYTES);
+        for (int i = 0; i < WAITING; i++) port_sim_hang_up(peer[i]);
+        end();
+    }
+}
+END_TEST
+
+START_TEST(who_waited_gets_no_more_at_once_either)
+{
+    int32_t throttle_ms;
+    for (int cold = 0; cold < 2; cold++) { /* for records, for the disk */
+        struct simple_fetch f;
+        begin();
+        struct port_sim_peer *peer = port_sim_connect(s->lcore->port);
+        atomic_store(&orders->is_cold, cold == 1);
+        simple_fetch_init(&f, "orders", cold == 1 ? 0 : BATCHES, WAIT_MS, 1);
+        sim_send(s, peer, KAFKA_API_FETCH, 11, &f.request);
+        if (cold == 0) {
+            sim_settle(s);
+            for (int i = 0; i < BATCHES; i++) memory_log_append(s->storage, orders, 1, VALUE_BYTES, 2000 + i);
+        }
+        sim_settle(s);
+        int32_t size = taken(peer, 11, &throttle_ms);
+        ck_assert_int_gt(size, RATE / 2);
+        ck_assert_int_le(size, RATE);
+        /* The first batch goes whole, whatever its size (KIP-74). */
+        atomic_store(&orders->is_cold, false);
+        sim_advance_ms(s, 1000);
+        simple_fetch_init(&f, "orders", cold == 1 ? BATCHES : 2 * BATCHES, WAIT_MS, 1);
+        sim_send(s, peer, KAFKA_API_FETCH, 11, &f.request);
+        sim_settle(s);
+        memory_log_append(s->storage, orders, 1, 3 * RATE, 3000);
+        sim_settle(s);
+        ck_assert_int_gt(taken(peer, 11, &throttle_ms), 3 * RATE);
+        port_sim_hang_up(peer);
+        end();
+    }
+}
+END_TEST
+
 START_TEST(who_comes_again_owes_what_it_owed)
 {
     int32_t throttle_ms;
@@ -187,6 +284,9 @@ int main(void)
     TCase *t = tcase_create("quotas");
     tcase_add_test(t, new_clients_are_told_at_once_and_then_muted);
     tcase_add_test(t, old_clients_get_their_answer_late);
+    tcase_add_test(t, those_who_waited_are_asked_for_their_debt_too);
+    tcase_add_test(t, old_clients_who_waited_get_their_answer_late);
+    tcase_add_test(t, who_waited_gets_no_more_at_once_either);
     tcase_add_test(t, who_comes_again_owes_what_it_owed);
     tcase_add_test(t, an_account_has_only_so_many_connections);
     tcase_add_test(t, what_is_owed_is_kept_and_the_rest_forgotten);
