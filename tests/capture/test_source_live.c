@@ -170,7 +170,8 @@ START_TEST(precheck_definitions_of_the_start)
 {
     struct capture_config config = live_config();
     static const char *const include[] = {"shop.*", NULL};
-    static const char schema[] = "/tmp/millrace-precheck-schema.sql";
+    char schema[64];
+    snprintf(schema, sizeof schema, "/tmp/millrace-precheck-schema-%ld.sql", (long)getpid());
     bool is_full = strcmp(live_ask(admin, "SELECT IFNULL((SELECT 'FULL' FROM DUAL WHERE '%s' = 'FULL'), '')",
                                    live_is_version(admin, 80000) ? live_ask(admin, "SELECT @@binlog_row_metadata")
                                                                  : ""), "FULL") == 0;
