@@ -99,6 +99,14 @@ __attribute__((format(printf, 3, 0))) static void yaml_log(cyaml_log_t level, vo
     c->lines++;
 }
 
+/* What to write instead of a key that there once was; NULL: it is none of those. */
+static const char *former_key_mend(const char *complaint)
+{
+    if (strstr(complaint, "key: listen_address") == NULL && strstr(complaint, "key: listen_port") == NULL) return NULL;
+    return "a list of listeners replaced listen_address and listen_port: write instead, with your address and port,\n"
+           "listeners:\n  - {name: kafka, address: 127.0.0.1, port: 9092}";
+}
+
 static bool word_is_allowed(const char *words, const char *word)
 {
     size_t size = strlen(word);
@@ -284,9 +292,10 @@ enum err config_parse(const char *name, const char *text, size_t text_bytes, str
     struct config_file *file = NULL;
     cyaml_err_t rc =
         cyaml_load_data((const uint8_t *)text, text_bytes, &yaml, &file_schema, (cyaml_data_t **)&file, NULL);
+    const char *mend = former_key_mend(complaint.text);
     if (rc != CYAML_OK)
-        return err_set(msg, ERR_INVALID, "%s: %s%s%s; 'millraced --config-help' lists the keys", name,
-                       cyaml_strerror(rc), complaint.used == 0 ? "" : ": ", complaint.text);
+        return err_set(msg, ERR_INVALID, "%s: %s%s%s; %s", name, cyaml_strerror(rc), complaint.used == 0 ? "" : ": ",
+                       complaint.text, mend == NULL ? "'millraced --config-help' lists the keys" : mend);
     if (file == NULL) return err_set(msg, ERR_INVALID, "%s is empty: at least data_folder is required", name);
     enum err e = ERR_OK;
     struct config *made = calloc(1, sizeof *made);

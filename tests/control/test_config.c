@@ -93,6 +93,24 @@ START_TEST(wrong_files_are_refused_with_the_reason)
 }
 END_TEST
 
+/* Files of before there were listeners: the message shows what to write, and that is right. */
+START_TEST(former_keys_are_refused_with_the_lines_to_write)
+{
+    static const char *const former[] = {"listen_address: 127.0.0.1", "listen_port: 9092"};
+    for (size_t i = 0; i < sizeof former / sizeof *former; i++) {
+        char text[256];
+        snprintf(text, sizeof text, "data_folder: d\n%s\n", former[i]);
+        ck_assert_int_eq(parse(text), ERR_INVALID);
+        const char *lines = strstr(msg.text, "\nlisteners:\n");
+        ck_assert_msg(strstr(msg.text, "listen_address and listen_port") != NULL && lines != NULL, "%s", msg.text);
+        snprintf(text, sizeof text, "data_folder: d%s\n", lines);
+        ck_assert_msg(parse(text) == ERR_OK, "%s", msg.text);
+        ck_assert_uint_eq(config.listener_count, 1);
+        ck_assert_int_eq(config.listeners[0].port, 9092);
+    }
+}
+END_TEST
+
 #define COUNT(...) +1
 START_TEST(bounds_hold_on_both_sides_for_every_number)
 {
@@ -161,6 +179,7 @@ int main(void)
     tcase_add_test(t, a_folder_alone_is_enough_and_the_rest_has_defaults);
     tcase_add_test(t, every_kind_of_field_is_read);
     tcase_add_test(t, wrong_files_are_refused_with_the_reason);
+    tcase_add_test(t, former_keys_are_refused_with_the_lines_to_write);
     tcase_add_test(t, bounds_hold_on_both_sides_for_every_number);
     tcase_add_test(t, listeners_are_a_list_and_say_who_may_come);
     tcase_add_test(t, a_missing_file_is_said_and_the_profiles_are_valid);
