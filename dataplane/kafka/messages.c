@@ -11,9 +11,12 @@ enum { KEYS = sizeof apis / sizeof *apis };
 
 const struct kafka_message *kafka_request_at(uint32_t index)
 {
-    for (int16_t key = 0; key < KEYS; key++)
-        if (apis[key] != NULL && index-- == 0) return apis[key];
-    return NULL;
+    static const struct kafka_message *const in_order[] = {
+#define X(name, messages) kafka_##messages##_messages,
+        KAFKA_API_LIST(X)
+#undef X
+    };
+    return index < sizeof in_order / sizeof *in_order ? in_order[index] : NULL;
 }
 
 const struct kafka_message *kafka_request_of(int16_t api_key)

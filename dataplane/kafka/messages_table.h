@@ -10,7 +10,8 @@
 
 enum { ANY = 126 }; /* as `until`: no end in sight */
 
-/* X(name, messages): every API that this server answers.  Each of `messages` is a pair: request, response. */
+/* X(name, messages): every API that this server answers, in the order of their keys.  Each of `messages` is a pair:
+ * request, response. */
 #define KAFKA_API_LIST(X) \
     X(PRODUCE,                   produce) \
     X(FETCH,                     fetch) \

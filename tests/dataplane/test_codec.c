@@ -219,6 +219,7 @@ START_TEST(no_other_key_or_version_is_read)
     uint32_t count = 0;
     for (; kafka_request_at(count) != NULL; count++) {
         const struct kafka_message *m = kafka_request_at(count);
+        ck_assert(count == 0 || m->api_key > kafka_request_at(count - 1)->api_key);
         int16_t last = kafka_served_max(m->api_key);
         for (int16_t version = 0; version <= last + 1; version++) {
             uint8_t bytes[] = {0, (uint8_t)m->api_key, 0, (uint8_t)version, 0, 0, 0, 5, 0xff, 0xff, 0};
