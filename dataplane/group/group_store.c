@@ -24,13 +24,17 @@ void group_store(struct groups *g, struct group *group)
         consumers_store(g, group);
         return;
     }
+    /* A snapshot may fall into a rebalance.  What was assigned before it holds no longer, and a record with members is
+     * loaded as Stable: without them they find out that they are unknown, and join again. */
+    bool is_settled = group->state == GROUP_EMPTY || group->state == GROUP_STABLE;
     struct group_metadata_key key = {group->id};
     struct group_metadata_value value = {
-        .protocol_type = group->protocol_type, .generation = group->generation, .protocol = group->protocol,
-        .leader = group->leader == NULL ? kafka_string_null() : group->leader->id,
+        .protocol_type = group->protocol_type, .generation = group->generation,
+        .protocol = is_settled ? group->protocol : kafka_string_null(),
+        .leader = is_settled && group->leader != NULL ? group->leader->id : kafka_string_null(),
         .current_state_timestamp = group->state_since_ms, .members = g->record_rows,
     };
-    for (const struct member *m = group->members; m != NULL; m = m->next) {
+    for (const struct member *m = is_settled ? group->members : NULL; m != NULL; m = m->next) {
         INVARIANT((uint32_t)value.member_count < g->row_room);
         g->record_rows[value.member_count++] = (struct group_metadata_member){
             .member_id = m->id, .group_instance_id = m->instance_id, .client_id = m->client_id,

@@ -727,6 +727,26 @@ START_TEST(a_generation_that_was_never_stored_is_gone_after_a_restart)
 }
 END_TEST
 
+/* What was assigned before it must not come back: nobody would read what the member that left had. */
+START_TEST(a_snapshot_within_a_rebalance_makes_all_join_again)
+{
+    for (int completing = 0; completing < 2; completing++) {
+        int32_t generation = form(3, 10000);
+        world_leave(w, "g", id[2], NULL);
+        for (int i = 0; i < 2 && completing == 1; i++)
+            world_join(w, (struct world_join){.version = 3, .session_ms = 10000, .member = id[i]});
+        struct group_view view = world_view(w, "g");
+        ck_assert_str_eq(view.state, completing == 1 ? "CompletingRebalance" : "PreparingRebalance");
+        ck_assert_int_eq(view.generation, generation + completing);
+        world_compact(w);
+        for (int i = 0; i < 2; i++)
+            ck_assert_int_eq(world_heartbeat(w, "g", view.generation, id[i], NULL), KAFKA_UNKNOWN_MEMBER_ID);
+        ck_assert_int_eq(form(2, 10000), view.generation + 1);
+        for (int i = 0; i < 2; i++) world_leave(w, "g", id[i], NULL);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("group");
@@ -770,6 +790,7 @@ int main(void)
     tcase_add_test(tcase, a_deleted_topic_is_forgotten);
     tcase_add_test(tcase, a_stable_group_survives_a_restart_without_a_rebalance);
     tcase_add_test(tcase, a_generation_that_was_never_stored_is_gone_after_a_restart);
+    tcase_add_test(tcase, a_snapshot_within_a_rebalance_makes_all_join_again);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
