@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crc.h"
 #include "base/log.h"
 #include "dataplane/serve_lcore.h"
 
@@ -110,7 +111,8 @@ static enum err token_forward(struct serve_lcore *s, const struct client *c, con
     struct auth_link *link = s->config.authority;
     struct auth_request *out = ring_spsc_claim(&link->to_authority, (uint32_t)(sizeof *out + size));
     if (out == NULL) return ERR_AGAIN;
-    *out = (struct auth_request){.connection_id = client_id(c), .token_bytes = (uint32_t)size};
+    *out = (struct auth_request){
+        .connection_id = client_id(c), .peer = crc32c(0, c->host, strlen(c->host)), .token_bytes = (uint32_t)size};
     memcpy(&out->login, &c->login->login, sizeof out->login);
     if (size > 0) memcpy(out + 1, token, size);
     ring_spsc_commit(&link->to_authority);
@@ -144,7 +146,7 @@ static void token_take(struct serve_lcore *s, struct client *c, const void *toke
         return;
     }
     if (token_forward(s, c, token, size) == ERR_AGAIN) {
-        client_wait(s, c, CLIENT_LINK, &s->linked);
+        client_wait(s, c, CLIENT_LINK, &s->tokens);
         return;
     }
     explicit_bzero(c->input + c->input_start, frame_bytes); /* no password stays in a buffer that others get */
@@ -246,6 +248,10 @@ void client_login_answered(struct serve_lcore *s, struct client *c, const struct
         break;
     case LOGIN_DONE:   logged_in(s, c, a); break;
     case LOGIN_FAILED: login_failed(s, c, &a->principal); break;
+    case LOGIN_BUSY:
+        c->login->is_busy = true;
+        client_delay(s, c, CLIENT_DELAYED, s->now_ns + (uint64_t)LOGIN_DELAY_MS * MS_NS);
+        break;
     }
 }
 
@@ -253,6 +259,10 @@ void client_login_refuse(struct serve_lcore *s, struct client *c)
 {
     struct sasl_authenticate_response out = {.error_code = KAFKA_SASL_AUTHENTICATION_FAILED,
                                              .error_message = kafka_string_of(FAILURE)};
+    if (c->login->is_busy) { /* no answer: clients try again then, and give up after a failure */
+        client_close(s, c, CLOSE_LOGIN_BUSY);
+        return;
+    }
     if (c->login->is_raw) { /* there is no way to say it */
         client_close(s, c, CLOSE_LOGIN_FAILED);
         return;

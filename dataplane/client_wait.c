@@ -14,6 +14,16 @@ static void list_add(struct client_list *list, struct client *c)
     list->last = c;
 }
 
+static void list_add_first(struct client_list *list, struct client *c)
+{
+    c->list = list;
+    c->list_previous = NULL;
+    c->list_next = list->first;
+    if (list->first != NULL) list->first->list_previous = c;
+    else list->last = c;
+    list->first = c;
+}
+
 static void list_remove(struct client *c)
 {
     if (c->list == NULL) return;
@@ -112,6 +122,19 @@ unsigned client_list_wake(struct serve_lcore *s, struct client_list *list, uint3
         }
         client_wake(s, c);
         count++;
+    }
+    return count;
+}
+
+unsigned client_list_retry(struct serve_lcore *s, struct client_list *list)
+{
+    unsigned count = 0;
+    for (struct client *c = list->first; c != NULL; c = list->first, count++) {
+        client_wake(s, c);
+        if (c->list != list) continue;
+        list_remove(c);
+        list_add_first(list, c);
+        break;
     }
     return count;
 }

@@ -220,12 +220,7 @@ static unsigned poll_authority(struct serve_lcore *s)
 /* Requests that found the ring to the coordinator or the authority full; only those that got in count as work. */
 static unsigned retry_linked(struct serve_lcore *s)
 {
-    if (s->linked.first == NULL) return 0;
-    unsigned before = 0, after = 0;
-    for (struct client *c = s->linked.first; c != NULL; c = c->list_next) before++;
-    client_list_wake(s, &s->linked, UINT32_MAX);
-    for (struct client *c = s->linked.first; c != NULL; c = c->list_next) after++;
-    return before > after ? before - after : 0;
+    return client_list_retry(s, &s->linked) + client_list_retry(s, &s->tokens);
 }
 
 static unsigned poll_disk(struct serve_lcore *s)

@@ -6,7 +6,7 @@
  *   READY     its next request is handled as soon as its bytes are whole
  *   PARKED    its request waits for a log to grow, or for its time to be over
  *   DISK      its request waits for a disk read
- *   LINK      its request waits for room in the ring to the coordinator
+ *   LINK      its request waits for room in the ring to the coordinator, or its token in the authority's
  *   ASKED     the coordinator has its request
  *   LOGIN     the authority has its SASL token
  *   MUTED     its account has overdrawn its quota: nothing of it is looked at until it has not
@@ -81,6 +81,7 @@ enum client_state {
     X(CLOSE_NO_LOGIN,    "a request before it was logged in, or beyond its rights")       \
     X(CLOSE_SASL_ORDER,  "SASL steps in a wrong order, or a mechanism that there is not") \
     X(CLOSE_LOGIN_FAILED, "it failed to log in")                                         \
+    X(CLOSE_LOGIN_BUSY,  "more passwords than fit in our queue waited to be checked: it may try again") \
     X(CLOSE_REVOKED,     "its account was deleted or has a new password")                \
     X(CLOSE_SESSION_OVER, "its session's time was over")                                 \
     X(CLOSE_STALLED,     "held the oldest of the pins that capture or other readers need back")  \
@@ -108,6 +109,7 @@ struct answer {
 
 struct client_login { /* one SASL exchange */
     struct login login;
+    bool     is_busy; /* the authority has no place for its token */
     bool     is_raw; /* tokens in frames of their own (SaslHandshake 0), not in SaslAuthenticate */
     int16_t  api_version; /* of the SaslAuthenticate under way */
     int32_t  correlation_id;
@@ -187,7 +189,7 @@ struct serve_lcore {
     struct client *clients; /* connections_max */
     struct client **timers; /* a heap by deadline */
     uint32_t timer_count, client_count, parked_count;
-    struct client_list parked[PARKED_LISTS], disk, linked;
+    struct client_list parked[PARKED_LISTS], disk, linked, tokens;
     bool     is_stopping, said[CLOSE_CAUSE_COUNT];
     uint64_t login_said_ns, logins_unsaid; /* failed ones, in the log */
     uint64_t throttle_said_ns;
@@ -292,6 +294,9 @@ void client_delay(struct serve_lcore *s, struct client *c, enum client_state sta
 void client_unwait(struct serve_lcore *s, struct client *c);
 /* Wakes all in the list that wait for log `slot` (UINT32_MAX: all); each may wait again.  Returns how many. */
 unsigned client_list_wake(struct serve_lcore *s, struct client_list *list, uint32_t slot);
+/* Wakes those that found a ring full, until one finds it full again: that one stays the first.  Returns how many got
+ * in. */
+unsigned client_list_retry(struct serve_lcore *s, struct client_list *list);
 /* The parked client whose time is over, or NULL. */
 struct client *client_due(struct serve_lcore *s);
 

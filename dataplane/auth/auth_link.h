@@ -15,6 +15,7 @@ enum { AUTH_TOKEN_BYTES_MAX = SCRAM_TOKEN_BYTES_MAX, AUTH_RING_BYTES = 256 << 10
 /* serve lcore -> authority; behind it the token */
 struct auth_request {
     uint64_t connection_id; /* opaque to the authority */
+    uint32_t peer; /* a hash of where it comes from */
     uint32_t token_bytes;
     struct login login;
 };

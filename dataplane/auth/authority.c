@@ -9,10 +9,10 @@
 #include "base/random.h"
 #include "base/thread.h"
 
-enum { AUTHORITY_BURST = 64 };
+enum { AUTHORITY_BURST = 64, FLOWS = 1024 };
 
 struct queued { /* a PLAIN token */
-    uint32_t link;
+    uint32_t link, flow;
     uint32_t token_bytes;
     uint64_t connection_id;
     uint8_t  token[AUTH_TOKEN_BYTES_MAX];
@@ -30,7 +30,7 @@ struct auth_side {
 };
 
 struct authority_counters {
-    struct counter *logins[MECHANISM_COUNT], *failures[MECHANISM_COUNT], *malformed, *known, *queue;
+    struct counter *logins[MECHANISM_COUNT], *failures[MECHANISM_COUNT], *malformed, *known, *queue, *busy;
     struct histogram *check_ns;
 };
 
@@ -44,6 +44,8 @@ struct authority {
     struct auth_side *side;         /* link_count */
     struct queued *queue;           /* AUTHORITY_QUEUE_MAX; a circle */
     uint32_t queue_first, queue_count;
+    uint32_t flow_places[FLOWS];    /* of the queue */
+    uint32_t first_link;            /* to be polled: each in turn, the places that are free are few */
     struct authority_counters count;
 
     struct waiter waiter, command_waiter;
@@ -202,13 +204,67 @@ static bool token_check(struct authority *a, struct auth_side *side, uint64_t co
     return true;
 }
 
-static void queue_put(struct authority *a, uint32_t link, const struct auth_request *r, const void *token)
+/* Whose share of the queue it is: guesses at one account from one peer; names that nobody has are one name. */
+static uint32_t flow_of(const struct authority *a, const struct auth_request *r)
 {
-    struct queued *q = &a->queue[(a->queue_first + a->queue_count++) % AUTHORITY_QUEUE_MAX];
+    struct plain_token t;
+    const struct directory_entry *who = NULL;
+    if (plain_token_read(&t, r + 1, r->token_bytes) == ERR_OK) who = directory_find(a->directory, t.user);
+    return (r->peer ^ (who == NULL ? 0 : (who->slot + 1) * 2654435761U)) % FLOWS;
+}
+
+static void queue_fill(struct authority *a, struct queued *q, uint32_t link, uint32_t flow,
+                       const struct auth_request *r)
+{
     q->link = link;
+    q->flow = flow;
     q->connection_id = r->connection_id;
     q->token_bytes = r->token_bytes;
-    memcpy(q->token, token, r->token_bytes);
+    memcpy(q->token, r + 1, r->token_bytes);
+    a->flow_places[flow]++;
+}
+
+/* False: there is no room for an answer. */
+static bool busy_answer(struct authority *a, struct auth_side *side, uint64_t connection_id)
+{
+    struct auth_answer *out = ring_spsc_claim(&side->link.to_serve, sizeof *out);
+    if (out == NULL) return false;
+    memset(out, 0, sizeof *out);
+    out->connection_id = connection_id;
+    out->result = LOGIN_BUSY;
+    counter_add(a->count.busy, 1);
+    side->has_news = true;
+    return true;
+}
+
+/* The youngest of the flow that has most places. */
+static struct queued *queue_richest(struct authority *a)
+{
+    struct queued *richest = &a->queue[a->queue_first];
+    for (uint32_t i = 1; i < a->queue_count; i++) {
+        struct queued *q = &a->queue[(a->queue_first + i) % AUTHORITY_QUEUE_MAX];
+        if (a->flow_places[q->flow] >= a->flow_places[richest->flow]) richest = q;
+    }
+    return richest;
+}
+
+/* Into the queue, or it is told that we are busy; false: there is no room for that. */
+static bool queue_put(struct authority *a, uint32_t link, const struct auth_request *r)
+{
+    uint32_t flow = flow_of(a, r);
+    struct queued *q;
+    if (a->queue_count < AUTHORITY_QUEUE_MAX) {
+        q = &a->queue[(a->queue_first + a->queue_count++) % AUTHORITY_QUEUE_MAX];
+    } else {
+        q = queue_richest(a);
+        bool has_less = a->flow_places[flow] + 1 < a->flow_places[q->flow];
+        if (!has_less || !busy_answer(a, &a->side[q->link], q->connection_id))
+            return busy_answer(a, &a->side[link], r->connection_id);
+        a->flow_places[q->flow]--;
+        explicit_bzero(q->token, q->token_bytes);
+    }
+    queue_fill(a, q, link, flow, r);
+    return true;
 }
 
 /* The one that waits longest. */
@@ -220,23 +276,20 @@ static unsigned queue_check(struct authority *a)
     bool is_known = password_is_known(a, q->token, q->token_bytes); /* by one that stood before it, perhaps */
     if (!token_check(a, &a->side[q->link], q->connection_id, &l, q->token, q->token_bytes, is_known)) return 0;
     explicit_bzero(q->token, q->token_bytes);
+    a->flow_places[q->flow]--;
     a->queue_first = (a->queue_first + 1) % AUTHORITY_QUEUE_MAX;
     a->queue_count--;
     return 1;
 }
 
-/* Answers a token or puts it into the queue; false: it must wait. */
+/* Answers a token or puts it into the queue; false: there is no room for an answer. */
 static bool token_take(struct authority *a, uint32_t link, const struct auth_request *r)
 {
     const void *token = r + 1;
     INVARIANT(r->token_bytes <= AUTH_TOKEN_BYTES_MAX);
     bool is_plain = r->login.mechanism == MECHANISM_PLAIN;
     bool is_known = is_plain && password_is_known(a, token, r->token_bytes);
-    if (is_plain && !is_known) {
-        if (a->queue_count == AUTHORITY_QUEUE_MAX) return false;
-        queue_put(a, link, r, token);
-        return true;
-    }
+    if (is_plain && !is_known) return queue_put(a, link, r);
     struct login l = r->login;
     return token_check(a, &a->side[link], r->connection_id, &l, token, r->token_bytes, is_known);
 }
@@ -265,7 +318,9 @@ static unsigned link_poll(struct authority *a, uint32_t index)
 unsigned authority_step(struct authority *a)
 {
     unsigned work = command_take(a);
-    for (uint32_t i = 0; i < a->config.link_count; i++) work += link_poll(a, i);
+    for (uint32_t i = 0; i < a->config.link_count; i++)
+        work += link_poll(a, (a->first_link + i) % a->config.link_count);
+    a->first_link = (a->first_link + 1) % a->config.link_count;
     work += queue_check(a);
     counter_set(a->count.queue, a->queue_count);
     for (uint32_t i = 0; i < a->config.link_count; i++) {
@@ -351,6 +406,7 @@ static void open_counters(struct authority *a)
     }
     a->count.malformed = counters_add(counters, COUNTER_COUNT, "login_tokens_malformed", "");
     a->count.known = counters_add(counters, COUNTER_COUNT, "login_passwords_known", "");
+    a->count.busy = counters_add(counters, COUNTER_COUNT, "logins_busy", "");
     a->count.queue = counters_add(counters, COUNTER_GAUGE, "login_passwords_waiting", "");
     a->count.check_ns = counters_add_histogram(counters, "login_check_ns", "");
 }

@@ -3,7 +3,10 @@
  * A PLAIN password costs milliseconds to check against its verifier, so no serve lcore does that: tokens come and
  * answers go through a pair of rings with each.  SCRAM, and PLAIN passwords that were right before (a keyed hash of the
  * last one of each account is kept), cost microseconds and are answered at once; other PLAIN tokens wait in a queue of
- * AUTHORITY_QUEUE_MAX, one checked a turn, so that a flood of guesses does not keep known clients out. */
+ * AUTHORITY_QUEUE_MAX, one checked a turn, so that a flood of guesses does not keep known clients out.  When it is
+ * full, who has most in it (guesses at one account from one peer, or at no account) gives a place to who has less, and
+ * is told LOGIN_BUSY, as is who gets none: no token waits in front of the queue, where it would keep others behind
+ * it in the ring. */
 #ifndef DATAPLANE_AUTH_AUTHORITY_H
 #define DATAPLANE_AUTH_AUTHORITY_H
 

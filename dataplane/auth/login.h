@@ -19,7 +19,7 @@ struct login {
     struct scram_exchange scram;
 };
 
-enum login_result { LOGIN_GOES_ON, LOGIN_DONE, LOGIN_FAILED };
+enum login_result { LOGIN_GOES_ON, LOGIN_DONE, LOGIN_FAILED, LOGIN_BUSY /* nobody looked at it: the authority's */ };
 
 struct login_step {
     enum login_result result;
