@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "dataplane/group/coordinator_state.h"
+#include "dataplane/group/topic_pattern.h"
 #include "dataplane/kafka/offsets_topic.h"
 
 /* --- what the state machine asks for --- */
@@ -452,5 +453,5 @@ uint64_t coordinator_memory_bytes(const struct coordinator_config *config)
 {
     uint64_t links = (uint64_t)config->link_count * (LINK_REQUEST_RING_BYTES + LINK_ANSWER_RING_BYTES);
     return links + COORDINATOR_ARENA_BYTES + LINK_FRAME_BYTES_MAX + COORDINATOR_MEMORY_MAX +
-           offsets_store_memory_bytes() + OFFSETS_LOAD_BYTES;
+           offsets_store_memory_bytes() + OFFSETS_LOAD_BYTES + TOPIC_MATCHER_BYTES_MAX;
 }

@@ -11,19 +11,34 @@ struct block { /* in front of every allocation */
     size_t unused; /* keeps the memory behind it 16-byte aligned */
 };
 
+bool groups_charge(struct groups *g, uint64_t *account, size_t size)
+{
+    if (!g->is_loading) {
+        bool is_full = g->memory_bytes + size > g->limits.memory_bytes_max;
+        if (account != NULL && *account + size > g->limits.group_bytes_max) is_full = true;
+        if (is_full) return false;
+    }
+    g->memory_bytes += size;
+    if (account != NULL) *account += size;
+    return true;
+}
+
+void groups_refund(struct groups *g, uint64_t *account, size_t size)
+{
+    g->memory_bytes -= size;
+    if (account != NULL) *account -= size;
+}
+
 void *groups_take(struct groups *g, uint64_t *account, size_t size)
 {
     size_t whole = size + sizeof(struct block);
-    if (!g->is_loading) {
-        bool is_full = g->memory_bytes + whole > g->limits.memory_bytes_max;
-        if (account != NULL && *account + whole > g->limits.group_bytes_max) is_full = true;
-        if (is_full) return NULL;
-    }
+    if (!groups_charge(g, account, whole)) return NULL;
     struct block *b = calloc(1, whole);
-    if (b == NULL) return NULL;
+    if (b == NULL) {
+        groups_refund(g, account, whole);
+        return NULL;
+    }
     b->size = whole;
-    g->memory_bytes += whole;
-    if (account != NULL) *account += whole;
     return b + 1;
 }
 
@@ -31,8 +46,7 @@ void groups_give(struct groups *g, uint64_t *account, void *memory)
 {
     if (memory == NULL) return;
     struct block *b = (struct block *)memory - 1;
-    g->memory_bytes -= b->size;
-    if (account != NULL) *account -= b->size;
+    groups_refund(g, account, b->size);
     free(b);
 }
 
@@ -237,6 +251,11 @@ enum err groups_open(struct groups **out, const struct group_limits *limits, con
 {
     struct groups *g = calloc(1, sizeof *g);
     if (g == NULL) return ERR_NO_MEMORY;
+    enum err e = topic_matcher_open(&g->matcher);
+    if (e != ERR_OK) {
+        free(g);
+        return e;
+    }
     g->limits = *limits;
     g->host = *host;
     g->retention_due_ms = GROUP_NEVER_MS; /* until loaded */
@@ -262,6 +281,7 @@ void groups_close(struct groups *g)
     free(g->topic_rows);
     free(g->record_rows);
     free(g->heap);
+    topic_matcher_close(g->matcher);
     free(g);
 }
 
@@ -270,6 +290,7 @@ struct groups_stats groups_stats_of(const struct groups *g)
     struct groups_stats stats = g->stats;
     stats.group_count = g->group_count;
     stats.memory_bytes = g->memory_bytes;
+    stats.pattern_matches = topic_matcher_count(g->matcher);
     for (const struct group *group = g->list; group != NULL; group = group->next) {
         stats.member_count += group->member_count;
         stats.offset_count += group->offset_count;

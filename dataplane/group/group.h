@@ -164,6 +164,7 @@ struct groups_stats {
     uint64_t memory_bytes;
     uint64_t refused_for_limits; /* requests, since the start */
     uint64_t rebalances;         /* completed, since the start */
+    uint64_t pattern_matches;    /* of topic names against members' patterns, since the start */
 };
 struct groups_stats groups_stats_of(const struct groups *g);
 

@@ -28,6 +28,7 @@ static void member_free(struct groups *g, struct group *group, struct consumer_m
                                          m->regex};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         groups_give(g, &group->member_bytes, (void *)(uintptr_t)texts[i].chars);
+    groups_refund(g, &group->member_bytes, topic_pattern_bytes(m->pattern));
     topic_pattern_close(m->pattern);
     groups_give(g, &group->member_bytes, m->names);
     groups_give(g, &group->member_bytes, m);
@@ -227,7 +228,8 @@ static enum kafka_error check_request(struct beat *b)
     if (in->server_assignor.size >= 0 && !is_assignor(in->server_assignor))
         return refuse(b, KAFKA_UNSUPPORTED_ASSIGNOR, "the assignors are uniform and range");
     if (in->subscribed_topic_regex.size <= 0) return KAFKA_NONE;
-    enum err e = topic_pattern_open(&b->pattern, in->subscribed_topic_regex, b->why, sizeof b->why);
+    enum err e = topic_pattern_open(&b->pattern, b->g->matcher, in->subscribed_topic_regex, b->why,
+                                    sizeof b->why);
     if (e == ERR_NO_MEMORY) return KAFKA_GROUP_MAX_SIZE_REACHED;
     return e == ERR_OK ? KAFKA_NONE : KAFKA_INVALID_REGULAR_EXPRESSION;
 }
@@ -346,6 +348,20 @@ bool consumer_set_names(struct groups *g, struct group *group, struct consumer_m
     return true;
 }
 
+bool consumer_set_regex(struct groups *g, struct group *group, struct consumer_member *m, struct kafka_string regex,
+                        struct topic_pattern *pattern)
+{
+    if (!groups_charge(g, &group->member_bytes, topic_pattern_bytes(pattern))) return false;
+    if (!groups_copy(g, &group->member_bytes, &m->regex, regex)) {
+        groups_refund(g, &group->member_bytes, topic_pattern_bytes(pattern));
+        return false;
+    }
+    groups_refund(g, &group->member_bytes, topic_pattern_bytes(m->pattern));
+    topic_pattern_close(m->pattern);
+    m->pattern = pattern;
+    return true;
+}
+
 /* *subscribes: its subscription changed.  false: a limit; a change that was taken over counts all the same. */
 static bool update_member(struct beat *b, bool *subscribes)
 {
@@ -371,12 +387,8 @@ static bool update_member(struct beat *b, bool *subscribes)
     if (regex.size == 0 && m->regex.size < 0) regex.size = -1; /* empty: none any more */
     if (has_room && regex.size >= 0 && !kafka_string_equal(m->regex, regex)) {
         struct kafka_string said = regex.size == 0 ? kafka_string_null() : regex;
-        has_room = groups_copy(b->g, &b->group->member_bytes, &m->regex, said);
-        if (has_room) {
-            topic_pattern_close(m->pattern);
-            m->pattern = b->pattern;
-            b->pattern = NULL;
-        }
+        has_room = consumer_set_regex(b->g, b->group, m, said, b->pattern);
+        if (has_room) b->pattern = NULL;
         *subscribes = changed = true;
     }
     if (changed) consumer_store_member(b->g, b->group, m);

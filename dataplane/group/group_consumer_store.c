@@ -130,16 +130,18 @@ static enum err load_member(struct groups *g, struct group *group, struct kafka_
         !groups_copy(g, account, &m->client_id, from->client_id) ||
         !groups_copy(g, account, &m->client_host, from->client_host) ||
         !groups_copy(g, account, &m->assignor, from->server_assignor) ||
-        !groups_copy(g, account, &m->regex, from->subscribed_topic_regex) ||
         !consumer_set_names(g, group, m, from->subscribed_topic_names, from->subscribed_topic_name_count))
         return ERR_NO_MEMORY;
     m->rebalance_timeout_ms = from->rebalance_timeout_ms;
-    topic_pattern_close(m->pattern);
-    m->pattern = NULL;
-    if (m->regex.size < 0) return ERR_OK;
-    enum err e = topic_pattern_open(&m->pattern, m->regex, why, sizeof why);
+    struct topic_pattern *pattern = NULL;
+    enum err e = ERR_OK;
+    if (from->subscribed_topic_regex.size >= 0)
+        e = topic_pattern_open(&pattern, g->matcher, from->subscribed_topic_regex, why, sizeof why);
     if (e == ERR_INVALID) consumer_drop(g, group, m); /* another release took it: the client is told when it rejoins */
-    return e == ERR_NO_MEMORY ? e : ERR_OK;
+    if (e != ERR_OK) return e == ERR_NO_MEMORY ? e : ERR_OK;
+    if (consumer_set_regex(g, group, m, from->subscribed_topic_regex, pattern)) return ERR_OK;
+    topic_pattern_close(pattern);
+    return ERR_NO_MEMORY;
 }
 
 static struct share *share_of(struct groups *g, struct group *group, const struct kafka_uuid *topic_id)

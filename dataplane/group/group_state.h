@@ -129,6 +129,7 @@ struct groups {
     uint64_t memory_bytes;
     uint64_t commit_serial;
     uint64_t removed_number; /* of the newest record of a group that is gone: what its absence rests on */
+    struct topic_matcher *matcher; /* of all members' patterns */
     bool     is_loading; /* limits do not apply: what is in the log is kept */
     struct join_group_response_member *rows; /* members_max: the leader's list */
     struct group_metadata_member *record_rows;
@@ -144,6 +145,9 @@ struct groups {
  * */
 void *groups_take(struct groups *g, uint64_t *account, size_t size);
 void  groups_give(struct groups *g, uint64_t *account, void *memory);
+/* Counts memory that a library allocated; false: a limit. */
+bool  groups_charge(struct groups *g, uint64_t *account, size_t size);
+void  groups_refund(struct groups *g, uint64_t *account, size_t size);
 /* Replaces *to by a copy of `from`, which may be null; false: a limit, *to is unchanged. */
 bool  groups_copy(struct groups *g, uint64_t *account, struct kafka_string *to, struct kafka_string from);
 bool  groups_copy_bytes(struct groups *g, uint64_t *account, struct kafka_bytes *to, struct kafka_bytes from);
@@ -223,6 +227,10 @@ struct consumer_member *consumer_add(struct groups *g, struct group *group, stru
 /* Replaces the topics it subscribes to by name; false: a limit, they are unchanged. */
 bool     consumer_set_names(struct groups *g, struct group *group, struct consumer_member *m,
                             const struct kafka_string *names, int32_t count);
+/* Replaces its regular expression, null or with its compiled pattern, which it then owns; false: a limit, nothing is
+ * changed. */
+bool     consumer_set_regex(struct groups *g, struct group *group, struct consumer_member *m,
+                            struct kafka_string regex, struct topic_pattern *pattern);
 void     consumer_drop(struct groups *g, struct group *group, struct consumer_member *m); /* out of the lists, freed */
 void     consumers_timers(struct groups *g, struct group *group);
 uint64_t consumers_earliest_timer(const struct group *group);

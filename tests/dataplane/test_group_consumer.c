@@ -167,6 +167,50 @@ START_TEST(a_pattern_follows_the_topics)
 }
 END_TEST
 
+START_TEST(patterns_cost_what_is_counted)
+{
+    char regex[1000] = "t";
+    for (int i = 0; i < 240; i++) strcat(regex, "(|x)"); /* small to send, large when it is compiled */
+    struct groups_stats before = groups_stats_of(w->groups);
+    int refused = 0;
+    for (int i = 0; i < 6; i++) {
+        char member[8];
+        snprintf(member, sizeof member, "m%d", i);
+        struct world_told told = BEAT(.member = member, .regex = regex);
+        ck_assert(told.error == 0 || told.error == KAFKA_GROUP_MAX_SIZE_REACHED);
+        refused += told.error != 0;
+    }
+    ck_assert_int_gt(refused, 0); /* 20,000 bytes a group */
+    ck_assert_uint_gt(groups_stats_of(w->groups).memory_bytes, before.memory_bytes + 15000);
+    char names[1000] = "";
+    for (int i = 0; i < 80; i++) sprintf(names + strlen(names), "(?P<n%d>)", i); /* each would make every step larger */
+    ck_assert_int_eq(BEAT(.member = "m9", .regex = names).error, KAFKA_INVALID_REGULAR_EXPRESSION);
+}
+END_TEST
+
+START_TEST(only_a_new_pattern_is_matched)
+{
+    for (uint8_t id = 'b'; id <= 'g'; id++) world_add_topic(w, (char[]){'t', (char)id, '\0'}, id);
+    char regex[] = "x0";
+    for (; regex[1] < '5'; regex[1]++) {
+        char member[] = {'m', regex[1], '\0'};
+        ck_assert_int_eq(BEAT(.member = member, .regex = regex).error, 0);
+    }
+    uint64_t before = groups_stats_of(w->groups).pattern_matches;
+    ck_assert_uint_le(before, 5 * 7);
+    ck_assert_int_eq(BEAT(.member = "m0", .epoch = 1, .regex = "y").error, 0);
+    ck_assert_uint_le(groups_stats_of(w->groups).pattern_matches, before + 7); /* its own, the others' not again */
+}
+END_TEST
+
+START_TEST(a_match_that_takes_long_ends)
+{
+    world_add_topic(w, "ttttttttttttty", 'y');
+    is_told(BEAT(.member = "m1", .regex = "(t|t)*x|t*y"), 1, "");
+    is_told(BEAT(.member = "m1", .epoch = 1, .regex = ".*t.*t.*y"), 2, "y"); /* ordinary ones do not take long */
+}
+END_TEST
+
 START_TEST(a_topic_made_anew_is_another)
 {
     is_told(join("m1"), 1, "a");
@@ -485,6 +529,9 @@ int main(void)
     tcase_add_test(tcase, topics_are_spread_and_stay_where_they_are);
     tcase_add_test(tcase, range_gives_all_to_the_first_who_wants_it);
     tcase_add_test(tcase, a_pattern_follows_the_topics);
+    tcase_add_test(tcase, patterns_cost_what_is_counted);
+    tcase_add_test(tcase, only_a_new_pattern_is_matched);
+    tcase_add_test(tcase, a_match_that_takes_long_ends);
     tcase_add_test(tcase, a_topic_made_anew_is_another);
     tcase_add_test(tcase, requests_are_checked);
     tcase_add_test(tcase, epochs_fence);
