@@ -263,11 +263,11 @@ static void start_anew(struct beat *b, struct consumer_member *m)
 
 /* A static member is back under a new id: the log forgets the old one and learns the new one's target.  false: a limit.
  */
-static bool rename_member(struct beat *b, struct consumer_member *m)
+static bool rename_member(struct beat *b, struct consumer_member *m, struct kafka_string to)
 {
     struct kafka_string id = {NULL, 0};
-    if (kafka_string_equal(m->id, b->in->member_id)) return true;
-    if (!groups_copy(b->g, &b->group->member_bytes, &id, b->in->member_id)) return false;
+    if (kafka_string_equal(m->id, to)) return true;
+    if (!groups_copy(b->g, &b->group->member_bytes, &id, to)) return false;
     consumer_store_gone(b->g, b->group, m);
     groups_give(b->g, &b->group->member_bytes, (void *)(uintptr_t)m->id.chars);
     m->id = id;
@@ -278,21 +278,21 @@ static bool rename_member(struct beat *b, struct consumer_member *m)
 
 static enum kafka_error join(struct beat *b)
 {
-    char chars[MEMBER_ID_ROOM];
-    struct kafka_string id = b->in->member_id;
+    char chars[UUID_ROOM];
+    struct kafka_string id = b->in->member_id.size > 0 ? b->in->member_id : make_uuid(b->g, chars);
     bool is_static = b->in->instance_id.size >= 0;
-    struct consumer_member *m = is_static ? find_instance(b->group, b->in->instance_id) : consumer_find(b->group, id);
-    if (m != NULL && is_static && m->epoch != CONSUMER_LEFT_FOR_NOW && !kafka_string_equal(m->id, id))
+    struct consumer_member *named = consumer_find(b->group, id);
+    struct consumer_member *m = is_static ? find_instance(b->group, b->in->instance_id) : named;
+    if (m != NULL && m->epoch != CONSUMER_LEFT_FOR_NOW && m != named)
         return refuse(b, KAFKA_UNRELEASED_INSTANCE_ID, "another member with this instance id is in the group");
+    if (named != NULL && named != m) return refuse(b, KAFKA_INVALID_REQUEST, "MemberId is in use");
     if (m != NULL) {
-        if (!rename_member(b, m)) return KAFKA_GROUP_MAX_SIZE_REACHED;
+        if (!rename_member(b, m, id)) return KAFKA_GROUP_MAX_SIZE_REACHED;
         start_anew(b, m);
         b->m = m;
         return KAFKA_NONE;
     }
     if (b->group->member_count >= b->g->limits.members_max) return KAFKA_GROUP_MAX_SIZE_REACHED;
-    if (id.size == 0) id = make_member_id(b->g, b->who, b->in->instance_id, chars);
-    else if (consumer_find(b->group, id) != NULL) return refuse(b, KAFKA_INVALID_REQUEST, "MemberId is in use");
     b->m = consumer_add(b->g, b->group, id);
     b->is_new = b->m != NULL;
     return b->m == NULL ? KAFKA_GROUP_MAX_SIZE_REACHED : KAFKA_NONE;

@@ -50,20 +50,25 @@ static void park(struct groups *g, struct group *group, struct member *m, const 
     if (!m->is_new) m->session_deadline_ms = GROUP_NEVER_MS;
 }
 
-struct kafka_string make_member_id(struct groups *g, const struct group_caller *who, struct kafka_string instance_id,
-                                   char out[static MEMBER_ID_ROOM])
+struct kafka_string make_uuid(struct groups *g, char out[static UUID_ROOM])
 {
     uint8_t r[16];
-    struct kafka_string prefix = instance_id.size >= 0 ? instance_id : who->client_id;
-    int prefix_size = prefix.size < 0 ? 0 : prefix.size > GROUP_ID_BYTES_MAX ? GROUP_ID_BYTES_MAX : prefix.size;
     g->host.random_bytes(g->host.context, r, sizeof r);
     r[6] = (uint8_t)((r[6] & 0x0f) | 0x40); /* RFC 9562: version 4 */
     r[8] = (uint8_t)((r[8] & 0x3f) | 0x80);
+    int size = snprintf(out, UUID_ROOM, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", r[0],
+                        r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11], r[12], r[13], r[14], r[15]);
+    return (struct kafka_string){out, size};
+}
+
+struct kafka_string make_member_id(struct groups *g, const struct group_caller *who, struct kafka_string instance_id,
+                                   char out[static MEMBER_ID_ROOM])
+{
+    struct kafka_string prefix = instance_id.size >= 0 ? instance_id : who->client_id;
+    int prefix_size = prefix.size < 0 ? 0 : prefix.size > GROUP_ID_BYTES_MAX ? GROUP_ID_BYTES_MAX : prefix.size;
     if (prefix_size > 0) memcpy(out, prefix.chars, (size_t)prefix_size);
-    int size = snprintf(out + prefix_size, MEMBER_ID_ROOM - (size_t)prefix_size,
-                        "-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", r[0], r[1], r[2], r[3],
-                        r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11], r[12], r[13], r[14], r[15]);
-    return (struct kafka_string){out, prefix_size + size};
+    out[prefix_size] = '-';
+    return (struct kafka_string){out, prefix_size + 1 + make_uuid(g, out + prefix_size + 1).size};
 }
 
 static bool add_and_rebalance(struct groups *g, struct group *group, struct kafka_string id,

@@ -266,7 +266,9 @@ void consumers_store_tombstones(struct groups *g, struct group *group); /* of a 
 
 /* --- group_join.c --- */
 
-enum { MEMBER_ID_ROOM = 320 };
+enum { MEMBER_ID_ROOM = 320, UUID_ROOM = 37 };
+/* A random one, as text: the id of a member of the new protocol, which must be as short as other names. */
+struct kafka_string make_uuid(struct groups *g, char out[static UUID_ROOM]);
 /* "<client id or instance id>-<uuid>" */
 struct kafka_string make_member_id(struct groups *g, const struct group_caller *who, struct kafka_string instance_id,
                                    char out[static MEMBER_ID_ROOM]);

@@ -242,7 +242,7 @@ START_TEST(requests_are_checked)
         ck_assert_msg(world_told(w, world_beat(w, cases[i].beat)).error == cases[i].error, "case %zu", i);
     ck_assert(state() == NULL);
     struct world_told told = BEAT(.version = -1, .topics = {"ta"}); /* version 0: the server chooses it */
-    ck_assert(told.error == 0 && strlen(told.member) == 6 + 1 + 36);
+    ck_assert(told.error == 0 && strlen(told.member) == 36);
     for (int i = 0; i < 5; i++) {
         char id[2] = {(char)('0' + i), '\0'};
         ck_assert_int_eq(join(id).error, 0);
@@ -300,6 +300,29 @@ START_TEST(a_static_member_may_be_away_for_a_while)
     is_told(BEAT(.member = "m2", .instance = "i2", .epoch = 2), 2, NULL);
     world_advance(w, 25000); /* i1 stays away for too long */
     is_told(BEAT(.member = "m2", .instance = "i2", .epoch = 2), 3, "a");
+}
+END_TEST
+
+/* In version 0 the coordinator chooses the id: a new one for each life. */
+START_TEST(a_static_member_of_version_0_comes_back)
+{
+    char instance[251] = "";
+    memset(instance, 'i', sizeof instance - 1); /* what is chosen must be taken back, however long the names are */
+    struct world_told told = BEAT(.version = -1, .instance = instance, .topics = {"ta"});
+    is_told(told, 1, "a");
+    is_told(BEAT(.member = told.member, .instance = instance, .epoch = 1), 1, NULL);
+    is_told(BEAT(.member = told.member, .instance = instance, .epoch = -2), -2, NULL);
+    struct world_told again = BEAT(.version = -1, .instance = instance, .topics = {"ta"});
+    is_told(again, 1, "a");
+    ck_assert_uint_eq(strlen(again.member), 36);
+    ck_assert_str_ne(again.member, told.member);
+    is_told(BEAT(.member = again.member, .instance = instance, .epoch = 1), 1, NULL);
+    world_crash(w, w->record_count);
+    is_told(BEAT(.member = again.member, .instance = instance, .epoch = 1), 1, NULL);
+    is_told(join("m2"), 2, "");
+    is_told(BEAT(.member = again.member, .instance = instance, .epoch = -2), -2, NULL);
+    ck_assert_int_eq(BEAT(.member = "m2", .instance = instance, .topics = {"ta"}).error, KAFKA_INVALID_REQUEST);
+    ck_assert_uint_eq(world_view(w, "c").member_count, 2);
 }
 END_TEST
 
@@ -537,6 +560,7 @@ int main(void)
     tcase_add_test(tcase, epochs_fence);
     tcase_add_test(tcase, a_full_request_is_answered_in_full);
     tcase_add_test(tcase, a_static_member_may_be_away_for_a_while);
+    tcase_add_test(tcase, a_static_member_of_version_0_comes_back);
     tcase_add_test(tcase, commits_carry_the_members_epoch);
     tcase_add_test(tcase, fetches_may_carry_it_too);
     tcase_add_test(tcase, a_group_without_members_changes_its_protocol);
