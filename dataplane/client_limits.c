@@ -118,7 +118,12 @@ bool client_is_overdue(const struct serve_lcore *s, const struct client *c, enum
     bool may_idle = c->state == CLIENT_READY || c->state == CLIENT_SENDING || c->state == CLIENT_PINNED;
     bool is_in_request = c->state == CLIENT_READY && c->input != NULL;
     if (c->state == CLIENT_FREE || c->state == CLIENT_ENDING) return false;
+    uint64_t grace_ns = (uint64_t)SESSION_GRACE_MS * 1000000;
+    bool rests = c->state == CLIENT_READY && s->now_ns - c->active_ns > grace_ns;
     if (s->now_ns > c->login_until_ns) *cause = CLOSE_LATE;
+    else if (c->principal != NULL && !principal_is_valid(s->config.authority, c->principal)) *cause = CLOSE_REVOKED;
+    else if (rests && s->now_ns > c->session_end_ns && s->now_ns - c->session_end_ns > grace_ns)
+        *cause = CLOSE_SESSION_OVER;
     else if (is_in_request && s->now_ns - c->begun_ns > l->request_timeout_ns) *cause = CLOSE_SLOW;
     else if (may_idle && s->now_ns - c->active_ns > l->idle_timeout_ns) *cause = CLOSE_IDLE;
     else return false;

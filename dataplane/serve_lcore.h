@@ -51,6 +51,7 @@ enum {
     SLOW_ANSWER_BYTES  = 256 << 10, /* records of an answer that is copied at once */
     LOGIN_DELAY_MS     = 100, /* Kafka's connection.failed.authentication.delay.ms */
     LOGIN_AGAIN_MS     = 1000, /* a connection may log in anew, not before */
+    SESSION_GRACE_MS   = 10000, /* a connection may rest beyond its session's end: it may yet log in anew */
     LOGIN_FRAME_BYTES_MAX = 16 << 10, /* of who is not logged in and has to be */
     COPIED_BYTES_MAX   = 16 << 20,  /* of answers whose records were copied, a lcore */
     PARKED_LISTS = LOGS_MAX + 1, /* the last: those that wait for several logs */
@@ -266,7 +267,7 @@ bool client_account_is(struct serve_lcore *s, struct client *c, const char *name
 bool client_fetch_may(struct serve_lcore *s, struct client *c, struct request *r);
 /* Counts what a Fetch is answered to its account's quota. */
 void client_fetch_charge(struct serve_lcore *s, struct client *c, const struct record_pieces *records);
-/* It took longer than it may. */
+/* It took longer than it may, or may not be here any more, though it asks nothing: it counts among its account's. */
 bool client_is_overdue(const struct serve_lcore *s, const struct client *c, enum close_cause *cause);
 void limits_counters_init(struct serve_lcore *s, struct counters *counters);
 void limits_counters_set(struct serve_lcore *s);

@@ -279,7 +279,7 @@ static void step(struct world *w, struct peer *p, struct random *r)
     }
     if (is_expired(w, p, kind)) {
         struct metadata_request all = {.topic_count = -1};
-        ask(w, p, KAFKA_API_METADATA, 1, &all);
+        if (!is_closed(w, p)) ask(w, p, KAFKA_API_METADATA, 1, &all); /* or it was seen already */
         must_be_closed(w, p, "its password or its session is over");
         return;
     }
@@ -520,6 +520,57 @@ START_TEST(a_request_that_waits_is_not_cut_off_by_its_sessions_end)
 }
 END_TEST
 
+/* Who has a password no more keeps no place, though nothing is asked: at rest, in a waiting fetch, in a login anew. */
+START_TEST(a_revoked_connection_is_closed_within_a_second)
+{
+    struct world *w = world_start(0, 16);
+    struct peer p[4];
+    struct simple_fetch f;
+    for (int i = 0; i < 4; i++) {
+        p[i] = (struct peer){.end = port_sim_connect(w->sim->lcore->port), .who = -1};
+        step_handshake(w, &p[i], 1, "PLAIN");
+        step_authenticate(w, &p[i], 1, i == 3 ? 1 : 2, true);
+    }
+    pass_ms(w, 1001);
+    simple_fetch_init(&f, "orders", 0, 60000, 1);
+    ask(w, &p[1], KAFKA_API_FETCH, 11, &f.request);
+    step_handshake(w, &p[2], 1, "PLAIN");
+    pass_ms(w, 1001);
+    for (int i = 0; i < 4; i++) ck_assert(!is_closed(w, &p[i]));
+    w->generation[2]++;
+    publish(w);
+    pass_ms(w, 1001);
+    for (int i = 0; i < 3; i++) must_be_closed(w, &p[i], "its password is another");
+    ck_assert(!is_closed(w, &p[3]));
+    for (int i = 0; i < 4; i++) port_sim_hang_up(p[i].end);
+    settle(w);
+    world_stop(w);
+}
+END_TEST
+
+/* It may log in anew after its session's end, for a while. */
+START_TEST(a_connection_does_not_rest_for_long_after_its_session)
+{
+    struct world *w = world_start(0, 16);
+    struct peer idle = {.end = port_sim_connect(w->sim->lcore->port), .who = -1}, again = idle;
+    again.end = port_sim_connect(w->sim->lcore->port);
+    step_handshake(w, &idle, 1, "PLAIN");
+    step_authenticate(w, &idle, 1, 2, true);
+    step_handshake(w, &again, 1, "PLAIN");
+    step_authenticate(w, &again, 1, 2, true);
+    pass_ms(w, SESSION_MS + SESSION_GRACE_MS - 1);
+    ck_assert(!is_closed(w, &idle));
+    step_handshake(w, &again, 1, "PLAIN");
+    pass_ms(w, 1002);
+    must_be_closed(w, &idle, "its session is long over");
+    step_authenticate(w, &again, 1, 2, true);
+    port_sim_hang_up(idle.end);
+    port_sim_hang_up(again.end);
+    settle(w);
+    world_stop(w);
+}
+END_TEST
+
 /* Old consumers and new ones, each mechanism: the tokens of SCRAM in raw frames and in requests. */
 START_TEST(a_scram_login_takes_two_tokens_on_either_way)
 {
@@ -569,6 +620,8 @@ int main(void)
     tcase_add_test(t, a_flood_keeps_nobody_else_waiting);
     tcase_add_test(t, a_flood_of_guesses_is_answered_and_lets_others_through);
     tcase_add_test(t, a_request_that_waits_is_not_cut_off_by_its_sessions_end);
+    tcase_add_test(t, a_revoked_connection_is_closed_within_a_second);
+    tcase_add_test(t, a_connection_does_not_rest_for_long_after_its_session);
     tcase_add_test(t, a_scram_login_takes_two_tokens_on_either_way);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
