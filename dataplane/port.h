@@ -7,7 +7,11 @@
  *
  * What is sent is lent, not copied: a message and all bytes it points to belong to the port from port_send until its
  * PORT_RELEASED event, which comes when the peer has acknowledged them (zero copy) or the network has its own copy.
- * Every message is released exactly once, also when the connection ends before it was sent. */
+ * Every message is released exactly once, also when the connection ends before it was sent.
+ *
+ * The rule of the end: PORT_CLOSED is never in one batch (of a port_poll) with an earlier event of the same connection,
+ * and it is put off while a message is lent.  So what a caller does upon an event, or between two polls, finds the
+ * connection still there; a port above a port must tell all that the one below has told before it polls that again. */
 #ifndef DATAPLANE_PORT_H
 #define DATAPLANE_PORT_H
 
@@ -47,7 +51,7 @@ enum port_event_kind {
     PORT_DATA,     /* bytes, size: valid until the next port_poll */
     PORT_SENT,     /* message: its last byte was handed to the network, nothing of it waits any more */
     PORT_RELEASED, /* message: it and its bytes are the caller's again; zero_copy_bytes, was_dropped: how it went */
-    PORT_CLOSED,   /* the last event of this connection; all its messages were released before.  has_failed: for what
+    PORT_CLOSED,   /* the last event of this connection, in a batch behind all others of it.  has_failed: for what
                     * the peer did, which the log was told */
 };
 

@@ -151,7 +151,7 @@ static unsigned peer_poll(struct port_sim *s, struct port_sim_peer *p, struct po
                                            .listener = p->listener};
     }
     bool is_eof = p->client_closed && queue_size(&p->to_server) == 0;
-    if (p->server_closed || is_eof) return count + peer_close(s, p, out + count, max - count);
+    if (p->server_closed || is_eof) return count > 0 ? count : peer_close(s, p, out, max);
     count += peer_data(s, p, out + count);
     struct port_message *sent = count < max ? send_some(s, p) : NULL;
     if (sent != NULL) out[count++] = (struct port_event){.kind = PORT_SENT, .connection = p->slot, .message = sent};

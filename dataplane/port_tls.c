@@ -56,6 +56,7 @@ struct tls_connection {
     uint32_t stash_start, stash_end;
     struct cipher *out;  /* being filled, or NULL */
     struct cipher *lent; /* to the inner port, or NULL */
+    uint32_t messages;   /* lent to us and not yet told as released */
     struct port_message *first, *last; /* to encrypt, or whose last bytes are lent */
     struct tls_connection *next;       /* in a queue */
 };
@@ -78,7 +79,7 @@ struct port_tls {
     uint32_t plain_used;
     char     subject[HANDSHAKES_A_POLL][SUBJECT_BYTES];
     uint64_t complained_ns;
-    bool     has_complained;
+    bool     has_complained, is_cut; /* cut: a turn did not find room in the last poll */
 };
 
 static struct port_tls *tls_of(struct port *p) { return (struct port_tls *)p; }
@@ -149,7 +150,9 @@ static unsigned reports_drain(struct port_tls *t, struct port_event *out, unsign
     unsigned count = 0;
     while (t->report_first != NULL && count + 2 <= max) {
         struct port_message *m = t->report_first;
-        const struct tls_connection *c = m->connection;
+        struct tls_connection *c = m->connection;
+        INVARIANT(c->messages > 0);
+        c->messages--;
         t->report_first = m->next;
         if (t->report_first == NULL) t->report_last = NULL;
         if (m->is_sent) out[count++] = (struct port_event){.kind = PORT_SENT, .connection = c->slot, .message = m};
@@ -522,6 +525,7 @@ static unsigned turns_run(struct port_tls *t, struct port_event *out, unsigned m
         if (has_work(c) && c->is_secured) go_on_later(t, c);
         pause_as_needed(t, c);
     }
+    t->is_cut = count + 2 > max && t->handshakes.first != NULL;
     struct queue taken = t->stashed;
     t->stashed = (struct queue){NULL, NULL};
     for (struct tls_connection *c = queue_take(&taken); c != NULL; c = queue_take(&taken)) {
@@ -533,6 +537,7 @@ static unsigned turns_run(struct port_tls *t, struct port_event *out, unsigned m
         if (c->is_paused && !c->wants_write) continue;
         if (count + 2 > max || PLAIN_BYTES - t->plain_used < RECORD_BYTES_MAX) {
             queue_put(&t->stashed, c);
+            t->is_cut = true;
             continue;
         }
         bool was_stash = c->stash != NULL;
@@ -590,6 +595,7 @@ static void tls_send(struct port *p, uint32_t slot, struct port_message *m)
     m->piece_index = m->piece_position = m->copied_pieces = m->notifications = 0;
     m->zero_copy_bytes = 0;
     m->is_sent = m->was_dropped = false;
+    c->messages++;
     if (c->last == NULL) c->first = m;
     else c->last->next = m;
     c->last = m;
@@ -634,7 +640,7 @@ static unsigned translate(struct port_tls *t, const struct port_event *e, struct
     case PORT_DATA: return on_data(t, c, e->bytes, e->size, out);
     case PORT_RELEASED: on_released(t, c, (struct cipher *)e->message); return 0;
     case PORT_CLOSED:
-        INVARIANT(c->first == NULL);
+        INVARIANT(c->messages == 0);
         *out = (struct port_event){.kind = PORT_CLOSED, .connection = c->slot, .has_failed = c->has_failed};
         connection_end(t, c);
         return 1;
@@ -642,17 +648,19 @@ static unsigned translate(struct port_tls *t, const struct port_event *e, struct
     }
 }
 
+/* The inner port ends a connection in the poll behind its last other events, and so do we: all that these brought is
+ * told before the inner port is asked again.  What found no room is told first, in a poll that does not ask it. */
 static unsigned tls_poll(struct port *p, struct port_event *out, unsigned max)
 {
     struct port_tls *t = tls_of(p);
     struct port_event inner[INNER_BURST];
     t->plain_used = 0;
+    bool is_behind = t->report_first != NULL || t->is_cut;
     unsigned count = reports_drain(t, out, max);
-    if (t->report_first != NULL) return count;
-    count += turns_run(t, out + count, (max - count) / 2);
-    unsigned room = max - count < INNER_BURST ? max - count : INNER_BURST;
-    unsigned inner_count = t->report_first != NULL ? 0 : port_poll(t->inner, inner, room);
+    unsigned inner_count = is_behind ? 0 : port_poll(t->inner, inner, max < INNER_BURST ? max : INNER_BURST);
     for (unsigned i = 0; i < inner_count; i++) count += translate(t, &inner[i], out + count);
+    count += turns_run(t, out + count, max - count);
+    count += reports_drain(t, out + count, max - count);
     uint64_t handshakes = t->port.stats.handshakes, failed = t->port.stats.handshakes_failed;
     uint64_t encrypted_bytes = t->port.stats.encrypted_bytes;
     t->port.stats = t->inner->stats;

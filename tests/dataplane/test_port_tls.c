@@ -1,6 +1,7 @@
 /* Goal: the TLS filter carries the same bytes as the port below it, whatever the network does to them: torn at every
  * byte, sent in portions, a peer that does not read, garbage, plain text, a good-bye; every message comes back once;
- * handshakes do not keep others waiting; certificates are asked for, named and read again.
+ * handshakes do not keep others waiting; certificates are asked for, named and read again; a connection's end is told
+ * behind, never with, what else it brought.
  * Method: an echo server above port_tls above port_sim, clients of OpenSSL in memory.  PORT_TLS_SEED=n: one history. */
 #include <check.h>
 #include <stdio.h>
@@ -43,6 +44,11 @@ struct server {
     char     subject[SLOTS][128];
     unsigned out; /* messages under way */
     uint32_t accepted_slot;
+    unsigned events_max; /* a poll's, at most; 0: EVENTS */
+    bool     takes_turns; /* answers one thing at a time, the next upon PORT_SENT, as the serve loop does */
+    bool     is_busy[SLOTS];
+    uint32_t pending_bytes[SLOTS];
+    uint8_t  pending[SLOTS][ECHO_BYTES_MAX];
 };
 
 static struct server server;
@@ -77,20 +83,49 @@ static void reply(uint32_t slot, const uint8_t *bytes, uint32_t size)
     port_send(server.port, slot, &r->message);
 }
 
+/* A part of what waits. */
+static void reply_next(uint32_t slot)
+{
+    uint32_t held = server.pending_bytes[slot], now = held < 100 ? (held + 1) / 2 : held;
+    if (held == 0 || server.is_busy[slot]) return;
+    server.is_busy[slot] = true;
+    reply(slot, server.pending[slot], now);
+    memmove(server.pending[slot], server.pending[slot] + now, held - now);
+    server.pending_bytes[slot] -= now;
+}
+
+static void on_data(uint32_t slot, const uint8_t *bytes, uint32_t size)
+{
+    if (!server.takes_turns) {
+        reply(slot, bytes, size);
+        return;
+    }
+    ck_assert_uint_le(server.pending_bytes[slot] + size, ECHO_BYTES_MAX);
+    memcpy(server.pending[slot] + server.pending_bytes[slot], bytes, size);
+    server.pending_bytes[slot] += size;
+    reply_next(slot);
+}
+
 static unsigned server_turn(void)
 {
     struct port_event event[EVENTS];
-    unsigned count = port_poll(server.port, event, EVENTS);
+    unsigned max = server.events_max == 0 ? EVENTS : 4 + (unsigned)random_below(&server.random, server.events_max - 3);
+    unsigned count = port_poll(server.port, event, max);
+    bool is_told[SLOTS] = {false}; /* something of it, in this batch */
+    ck_assert_uint_le(count, max);
     for (unsigned i = 0; i < count; i++) {
         struct port_event *e = &event[i];
         uint32_t slot = e->connection;
         if (e->kind != PORT_ACCEPTED) ck_assert(server.is_open[slot]);
+        if (e->kind == PORT_CLOSED) ck_assert_msg(!is_told[slot], "the end is told with what came before it");
+        is_told[slot] = true;
         switch (e->kind) {
         case PORT_ACCEPTED:
             server.is_open[slot] = true;
             server.is_tls[slot] = e->listener == TLS;
             server.is_secured[slot] = !server.is_tls[slot];
-            server.has_failed[slot] = server.is_closing[slot] = false;
+            server.has_failed[slot] = server.is_closing[slot] = server.is_busy[slot] = false;
+            server.pending_bytes[slot] = 0;
             server.subject[slot][0] = '\0';
             server.accepted_slot = slot;
             break;
@@ -101,12 +136,14 @@ static unsigned server_turn(void)
             break;
         case PORT_DATA:
             ck_assert(server.is_secured[slot] && e->size > 0 && !server.is_closing[slot]);
-            reply(slot, e->bytes, e->size);
+            on_data(slot, e->bytes, e->size);
             break;
         case PORT_SENT: {
             struct reply *r = (struct reply *)e->message;
             ck_assert(!r->was_sent);
             r->was_sent = true;
+            server.is_busy[slot] = false;
+            reply_next(slot);
             break;
         }
         case PORT_RELEASED: {
@@ -506,6 +543,45 @@ START_TEST(certificates_are_read_again_and_bad_ones_change_nothing)
 }
 END_TEST
 
+/* What serve does upon the last events of a connection, above all: it answers the next request.  Then it is gone. */
+static void hang_up_behind_requests(uint64_t seed, int version)
+{
+    enum { CLIENTS = 3 };
+    static struct client client[CLIENTS];
+    struct random r;
+    server_open(CLIENT_CERTIFICATES_NONE, seed);
+    random_init(&r, seed + 2000);
+    server.takes_turns = true;
+    server.events_max = random_below(&r, 2) == 0 ? 8 : EVENTS;
+    for (int i = 0; i < CLIENTS; i++) {
+        struct client *c = &client[i];
+        client_open(c, version, NULL);
+        for (int n = 0; n < 4 && !SSL_is_init_finished(c->ssl); n++) {
+            SSL_do_handshake(c->ssl);
+            if (SSL_is_init_finished(c->ssl)) break; /* its last step goes with the requests */
+            client_flush(c);
+            server_settle();
+            client_receive(c);
+        }
+        ck_assert(SSL_is_init_finished(c->ssl));
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        client_say(&client[i], 30);
+        client_say(&client[i], 30);
+        client_flush(&client[i]);
+        for (uint64_t n = random_below(&r, 12); n > 0; n--) server_turn();
+        client_close(&client[i]);
+    }
+    server_settle();
+    server_close();
+}
+
+START_TEST(who_hangs_up_behind_its_requests_is_gone_in_order)
+{
+    for (uint64_t seed = 1; seed <= 60; seed++) hang_up_behind_requests(seed, versions[_i]);
+}
+END_TEST
+
 /* Clients of all kinds come, speak, stop reading, and go in the middle, on a network that does what it likes. */
 static void history(uint64_t seed)
 {
@@ -514,6 +590,8 @@ static void history(uint64_t seed)
     struct random r;
     server_open(CLIENT_CERTIFICATES_OPTIONAL, seed);
     random_init(&r, seed + 1000);
+    server.takes_turns = seed % 2 == 0;
+    server.events_max = seed % 3 == 0 ? 8 : EVENTS;
     memset(client, 0, sizeof client);
     for (int turn = 0; turn < TURNS; turn++) {
         struct client *c = &client[random_below(&r, CLIENTS)];
@@ -614,6 +692,7 @@ int main(int argc, char **argv)
     tcase_add_loop_test(t, what_many_say_at_once_waits_for_room, 0, 2);
     tcase_add_loop_test(t, certificates_of_clients_are_asked_for_and_named, 0, 2);
     tcase_add_loop_test(t, certificates_are_read_again_and_bad_ones_change_nothing, 0, 2);
+    tcase_add_loop_test(t, who_hangs_up_behind_its_requests_is_gone_in_order, 0, 2);
     tcase_add_test(t, wrong_files_are_named);
     tcase_add_test(t, histories);
     suite_add_tcase(suite, t);

@@ -2,8 +2,8 @@
 """Goal: peers that mean ill get their error or are closed, and nobody else notices: an honest client's requests are
 answered within a second all the while, and what the server holds for its peers stays within the configured limits.
 Attacks: slow-loris, requests that never end, sizes that lie, half-open connections, floods that do not read their
-answers, garbage, handshakes that are begun and left, more connections than a listener has, strangers who log in
-in a wrong order or not at all.
+answers, garbage, handshakes that are begun and left, TLS that ends behind its requests, more connections than a
+listener has, strangers who log in in a wrong order or not at all.
 """
 import os
 import random
@@ -225,6 +225,25 @@ def begun_handshakes(scene):
     close_all(peers)
 
 
+def hang_up_behind_requests(scene):
+    """By TLS: requests in one flight, and the end a moment later, while an answer has gone and the next has not."""
+    context = ssl.create_default_context(cafile=scene.harness.folder + "/ca.pem")
+    context.check_hostname = False
+    requests = b"".join(frame(API_VERSIONS, 0, b"", n) for n in range(60))
+    for n in range(400):
+        with context.wrap_socket(peer(scene.ports["tls"]), server_hostname="localhost") as s:
+            s.send(requests if n % 2 == 0 else requests[:len(requests) // 30])
+            until = time.perf_counter() + scene.random.random() * (2e-3 if n % 2 == 0 else 200e-6)
+            while time.perf_counter() < until:
+                pass
+            try:
+                socket.socket.shutdown(s, socket.SHUT_WR)
+                while s.recv(65536):
+                    pass
+            except OSError:
+                pass
+
+
 def too_many(scene):
     peers = [peer(scene.ports["small"]) for _ in range(60)]
     time.sleep(0.3)
@@ -278,8 +297,8 @@ def wait_refused(s):
     return (body is None or struct.unpack(">h", body[4:6])[0] == 58) and is_closed(s)
 
 
-ATTACKS = [slow_loris, endless_requests, lying_sizes, half_open, floods, garbage, begun_handshakes, too_many,
-           unknown_peers]
+ATTACKS = [slow_loris, endless_requests, lying_sizes, half_open, floods, garbage, begun_handshakes,
+           hang_up_behind_requests, too_many, unknown_peers]
 
 
 def test_hostile(harness):
