@@ -185,6 +185,7 @@ static void set_free(struct share *s)
 struct change {
     bool has_released; /* something that it may not read any more */
     bool reads;        /* what it may read */
+    bool is_asked;     /* to let go of more */
 };
 
 /* First take away: what was revoked and is let go becomes free; what has to go now is asked back.  Returns whether the
@@ -206,10 +207,10 @@ static bool take_away(struct consumers *c, struct consumer_member *m,
     for (struct share *s = c->shares; s != NULL; s = s->next) {
         if (s->owner != m || s->target == m) continue;
         change->reads = true;
-        if (says_it_has(s, owned, count)) waits = s->is_revoked = true;
+        if (says_it_has(s, owned, count)) change->is_asked = s->is_revoked = true;
         else set_free(s);
     }
-    return waits;
+    return change->is_asked;
 }
 
 static bool give(struct consumers *c, struct consumer_member *m)
@@ -228,7 +229,6 @@ bool consumer_reconcile(struct groups *g, struct group *group, struct consumer_m
 {
     struct consumers *c = group->consumers;
     int32_t epoch_before = m->epoch;
-    bool was_waiting = m->rebalance_deadline_ms != GROUP_NEVER_MS;
     struct change change = {0};
     bool waits = take_away(c, m, owned, owned_count, &change);
     if (!waits) {
@@ -238,7 +238,7 @@ bool consumer_reconcile(struct groups *g, struct group *group, struct consumer_m
             m->previous_epoch = m->epoch;
             m->epoch = c->target_epoch;
         }
-    } else if (!was_waiting) {
+    } else if (change.is_asked) {
         m->rebalance_deadline_ms = ms_after(g->now_ms, m->rebalance_timeout_ms);
         group_timer(g, group, m->rebalance_deadline_ms);
     }

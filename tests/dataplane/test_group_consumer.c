@@ -113,6 +113,25 @@ START_TEST(who_does_not_let_go_in_time_is_put_out)
 }
 END_TEST
 
+START_TEST(each_topic_asked_back_has_its_own_time)
+{
+    for (const char *name = "tb\0tc\0td\0"; *name != '\0'; name += 3) world_add_topic(w, name, (uint8_t)name[1]);
+    is_told(BEAT(.member = "m1", .topics = {"ta", "tb", "tc", "td"}, .rebalance_ms = 10000), 1, "abcd");
+    is_told(join("m2"), 2, "");
+    struct world_told first = BEAT(.member = "m1", .epoch = 1);
+    ck_assert_uint_eq(strlen(first.topics), 2);
+    is_told(join("m3"), 3, "");
+    is_told(join("m4"), 4, "");
+    world_advance(w, 9000);
+    struct world_told second = says("m1", 1, first.topics); /* it let go of two, and is asked for one more */
+    ck_assert_uint_eq(strlen(second.topics), 1);
+    world_advance(w, 9999);
+    is_told(says("m1", 1, first.topics), 1, NULL);
+    world_advance(w, 1);
+    ck_assert_int_eq(says("m1", 1, first.topics).error, KAFKA_UNKNOWN_MEMBER_ID);
+}
+END_TEST
+
 START_TEST(topics_are_spread_and_stay_where_they_are)
 {
     world_add_topic(w, "tb", 'b');
@@ -549,6 +568,7 @@ int main(void)
     tcase_add_test(tcase, one_member_reads_and_the_others_stand_by_and_take_over);
     tcase_add_test(tcase, a_topic_moves_only_when_its_owner_has_let_go);
     tcase_add_test(tcase, who_does_not_let_go_in_time_is_put_out);
+    tcase_add_test(tcase, each_topic_asked_back_has_its_own_time);
     tcase_add_test(tcase, topics_are_spread_and_stay_where_they_are);
     tcase_add_test(tcase, range_gives_all_to_the_first_who_wants_it);
     tcase_add_test(tcase, a_pattern_follows_the_topics);
