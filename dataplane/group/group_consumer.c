@@ -434,12 +434,13 @@ static enum kafka_error leave(struct beat *b)
 static enum kafka_error beat(struct beat *b, bool *shows)
 {
     const struct consumer_group_heartbeat_request *in = b->in;
-    bool subscribes = false;
+    bool subscribes = false, missed_answer = false;
     if (in->member_epoch == 0) {
         TRY_KAFKA(join(b));
     } else {
         TRY_KAFKA(find_speaker(b));
         TRY_KAFKA(check_epoch(b, b->m));
+        missed_answer = in->member_epoch != b->m->epoch;
     }
     struct group *group = b->group;
     bool has_room = update_member(b, &subscribes);
@@ -454,9 +455,10 @@ static enum kafka_error beat(struct beat *b, bool *shows)
     if (group->generation > group->consumers->target_epoch) consumers_assign(b->g, group);
     bool changed = consumer_reconcile(b->g, group, b->m, in->topic_partitions, in->topic_partition_count);
     consumer_alive(b->g, group, b->m);
-    bool says_all = in->subscribed_topic_name_count >= 0 && in->topic_partition_count >= 0 &&
+    bool says_all = (in->subscribed_topic_name_count >= 0 || in->subscribed_topic_regex.size >= 0) &&
+                    in->topic_partition_count >= 0 &&
                     in->rebalance_timeout_ms != -1; /* it does not know whether its last request arrived */
-    *shows = changed || says_all || in->member_epoch == 0;
+    *shows = changed || says_all || missed_answer || in->member_epoch == 0;
     return KAFKA_NONE;
 }
 
