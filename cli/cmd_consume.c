@@ -152,13 +152,24 @@ static bool set(rd_kafka_conf_t *conf, const char *name, const char *value)
 struct login { /* user NULL: none */
     const char *user;
     char password[512];
+    bool by_tls;
+    const char *authorities; /* a PEM file; NULL: those of the system */
 };
+
+/* The name is compared with the certificate: librdkafka does so by itself since 2.0 only. */
+static bool set_tls(rd_kafka_conf_t *conf, const struct login *l)
+{
+    return set(conf, "ssl.endpoint.identification.algorithm", "https") &&
+           (l->authorities == NULL || set(conf, "ssl.ca.location", l->authorities));
+}
 
 /* By SCRAM, which shows the password to nobody on the way. */
 static bool set_login(rd_kafka_conf_t *conf, const struct login *l)
 {
-    return l->user == NULL || (set(conf, "security.protocol", "sasl_plaintext") &&
-                               set(conf, "sasl.mechanism", "SCRAM-SHA-256") && set(conf, "sasl.username", l->user) &&
+    static const char *const protocol[2][2] = {{"plaintext", "ssl"}, {"sasl_plaintext", "sasl_ssl"}};
+    if (!set(conf, "security.protocol", protocol[l->user != NULL][l->by_tls])) return false;
+    if (l->by_tls && !set_tls(conf, l)) return false;
+    return l->user == NULL || (set(conf, "sasl.mechanism", "SCRAM-SHA-256") && set(conf, "sasl.username", l->user) &&
                                set(conf, "sasl.password", l->password));
 }
 
@@ -192,17 +203,38 @@ static bool subscribe(struct consume *c)
     return e == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+static void write_bootstrap(const char *host, int64_t port, char *out, size_t out_bytes)
+{
+    snprintf(out, out_bytes, strchr(host, ':') != NULL ? "[%s]:%" PRId64 : "%s:%" PRId64, host, port);
+}
+
+/* The first listener with TLS that asks for a login if there is one to give, by the name that is in its certificate. */
+static int find_tls_listener(const json_t *status, const struct login *l, char *out, size_t out_bytes)
+{
+    size_t i;
+    json_t *at;
+    json_array_foreach(json_object_get(status, "listeners"), i, at) {
+        bool asks = strcmp(print_text(at, "authentication"), "required") == 0;
+        bool wants_certificate = strcmp(print_text(at, "client_certificates"), "required") == 0;
+        if (!json_is_true(json_object_get(at, "tls")) || asks != (l->user != NULL) || wants_certificate) continue;
+        write_bootstrap(print_text(at, "advertised_host"), print_number(at, "advertised_port"), out, out_bytes);
+        return CLI_OK;
+    }
+    cli_fail(0, "millraced has no listener with TLS %s a login: see 'listeners' in /v1/status, or name one with "
+             "--bootstrap", l->user == NULL ? "without" : "with");
+    return CLI_FAILED;
+}
+
 /* Asks millraced where Kafka listens. */
-static int find_bootstrap(struct cli *cli, char *out, size_t out_bytes)
+static int find_bootstrap(struct cli *cli, const struct login *l, char *out, size_t out_bytes)
 {
     json_t *status;
     int code = rest_call(cli, "GET", "/v1/status", NULL, &status);
     if (code != CLI_OK) return code;
-    const char *host = print_text(status, "kafka_address");
-    snprintf(out, out_bytes, strchr(host, ':') != NULL ? "[%s]:%" PRId64 : "%s:%" PRId64, host,
-             print_number(status, "kafka_port"));
+    if (l->by_tls) code = find_tls_listener(status, l, out, out_bytes);
+    else write_bootstrap(print_text(status, "kafka_address"), print_number(status, "kafka_port"), out, out_bytes);
     json_decref(status);
-    return CLI_OK;
+    return code;
 }
 
 static int consume(struct consume *c, uint64_t timeout_s)
@@ -240,6 +272,8 @@ int cli_consume(struct cli *cli, int argc, char **argv)
         {.name = "--bootstrap", .text = &bootstrap},
         {.name = "--user", .text = &login.user},
         {.name = "--password-file", .text = &password_file},
+        {.name = "--tls", .flag = &login.by_tls},
+        {.name = "--tls-ca", .text = &login.authorities},
         {.name = "--from-beginning", .flag = &from_beginning},
         {.name = "--text", .flag = &c.as_text},
         {.name = "--count", .number = &c.count_max},
@@ -249,13 +283,14 @@ int cli_consume(struct cli *cli, int argc, char **argv)
     };
     if (!cli_options_parse(cli, argc, argv, options, &c.channel)) return cli_usage(cli_consume);
     if (password_file != NULL && login.user == NULL) return cli_usage(cli_consume);
+    login.by_tls = login.by_tls || login.authorities != NULL;
     int taken = login.user == NULL ? CLI_OK
                                    : password_take(password_file, CLI_PASSWORD_VARIABLE, login.password,
                                                    sizeof login.password);
     if (taken != CLI_OK) return taken;
     if (bootstrap == NULL) {
         json_t *status;
-        int code = find_bootstrap(cli, found, sizeof found);
+        int code = find_bootstrap(cli, &login, found, sizeof found);
         if (code == CLI_OK) code = rest_call_channel(cli, "GET", c.channel, "/status", &status);
         if (code != CLI_OK) return code;
         json_decref(status);

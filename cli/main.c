@@ -38,9 +38,9 @@ const struct cli_command cli_commands[] = {
      "replace the channel's lists; one that is not given stays", cli_objects_set},
     {"consume",
      "CHANNEL [--group G] [--from-beginning] [--count N] [--changes N] [--timeout S] [--text] [--bootstrap HOST:PORT]\n"
-     "      [--user NAME-GROUP [--password-file FILE]]",
+     "      [--user NAME-GROUP [--password-file FILE]] [--tls | --tls-ca FILE]",
      "print records as JSON lines, as a consumer group of Kafka; the group's checkpoint moves as it goes; --timeout is "
-     "for the whole run",
+     "for the whole run; --tls trusts the system's authorities, --tls-ca those in a PEM file",
      cli_consume},
     {"groups", "CHANNEL", "the consumer groups of a channel, their accounts, checkpoints and lag", cli_groups},
     {"group create", "CHANNEL --group ID --account NAME [--password-file FILE]",

@@ -565,7 +565,8 @@ def command_line(harness):
                 (("channel", "create", "x/y", "--source", url, "--tables", "a.*"), 1, "name"),
                 (("fly",), 2, "no command"), (("counters", segment), 1, segment),
                 (("log", "dump", "/nonexistent"), 1, "/nonexistent"),
-                (("consume", "events", "--count", "many"), 2, "whole number")]
+                (("consume", "events", "--count", "many"), 2, "whole number"),
+                (("consume", "events", "--tls"), 1, "no listener with TLS without a login")]
     for words, code, expected in mistakes:
         _, err = millrace(*words, code=code)
         check(expected in err, f"{words}: {err}")

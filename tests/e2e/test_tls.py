@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from harness import ROOT, Skipped, check, free_port, main, wait_until
+from harness import BUILD, ROOT, Skipped, check, free_port, main, wait_until
 
 ROWS, KAFKA = 3000, "3.9.1"
 
@@ -68,6 +68,26 @@ def logged_in(harness, instance, ports):
         check(got[:2] == plain[:2], f"{mechanism} by TLS: code {got[0]}: {got[3]}")
         code, _, _, words = kcat(harness, ports["login"], *login[:-1], login[-1] + "wrong word", "-L", "-m", "5")
         check(code != 0, f"{mechanism} by TLS with a wrong password: {words}")
+
+
+def consumed(harness, instance, ports):
+    """millrace consume by TLS: finds a fitting listener, logs in, and trusts nobody else's authority."""
+    def consume(*options, code=0):
+        done = subprocess.run([BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{instance.rest_port}", "consume",
+                               "events", "--from-beginning", "--count", "10", "--timeout", "20", *options],
+                              stdin=subprocess.DEVNULL, text=True, capture_output=True,
+                              env={**os.environ, "MILLRACE_PASSWORD": "right word"})
+        check(done.returncode == code, f"consume {options}: code {done.returncode}: {done.stderr}")
+        return done.stdout, done.stderr
+    authority = ["--tls-ca", harness.folder + "/ca.pem"]
+    plain, _ = consume("--group", "plain")
+    for more in (["--group", "billing", "--user", "ann-billing", *authority],
+                 ["--group", "found", *authority],
+                 ["--group", "named", "--bootstrap", f"127.0.0.1:{ports['tls']}", *authority]):
+        check(consume(*more)[0] == plain, f"other records: {more}")
+    for more in (["--tls"], ["--tls-ca", harness.folder + "/elsewhere.pem"]):
+        _, words = consume("--group", "stranger", "--timeout", "2", *more, code=1)
+        check("certificate verify failed" in words, f"{more}: {words}")
 
 
 def handshakes(harness, instance, ports):
@@ -179,6 +199,7 @@ def test_tls(harness):
     handshakes(harness, instance, ports)
     same_records(harness, ports)
     logged_in(harness, instance, ports)
+    consumed(harness, instance, ports)
     wrong_ways(harness, instance, ports)
     late_ones(instance, ports)
     sizes = kcat(harness, ports["plain"], "-C", "-t", "events", "-o", "beginning", "-c", str(ROWS), "-f", "%S\\n",
