@@ -161,19 +161,29 @@ void rest_group_change(struct instance *in, const struct rest_request *request, 
     answer_group(in, instance_find_channel(in, name), request->item, 200, out);
 }
 
+static enum err forget(struct instance *in, const char *id)
+{
+    return in->dataplane == NULL ? ERR_STATE : dataplane_forget_group(in->dataplane, id);
+}
+
+/* The checkpoint goes before the account: a crash between the two must not leave it to a group that is made under the
+ * same ID later.  And again after it, for commits that were on their way. */
 void rest_group_delete(struct instance *in, const struct rest_request *request, const char *name,
                        struct rest_response *out)
 {
-    struct err_msg msg = {.code = ERR_OK};
+    struct err_msg msg = {.code = ERR_OK}, why;
     const struct account *who = find_account(in, name, request->item, out);
     if (who == NULL) return;
-    if (accounts_remove(&in->accounts, who, &msg) != ERR_OK) {
+    enum err e = forget(in, request->item); /* if it cannot: who has the password is put out all the same */
+    if (accounts_remove(&in->accounts, who, &why) != ERR_OK) {
+        err_set(&msg, why.code, "the group is not deleted: %s%s", why.text,
+                e == ERR_OK ? "; its checkpoint is: delete it again" : "");
         rest_error(out, &msg);
         return;
     }
     topology_accounts_changed(in);
     log_info("control", "channel %s: group %s was deleted", name, request->item);
-    enum err e = in->dataplane == NULL ? ERR_STATE : dataplane_forget_group(in->dataplane, request->item);
+    e = forget(in, request->item);
     if (e != ERR_OK) {
         err_set(&msg, e, "the account is deleted, but the group's checkpoint could not be removed (%s): remove it with "
                 "kafka-consumer-groups --delete, or create the group under another ID", err_text(e));
