@@ -262,9 +262,8 @@ static bool is_expired(const struct groups *g, const struct group *group, const 
     if (keep_ms == 0) return false;
     bool is_old = g->wall_ms - o->commit_ms >= keep_ms;
     if (group->protocol_type.size <= 0) return is_old; /* used without the group protocol */
-    if (group->consumers != NULL) return is_old && !group_subscribes(group, o->topic);
     if (group->state == GROUP_EMPTY) return is_old && g->wall_ms - group->state_since_ms >= keep_ms;
-    if (group->state == GROUP_STABLE && kafka_string_is(group->protocol_type, "consumer"))
+    if (group->state == GROUP_STABLE && kafka_string_is(group->protocol_type, "consumer")) /* of either protocol */
         return is_old && !group_subscribes(group, o->topic);
     return false;
 }
