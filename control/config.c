@@ -176,9 +176,16 @@ static enum err take_field(const struct config_field *f, const char *name, const
     return ERR_OK;
 }
 
+enum { SESSION_LIFETIME_MS_MIN = 10000 };
+
 /* What no single field can say. */
 static enum err check_together(const char *name, const struct config *c, struct err_msg *msg)
 {
+    if (c->session_lifetime_ms != 0 && c->session_lifetime_ms < SESSION_LIFETIME_MS_MIN)
+        return err_set(msg, ERR_INVALID,
+                       "%s: session_lifetime_ms is %" PRId64 ", must be 0 (sessions do not end) or at least %d: "
+                       "clients log in anew some time before its end, and not twice in a second",
+                       name, c->session_lifetime_ms, SESSION_LIFETIME_MS_MIN);
     if (c->chunk_bytes % LOG_BLOCK_BYTES != 0)
         return err_set(msg, ERR_INVALID, "%s: chunk_bytes is %" PRId64 ", must be a multiple of %d", name,
                        c->chunk_bytes, LOG_BLOCK_BYTES);

@@ -79,7 +79,8 @@ enum {
     NUMBER(account_bytes_per_s_max, 0, CONFIG_GIB(1024), 0,                                                            \
            "records one account reads; above it its fetches wait.  All without a login or certificate count as one")   \
     NUMBER(session_lifetime_ms, 0, CONFIG_HOUR_MS * 24 * 3650, 0,                                                      \
-           "clients that logged in must do so again (most do by themselves) after this, or are put out; 0: never")    \
+           "clients that logged in must do so again (most do by themselves) after this, or are put out; "              \
+           "0: never, else at least 10000")                                                                            \
     NUMBER(groups_per_channel_max, 1, 1000, 20, "consumer groups with an account that a channel may have")             \
     NUMBER(group_initial_rebalance_delay_ms, 0, 60000, 500,                                                            \
            "an empty group waits this long for more members before it deals out its partition")                        \

@@ -44,6 +44,8 @@ START_TEST(every_kind_of_field_is_read)
     ck_assert_int_eq(config.serve_cores.core[0], 3);
     ck_assert_int_eq(config.serve_cores.core[1], 4);
     ck_assert_int_eq(config.storage_core, -1);
+    ck_assert_msg(parse("data_folder: d\nsession_lifetime_ms: 10000\n") == ERR_OK, "%s", msg.text);
+    ck_assert_msg(parse("data_folder: d\nsession_lifetime_ms: 0\n") == ERR_OK, "%s", msg.text);
 }
 END_TEST
 
@@ -71,6 +73,8 @@ START_TEST(wrong_files_are_refused_with_the_reason)
         {"data_folder: d\nchunk_bytes: 65536\n", "raise chunk_bytes"},
         {"data_folder: d\npacket_bytes_max: 1048576\n", "below record_bytes_max"},
         {"data_folder: d\nchunk_count: 20\n", "raise chunk_count"},
+        {"data_folder: d\nsession_lifetime_ms: 1\n", "0 (sessions do not end) or at least 10000"},
+        {"data_folder: d\nsession_lifetime_ms: 9999\n", "session_lifetime_ms is 9999"},
         {"data_folder: d\nrest_port: 9092\n", "both 9092"},
         {"data_folder: d\nlisteners:\n- port: 1\n", "listeners[0]: name is required"},
         {"data_folder: d\nlisteners:\n- name: a\n- name: a\n  port: 1\n", "same name a"},
