@@ -131,7 +131,8 @@ static enum err load(struct accounts *a, struct err_msg *msg)
     struct stat st;
     json_error_t why;
     struct err_msg inner = {.code = ERR_OK};
-    if (stat(a->path, &st) != 0 && errno == ENOENT) {
+    if (stat(a->path, &st) != 0) {
+        if (errno != ENOENT) return durable_file_error(msg, "read", a->path);
         random_secret(a->salt_key, sizeof a->salt_key); /* saved with the first account */
         return ERR_OK;
     }

@@ -172,6 +172,18 @@ START_TEST(a_change_that_could_not_be_kept_did_not_happen)
 }
 END_TEST
 
+/* No file is a beginning; one that cannot be looked at is not. */
+START_TEST(a_file_that_cannot_be_looked_at_is_told)
+{
+    struct accounts a;
+    struct err_msg msg = {.code = ERR_OK};
+    ck_assert_int_eq(symlink("accounts.json", path), 0); /* to itself */
+    ck_assert_int_eq(accounts_open(&a, folder, 2, 3, &msg), ERR_IO);
+    ck_assert_msg(strstr(msg.text, "cannot read") != NULL && strstr(msg.text, path) != NULL, "%s", msg.text);
+    accounts_close(&a);
+}
+END_TEST
+
 START_TEST(any_damage_is_told)
 {
     struct accounts a, whole;
@@ -211,6 +223,7 @@ int main(void)
     tcase_add_test(t, accounts_survive_a_restart);
     tcase_add_test(t, names_and_limits);
     tcase_add_test(t, a_change_that_could_not_be_kept_did_not_happen);
+    tcase_add_test(t, a_file_that_cannot_be_looked_at_is_told);
     tcase_add_test(t, any_damage_is_told);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
