@@ -413,6 +413,7 @@ static enum err open_parts(struct coordinator *c, struct err_msg *msg)
     for (uint32_t i = 0; i < config->link_count; i++) c->side[i].overflow.last = &c->side[i].overflow.first;
     TRY(open_links(c));
     TRY(offsets_store_open(&c->store, config->offsets_feed));
+    limits.member_record_bytes_max = c->store.batch_bytes_max - OFFSETS_RECORD_OVERHEAD;
     TRY(groups_open(&c->groups, &limits, &host));
     TRY(log_reader_open(&c->reader, config->storage, config->reader_index, NULL, msg));
     return offsets_loader_open(&c->loader, c->reader, config->offsets_log);

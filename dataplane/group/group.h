@@ -29,7 +29,6 @@ enum {
     GROUP_OFFSET_METADATA_MAX = 4096, /* bytes a client may keep with a commit */
     GROUP_NEW_MEMBER_WAIT_MS  = 300000, /* how long a member's first JoinGroup may be parked */
     GROUP_RETENTION_CHECK_MS  = 600000,
-    GROUP_SUBSCRIPTION_BYTES_MAX = 65536, /* of the topic names that a member of the new protocol lists */
     GROUP_CONSUMER_HEARTBEAT_MS = 5000, /* asked of members of the new protocol */
 };
 #define GROUP_NEVER_MS UINT64_MAX
@@ -95,6 +94,7 @@ struct group_limits {
     uint32_t members_max;          /* per group */
     uint32_t group_bytes_max;      /* memory of one group's members, and again of its offsets */
     uint64_t memory_bytes_max;     /* of all groups */
+    uint32_t member_record_bytes_max; /* of the value of a CONSUMER_MEMBER_METADATA record */
     int32_t  session_timeout_min_ms, session_timeout_max_ms;
     int32_t  consumer_session_timeout_ms; /* of members of the new protocol */
     uint32_t initial_rebalance_delay_ms;

@@ -333,8 +333,7 @@ bool consumer_set_names(struct groups *g, struct group *group, struct consumer_m
 {
     size_t size = (size_t)count * sizeof *names;
     for (int32_t i = 0; i < count; i++) size += (size_t)names[i].size;
-    bool is_large = size > GROUP_SUBSCRIPTION_BYTES_MAX && !g->is_loading; /* its record must fit a batch */
-    struct kafka_string *copy = is_large ? NULL : groups_take(g, &group->member_bytes, size);
+    struct kafka_string *copy = groups_take(g, &group->member_bytes, size);
     if (copy == NULL) return false;
     char *at = (char *)(copy + count);
     for (int32_t i = 0; i < count; i++) {
@@ -362,6 +361,24 @@ bool consumer_set_regex(struct groups *g, struct group *group, struct consumer_m
     return true;
 }
 
+/* Whether there is a record for what the member will be with what the request says. */
+static bool will_fit(const struct beat *b)
+{
+    const struct consumer_group_heartbeat_request *in = b->in;
+    struct consumer_member_metadata will = consumer_metadata(b->m);
+    if (in->instance_id.size >= 0) will.instance_id = in->instance_id;
+    if (in->rack_id.size >= 0) will.rack_id = in->rack_id;
+    if (in->server_assignor.size >= 0) will.server_assignor = in->server_assignor;
+    if (in->subscribed_topic_regex.size >= 0) will.subscribed_topic_regex = in->subscribed_topic_regex;
+    will.client_id = b->who->client_id;
+    will.client_host = b->who->client_host;
+    if (in->subscribed_topic_name_count >= 0) {
+        will.subscribed_topic_names = in->subscribed_topic_names;
+        will.subscribed_topic_name_count = in->subscribed_topic_name_count;
+    }
+    return consumer_metadata_fits(b->g, &will);
+}
+
 /* *subscribes: its subscription changed.  false: a limit; a change that was taken over counts all the same. */
 static bool update_member(struct beat *b, bool *subscribes)
 {
@@ -369,6 +386,7 @@ static bool update_member(struct beat *b, bool *subscribes)
     struct consumer_member *m = b->m;
     struct kafka_string client_id = b->who->client_id;
     bool changed = b->is_new;
+    if (!will_fit(b)) return false;
     if (client_id.size < 0) client_id = (struct kafka_string){NULL, 0};
     bool has_room = update_text(b, &m->instance_id, in->instance_id, &changed) &&
                     update_text(b, &m->rack_id, in->rack_id, &changed) &&

@@ -27,14 +27,33 @@ void consumer_store_target_epoch(struct groups *g, struct group *group)
     store(g, group, CONSUMER_TARGET_METADATA, NULL, &value);
 }
 
-void consumer_store_member(struct groups *g, struct group *group, const struct consumer_member *m)
+struct consumer_member_metadata consumer_metadata(const struct consumer_member *m)
 {
-    struct consumer_member_metadata value = {
+    return (struct consumer_member_metadata){
         .instance_id = m->instance_id, .rack_id = m->rack_id, .client_id = m->client_id, .client_host = m->client_host,
         .subscribed_topic_names = m->names, .subscribed_topic_name_count = (int32_t)m->name_count,
         .subscribed_topic_regex = m->regex, .rebalance_timeout_ms = m->rebalance_timeout_ms,
         .server_assignor = m->assignor,
     };
+}
+
+bool consumer_metadata_fits(const struct groups *g, const struct consumer_member_metadata *metadata)
+{
+    enum { LENGTH_BYTES_MAX = 3, REST_BYTES_MAX = 32 }; /* a text's length; the version, counts, numbers and tags */
+    const struct kafka_string texts[] = {metadata->instance_id, metadata->rack_id, metadata->client_id,
+                                         metadata->client_host, metadata->subscribed_topic_regex,
+                                         metadata->server_assignor};
+    size_t size = REST_BYTES_MAX;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        size += LENGTH_BYTES_MAX + (texts[i].size > 0 ? (size_t)texts[i].size : 0);
+    for (int32_t i = 0; i < metadata->subscribed_topic_name_count; i++)
+        size += LENGTH_BYTES_MAX + (size_t)metadata->subscribed_topic_names[i].size;
+    return size <= g->limits.member_record_bytes_max;
+}
+
+void consumer_store_member(struct groups *g, struct group *group, const struct consumer_member *m)
+{
+    struct consumer_member_metadata value = consumer_metadata(m);
     store(g, group, CONSUMER_MEMBER_METADATA, m, &value);
 }
 
@@ -134,10 +153,11 @@ static enum err load_member(struct groups *g, struct group *group, struct kafka_
         return ERR_NO_MEMORY;
     m->rebalance_timeout_ms = from->rebalance_timeout_ms;
     struct topic_pattern *pattern = NULL;
-    enum err e = ERR_OK;
-    if (from->subscribed_topic_regex.size >= 0)
+    enum err e = consumer_metadata_fits(g, from) ? ERR_OK : ERR_INVALID;
+    if (e == ERR_OK && from->subscribed_topic_regex.size >= 0)
         e = topic_pattern_open(&pattern, g->matcher, from->subscribed_topic_regex, why, sizeof why);
-    if (e == ERR_INVALID) consumer_drop(g, group, m); /* another release took it: the client is told when it rejoins */
+    /* Another release, or larger batches, took it: the client is told when it rejoins. */
+    if (e == ERR_INVALID) consumer_drop(g, group, m);
     if (e != ERR_OK) return e == ERR_NO_MEMORY ? e : ERR_OK;
     if (consumer_set_regex(g, group, m, from->subscribed_topic_regex, pattern)) return ERR_OK;
     topic_pattern_close(pattern);

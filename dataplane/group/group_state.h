@@ -257,6 +257,9 @@ bool consumer_reserve_rows(struct groups *g, uint32_t count);
 void consumers_loaded(struct groups *g, struct group *group);
 void consumer_store_epoch(struct groups *g, struct group *group);
 void consumer_store_member(struct groups *g, struct group *group, const struct consumer_member *m);
+/* What the log keeps of a member (borrowed from it), and whether it fits a record. */
+struct consumer_member_metadata consumer_metadata(const struct consumer_member *m);
+bool consumer_metadata_fits(const struct groups *g, const struct consumer_member_metadata *metadata);
 void consumer_store_target(struct groups *g, struct group *group, const struct consumer_member *m);
 void consumer_store_target_epoch(struct groups *g, struct group *group);
 void consumer_store_current(struct groups *g, struct group *group, const struct consumer_member *m);

@@ -20,6 +20,7 @@
 
 enum {
     OFFSETS_BATCH_BYTES_MAX = 256 << 10, /* and what fits the feed's ring and a chunk */
+    OFFSETS_RECORD_OVERHEAD = 1024,      /* at most: a batch of one record without its value; its key has two names */
     OFFSETS_BATCH_BYTES     = 32 << 10,  /* a batch is closed when it holds this much */
     OFFSETS_IN_FLIGHT_MAX   = 64,        /* batches handed to storage and not yet durable */
     OFFSETS_LOAD_BYTES      = 1 << 20,   /* read at once */

@@ -139,6 +139,7 @@ struct world *world_new(uint64_t seed)
     w->topics_version = 1;
     w->limits = (struct group_limits){
         .groups_max = 10, .members_max = 6, .group_bytes_max = 20000, .memory_bytes_max = 1 << 20,
+        .member_record_bytes_max = 60000,
         .session_timeout_min_ms = 6000, .session_timeout_max_ms = 1800000,
         .consumer_session_timeout_ms = 45000, .initial_rebalance_delay_ms = 3000,
         .offsets_retention_ms = 7 * 86400000u,

@@ -274,6 +274,53 @@ START_TEST(a_failing_disk_is_told_and_reading_goes_on)
 }
 END_TEST
 
+/* A heartbeat that joins and subscribes to `count` topics of 245 bytes each; the answer's error. */
+static int16_t join_with_names(int count)
+{
+    static char chars[300][245];
+    struct kafka_string names[300];
+    for (int i = 0; i < count; i++) {
+        memset(chars[i], 'a' + i % 26, sizeof chars[i]);
+        names[i] = (struct kafka_string){chars[i], sizeof chars[i]};
+    }
+    struct consumer_group_heartbeat_request request = {
+        .group_id = kafka_string_of("n"), .member_id = kafka_string_of("m1"), .instance_id = kafka_string_null(),
+        .rack_id = kafka_string_null(), .rebalance_timeout_ms = 60000, .subscribed_topic_names = names,
+        .subscribed_topic_name_count = count, .subscribed_topic_regex = kafka_string_null(),
+        .server_assignor = kafka_string_null()};
+    struct consumer_group_heartbeat_response response;
+    ck_assert(seat_ask(&s, KAFKA_API_CONSUMER_GROUP_HEARTBEAT, 1, &request, &response));
+    return response.error_code;
+}
+
+/* The smallest chunks: what was stored with larger ones is found, and what does not fit them is refused. */
+START_TEST(a_subscription_larger_than_a_batch_is_refused)
+{
+    seat_settle(&s);
+    ck_assert_int_eq(join_with_names(250), KAFKA_NONE);
+    seat_down(&s);
+    s.storage_config.chunk_bytes = 64 << 10;
+    s.storage_config.chunk_count *= 2;
+    seat_up(&s, 2);
+    seat_settle(&s);
+    struct consumer_group_heartbeat_request beat = {
+        .group_id = kafka_string_of("n"), .member_id = kafka_string_of("m1"), .member_epoch = 1,
+        .instance_id = kafka_string_null(), .rack_id = kafka_string_null(), .rebalance_timeout_ms = -1,
+        .subscribed_topic_name_count = -1, .subscribed_topic_regex = kafka_string_null(),
+        .server_assignor = kafka_string_null(), .topic_partition_count = -1};
+    struct consumer_group_heartbeat_response response;
+    ck_assert(seat_ask(&s, KAFKA_API_CONSUMER_GROUP_HEARTBEAT, 1, &beat, &response));
+    ck_assert_int_eq(response.error_code, KAFKA_UNKNOWN_MEMBER_ID);
+    ck_assert_int_eq(join_with_names(250), KAFKA_GROUP_MAX_SIZE_REACHED);
+    ck_assert_int_eq(join_with_names(240), KAFKA_NONE);
+    seat_down(&s);
+    seat_up(&s, 3);
+    seat_settle(&s);
+    ck_assert_int_eq(join_with_names(240), KAFKA_NONE);
+    seat_down(&s);
+}
+END_TEST
+
 START_TEST(answers_that_do_not_fit_the_ring_wait)
 {
     enum { REQUESTS = 12, LISTED = 230 };
@@ -343,6 +390,7 @@ int main(void)
     tcase_add_test(tcase, the_log_of_offsets_stays_small);
     tcase_add_test(tcase, age_takes_no_commits);
     tcase_add_test(tcase, a_failing_disk_is_told_and_reading_goes_on);
+    tcase_add_test(tcase, a_subscription_larger_than_a_batch_is_refused);
     tcase_add_test(tcase, answers_that_do_not_fit_the_ring_wait);
     tcase_add_test(tcase, the_control_plane_sees_and_forgets);
     suite_add_tcase(suite, tcase);
