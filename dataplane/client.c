@@ -13,12 +13,20 @@ static void client_run(struct serve_lcore *s, struct client *c);
 
 /* --- input --- */
 
+/* Gives its buffer back; what may hold a password, or a part of one, does not stay there for who gets it next. */
+static void input_give(struct serve_lcore *s, struct client *c)
+{
+    bool logs_in = c->login != NULL || (c->principal == NULL && s->listeners[c->listener].needs_login);
+    if (c->input != NULL && logs_in) explicit_bzero(c->input, buffer_size(&s->arena, c->input));
+    buffer_give(&s->arena, c->input);
+    c->input = NULL;
+}
+
 static void input_free(struct serve_lcore *s, struct client *c)
 {
     if (c->input == NULL) return;
     size_t held = buffer_size(&s->arena, c->input);
-    buffer_give(&s->arena, c->input);
-    c->input = NULL;
+    input_give(s, c);
     c->input_start = c->input_end = 0;
     client_input_resized(s, c, held, 0);
 }
@@ -43,7 +51,7 @@ static enum err input_append(struct serve_lcore *s, struct client *c, const uint
             if (larger == NULL) return ERR_NO_MEMORY;
             if (held > 0) memcpy(larger, c->input + c->input_start, held);
             size_t before = c->input == NULL ? 0 : buffer_size(&s->arena, c->input);
-            buffer_give(&s->arena, c->input);
+            input_give(s, c);
             c->input = larger;
             c->input_start = 0;
             c->input_end = held;

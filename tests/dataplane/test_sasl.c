@@ -571,6 +571,61 @@ START_TEST(a_connection_does_not_rest_for_long_after_its_session)
 }
 END_TEST
 
+static bool arena_holds(const struct world *w, const char *word)
+{
+    const struct buffer_arena *a = &w->sim->lcore->arena;
+    size_t size = (size_t)1 << (ARENA_BLOCK_SHIFT + a->orders - 1);
+    return memmem(a->bytes, size, word, strlen(word)) != NULL;
+}
+
+/* Whatever becomes of a login, no buffer that others get holds a part of its password: a token in one piece and in many
+ * (its buffer grows), one that never becomes whole, one that is too long, and a wrong one. */
+START_TEST(no_password_stays_in_a_buffer)
+{
+    enum { PASSWORD_BYTES = 3000 };
+    static const uint32_t sizes[] = {100, 900, PASSWORD_BYTES};
+    static char frame[4 + PASSWORD_BYTES + 40];
+    struct world *w = world_start(0, 16);
+    for (int kind = 0; kind < 18; kind++) {
+        bool is_whole = kind % 2 == 0, is_in_pieces = kind / 2 % 3 == 1, is_again = kind / 2 % 3 == 2;
+        uint32_t size = sizes[kind / 6], token_bytes = 0;
+        struct peer p = {.end = port_sim_connect(w->sim->lcore->port), .who = -1};
+        if (is_again) {
+            step_handshake(w, &p, 1, "PLAIN");
+            step_authenticate(w, &p, 1, 2, true);
+            pass_ms(w, 1001);
+        }
+        step_handshake(w, &p, is_again ? 1 : 0, "PLAIN");
+        if (is_again) { /* SaslAuthenticate 0: its header and the token's size stand before the token */
+            const char token_size[2] = {(char)((size + 6) >> 8), (char)(size + 6)};
+            memcpy(frame + 4, (char[]){0, 36, 0, 0, 0, 0, 0, 9, 0, 1, 'x', 0, 0, token_size[0], token_size[1]}, 15);
+            token_bytes = 15;
+        }
+        memcpy(frame + 4 + token_bytes, "\0root\0", 6);
+        for (uint32_t i = 0; i < size; i++) frame[10 + token_bytes + i] = "s3cret-"[i % 7];
+        token_bytes += 6 + size;
+        memcpy(frame, (char[]){0, 0, (char)(token_bytes >> 8), (char)token_bytes}, 4);
+        uint32_t sent = 0, end = is_whole ? token_bytes + 4 : token_bytes - 20;
+        uint32_t piece = is_in_pieces ? 90 : end;
+        for (; sent < end; sent += piece) {
+            uint32_t n = end - sent < piece ? end - sent : piece;
+            ck_assert(port_sim_write(p.end, frame + sent, n));
+            settle(w);
+        }
+        ck_assert(!is_closed(w, &p));
+        if (!is_whole) ck_assert(arena_holds(w, "s3cret-")); /* it is looked for in the right place */
+        if (is_whole) pass_ms(w, 100);
+        else port_sim_hang_up(p.end);
+        settle(w);
+        ck_assert_msg(!arena_holds(w, "s3cret-"), "kind %d", kind);
+        ck_assert(port_sim_is_closed(p.end));
+        if (is_whole) port_sim_hang_up(p.end);
+        settle(w);
+    }
+    world_stop(w);
+}
+END_TEST
+
 /* Old consumers and new ones, each mechanism: the tokens of SCRAM in raw frames and in requests. */
 START_TEST(a_scram_login_takes_two_tokens_on_either_way)
 {
@@ -622,6 +677,7 @@ int main(void)
     tcase_add_test(t, a_request_that_waits_is_not_cut_off_by_its_sessions_end);
     tcase_add_test(t, a_revoked_connection_is_closed_within_a_second);
     tcase_add_test(t, a_connection_does_not_rest_for_long_after_its_session);
+    tcase_add_test(t, no_password_stays_in_a_buffer);
     tcase_add_test(t, a_scram_login_takes_two_tokens_on_either_way);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
