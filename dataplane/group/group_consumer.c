@@ -25,7 +25,7 @@ static struct consumer_member *find_instance(const struct group *group, struct k
 static void member_free(struct groups *g, struct group *group, struct consumer_member *m)
 {
     const struct kafka_string texts[] = {m->id, m->instance_id, m->rack_id, m->client_id, m->client_host, m->assignor,
-                                         m->regex};
+                                         m->regex, m->only_topic};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         groups_give(g, &group->member_bytes, (void *)(uintptr_t)texts[i].chars);
     groups_refund(g, &group->member_bytes, topic_pattern_bytes(m->pattern));
@@ -38,7 +38,7 @@ struct consumer_member *consumer_add(struct groups *g, struct group *group, stru
 {
     struct consumer_member *m = groups_take(g, &group->member_bytes, sizeof *m);
     if (m == NULL) return NULL;
-    m->instance_id = m->rack_id = m->assignor = m->regex = kafka_string_null();
+    m->instance_id = m->rack_id = m->assignor = m->regex = m->only_topic = kafka_string_null();
     m->session_deadline_ms = m->rebalance_deadline_ms = GROUP_NEVER_MS;
     if (!groups_copy(g, &group->member_bytes, &m->id, id)) {
         member_free(g, group, m);
@@ -379,6 +379,23 @@ static bool will_fit(const struct beat *b)
     return consumer_metadata_fits(b->g, &will);
 }
 
+/* What its caller may see now.  The log does not keep it: after a restart a member's first heartbeat tells. */
+static bool update_rights(struct beat *b, bool *subscribes)
+{
+    struct kafka_string only = b->who->only_topic.size > 0 ? b->who->only_topic : kafka_string_null();
+    if (kafka_string_equal(b->m->only_topic, only)) return true;
+    if (b->m->only_topic.size > 0) *subscribes = true; /* there may be more for it */
+    return groups_copy(b->g, &b->group->member_bytes, &b->m->only_topic, only);
+}
+
+/* It was assigned something before its rights were known, or they were taken back. */
+static bool shall_have_what_it_may_not_see(const struct beat *b)
+{
+    for (const struct share *s = b->group->consumers->shares; s != NULL; s = s->next)
+        if (s->target == b->m && !group_caller_sees(b->m->only_topic, s->name)) return true;
+    return false;
+}
+
 /* *subscribes: its subscription changed.  false: a limit; a change that was taken over counts all the same. */
 static bool update_member(struct beat *b, bool *subscribes)
 {
@@ -461,9 +478,9 @@ static enum kafka_error beat(struct beat *b, bool *shows)
         missed_answer = in->member_epoch != b->m->epoch;
     }
     struct group *group = b->group;
-    bool has_room = update_member(b, &subscribes);
+    bool has_room = update_member(b, &subscribes) && update_rights(b, &subscribes);
     subscribes = subscribes || b->is_new;
-    bool moved = consumers_look_at_topics(b->g, group, &b->topics, subscribes);
+    bool moved = consumers_look_at_topics(b->g, group, &b->topics, subscribes) || shall_have_what_it_may_not_see(b);
     if (subscribes || moved) next_epoch(b->g, group);
     if (!has_room) {
         if (b->is_new) fence(b->g, group, b->m);
@@ -489,24 +506,10 @@ static void show(const struct beat *b, struct consumer_group_heartbeat_assignmen
                 (struct consumer_group_heartbeat_topic){s->topic_id, the_partition, 1};
 }
 
-/* A pattern may match, and a member be given, what its caller may see. */
-static struct group_topics topics_seen(struct groups *g, const struct group_caller *who)
-{
-    struct group_topics all = g->host.topics(g->host.context), seen = all;
-    if (who->only_topic.size <= 0) return all;
-    seen.count = 0;
-    for (uint32_t i = 0; i < all.count && seen.count == 0; i++) {
-        if (!group_caller_sees(who->only_topic, all.topics[i].name)) continue;
-        seen.topics = &all.topics[i];
-        seen.count = 1;
-    }
-    return seen;
-}
-
 enum err groups_consumer_heartbeat(struct groups *g, const struct group_caller *who,
                                    const struct consumer_group_heartbeat_request *in, struct kafka_arena *scratch)
 {
-    struct beat b = {.g = g, .who = who, .in = in, .topics = topics_seen(g, who)};
+    struct beat b = {.g = g, .who = who, .in = in, .topics = g->host.topics(g->host.context)};
     struct consumer_group_heartbeat_response response = {
         .error_message = kafka_string_null(), .member_id = kafka_string_null(), .heartbeat_interval_ms = 0,
     };

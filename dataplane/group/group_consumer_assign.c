@@ -25,6 +25,7 @@ struct share *share_add(struct groups *g, struct group *group, const struct kafk
 
 static bool wants(const struct consumer_member *m, struct kafka_string topic)
 {
+    if (!group_caller_sees(m->only_topic, topic)) return false;
     for (uint32_t i = 0; i < m->name_count; i++)
         if (kafka_string_equal(m->names[i], topic)) return true;
     return m->pattern != NULL && topic_pattern_matches(m->pattern, topic);

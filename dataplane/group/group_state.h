@@ -38,6 +38,7 @@ struct consumer_member {
     struct topic_pattern *pattern;/* regex, compiled */
     struct kafka_string *names;   /* subscribed topics; one allocation with the bytes they point to */
     uint32_t name_count;
+    struct kafka_string only_topic; /* all that it may see; null: everything, or not known since the start */
     int32_t  rebalance_timeout_ms;
     int32_t  epoch;          /* CONSUMER_LEFT_FOR_NOW: a static member that will be back */
     int32_t  previous_epoch; /* an answer with `epoch` may have been lost */

@@ -212,7 +212,8 @@ uint32_t world_send(struct world *w, int16_t api_key, int16_t version, const cha
     ck_assert_uint_lt(w->ticket_count, WORLD_TICKETS_MAX);
     uint32_t index = w->ticket_count++;
     w->ticket[index] = (struct world_ticket){.api_key = api_key, .version = version};
-    struct group_caller who = {{index, 1, 0, api_key, version}, kafka_string_of(client_id), kafka_string_of("/::1")};
+    struct group_caller who = {{index, 1, 0, api_key, version}, kafka_string_of(client_id), kafka_string_of("/::1"),
+                               .only_topic = kafka_string_of(w->only_topic)};
     struct kafka_arena arena = {w->room, SCRATCH_BYTES, 0};
     groups_advance(w->groups, w->now_ms, w->wall_ms);
     enum err e = ERR_OK;

@@ -36,6 +36,7 @@ struct world {
     struct group_topic topic[WORLD_TOPICS_MAX]; /* what the new protocol hands out */
     uint32_t topic_count;
     uint64_t topics_version;
+    const char *only_topic; /* all that whoever sends may see; NULL: everything */
     uint8_t *room;    /* the arrays of a request's answer */
     uint8_t *scratch; /* decoded answers; valid until the next look */
     bool     syncs_at_once; /* every record is durable when it is handed out */

@@ -230,6 +230,35 @@ START_TEST(a_match_that_takes_long_ends)
 }
 END_TEST
 
+/* Everybody sees all topics or one only; within a group too. */
+START_TEST(a_member_gets_what_it_may_see_and_the_others_the_rest)
+{
+    world_add_topic(w, "tb", 'b');
+    is_told(BEAT(.member = "m1", .regex = "t."), 1, "ab");
+    w->only_topic = "ta";
+    is_told(BEAT(.member = "m2", .regex = "t."), 2, "");
+    w->only_topic = NULL;
+    is_told(BEAT(.member = "m1", .epoch = 1), 1, "b");
+    is_told(says("m1", 1, "b"), 2, NULL);
+    for (int i = 0; i < 3; i++) {
+        w->only_topic = "ta";
+        is_told(BEAT(.member = "m2", .epoch = 2), 2, i == 0 ? "a" : NULL);
+        w->only_topic = NULL;
+        is_told(BEAT(.member = "m1", .epoch = 2), 2, NULL);
+        ck_assert_str_eq(state(), "Stable");
+        if (i == 1) world_crash(w, w->record_count);
+    }
+    world_crash(w, w->record_count);
+    is_told(BEAT(.member = "m1", .epoch = -1), -1, NULL);
+    is_told(BEAT(.member = "m3", .topics = {"td"}), 4, ""); /* all is assigned before m2's rights are known again */
+    w->only_topic = "ta";
+    is_told(BEAT(.member = "m2", .epoch = 2), 5, NULL);
+    is_told(BEAT(.member = "m2", .epoch = 5), 5, NULL);
+    w->only_topic = NULL; /* it was given more rights */
+    is_told(BEAT(.member = "m2", .epoch = 5), 6, "ab");
+}
+END_TEST
+
 START_TEST(a_topic_made_anew_is_another)
 {
     is_told(join("m1"), 1, "a");
@@ -587,6 +616,7 @@ int main(void)
     tcase_add_test(tcase, patterns_cost_what_is_counted);
     tcase_add_test(tcase, only_a_new_pattern_is_matched);
     tcase_add_test(tcase, a_match_that_takes_long_ends);
+    tcase_add_test(tcase, a_member_gets_what_it_may_see_and_the_others_the_rest);
     tcase_add_test(tcase, a_topic_made_anew_is_another);
     tcase_add_test(tcase, requests_are_checked);
     tcase_add_test(tcase, epochs_fence);
