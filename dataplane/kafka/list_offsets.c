@@ -26,7 +26,7 @@ static enum err time_find(struct listing *l, struct log *log, int64_t timestamp_
 {
     struct request *r = l->request;
     struct time_lookup *kept = NULL;
-    if (r->lookups != NULL && l->partition_count < REQUEST_LOOKUPS_MAX) kept = &r->lookups[l->partition_count];
+    if (r->lookups != NULL) kept = &r->lookups[l->partition_count];
     if (kept != NULL && kept->is_done) {
         *offset = kept->offset;
         *found_ms = kept->found_ms;
@@ -88,6 +88,9 @@ static enum kafka_error partition_list(struct listing *l, struct kafka_string to
     enum kafka_error code = request_epoch_error(log, in->current_leader_epoch);
     if (code != KAFKA_NONE) return code;
     if (!is_known_time(in->timestamp, l->request->header.api_version)) return KAFKA_UNSUPPORTED_VERSION;
+    bool may_need_disk = in->timestamp >= 0 || in->timestamp == MAX_TIMESTAMP;
+    /* What is not kept would be looked up anew each time that a read ends, and a cold one asks for another read. */
+    if (may_need_disk && l->partition_count >= REQUEST_LOOKUPS_MAX) return KAFKA_INVALID_REQUEST;
     enum err e = ERR_OK;
     if (in->timestamp == LATEST) {
         bool was_resending = log_is_resending(log);

@@ -267,6 +267,29 @@ START_TEST(list_offsets)
 }
 END_TEST
 
+/* Lookups that cannot be kept would each begin anew whenever a read ends: they are refused; what needs no disk is not.
+ */
+START_TEST(a_time_is_looked_up_for_so_many_partitions)
+{
+    enum { BEYOND = 40, LISTED = REQUEST_LOOKUPS_MAX + BEYOND };
+    static struct list_offsets_request_partition p = {0, -1, 1700000003000, 1}, end = {0, -1, -1, 1};
+    static struct list_offsets_request_topic topics[LISTED];
+    struct log *l = memory_log_new(s->storage, "orders");
+    memory_log_append(s->storage, l, 10, 50, 1700000003000);
+    atomic_store(&l->is_cold, true);
+    for (int i = 0; i < LISTED; i++)
+        topics[i] = (struct list_offsets_request_topic){kafka_string_of("orders"), i == LISTED - 1 ? &end : &p, 1};
+    struct list_offsets_request in = {-1, 1, topics, LISTED};
+    struct list_offsets_response out;
+    sim_ask(s, peer, KAFKA_API_LIST_OFFSETS, 5, &in, &out);
+    ck_assert_int_eq(out.topic_count, LISTED);
+    for (int i = 0; i < LISTED - 1; i++)
+        ck_assert_int_eq(out.topics[i].partitions[0].error_code, i < REQUEST_LOOKUPS_MAX ? 0 : KAFKA_INVALID_REQUEST);
+    ck_assert_int_eq(out.topics[LISTED - 1].partitions[0].error_code, 0);
+    ck_assert_int_gt(out.topics[LISTED - 1].partitions[0].offset, 0);
+}
+END_TEST
+
 START_TEST(cluster)
 {
     for (int16_t version = 0; version <= kafka_served_max(KAFKA_API_DESCRIBE_CLUSTER); version++) {
@@ -549,6 +572,7 @@ int main(void)
     tcase_add_test(t, where_an_epoch_ends);
     tcase_add_test(t, a_fetch_of_another_history);
     tcase_add_test(t, list_offsets);
+    tcase_add_test(t, a_time_is_looked_up_for_so_many_partitions);
     tcase_add_test(t, cluster);
     tcase_add_test(t, what_would_change_something_is_refused);
     tcase_add_test(t, settings_are_told_as_they_are);
