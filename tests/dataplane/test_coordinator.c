@@ -354,6 +354,67 @@ START_TEST(answers_that_do_not_fit_the_ring_wait)
 }
 END_TEST
 
+/* Many groups in one request: those that no longer fit the answer have an error after which clients ask again. */
+START_TEST(groups_that_do_not_fit_an_answer_are_asked_for_again)
+{
+    enum { LISTED = 3000, FETCHED = 300 };
+    int16_t error;
+    char text[4001];
+    static struct kafka_string ids[LISTED];
+    static struct offset_fetch_request_group groups[FETCHED];
+    memset(text, 't', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    seat_settle(&s);
+    ck_assert(seat_commit(&s, "g", 5, text, &error) && error == 0);
+    for (int i = 0; i < FETCHED; i++)
+        groups[i] = (struct offset_fetch_request_group){.group_id = kafka_string_of("g"), .topic_count = -1,
+                                                        .member_id = kafka_string_null(), .member_epoch = -1};
+    struct offset_fetch_request fetch = {.groups = groups, .group_count = FETCHED};
+    struct offset_fetch_response fetched;
+    ck_assert(seat_ask(&s, KAFKA_API_OFFSET_FETCH, 8, &fetch, &fetched));
+    int32_t kept = 0;
+    while (fetched.groups[kept].error_code == 0) ck_assert_int_eq(fetched.groups[kept++].topic_count, 1);
+    ck_assert(fetched.group_count == FETCHED && kept > 200);
+    for (int32_t i = kept; i < FETCHED; i++) {
+        ck_assert_int_eq(fetched.groups[i].error_code, KAFKA_COORDINATOR_NOT_AVAILABLE);
+        ck_assert_int_eq(fetched.groups[i].topic_count, 0);
+    }
+
+    text[1000] = '\0';
+    struct consumer_group_heartbeat_request join = {
+        .group_id = kafka_string_of("c"), .member_id = kafka_string_of("m"), .instance_id = kafka_string_null(),
+        .rack_id = kafka_string_null(), .rebalance_timeout_ms = 1000, .subscribed_topic_name_count = -1,
+        .subscribed_topic_regex = kafka_string_of(text), .server_assignor = kafka_string_null()};
+    struct consumer_group_heartbeat_response joined;
+    ck_assert(seat_ask(&s, KAFKA_API_CONSUMER_GROUP_HEARTBEAT, 1, &join, &joined) && joined.error_code == 0);
+    for (int i = 0; i < LISTED; i++) ids[i] = kafka_string_of("c");
+    struct consumer_group_describe_request modern = {ids, LISTED, false};
+    struct consumer_group_describe_response described;
+    ck_assert(seat_ask(&s, KAFKA_API_CONSUMER_GROUP_DESCRIBE, 0, &modern, &described));
+    for (kept = 0; described.groups[kept].error_code == 0; kept++)
+        ck_assert_int_eq(described.groups[kept].member_count, 1);
+    ck_assert(described.group_count == LISTED && kept > 500);
+    ck_assert_int_eq(described.groups[LISTED - 1].error_code, KAFKA_COORDINATOR_NOT_AVAILABLE);
+
+    text[200] = '\0';
+    struct join_group_request_protocol protocol = {kafka_string_of("range"), {(const uint8_t *)"m", 1}};
+    struct join_group_request old = {
+        .group_id = kafka_string_of("o"), .session_timeout_ms = 10000, .rebalance_timeout_ms = 60000,
+        .member_id = kafka_string_of(""), .group_instance_id = kafka_string_of(text),
+        .protocol_type = kafka_string_of("consumer"), .protocols = &protocol, .protocol_count = 1};
+    struct join_group_response led;
+    ck_assert(seat_ask(&s, KAFKA_API_JOIN_GROUP, 5, &old, &led) && led.error_code == 0);
+    for (int i = 0; i < LISTED; i++) ids[i] = kafka_string_of("o");
+    struct describe_groups_request classic = {ids, LISTED, false};
+    struct describe_groups_response shown;
+    ck_assert(seat_ask(&s, KAFKA_API_DESCRIBE_GROUPS, 5, &classic, &shown));
+    for (kept = 0; shown.groups[kept].error_code == 0; kept++) ck_assert_int_eq(shown.groups[kept].member_count, 1);
+    ck_assert(shown.group_count == LISTED && kept > 1000);
+    ck_assert_int_eq(shown.groups[LISTED - 1].error_code, KAFKA_COORDINATOR_NOT_AVAILABLE);
+    seat_down(&s);
+}
+END_TEST
+
 START_TEST(the_control_plane_sees_and_forgets)
 {
     int16_t error;
@@ -392,6 +453,7 @@ int main(void)
     tcase_add_test(tcase, a_failing_disk_is_told_and_reading_goes_on);
     tcase_add_test(tcase, a_subscription_larger_than_a_batch_is_refused);
     tcase_add_test(tcase, answers_that_do_not_fit_the_ring_wait);
+    tcase_add_test(tcase, groups_that_do_not_fit_an_answer_are_asked_for_again);
     tcase_add_test(tcase, the_control_plane_sees_and_forgets);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
