@@ -167,7 +167,7 @@ static enum kafka_error delete_offset(struct groups *g, struct group *group, str
 {
     if (group->state != GROUP_EMPTY && group_subscribes(group, topic)) return KAFKA_GROUP_SUBSCRIBED_TO_TOPIC;
     if (!g->host.topic_exists(g->host.context, topic, partition)) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-    struct offset *o = offset_find(group, topic, partition);
+    struct offset *o = offset_find(g, group, topic, partition);
     if (o != NULL) offset_remove(g, group, o, true);
     return KAFKA_NONE;
 }

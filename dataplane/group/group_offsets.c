@@ -1,10 +1,19 @@
 /* Offsets of groups: OffsetCommit, OffsetFetch, retention (KIP-211), deleted topics. */
 #include "dataplane/group/group_state.h"
 
-struct offset *offset_find(const struct group *group, struct kafka_string topic, int32_t partition)
+static struct offset **bucket_of(struct groups *g, const struct group *group, struct kafka_string topic,
+                                 int32_t partition)
 {
-    struct offset *o = group->offsets;
-    while (o != NULL && !(o->partition == partition && kafka_string_equal(o->topic, topic))) o = o->next;
+    uint64_t hash = ((uint64_t)(uintptr_t)group ^ (uint32_t)partition) * 1099511628211u; /* FNV-1a over the topic */
+    for (int32_t i = 0; i < topic.size; i++) hash = (hash ^ (uint8_t)topic.chars[i]) * 1099511628211u;
+    return &g->offset_bucket[(hash ^ hash >> 32) % OFFSET_HASH_BUCKETS];
+}
+
+struct offset *offset_find(struct groups *g, const struct group *group, struct kafka_string topic, int32_t partition)
+{
+    struct offset *o = *bucket_of(g, group, topic, partition);
+    while (o != NULL && !(o->group == group && o->partition == partition && kafka_string_equal(o->topic, topic)))
+        o = o->hash_next;
     return o;
 }
 
@@ -16,7 +25,11 @@ static struct offset *offset_add(struct groups *g, struct group *group, struct k
         groups_give(g, &group->offset_bytes, o);
         return NULL;
     }
+    o->group = group;
     o->partition = partition;
+    struct offset **bucket = bucket_of(g, group, topic, partition);
+    o->hash_next = *bucket;
+    *bucket = o;
     o->next = group->offsets;
     group->offsets = o;
     group->offset_count++;
@@ -35,6 +48,9 @@ void offset_remove(struct groups *g, struct group *group, struct offset *o, bool
     struct offset **at = &group->offsets;
     while (*at != o) at = &(*at)->next;
     *at = o->next;
+    at = bucket_of(g, group, o->topic, o->partition);
+    while (*at != o) at = &(*at)->hash_next;
+    *at = o->hash_next;
     group->offset_count--;
     groups_give(g, &group->offset_bytes, (void *)(uintptr_t)o->topic.chars);
     groups_give(g, &group->offset_bytes, (void *)(uintptr_t)o->metadata.chars);
@@ -56,7 +72,7 @@ void offsets_store(struct groups *g, struct group *group)
 enum err offset_set(struct groups *g, struct group *group, const struct offset_commit_key *key,
                     const struct offset_commit_value *value)
 {
-    struct offset *o = offset_find(group, key->topic, key->partition);
+    struct offset *o = offset_find(g, group, key->topic, key->partition);
     if (o == NULL) o = offset_add(g, group, key->topic, key->partition);
     if (o == NULL || !groups_copy(g, &group->offset_bytes, &o->metadata, value->metadata)) return ERR_NO_MEMORY;
     o->offset = value->offset;
@@ -68,7 +84,7 @@ enum err offset_set(struct groups *g, struct group *group, const struct offset_c
 
 void offset_drop(struct groups *g, struct group *group, struct kafka_string topic, int32_t partition)
 {
-    struct offset *o = offset_find(group, topic, partition);
+    struct offset *o = offset_find(g, group, topic, partition);
     if (o != NULL) offset_remove(g, group, o, false);
 }
 
@@ -108,7 +124,7 @@ static enum kafka_error commit_one(struct groups *g, struct group *group, const 
     if (!g->host.topic_exists(g->host.context, topic, p->partition_index)) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     struct kafka_string metadata = p->committed_metadata;
     if (metadata.size < 0) metadata = (struct kafka_string){NULL, 0}; /* the log's schema has no null */
-    struct offset *o = offset_find(group, topic, p->partition_index);
+    struct offset *o = offset_find(g, group, topic, p->partition_index);
     bool is_new = o == NULL;
     if (is_new) o = offset_add(g, group, topic, p->partition_index);
     if (o == NULL || !groups_copy(g, &group->offset_bytes, &o->metadata, metadata)) {
@@ -214,7 +230,8 @@ static enum err fetch_group(struct groups *g, const struct offset_fetch_request_
         if (partitions == NULL) return ERR_TOO_LARGE;
         for (int32_t p = 0; p < topic->partition_index_count; p++) {
             int32_t index = topic->partition_indexes[p];
-            partitions[p] = fetched(group == NULL ? NULL : offset_find(group, topic->name, index), index, version);
+            partitions[p] = fetched(group == NULL ? NULL : offset_find(g, group, topic->name, index), index,
+                                    version);
         }
         out->topics[out->topic_count] =
             (struct offset_fetch_response_topic){topic->name, partitions, topic->partition_index_count};

@@ -191,6 +191,10 @@ static bool take_assignments(struct groups *g, struct group *group, const struct
 static void sync_completing(struct groups *g, struct group *group, struct member *m, const struct ticket *to,
                             const struct sync_group_request *in)
 {
+    if (m == group->leader && in->assignment_count > (int32_t)group->member_count) {
+        sync_refuse(g, to, KAFKA_INVALID_REQUEST); /* each member is looked for among them */
+        return;
+    }
     if (m == group->leader && !take_assignments(g, group, in)) {
         g->stats.refused_for_limits++;
         sync_refuse(g, to, KAFKA_UNKNOWN_SERVER_ERROR);

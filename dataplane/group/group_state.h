@@ -76,8 +76,9 @@ struct pending_member { /* was given an id (KIP-394) and has not come back with 
 };
 
 struct offset {
-    struct offset *next;
+    struct offset *next, *hash_next;
     struct kafka_string topic, metadata;
+    const struct group *group;
     int32_t partition, leader_epoch;
     int64_t offset, commit_ms, expire_ms /* -1: by the group's retention */;
     uint64_t commit_serial; /* of the request that wrote it last */
@@ -115,7 +116,7 @@ struct group {
     uint64_t member_bytes, offset_bytes; /* allocated */
 };
 
-enum { GROUP_HASH_BUCKETS = 4096 };
+enum { GROUP_HASH_BUCKETS = 4096, OFFSET_HASH_BUCKETS = 32768 };
 
 struct groups {
     struct group_limits limits;
@@ -123,6 +124,7 @@ struct groups {
     uint64_t now_ms;
     int64_t  wall_ms;
     struct group *bucket[GROUP_HASH_BUCKETS];
+    struct offset *offset_bucket[OFFSET_HASH_BUCKETS]; /* of all groups: a request may ask for thousands */
     struct group *list;
     struct group **heap; /* by deadline_ms, the earliest first */
     uint32_t group_count, heap_room;
@@ -296,7 +298,7 @@ void offset_remove(struct groups *g, struct group *group, struct offset *o, bool
 /* Loading: a commit as the log has it.  ERR_NO_MEMORY. */
 NODISCARD enum err offset_set(struct groups *g, struct group *group, const struct offset_commit_key *key,
                               const struct offset_commit_value *value);
-struct offset *offset_find(const struct group *group, struct kafka_string topic, int32_t partition);
+struct offset *offset_find(struct groups *g, const struct group *group, struct kafka_string topic, int32_t partition);
 void offset_drop(struct groups *g, struct group *group, struct kafka_string topic, int32_t partition);
 void offsets_store(struct groups *g, struct group *group); /* all of the group's commits as records */
 void offsets_retain(struct groups *g); /* the retention check, all groups */

@@ -79,6 +79,24 @@ static int16_t delete_offset(const char *group)
     return out.topics[0].partitions[0].error_code;
 }
 
+START_TEST(a_leader_assigns_to_no_more_than_there_are)
+{
+    struct join_group_response joined;
+    struct sync_group_response r;
+    uint32_t ticket = world_join(w, (struct world_join){.group = "g", .version = 3});
+    world_advance(w, 6000);
+    world_look(w, ticket, &joined);
+    char id[320] = "";
+    memcpy(id, joined.member_id.chars, (size_t)joined.member_id.size);
+    struct sync_group_request_assignment all[2] = {{kafka_string_of(id), {(const uint8_t *)"x", 1}},
+                                                   {kafka_string_of("nobody"), {(const uint8_t *)"y", 1}}};
+    world_look(w, world_sync(w, "g", joined.generation_id, id, all, 2), &r);
+    ck_assert_int_eq(r.error_code, KAFKA_INVALID_REQUEST);
+    world_look(w, world_sync(w, "g", joined.generation_id, id, all, 1), &r); /* it may still do it well */
+    ck_assert(r.error_code == 0 && r.assignment.size == 1);
+}
+END_TEST
+
 START_TEST(groups_are_listed_by_state)
 {
     char id[320];
@@ -197,6 +215,7 @@ int main(void)
     Suite *s = suite_create("group_admin");
     TCase *t = tcase_create("all");
     tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, a_leader_assigns_to_no_more_than_there_are);
     tcase_add_test(t, groups_are_listed_by_state);
     tcase_add_test(t, a_group_is_described);
     tcase_add_test(t, only_an_empty_group_is_deleted_and_for_good);
