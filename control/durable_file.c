@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,17 +15,19 @@ enum err durable_file_error(struct err_msg *msg, const char *what, const char *p
                    strerror(why));
 }
 
-/* The names in the file's folder. */
-static enum err sync_folder(const char *path, struct err_msg *msg)
+/* The file's folder, whose names are to be flushed. */
+static enum err open_folder(const char *path, int *fd, struct err_msg *msg)
 {
     char folder[PATH_MAX];
     const char *slash = strrchr(path, '/');
     snprintf(folder, sizeof folder, "%.*s", slash == NULL ? 1 : (int)(slash - path + 1), slash == NULL ? "." : path);
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = fd < 0 ? -1 : fsync(fd);
-    enum err e = rc == 0 ? ERR_OK : durable_file_error(msg, "flush", folder);
-    if (fd >= 0) close(fd);
-    return e;
+    *fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return *fd >= 0 ? ERR_OK : durable_file_error(msg, "open", folder);
+}
+
+static enum err sync_folder(int fd, const char *path, struct err_msg *msg)
+{
+    return fsync(fd) == 0 ? ERR_OK : durable_file_error(msg, "flush the folder of", path);
 }
 
 static enum err write_file(const char *path, const char *text, struct err_msg *msg)
@@ -44,22 +47,41 @@ static enum err write_file(const char *path, const char *text, struct err_msg *m
     return e;
 }
 
+/* The fresh file takes the other's place, which is kept under its name until the folder is flushed. */
+static enum err change_places(const char *fresh, const char *path, int folder, struct err_msg *msg)
+{
+    /* Not kept: there is none, or this file system exchanges no names. */
+    bool is_kept = renameat2(AT_FDCWD, fresh, AT_FDCWD, path, RENAME_EXCHANGE) == 0;
+    bool is_first = !is_kept && errno == ENOENT;
+    if (!is_kept && rename(fresh, path) != 0) return durable_file_error(msg, "replace", path);
+    enum err e = sync_folder(folder, path, msg);
+    if (e == ERR_OK) return ERR_OK;
+    int back = is_kept ? rename(fresh, path) : is_first ? unlink(path) : -1;
+    if (back == 0) return e;
+    struct err_msg why = *msg;
+    return err_set(msg, e, "%s; the new file stands until the next start, and perhaps after it", why.text);
+}
+
 enum err durable_file_replace(const char *path, const char *text, struct err_msg *msg)
 {
     char fresh[PATH_MAX];
     if (snprintf(fresh, sizeof fresh, "%s.new", path) >= (int)sizeof fresh)
         return err_set(msg, ERR_INVALID, "the path of data_folder is too long: %.100s...", path);
+    int folder;
+    TRY(open_folder(path, &folder, msg)); /* before anything is changed: it is what may fail */
     enum err e = write_file(fresh, text, msg);
-    if (e == ERR_OK && rename(fresh, path) != 0) e = durable_file_error(msg, "replace", path);
-    if (e != ERR_OK) {
-        unlink(fresh);
-        return e;
-    }
-    return sync_folder(path, msg);
+    if (e == ERR_OK) e = change_places(fresh, path, folder, msg);
+    unlink(fresh); /* what it did not become, or the old one */
+    close(folder);
+    return e;
 }
 
 enum err durable_file_remove(const char *path, struct err_msg *msg)
 {
-    if (unlink(path) != 0 && errno != ENOENT) return durable_file_error(msg, "remove", path);
-    return sync_folder(path, msg);
+    int folder;
+    TRY(open_folder(path, &folder, msg));
+    bool is_gone = unlink(path) == 0 || errno == ENOENT;
+    enum err e = is_gone ? sync_folder(folder, path, msg) : durable_file_error(msg, "remove", path);
+    close(folder);
+    return e;
 }

@@ -1,6 +1,7 @@
 /* Goal: accounts survive a restart and any damage of their file is told; names never collide, limits hold, and a change
  * that could not be kept did not happen.  A password stands nowhere. */
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,6 +173,50 @@ START_TEST(a_change_that_could_not_be_kept_did_not_happen)
 }
 END_TEST
 
+/* The folder's flush comes last: when it fails the names are put back. */
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+static int fsync_fails_in; /* so many calls from now; 0: it does not */
+int __wrap_fsync(int fd)
+{
+    if (fsync_fails_in == 0 || --fsync_fails_in != 0) return __real_fsync(fd);
+    errno = EIO;
+    return -1;
+}
+
+START_TEST(a_folder_that_is_not_flushed_changes_nothing)
+{
+    struct accounts a;
+    struct err_msg msg = {.code = ERR_OK};
+    char fresh[120], kept[20000], now[20000];
+    snprintf(fresh, sizeof fresh, "%s.new", path);
+    open_ok(&a);
+    for (int call = 1; call <= 2; call++) { /* the file, the folder */
+        fsync_fails_in = call;
+        ck_assert_int_eq(add(&a, "orders", "billing", "ann", "secret-one"), ERR_IO);
+        ck_assert_int_eq(fsync_fails_in, 0);
+        ck_assert_uint_eq(a.count, 0);
+        ck_assert(access(path, F_OK) != 0 && access(fresh, F_OK) != 0);
+    }
+    ck_assert_int_eq(add(&a, "orders", "billing", "ann", "secret-one"), ERR_OK);
+    file_read(kept, sizeof kept);
+    const struct account *who = accounts_find_group(&a, "billing");
+    for (int call = 1; call <= 2; call++) {
+        fsync_fails_in = call;
+        ck_assert_int_eq(accounts_set_password(&a, who, "secret-two", &msg), ERR_IO);
+        file_read(now, sizeof now);
+        ck_assert_str_eq(kept, now);
+        ck_assert(accepts(who, "secret-one") && access(fresh, F_OK) != 0);
+    }
+    ck_assert_int_eq(accounts_set_password(&a, who, "secret-two", &msg), ERR_OK);
+    ck_assert_int_ne(access(fresh, F_OK), 0);
+    accounts_close(&a);
+    open_ok(&a);
+    ck_assert(accepts(accounts_find_group(&a, "billing"), "secret-two"));
+    accounts_close(&a);
+}
+END_TEST
+
 /* No file is a beginning; one that cannot be looked at is not. */
 START_TEST(a_file_that_cannot_be_looked_at_is_told)
 {
@@ -223,6 +268,7 @@ int main(void)
     tcase_add_test(t, accounts_survive_a_restart);
     tcase_add_test(t, names_and_limits);
     tcase_add_test(t, a_change_that_could_not_be_kept_did_not_happen);
+    tcase_add_test(t, a_folder_that_is_not_flushed_changes_nothing);
     tcase_add_test(t, a_file_that_cannot_be_looked_at_is_told);
     tcase_add_test(t, any_damage_is_told);
     suite_add_tcase(suite, t);
