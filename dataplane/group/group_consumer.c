@@ -465,11 +465,26 @@ static enum kafka_error leave(struct beat *b)
     return KAFKA_NONE;
 }
 
+/* Too few epochs are left for this request and for every member's going: all are sent away to join again, and epochs
+ * begin anew. */
+static void begin_epochs_anew_if_used_up(struct groups *g, struct group *group)
+{
+    enum { EPOCHS_OF_A_REQUEST = 2 };
+    if (group->generation <= INT32_MAX - EPOCHS_OF_A_REQUEST - (int32_t)g->limits.members_max) return;
+    for (struct consumer_member *m; (m = group->consumers->members) != NULL;) {
+        consumer_store_gone(g, group, m);
+        consumer_drop(g, group, m);
+    }
+    consumers_store_tombstones(g, group);
+    group->generation = group->consumers->target_epoch = 0;
+}
+
 /* *shows: the answer tells what the member may read. */
 static enum kafka_error beat(struct beat *b, bool *shows)
 {
     const struct consumer_group_heartbeat_request *in = b->in;
     bool subscribes = false, missed_answer = false;
+    begin_epochs_anew_if_used_up(b->g, b->group);
     if (in->member_epoch == 0) {
         TRY_KAFKA(join(b));
     } else {

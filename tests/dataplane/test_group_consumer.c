@@ -424,6 +424,34 @@ START_TEST(fetches_may_carry_it_too)
 }
 END_TEST
 
+/* Each change of a subscription takes an epoch: who changes it for years must not get the server to its knees. */
+START_TEST(epochs_that_are_used_up_begin_anew)
+{
+    is_told(join("m1"), 1, "a");
+    is_told(join("m2"), 2, "");
+    is_told(BEAT(.member = "m1", .epoch = 1), 2, NULL);
+    ck_assert_int_eq(world_commit_error(w, world_commit_epoch(w, "c", 2, "m1", "ta", 5)), 0);
+    struct consumer_record_key key = {kafka_string_of("c"), {NULL, 0}};
+    struct consumer_group_metadata late = {INT32_MAX - 20};
+    struct consumer_target_metadata late_target = {INT32_MAX - 20};
+    ck_assert_int_eq(groups_load_consumer(w->groups, CONSUMER_GROUP_METADATA, &key, &late), ERR_OK);
+    ck_assert_int_eq(groups_load_consumer(w->groups, CONSUMER_TARGET_METADATA, &key, &late_target), ERR_OK);
+    struct world_told told = BEAT(.member = "m1", .epoch = 2);
+    for (int i = 0; told.error == 0; i++) {
+        ck_assert_int_lt(i, 20);
+        ck_assert_int_gt(told.epoch, INT32_MAX - 21);
+        told = BEAT(.member = "m1", .epoch = told.epoch, .topics = {"ta", i % 2 == 0 ? "tx" : "ty"});
+    }
+    ck_assert_int_eq(told.error, KAFKA_UNKNOWN_MEMBER_ID);
+    ck_assert_int_eq(BEAT(.member = "m2", .epoch = 2).error, KAFKA_UNKNOWN_MEMBER_ID);
+    is_told(join("m2"), 1, "a");
+    world_crash(w, w->record_count);
+    is_told(join("m1"), 2, "");
+    is_told(BEAT(.member = "m2", .epoch = 1), 2, NULL);
+    ck_assert_int_eq(fetch("m2", 2).topics[0].partitions[0].committed_offset, 5);
+}
+END_TEST
+
 START_TEST(a_group_without_members_changes_its_protocol)
 {
     is_told(join("m1"), 1, "a");
@@ -625,6 +653,7 @@ int main(void)
     tcase_add_test(tcase, a_static_member_of_version_0_comes_back);
     tcase_add_test(tcase, commits_carry_the_members_epoch);
     tcase_add_test(tcase, fetches_may_carry_it_too);
+    tcase_add_test(tcase, epochs_that_are_used_up_begin_anew);
     tcase_add_test(tcase, a_group_without_members_changes_its_protocol);
     tcase_add_test(tcase, a_restart_moves_nobody);
     tcase_add_test(tcase, every_cut_of_the_log_leads_on);
