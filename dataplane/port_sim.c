@@ -20,6 +20,7 @@ struct port_sim_peer {
     struct port_message *first, *last;       /* to send */
     struct port_message *unreleased;         /* sent, not yet told as released */
     uint32_t messages;
+    unsigned burst;                          /* of PORT_DATA in one poll */
     bool     is_told, is_paused, server_closed, client_closed;
 };
 
@@ -152,7 +153,7 @@ static unsigned peer_poll(struct port_sim *s, struct port_sim_peer *p, struct po
     }
     bool is_eof = p->client_closed && queue_size(&p->to_server) == 0;
     if (p->server_closed || is_eof) return count > 0 ? count : peer_close(s, p, out, max);
-    count += peer_data(s, p, out + count);
+    for (unsigned n = 0; n < p->burst && count + 3 <= max; n++) count += peer_data(s, p, out + count);
     struct port_message *sent = count < max ? send_some(s, p) : NULL;
     if (sent != NULL) out[count++] = (struct port_event){.kind = PORT_SENT, .connection = p->slot, .message = sent};
     if (sent == NULL && p->unreleased != NULL && count < max && luck(s)) {
@@ -296,6 +297,7 @@ struct port_sim_peer *port_sim_connect_by(struct port *port, uint32_t listener)
     p->slot = slot;
     p->listener = listener;
     p->window = SIZE_MAX;
+    p->burst = 1;
     s->peers[slot] = p;
     return p;
 }
@@ -318,6 +320,7 @@ size_t port_sim_read(struct port_sim_peer *p, void *out, size_t max)
 }
 
 void port_sim_window(struct port_sim_peer *p, size_t bytes) { p->window = bytes; }
+void port_sim_burst(struct port_sim_peer *p, unsigned events) { p->burst = events; }
 bool port_sim_is_closed(const struct port_sim_peer *p) { return p->server_closed; }
 
 void port_sim_hang_up(struct port_sim_peer *p)

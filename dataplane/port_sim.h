@@ -27,6 +27,8 @@ size_t port_sim_read(struct port_sim_peer *peer, void *out, size_t max);
 size_t port_sim_readable(const struct port_sim_peer *peer);
 /* The peer reads no more than `bytes` that wait for it (its receive window); SIZE_MAX at first. */
 void   port_sim_window(struct port_sim_peer *peer, size_t bytes);
+/* One poll brings up to `events` PORT_DATA of it, as a network does that had time to gather them; 1 at first. */
+void   port_sim_burst(struct port_sim_peer *peer, unsigned events);
 bool   port_sim_is_closed(const struct port_sim_peer *peer);
 /* Closes the client's end (with a reset if bytes were unread) and forgets the peer. */
 void   port_sim_hang_up(struct port_sim_peer *peer);

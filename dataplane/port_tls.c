@@ -17,14 +17,14 @@
 enum {
     INNER_BURST      = 64,
     HANDSHAKES_A_POLL = 4,
-    PLAIN_BYTES      = 128 << 10, /* told by one poll */
     RECORD_BYTES_MAX = 16384,     /* plain text of one received record */
+    PLAIN_BYTES      = INNER_BURST * (RECORD_BYTES_MAX + 4096) + RECORD_BYTES_MAX, /* what one inner poll may become */
     RECORD_SENT_BYTES = 15872,    /* of one sent: with all overhead, four fit in a large buffer and one in a small */
     RECORD_OVERHEAD_BYTES = 325,  /* a header, the longest MAC and padding of TLS 1.2 */
     BUFFER_LARGE_BYTES = 64 << 10,
     BUFFER_SMALL_BYTES = 16 << 10,
-    STASH_BYTES_MIN  = 1 << 10,
-    STASH_BYTES_MAX  = 64 << 10,
+    STASH_BYTES_MIN  = 8 << 10,
+    STASH_BYTES_MAX  = 2 << 20, /* when the peer is read no more, a MiB of the kernel's buffers may still come */
     STASH_PAUSE_BYTES = 16 << 10, /* above it the peer is not read */
     SUBJECT_BYTES    = 512,
     COMPLAINT_PAUSE_S = 1,
@@ -52,7 +52,7 @@ struct tls_connection {
     bool     is_paused, is_inner_paused, is_queued, wants_write, has_more; /* more: plain text that OpenSSL holds */
     const uint8_t *in; /* for OpenSSL to read, during a call of it */
     uint32_t in_bytes;
-    uint8_t *stash; /* in the arena, or NULL */
+    uint8_t *stash; /* or NULL */
     uint32_t stash_start, stash_end;
     struct cipher *out;  /* being filled, or NULL */
     struct cipher *lent; /* to the inner port, or NULL */
@@ -70,8 +70,8 @@ struct port_tls {
     const struct tls_listener *listeners;
     uint32_t listener_count, connections_max;
     struct tls_connection *connections;
-    struct buffer_arena arena;
-    size_t   arena_bytes;
+    struct buffer_arena arena, stashes; /* apart: what a peer sends never takes another's buffer to send */
+    size_t   arena_bytes, stashes_bytes;
     BIO_METHOD *transport;
     struct queue handshakes, stashed;
     struct port_message *report_first, *report_last; /* sent or dropped, to be told */
@@ -212,7 +212,7 @@ static bool has_work(const struct tls_connection *c)
 
 static void stash_free(struct port_tls *t, struct tls_connection *c)
 {
-    buffer_give(&t->arena, c->stash);
+    buffer_give(&t->stashes, c->stash);
     c->stash = NULL;
     c->stash_start = c->stash_end = 0;
 }
@@ -332,6 +332,13 @@ static void pump(struct port_tls *t, struct tls_connection *c)
 
 /* --- receiving --- */
 
+/* Large ones only from one half of the memory, as in cipher_take: the other has a small one for every connection. */
+static uint8_t *stash_take(struct port_tls *t, size_t size)
+{
+    if (size <= STASH_BYTES_MIN) return buffer_take(&t->stashes, STASH_BYTES_MIN);
+    return t->stashes.used_bytes + 2 * size <= t->stashes_bytes / 2 ? buffer_take(&t->stashes, size) : NULL;
+}
+
 static enum err stash_add(struct port_tls *t, struct tls_connection *c, const uint8_t *bytes, uint32_t size)
 {
     uint32_t held = c->stash_end - c->stash_start;
@@ -341,11 +348,11 @@ static enum err stash_add(struct port_tls *t, struct tls_connection *c, const ui
         c->stash_end = held;
     }
     if (held + size > STASH_BYTES_MAX) return ERR_TOO_LARGE;
-    if (c->stash == NULL || buffer_size(&t->arena, c->stash) < held + size) {
-        uint8_t *larger = buffer_take(&t->arena, held + size < STASH_BYTES_MIN ? STASH_BYTES_MIN : held + size);
+    if (c->stash == NULL || buffer_size(&t->stashes, c->stash) < held + size) {
+        uint8_t *larger = stash_take(t, held + size);
         if (larger == NULL) return ERR_NO_MEMORY;
         if (held > 0) memcpy(larger, c->stash, held);
-        buffer_give(&t->arena, c->stash);
+        buffer_give(&t->stashes, c->stash);
         c->stash = larger;
     }
     memcpy(c->stash + c->stash_end, bytes, size);
@@ -496,7 +503,7 @@ static unsigned on_data(struct port_tls *t, struct tls_connection *c, const uint
              "the client speaks plain text: let it use security.protocol SSL or SASL_SSL, or another listener");
         return 0;
     }
-    if (c->is_secured && c->stash == NULL && !c->has_more && !c->wants_write && !c->is_paused) {
+    if (c->is_secured && c->stash == NULL && !c->has_more && !c->wants_write) { /* paused: what was on its way */
         c->in = bytes;
         c->in_bytes = size;
         unsigned count = decrypt(t, c, event);
@@ -618,7 +625,7 @@ static void connection_begin(struct port_tls *t, const struct port_event *e)
 
 static void connection_end(struct port_tls *t, struct tls_connection *c)
 {
-    INVARIANT(c->lent == NULL);
+    INVARIANT(c->lent == NULL && c->messages == 0);
     stash_free(t, c);
     buffer_give(&t->arena, c->out);
     SSL_free(c->ssl);
@@ -640,7 +647,6 @@ static unsigned translate(struct port_tls *t, const struct port_event *e, struct
     case PORT_DATA: return on_data(t, c, e->bytes, e->size, out);
     case PORT_RELEASED: on_released(t, c, (struct cipher *)e->message); return 0;
     case PORT_CLOSED:
-        INVARIANT(c->messages == 0);
         *out = (struct port_event){.kind = PORT_CLOSED, .connection = c->slot, .has_failed = c->has_failed};
         connection_end(t, c);
         return 1;
@@ -667,7 +673,7 @@ static unsigned tls_poll(struct port *p, struct port_event *out, unsigned max)
     t->port.stats.handshakes = handshakes;
     t->port.stats.handshakes_failed = failed;
     t->port.stats.encrypted_bytes = encrypted_bytes;
-    t->port.stats.buffer_bytes = t->arena.used_bytes;
+    t->port.stats.buffer_bytes = t->arena.used_bytes + t->stashes.used_bytes;
     return count;
 }
 
@@ -735,6 +741,7 @@ static void tls_fini(struct port *p)
     for (uint32_t i = 0; i < t->connections_max; i++) SSL_free(t->connections[i].ssl);
     BIO_meth_free(t->transport);
     buffer_arena_fini(&t->arena);
+    buffer_arena_fini(&t->stashes);
     free(t->connections);
     free(t->plain);
     free(t->gather);
@@ -746,10 +753,10 @@ static const struct port_operations tls_operations = {
     tls_stop, tls_fini,
 };
 
-/* Twice a small buffer for each connection, see cipher_take, and room to be fast. */
-static size_t arena_bytes(uint32_t connections_max)
+/* Twice a small buffer for each connection, see cipher_take and stash_take, and room to be fast. */
+static size_t arena_bytes(uint32_t connections_max, uint32_t small_bytes)
 {
-    size_t wanted = (size_t)connections_max * BUFFER_SMALL_BYTES * 2 + (8u << 20), rounded = 1;
+    size_t wanted = (size_t)connections_max * small_bytes * 2 + (8u << 20), rounded = 1;
     while (rounded < wanted) rounded *= 2;
     return rounded;
 }
@@ -764,13 +771,16 @@ enum err port_tls_open(struct port **out, struct port *inner, const struct tls_l
         return err_set(msg, ERR_NO_MEMORY, "no memory for TLS with %u connections", connections_max);
     }
     *t = (struct port_tls){.port.operations = &tls_operations, .inner = inner, .clock = clock, .listeners = listeners,
-                           .listener_count = listener_count, .arena_bytes = arena_bytes(connections_max)};
+                           .listener_count = listener_count,
+                           .arena_bytes = arena_bytes(connections_max, BUFFER_SMALL_BYTES),
+                           .stashes_bytes = arena_bytes(connections_max, STASH_BYTES_MIN)};
     t->connections = calloc(connections_max, sizeof *t->connections);
     t->connections_max = t->connections == NULL ? 0 : connections_max;
     t->plain = malloc(PLAIN_BYTES);
     t->gather = malloc(RECORD_SENT_BYTES);
     t->transport = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "millrace port");
     enum err e = buffer_arena_init(&t->arena, t->arena_bytes);
+    if (e == ERR_OK) e = buffer_arena_init(&t->stashes, t->stashes_bytes);
     if (e != ERR_OK || t->connections == NULL || t->plain == NULL || t->gather == NULL || t->transport == NULL) {
         tls_fini(&t->port);
         return err_set(msg, ERR_NO_MEMORY, "no memory for TLS with %u connections", connections_max);
@@ -784,6 +794,7 @@ enum err port_tls_open(struct port **out, struct port *inner, const struct tls_l
 
 size_t port_tls_memory_bytes(uint32_t connections_max)
 {
-    return sizeof(struct port_tls) + PLAIN_BYTES + RECORD_SENT_BYTES + arena_bytes(connections_max) +
+    return sizeof(struct port_tls) + PLAIN_BYTES + RECORD_SENT_BYTES +
+           arena_bytes(connections_max, BUFFER_SMALL_BYTES) + arena_bytes(connections_max, STASH_BYTES_MIN) +
            connections_max * (sizeof(struct tls_connection) + (size_t)SESSION_HEAP_BYTES);
 }
