@@ -1,9 +1,13 @@
-/* dataplane/kafka/offsets_topic.h -- the topic __consumer_offsets as monitoring tools read it (Burrow, kminion).
+/* dataplane/kafka/offsets_topic.h -- the topic __consumer_offsets as monitoring tools that follow it read it (Burrow).
  *
  * In Kafka it has 50 partitions, and a group's records lie in the one that its name hashes to.  Here it is a view of
  * the coordinator's own log: each partition shows, at the log's offsets, the log's records of its groups and no others.
  * So nothing is stored twice, offsets grow and survive restarts, and a reader from the start meets the live state,
- * which the log always holds.  Offsets are not dense; the ends of batches carry readers over what is not theirs. */
+ * which the log always holds.  Offsets are not dense; the ends of batches carry readers over what is not theirs.
+ *
+ * A partition's end, in ListOffsets and as the high watermark, is the whole log's: who serves it does not know where
+ * its own newest record is.  So a tool that first reads until it has consumed a record at that end (kminion's scraping
+ * of this topic) never gets there; it can ask for groups and commits by requests instead. */
 #ifndef DATAPLANE_KAFKA_OFFSETS_TOPIC_H
 #define DATAPLANE_KAFKA_OFFSETS_TOPIC_H
 
