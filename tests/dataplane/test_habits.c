@@ -83,13 +83,16 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic
     rd_kafka_assign(rk, list);
 }
 
+/* Assignors go by the order of member ids, which begin with the client's: the partition stays with the first. */
 static rd_kafka_t *tracker(const char *group)
 {
-    char why[256];
+    static unsigned trackers;
+    char why[256], client_id[32];
+    snprintf(client_id, sizeof client_id, "tracker-%u", trackers++);
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     const char *const settings[] = {"bootstrap.servers", site.bootstrap, "group.id", group, "auto.offset.reset",
                                     "error", "enable.auto.commit", "false", "session.timeout.ms", "6000",
-                                    "heartbeat.interval.ms", "300"};
+                                    "heartbeat.interval.ms", "300", "client.id", client_id};
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i += 2)
         ck_assert_int_eq(rd_kafka_conf_set(conf, settings[i], settings[i + 1], why, sizeof why), RD_KAFKA_CONF_OK);
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
