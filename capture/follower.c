@@ -47,6 +47,7 @@ void follower_close(struct follower *f)
     gtid_set_free(&f->gtids);
     gtid_set_free(&f->passed);
     gtid_set_free(&f->logged);
+    gtid_set_free(&f->walked);
     free(f->before);
     free(f->after);
     free(f->statement);
@@ -116,6 +117,7 @@ void follower_dump_begins(struct follower *f)
     f->needs_definitions = false;
     f->in_statement = false;
     gtid_set_clear(&f->passed);
+    f->walked_known = false;
     transaction_init(&f->machine);
     f->transaction = (struct follower_transaction){0};
     table_cache_reset(f->cache);
@@ -223,6 +225,7 @@ static enum err gtid_enters(struct follower *f)
     if (!t->has_gtid) return ERR_OK;
     if (!t->is_known) TRY(gtid_add(&f->gtids, t));
     if (f->has_logged && !f->gtids_known) TRY(gtid_add(&f->logged, t));
+    if (f->walked_known) TRY(gtid_add(&f->walked, t));
     if (!f->passes_known) return ERR_OK;
     TRY(gtid_add(&f->passed, t));
     passed_moves(f);
@@ -371,6 +374,7 @@ static enum err on_mariadb_gtid(struct follower *f, const struct binlog_header *
 static enum err on_gtid_set(struct follower *f, const struct binlog_header *h, struct cursor body, struct err_msg *msg)
 {
     struct gtid_set *set = f->passes_known ? &f->passed : &f->gtids;
+    if (f->facts.is_archive) TRY(follower_file_follows(f, h, body, msg));
     enum err e = h->type == BINLOG_PREVIOUS_GTIDS ? gtid_set_from_previous_gtids(set, body)
                                                   : gtid_set_from_gtid_list(set, body);
     if (f->passes_known && e == ERR_OK) {

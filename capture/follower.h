@@ -124,6 +124,8 @@ struct follower {
     uint64_t lacks_since_ns; /* since when the source does not name a transaction that it sent; 0: it names all */
     bool server_changed; /* another server was reached since the definitions were looked at: capture's to clear */
     struct gtid_set passed; /* what lies before `at` on this server */
+    struct gtid_set walked; /* in a folder of files: what lies before `at`, once a file said what lies before itself */
+    bool walked_known;
     char *set_text;    /* the GTID set as text, made anew where it is needed */
     size_t set_text_bytes, set_text_capacity;
 
@@ -174,6 +176,10 @@ NODISCARD enum err follower_knows(struct follower *f, const struct gtid_set *gti
 void follower_pass_logged(struct follower *f);
 /* Capture goes on at the start of `place`'s file, and passes over what is logged. */
 void follower_resume_by_gtids(struct follower *f, const struct source_place *place);
+/* A file of a folder says in `h`'s event which transactions lie before it: those of the files before, no more and no
+ * less.  Else ERR_SOURCE_HISTORY: the folder holds files of several servers, or an older copy. */
+NODISCARD enum err follower_file_follows(struct follower *f, const struct binlog_header *h, struct cursor body,
+                                         struct err_msg *msg);
 /* A dump from f->resume begins. */
 void follower_dump_begins(struct follower *f);
 

@@ -488,3 +488,14 @@ enum err gtid_set_from_gtid_list(struct gtid_set *s, struct cursor body)
     }
     return body.failed ? ERR_TRUNCATED : ERR_OK;
 }
+
+bool gtid_set_missing_text(const struct gtid_set *ours, const struct gtid_set *theirs, char *out, size_t size)
+{
+    struct gtid_set missing = {0};
+    if (gtid_set_contains_set(theirs, ours)) return false;
+    snprintf(out, size, "transactions");
+    if (gtid_set_union(&missing, ours) == ERR_OK && gtid_set_subtract(&missing, theirs) == ERR_OK)
+        gtid_set_text(&missing, out, size);
+    gtid_set_free(&missing);
+    return true;
+}

@@ -73,6 +73,9 @@ NODISCARD enum err gtid_set_from_gtid_list(struct gtid_set *s, struct cursor bod
  * length it has in full, without the NUL: a result >= size was cut. */
 size_t gtid_set_text(const struct gtid_set *s, char *out, size_t size);
 
+/* What `ours` has and `theirs` lacks, as text for a message, cut at `size`.  False: nothing. */
+bool gtid_set_missing_text(const struct gtid_set *ours, const struct gtid_set *theirs, char *out, size_t size);
+
 /* One GTID as text into `out`; returns its length. */
 size_t gtid_text(const uint8_t uuid[static 16], const char *tag, uint64_t number, char out[static GTID_TEXT_BYTES]);
 size_t gtid_text_domain(uint32_t domain, uint32_t server_id, uint64_t number, char out[static GTID_TEXT_BYTES]);

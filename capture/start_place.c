@@ -12,18 +12,6 @@ enum {
     LACKS_S_MAX = 60, /* so long after it sent a transaction the source may still not count it as executed */
 };
 
-/* What `ours` has and `theirs` lacks, as text for a message.  False: nothing. */
-static bool missing_text(const struct gtid_set *ours, const struct gtid_set *theirs, char *out, size_t size)
-{
-    struct gtid_set missing = {0};
-    if (gtid_set_contains_set(theirs, ours)) return false;
-    snprintf(out, size, "transactions");
-    if (gtid_set_union(&missing, ours) == ERR_OK && gtid_set_subtract(&missing, theirs) == ERR_OK)
-        gtid_set_text(&missing, out, size);
-    gtid_set_free(&missing);
-    return true;
-}
-
 /* --- a new channel --- */
 
 static enum err choose_by_gtids(struct source_stream *s, const struct source_facts *facts, const char *text,
@@ -38,7 +26,7 @@ static enum err choose_by_gtids(struct source_stream *s, const struct source_fac
     if (gtid_set_parse(&out->gtids, text, strlen(text)) != ERR_OK)
         return err_set(msg, ERR_INVALID, "'%.100s' is not a GTID set", text);
     enum err e = source_executed(s, facts, &executed, msg);
-    if (e == ERR_OK && missing_text(&out->gtids, &executed, missing, sizeof missing))
+    if (e == ERR_OK && gtid_set_missing_text(&out->gtids, &executed, missing, sizeof missing))
         e = err_set(msg, ERR_INVALID, "the start's GTID set has transactions that the source does not have: %s",
                     missing);
     gtid_set_free(&executed);
@@ -187,7 +175,7 @@ static enum err check_executed(struct source_stream *s, struct follower *f, bool
     const struct gtid_set *ours = follower_logged(f);
     if (ours == NULL || (is_same && !f->gtids_known) || !f->facts.has_gtids) return ERR_OK;
     enum err e = source_executed(s, &f->facts, &executed, msg);
-    bool lacks = e == ERR_OK && missing_text(ours, &executed, missing, sizeof missing);
+    bool lacks = e == ERR_OK && gtid_set_missing_text(ours, &executed, missing, sizeof missing);
     if (lacks) e = is_same ? lacks_read(s, f, missing, msg) : lacks_ours(f, &executed, missing, msg);
     if (e == ERR_OK || !is_same) f->lacks_since_ns = 0;
     gtid_set_free(&executed);

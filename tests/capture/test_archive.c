@@ -429,6 +429,25 @@ START_TEST(other_history)
 }
 END_TEST
 
+/* The last file is of another server of the same history, which has more transactions by then (0), or fewer (1). */
+START_TEST(files_of_two_servers)
+{
+    put_files();
+    world_fini(&calm);
+    world_init(&calm, 1);
+    transactions(0, true);
+    for (uint32_t i = 1; i < FILES; i++) {
+        binlog_maker_file(&calm.maker, true);
+        if (_i == 0) transactions(1000 * i, true);
+        if (_i == 0 || i == FILES - 1) transactions(1000 * i + 500, true);
+    }
+    put_file(FILES - 1, 0);
+    ends_with(ERR_SOURCE_HISTORY, calm.source.file[FILES - 1].name,
+              _i == 0 ? "behind transactions that the file before it does not have"
+                      : "before transactions that the file before it has");
+}
+END_TEST
+
 START_TEST(unknown_definition)
 {
     put_files();
@@ -524,6 +543,7 @@ int main(void)
     tcase_add_loop_test(cases, starts, 0, 5);
     tcase_add_test(cases, start_within_a_transaction);
     tcase_add_test(cases, other_history);
+    tcase_add_loop_test(cases, files_of_two_servers, 0, 2);
     tcase_add_test(cases, unknown_definition);
     tcase_add_loop_test(cases, index_file, 0, 2);
     tcase_add_test(cases, checked_before);
