@@ -104,6 +104,19 @@ static enum err walk_next(struct walk *w, struct err_msg *msg)
                    err_text(e));
 }
 
+/* Towards a place that the files must hold.  A server sends it; a folder whose last file is cut before it waits for
+ * more, which may never come. */
+static enum err walk_towards(struct walk *w, const _Atomic bool *stop, struct err_msg *msg)
+{
+    if (atomic_load_explicit(stop, memory_order_acquire)) return ERR_STOPPED; /* pairs with capture_stop */
+    TRY(walk_next(w, msg));
+    if (!w->stream->is_archive || w->header.type != BINLOG_HEARTBEAT) return ERR_OK;
+    return err_set(msg, ERR_CONNECT,
+                   "%s has no whole event behind %" PRIu64 ", which comes before the place that is looked for: its "
+                   "copy is not complete; copy it once more",
+                   w->at.file, w->at.position);
+}
+
 /* Where transactions begin: true when the newest event is the first of one. */
 static bool walk_begins(struct walk *w)
 {
@@ -198,8 +211,7 @@ static enum err walk_to_time(struct source_stream *s, const char *file, uint32_t
     TRY(walk_begin(&w, s, file, msg));
     *out = *end;
     while (source_place_compare(&w.at, end) < 0) {
-        if (atomic_load_explicit(stop, memory_order_acquire)) return ERR_STOPPED; /* pairs with capture_stop */
-        TRY(walk_next(&w, msg));
+        TRY(walk_towards(&w, stop, msg));
         if (!walk_begins(&w) || w.header.timestamp_s < time_s) continue;
         *out = w.start;
         return ERR_OK;
@@ -247,8 +259,7 @@ enum err source_check_boundary(struct source_stream *s, const struct source_plac
     memcpy(last.file, place->file, sizeof last.file);
     TRY(walk_begin(&w, s, place->file, msg));
     while (source_place_compare(&w.at, place) < 0) {
-        if (atomic_load_explicit(stop, memory_order_acquire)) return ERR_STOPPED; /* pairs with capture_stop */
-        TRY(walk_next(&w, msg));
+        TRY(walk_towards(&w, stop, msg));
         if (walk_begins(&w)) last = w.start;
     }
     bool is_event = source_place_compare(&w.at, place) == 0;

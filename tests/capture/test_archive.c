@@ -412,6 +412,24 @@ START_TEST(start_within_a_transaction)
 }
 END_TEST
 
+/* The place lies in the event in which the copy is cut: neither a check nor a start waits for the rest. */
+START_TEST(start_behind_the_whole_events)
+{
+    put_files();
+    remove_file(2);
+    put_file(1, calm.source.file[1].size - 100);
+    w.config.start = CAPTURE_START_POSITION;
+    w.config.start_file = calm.source.file[1].name;
+    w.config.start_position = calm.source.file[1].size - 101;
+    struct capture_status s;
+    open_capture();
+    for (int i = 0; i < 20; i++) capture_step(w.capture);
+    capture_status(w.capture, &s);
+    ck_assert_msg(s.error.code == ERR_CONNECT && strstr(s.error.text, "copy it once more") != NULL, "%d: %s",
+                  s.error.code, s.error.text);
+}
+END_TEST
+
 /* The folder holds another server's files under the same names, and no GTIDs tell that they have the same
  * transactions. */
 START_TEST(other_history)
@@ -542,6 +560,7 @@ int main(void)
     tcase_add_loop_test(cases, damaged_and_odd_files, 0, 5);
     tcase_add_loop_test(cases, starts, 0, 5);
     tcase_add_test(cases, start_within_a_transaction);
+    tcase_add_test(cases, start_behind_the_whole_events);
     tcase_add_test(cases, other_history);
     tcase_add_loop_test(cases, files_of_two_servers, 0, 2);
     tcase_add_test(cases, unknown_definition);
