@@ -239,12 +239,17 @@ static void check_all(const char *sql)
 
 /* ---- following ---- */
 
+struct logged { /* a QUERY event: its text, and its database, which is not the session's where the server made it */
+    char *text, database[64];
+};
+
 /* "use `d`; CREATE ..." as SHOW BINLOG EVENTS prints a QUERY event. */
-static const char *behind_use(const char *info)
+static const char *behind_use(const char *info, char database[static 64])
 {
     static const char checks[] = "set foreign_key_checks=0; "; /* MariaDB prints the session's flags as well */
     bool is_use = strncmp(info, "use `", 5) == 0 || strncmp(info, "use \"", 5) == 0; /* as this session quotes names */
     const char *end = is_use ? strstr(info, info[4] == '`' ? "`; " : "\"; ") : NULL;
+    snprintf(database, 64, "%.*s", end != NULL ? (int)(end - info - 5) : 63, end != NULL ? info + 5 : default_database);
     if (end != NULL) info = end + 3;
     return strncmp(info, checks, sizeof checks - 1) == 0 ? info + sizeof checks - 1 : info;
 }
@@ -342,18 +347,22 @@ static void follow_binlog(const char *sql, unsigned error)
     MYSQL_RES *r = compare_query(db, "SHOW BINLOG EVENTS IN '%s' FROM %llu", file, binlog_position);
     ck_assert_msg(r != NULL, "%s", mysql_error(db));
     unsigned long count = mysql_num_rows(r);
-    char **text = calloc(count + 1, sizeof *text);
+    struct logged *logged = calloc(count + 1, sizeof *logged);
     unsigned texts = 0;
     for (MYSQL_ROW f; (f = mysql_fetch_row(r)) != NULL;) {
         binlog_position = strtoull(f[4], NULL, 10);
-        if (strcmp(f[2], "Query") == 0) text[texts++] = strdup(behind_use(f[5]));
+        if (strcmp(f[2], "Query") != 0) continue;
+        logged[texts].text = strdup(behind_use(f[5], logged[texts].database));
+        texts++;
     }
     mysql_free_result(r);
     for (unsigned i = 0; i < texts; i++) {
-        apply_one(sql, text[i]);
-        free(text[i]);
+        context.database = logged[i].database;
+        apply_one(sql, logged[i].text);
+        free(logged[i].text);
     }
-    free(text);
+    context.database = default_database;
+    free(logged);
 }
 
 START_TEST(random_statements)
