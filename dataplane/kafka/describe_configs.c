@@ -162,7 +162,7 @@ enum handled kafka_handle_describe_configs(struct request *r)
 {
     struct describe_configs_request in;
     enum err e = request_decode(r, &in);
-    if (e != ERR_OK) return e == ERR_TOO_LARGE ? HANDLED_TOO_LARGE : HANDLED_MALFORMED;
+    if (e != ERR_OK) return request_undecoded(e);
     struct describe_configs_response *out = request_room(r, 1, sizeof *out);
     if (out == NULL) return HANDLED_TOO_LARGE;
     out->results = request_room(r, in.resource_count, sizeof *out->results);

@@ -42,7 +42,7 @@ enum handled kafka_handle_describe_log_dirs(struct request *r)
 {
     struct describe_log_dirs_request in;
     enum err e = request_decode(r, &in);
-    if (e != ERR_OK) return e == ERR_TOO_LARGE ? HANDLED_TOO_LARGE : HANDLED_MALFORMED;
+    if (e != ERR_OK) return request_undecoded(e);
     struct describe_log_dirs_response *out = request_room(r, 1, sizeof *out);
     struct described_log_dir *dir = request_room(r, 1, sizeof *dir);
     if (out == NULL || dir == NULL) return HANDLED_TOO_LARGE;

@@ -99,7 +99,7 @@ enum handled kafka_handle_describe_topic_partitions(struct request *r)
 {
     struct describe_topic_partitions_request in;
     enum err e = request_decode(r, &in);
-    if (e != ERR_OK) return e == ERR_TOO_LARGE ? HANDLED_TOO_LARGE : HANDLED_MALFORMED;
+    if (e != ERR_OK) return request_undecoded(e);
     struct describe_topic_partitions_response *out = request_room(r, 1, sizeof *out);
     int32_t count;
     struct kafka_string *names = names_of(r, &in, &count);

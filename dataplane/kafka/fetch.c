@@ -213,7 +213,7 @@ enum handled kafka_handle_fetch(struct request *r)
 {
     struct fetch_request in; /* versions before 7 have the epoch of no session */
     enum err e = request_decode(r, &in);
-    if (e != ERR_OK) return e == ERR_TOO_LARGE ? HANDLED_TOO_LARGE : HANDLED_MALFORMED;
+    if (e != ERR_OK) return request_undecoded(e);
     struct fetch_response *out = request_room(r, 1, sizeof *out);
     if (out == NULL) return HANDLED_TOO_LARGE;
     r->response = out;

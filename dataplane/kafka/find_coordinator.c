@@ -20,7 +20,7 @@ enum handled kafka_handle_find_coordinator(struct request *r)
 {
     struct find_coordinator_request in;
     enum err e = request_decode(r, &in);
-    if (e != ERR_OK) return e == ERR_TOO_LARGE ? HANDLED_TOO_LARGE : HANDLED_MALFORMED;
+    if (e != ERR_OK) return request_undecoded(e);
     struct find_coordinator_response *out = request_room(r, 1, sizeof *out);
     if (out == NULL) return HANDLED_TOO_LARGE;
     struct found_coordinator one = found(r, in.key, in.key_type);

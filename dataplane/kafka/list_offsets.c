@@ -152,7 +152,7 @@ enum handled kafka_handle_list_offsets(struct request *r)
 {
     struct list_offsets_request in;
     enum err e = request_decode(r, &in);
-    if (e != ERR_OK) return e == ERR_TOO_LARGE ? HANDLED_TOO_LARGE : HANDLED_MALFORMED;
+    if (e != ERR_OK) return request_undecoded(e);
     struct list_offsets_response *out = request_room(r, 1, sizeof *out);
     if (out == NULL) return HANDLED_TOO_LARGE;
     out->topics = request_room(r, in.topic_count, sizeof *out->topics);

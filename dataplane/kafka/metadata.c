@@ -70,7 +70,7 @@ enum handled kafka_handle_metadata(struct request *r)
     struct metadata_request in;
     int16_t version = r->header.api_version;
     enum err e = request_decode(r, &in);
-    if (e != ERR_OK) return e == ERR_TOO_LARGE ? HANDLED_TOO_LARGE : HANDLED_MALFORMED;
+    if (e != ERR_OK) return request_undecoded(e);
     struct metadata_response *out = request_room(r, 1, sizeof *out);
     struct metadata_response_broker *broker = request_room(r, 1, sizeof *broker);
     if (out == NULL || broker == NULL) return HANDLED_TOO_LARGE;

@@ -21,7 +21,7 @@ enum handled kafka_handle_produce(struct request *r)
 {
     struct produce_request in;
     enum err e = request_decode(r, &in);
-    if (e != ERR_OK) return e == ERR_TOO_LARGE ? HANDLED_TOO_LARGE : HANDLED_MALFORMED;
+    if (e != ERR_OK) return request_undecoded(e);
     if (in.acks == 0) return HANDLED_NO_ANSWER; /* a closed connection is the only word that such a client gets */
     struct produce_response *out = request_room(r, 1, sizeof *out);
     if (out == NULL) return HANDLED_TOO_LARGE;

@@ -7,13 +7,11 @@ static const char topics_are_channels[] =
     "topics are millrace's channels: create, change and delete channels with the millrace command or the REST API";
 static const char settings_are_ours[] = "settings are those of millraced's configuration file";
 
-static enum handled decode_failed(enum err e) { return e == ERR_TOO_LARGE ? HANDLED_TOO_LARGE : HANDLED_MALFORMED; }
-
 static enum handled init_producer_id(struct request *r)
 {
     struct init_producer_id_request in;
     enum err e = request_decode(r, &in);
-    if (e != ERR_OK) return decode_failed(e);
+    if (e != ERR_OK) return request_undecoded(e);
     struct init_producer_id_response *out = request_room(r, 1, sizeof *out);
     if (out == NULL) return HANDLED_TOO_LARGE;
     *out = (struct init_producer_id_response){
@@ -26,7 +24,7 @@ static enum handled create_topics(struct request *r)
 {
     struct create_topics_request in;
     enum err e = request_decode(r, &in);
-    if (e != ERR_OK) return decode_failed(e);
+    if (e != ERR_OK) return request_undecoded(e);
     struct create_topics_response *out = request_room(r, 1, sizeof *out);
     struct created_topic *topics = request_room(r, in.topic_count, sizeof *topics);
     if (out == NULL || topics == NULL) return HANDLED_TOO_LARGE;
@@ -45,7 +43,7 @@ static enum handled delete_topics(struct request *r)
 {
     struct delete_topics_request in;
     enum err e = request_decode(r, &in);
-    if (e != ERR_OK) return decode_failed(e);
+    if (e != ERR_OK) return request_undecoded(e);
     bool is_listed = r->header.api_version >= 6; /* before: names only */
     int32_t count = is_listed ? in.topic_count : in.topic_name_count;
     struct delete_topics_response *out = request_room(r, 1, sizeof *out);
@@ -67,7 +65,7 @@ static enum handled create_partitions(struct request *r)
 {
     struct create_partitions_request in;
     enum err e = request_decode(r, &in);
-    if (e != ERR_OK) return decode_failed(e);
+    if (e != ERR_OK) return request_undecoded(e);
     struct create_partitions_response *out = request_room(r, 1, sizeof *out);
     struct created_partitions *results = request_room(r, in.topic_count, sizeof *results);
     if (out == NULL || results == NULL) return HANDLED_TOO_LARGE;
@@ -84,7 +82,7 @@ static enum handled delete_records(struct request *r)
 {
     struct delete_records_request in;
     enum err e = request_decode(r, &in);
-    if (e != ERR_OK) return decode_failed(e);
+    if (e != ERR_OK) return request_undecoded(e);
     struct delete_records_response *out = request_room(r, 1, sizeof *out);
     struct deleted_records_topic *topics = request_room(r, in.topic_count, sizeof *topics);
     if (out == NULL || topics == NULL) return HANDLED_TOO_LARGE;
@@ -113,7 +111,7 @@ static enum handled alter_configs(struct request *r)
 {
     struct alter_configs_request in;
     enum err e = request_decode(r, &in);
-    if (e != ERR_OK) return decode_failed(e);
+    if (e != ERR_OK) return request_undecoded(e);
     struct alter_configs_response *out = request_room(r, 1, sizeof *out);
     struct altered_config_resource *responses = request_room(r, in.resource_count, sizeof *responses);
     if (out == NULL || responses == NULL) return HANDLED_TOO_LARGE;
@@ -129,7 +127,7 @@ static enum handled incremental_alter_configs(struct request *r)
 {
     struct incremental_alter_configs_request in;
     enum err e = request_decode(r, &in);
-    if (e != ERR_OK) return decode_failed(e);
+    if (e != ERR_OK) return request_undecoded(e);
     struct incremental_alter_configs_response *out = request_room(r, 1, sizeof *out);
     struct altered_config_resource *responses = request_room(r, in.resource_count, sizeof *responses);
     if (out == NULL || responses == NULL) return HANDLED_TOO_LARGE;
@@ -145,7 +143,7 @@ static enum handled describe_acls(struct request *r)
 {
     struct describe_acls_request in;
     enum err e = request_decode(r, &in);
-    if (e != ERR_OK) return decode_failed(e);
+    if (e != ERR_OK) return request_undecoded(e);
     struct describe_acls_response *out = request_room(r, 1, sizeof *out);
     if (out == NULL) return HANDLED_TOO_LARGE;
     out->error_code = KAFKA_SECURITY_DISABLED;

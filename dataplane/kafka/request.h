@@ -124,6 +124,11 @@ struct request {
 
 /* Reads the body into *out, the struct of messages.h for the request's key; errors as kafka_decode. */
 NODISCARD enum err request_decode(struct request *r, void *out);
+/* What its error means for the connection. */
+static inline enum handled request_undecoded(enum err e)
+{
+    return e == ERR_TOO_LARGE ? HANDLED_TOO_LARGE : HANDLED_MALFORMED;
+}
 
 /* Zeroed room for `count` things of `size` bytes, or NULL: the arena is full. */
 void *request_room(struct request *r, int64_t count, size_t size);
