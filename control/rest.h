@@ -78,9 +78,12 @@ void rest_account_change(struct instance *in, const struct rest_request *, const
                          struct rest_response *out);
 void rest_account_delete(struct instance *in, const struct rest_request *, const char *name,
                          struct rest_response *out);
-/* Takes {"password": ...} alone from the body into `out`; false: that was answered.  Wipe it after use. */
-bool rest_take_password(const struct rest_request *request, char password[ACCOUNT_PASSWORD_MAX + 1],
-                        struct rest_response *out);
+/* Adds *who, of the channel that is set in it (none: an operator's), with what `body` says, which it takes over.
+ * False: it could not, which was answered. */
+bool rest_add_account(struct instance *in, struct account *who, json_t *body, struct rest_response *out);
+/* Takes {"password": ...} for the account, which may lie elsewhere afterwards.  False: as above. */
+bool rest_change_password(struct instance *in, const struct account *who, const struct rest_request *request,
+                          struct rest_response *out);
 
 /* control/rest_status.c */
 void rest_instance_status(struct instance *in, const struct rest_request *, const char *name,

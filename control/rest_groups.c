@@ -109,26 +109,12 @@ void rest_group_get(struct instance *in, const struct rest_request *request, con
 void rest_group_create(struct instance *in, const struct rest_request *request, const char *name,
                        struct rest_response *out)
 {
-    static const char *const keys[] = {"group", "account", "password", NULL};
     struct account who = {.credential = 0};
-    char password[ACCOUNT_PASSWORD_MAX + 1] = "";
-    struct err_msg msg = {.code = ERR_OK};
     const struct channel *ch = rest_find_channel(in, name, out);
     json_t *body = ch == NULL ? NULL : rest_body_json(request, out);
     if (body == NULL) return;
     memcpy(who.channel, name, strlen(name) + 1);
-    enum err e = json_only_keys(body, keys, "the body", &msg);
-    if (e == ERR_OK) e = json_take_text(body, "group", "group", 1, ACCOUNT_GROUP_MAX, NULL, who.group_id, &msg);
-    if (e == ERR_OK) e = json_take_text(body, "account", "account", 1, ACCOUNT_NAME_MAX, NULL, who.name, &msg);
-    if (e == ERR_OK) e = json_take_text(body, "password", "password", 1, ACCOUNT_PASSWORD_MAX, NULL, password, &msg);
-    json_decref(body);
-    if (e == ERR_OK) e = accounts_add(&in->accounts, &who, password, &msg);
-    explicit_bzero(password, sizeof password);
-    if (e != ERR_OK) {
-        rest_error(out, &msg);
-        return;
-    }
-    topology_accounts_changed(in);
+    if (!rest_add_account(in, &who, body, out)) return;
     log_info("control", "channel %s: group %s of account %s was created", name, who.group_id, who.name);
     rest_json(out, 201, group_json(who.group_id, &who, NULL, 0));
 }
@@ -146,17 +132,8 @@ static const struct account *find_account(struct instance *in, const char *name,
 void rest_group_change(struct instance *in, const struct rest_request *request, const char *name,
                        struct rest_response *out)
 {
-    char password[ACCOUNT_PASSWORD_MAX + 1];
-    struct err_msg msg = {.code = ERR_OK};
     const struct account *who = find_account(in, name, request->item, out);
-    if (who == NULL || !rest_take_password(request, password, out)) return;
-    enum err e = accounts_set_password(&in->accounts, who, password, &msg);
-    explicit_bzero(password, sizeof password);
-    if (e != ERR_OK) {
-        rest_error(out, &msg);
-        return;
-    }
-    topology_accounts_changed(in);
+    if (who == NULL || !rest_change_password(in, who, request, out)) return;
     log_info("control", "channel %s: the password of group %s was changed", name, request->item);
     answer_group(in, instance_find_channel(in, name), request->item, 200, out);
 }
