@@ -373,17 +373,20 @@ static enum err on_mariadb_gtid(struct follower *f, const struct binlog_header *
 
 static enum err on_gtid_set(struct follower *f, const struct binlog_header *h, struct cursor body, struct err_msg *msg)
 {
-    struct gtid_set *set = f->passes_known ? &f->passed : &f->gtids;
-    if (f->facts.is_archive) TRY(follower_file_follows(f, h, body, msg));
-    enum err e = h->type == BINLOG_PREVIOUS_GTIDS ? gtid_set_from_previous_gtids(set, body)
-                                                  : gtid_set_from_gtid_list(set, body);
-    if (f->passes_known && e == ERR_OK) {
-        passed_moves(f);
-        return ERR_OK;
+    struct gtid_set before = {0}, *set = f->passes_known ? &f->passed : &f->gtids;
+    bool is_mysql = h->type == BINLOG_PREVIOUS_GTIDS;
+    enum err e = is_mysql ? gtid_set_from_previous_gtids(&before, body) : gtid_set_from_gtid_list(&before, body);
+    if (e != ERR_OK) err_set(msg, e, "a %s event in %s cannot be read", binlog_event_name(h->type), f->at.file);
+    else if (f->facts.is_archive) e = follower_file_follows(f, &before, is_mysql, msg);
+    if (!f->passes_known || e != ERR_OK) f->gtids_known = e == ERR_OK;
+    if (e != ERR_OK) {
+        gtid_set_free(&before);
+        return e;
     }
-    f->gtids_known = e == ERR_OK;
-    return e == ERR_OK ? ERR_OK
-                       : err_set(msg, e, "a %s event in %s cannot be read", binlog_event_name(h->type), f->at.file);
+    gtid_set_free(set);
+    *set = before;
+    if (f->passes_known) passed_moves(f);
+    return ERR_OK;
 }
 
 /* --- statements --- */

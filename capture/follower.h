@@ -176,9 +176,9 @@ NODISCARD enum err follower_knows(struct follower *f, const struct gtid_set *gti
 void follower_pass_logged(struct follower *f);
 /* Capture goes on at the start of `place`'s file, and passes over what is logged. */
 void follower_resume_by_gtids(struct follower *f, const struct source_place *place);
-/* A file of a folder says in `h`'s event which transactions lie before it: those of the files before, no more and no
- * less.  Else ERR_SOURCE_HISTORY: the folder holds files of several servers, or an older copy. */
-NODISCARD enum err follower_file_follows(struct follower *f, const struct binlog_header *h, struct cursor body,
+/* A file of a folder says that `before` lies before it: the transactions of the files before, no more and no less.
+ * Else ERR_SOURCE_HISTORY: the folder holds files of several servers, or an older copy.  ERR_NO_MEMORY. */
+NODISCARD enum err follower_file_follows(struct follower *f, const struct gtid_set *before, bool is_mysql,
                                          struct err_msg *msg);
 /* A dump from f->resume begins. */
 void follower_dump_begins(struct follower *f);

@@ -1,7 +1,6 @@
 /* Where capture goes on, and which transactions it has by then. */
 #include <string.h>
 
-#include "capture/binlog_event.h"
 #include "capture/follower.h"
 
 void follower_resume_at(struct follower *f, const struct source_position *resume)
@@ -38,30 +37,22 @@ void follower_resume_by_gtids(struct follower *f, const struct source_place *pla
     follower_pass_logged(f);
 }
 
-enum err follower_file_follows(struct follower *f, const struct binlog_header *h, struct cursor body,
-                               struct err_msg *msg)
+enum err follower_file_follows(struct follower *f, const struct gtid_set *before, bool is_mysql, struct err_msg *msg)
 {
     char gtids[200];
-    struct gtid_set before = {0};
-    bool is_mysql = h->type == BINLOG_PREVIOUS_GTIDS;
-    enum err e = is_mysql ? gtid_set_from_previous_gtids(&before, body) : gtid_set_from_gtid_list(&before, body);
-    if (e != ERR_OK) {
-        err_set(msg, e, "a %s event in %s cannot be read", binlog_event_name(h->type), f->at.file);
-    } else if (f->walked_known && gtid_set_missing_text(&before, &f->walked, gtids, sizeof gtids)) {
-        e = err_set(msg, ERR_SOURCE_HISTORY,
-                    "%s goes on behind transactions that the file before it does not have (%s): it is another server's "
-                    "file, or one in between was left out; copy the missing file, or delete the channel and create it "
-                    "anew from a folder of one server's files",
-                    f->at.file, gtids);
-    } else if (f->walked_known && is_mysql && gtid_set_missing_text(&f->walked, &before, gtids, sizeof gtids)) {
-        /* Not for MariaDB: its list forgets domains that were deleted, and numbers in it may go back. */
-        e = err_set(msg, ERR_SOURCE_HISTORY,
-                    "%s begins before transactions that the file before it has (%s): it is another server's file; "
-                    "delete the channel and create it anew from a folder of one server's files",
-                    f->at.file, gtids);
-    }
-    gtid_set_free(&f->walked);
-    f->walked = before;
-    f->walked_known = e == ERR_OK;
-    return e;
+    if (f->walked_known && gtid_set_missing_text(before, &f->walked, gtids, sizeof gtids))
+        return err_set(msg, ERR_SOURCE_HISTORY,
+                       "%s goes on behind transactions that the file before it does not have (%s): it is another "
+                       "server's file, or one in between was left out; copy the missing file, or delete the channel "
+                       "and create it anew from a folder of one server's files",
+                       f->at.file, gtids);
+    /* Not for MariaDB: its list forgets domains that were deleted, and numbers in it may go back. */
+    if (f->walked_known && is_mysql && gtid_set_missing_text(&f->walked, before, gtids, sizeof gtids))
+        return err_set(msg, ERR_SOURCE_HISTORY,
+                       "%s begins before transactions that the file before it has (%s): it is another server's file; "
+                       "delete the channel and create it anew from a folder of one server's files",
+                       f->at.file, gtids);
+    gtid_set_clear(&f->walked);
+    f->walked_known = true;
+    return gtid_set_union(&f->walked, before);
 }
