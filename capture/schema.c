@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/fnv.h"
 #include "capture/arena.h"
 #include "capture/catalog.h"
 #include "capture/charset.h"
@@ -186,10 +187,7 @@ static enum err define_keys(struct schema_object *o, const struct catalog_table 
 /* FNV-1a over a text and its end. */
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
-    if (text == NULL) return (hash ^ 1) * 1099511628211u;
-    do hash = (hash ^ (uint8_t)*text) * 1099511628211u;
-    while (*text++ != 0);
-    return hash;
+    return text == NULL ? fnv1a(hash, "\1", 1) : fnv1a(hash, text, strlen(text) + 1);
 }
 
 /* What follows from all columns and keys: the version. */

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "base/fnv.h"
 #include "base/invariant.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -51,7 +52,7 @@ static struct group_topics topics(void *context)
         log_topic_id(log_identity(l), t->id.bytes);
         if (memcmp(&t->id, &none, sizeof none) == 0) continue; /* clients could not tell which it is */
         out.count++;
-        for (size_t b = 0; b < sizeof t->id.bytes; b++) version = (version ^ t->id.bytes[b]) * 1099511628211u;
+        version = fnv1a(version, t->id.bytes, sizeof t->id.bytes);
     }
     out.version = version == 0 ? 1 : version;
     return out;

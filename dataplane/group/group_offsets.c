@@ -1,11 +1,12 @@
 /* Offsets of groups: OffsetCommit, OffsetFetch, retention (KIP-211), deleted topics. */
+#include "base/fnv.h"
 #include "dataplane/group/group_state.h"
 
 static struct offset **bucket_of(struct groups *g, const struct group *group, struct kafka_string topic,
                                  int32_t partition)
 {
-    uint64_t hash = ((uint64_t)(uintptr_t)group ^ (uint32_t)partition) * 1099511628211u; /* FNV-1a over the topic */
-    for (int32_t i = 0; i < topic.size; i++) hash = (hash ^ (uint8_t)topic.chars[i]) * 1099511628211u;
+    uint64_t place = (uint64_t)(uintptr_t)group ^ (uint32_t)partition;
+    uint64_t hash = fnv1a(fnv1a(0, &place, sizeof place), topic.chars, topic.size < 0 ? 0 : (size_t)topic.size);
     return &g->offset_bucket[(hash ^ hash >> 32) % OFFSET_HASH_BUCKETS];
 }
 

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/fnv.h"
+
 /* A step takes some 50 ns, and as long as its frame is large: 1,000 are enough for several ".*" in a topic's name. */
 enum {
     MATCH_STEPS_MAX = 1000, MATCH_DEPTH_MAX = 1000, MATCH_HEAP_KIB = 512,
@@ -119,9 +121,7 @@ static uint64_t mix(uint64_t h)
  */
 static uint64_t key_of(const struct topic_pattern *p, struct kafka_string name)
 {
-    uint64_t h = mix(p->id);
-    for (int32_t i = 0; i < name.size; i++) h = (h ^ (uint8_t)name.chars[i]) * 1099511628211u; /* FNV-1a */
-    return mix(h) | 1;
+    return mix(fnv1a(mix(p->id), name.chars, name.size < 0 ? 0 : (size_t)name.size)) | 1;
 }
 
 bool topic_pattern_matches(const struct topic_pattern *p, struct kafka_string name)
