@@ -269,6 +269,14 @@ static enum err binlog_breaks(struct follower *f, struct err_msg *msg)
     return ERR_OK;
 }
 
+/* The source has no more now.  What the log has of a transaction that it does not send again was begun at a server that
+ * crashed, and never happened; it goes at once, for before that no HEARTBEAT can be written. */
+static enum err on_idle(struct follower *f, struct err_msg *msg)
+{
+    if (!follower_is_between(f) || log_appender_transaction_records(&f->appender) == 0) return ERR_OK;
+    return follower_reattach(f, "the source has no such transaction now", msg);
+}
+
 /* --- file events --- */
 
 static enum err on_format(struct follower *f, const struct binlog_header *h, struct cursor body, struct err_msg *msg)
@@ -694,7 +702,7 @@ static enum err dispatch(struct follower *f, const struct binlog_header *h, uint
     case BINLOG_ROTATE: return on_rotate(f, h, body, msg);
     case BINLOG_STOP: return binlog_breaks(f, msg);
     case BINLOG_HEARTBEAT:
-    case BINLOG_HEARTBEAT_V2: return ERR_OK;
+    case BINLOG_HEARTBEAT_V2: return on_idle(f, msg);
     default: break;
     }
     f->awaits_gtids = false; /* this event says them, or nothing does */
