@@ -1,5 +1,5 @@
-/* What one core spends on encoding a row and putting it into a batch.  Prints a JSON line per figure: the median of
- * several rounds, and the best, which a busy machine disturbs least. */
+/* What one core spends on encoding a row and putting it into a batch, and on packing that with each codec.  Prints a
+ * JSON line per figure: the median of several rounds, and the best, which a busy machine disturbs least. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "formats/record_batch.h"
 #include "formats/record_format.h"
 
-enum { ROUNDS = 9, ROWS_PER_ROUND = 200000, BATCH_BYTES = 1 << 20, COLUMNS_MAX = 20, VARIANTS = 64 };
+enum { ROUNDS = 9, ROWS_PER_ROUND = 200000, BATCH_BYTES = 256 << 10, COLUMNS_MAX = 20, VARIANTS = 64 };
 
 static struct change_column narrow[] = {
     {"id", NULL, CHANGE_BIGINT, false, 0, 0},         {"customer_id", NULL, CHANGE_INT, false, 0, 0},
@@ -29,7 +29,8 @@ static struct change_column mixed[] = {
     {"flags", NULL, CHANGE_SET, false, 0, 0},          {"extra", NULL, CHANGE_JSON, false, 0, 0},
 };
 
-static uint8_t batch_bytes[BATCH_BYTES];
+static uint8_t batch_bytes[BATCH_BYTES], packing_room[BATCH_BYTES + PACKER_SLACK_BYTES];
+static struct packer *packer; /* NULL: batches are not packed */
 
 static struct change_value text(enum change_value_kind kind, const char *t)
 {
@@ -62,6 +63,12 @@ static struct change_value value_for(enum change_type type, uint64_t n)
     }
 }
 
+static uint64_t finish(struct record_batch_writer *w)
+{
+    if (packer == NULL) return record_batch_finish(w);
+    return record_batch_finish_packed(w, packer, packing_room, sizeof packing_room);
+}
+
 /* Nanoseconds a row of ROWS_PER_ROUND rows through encode and record batch. */
 static double round_ns(const struct record_format *format, struct change_event *e,
                        struct change_value (*rows)[COLUMNS_MAX], uint64_t *batched_bytes)
@@ -76,14 +83,14 @@ static double round_ns(const struct record_format *format, struct change_event *
         e->start_position += 180;
         uint8_t *at = record_batch_record_begin(&w, e->timestamp_s * INT64_C(1000), format->size_max(e), 0);
         if (at == NULL) {
-            *batched_bytes += record_batch_finish(&w);
+            *batched_bytes += finish(&w);
             record_batch_begin(&w, batch_bytes, sizeof batch_bytes, offset, 0);
             at = record_batch_record_begin(&w, e->timestamp_s * INT64_C(1000), format->size_max(e), 0);
             INVARIANT(at != NULL);
         }
         record_batch_record_end(&w, format->encode(e, offset++, at), NULL, 0);
     }
-    *batched_bytes += record_batch_finish(&w);
+    *batched_bytes += finish(&w);
     return (double)(clock_monotonic_ns(clock_real()) - started_ns) / ROWS_PER_ROUND;
 }
 
@@ -113,9 +120,11 @@ static void measure(const char *name, struct change_column *column, uint16_t col
     uint64_t bytes = 0;
     for (unsigned i = 0; i < ROUNDS; i++) ns[i] = round_ns(format, &e, rows, &bytes);
     qsort(ns, ROUNDS, sizeof *ns, by_size);
-    printf("{\"bench\":\"encode\",\"format\":\"%s\",\"case\":\"%s\",\"operation\":\"%s\",\"columns\":%u,\"rows\":%u,"
-           "\"rounds\":%u,\"record_bytes\":%.0f,\"ns_per_row\":%.1f,\"ns_per_row_best\":%.1f}\n",
-           format->name, name, operation == CHANGE_INSERT ? "INSERT" : "UPDATE", column_count, ROWS_PER_ROUND, ROUNDS,
+    printf("{\"bench\":\"encode\",\"format\":\"%s\",\"case\":\"%s\",\"operation\":\"%s\",\"columns\":%u,"
+           "\"rows\":%u,\"compression\":\"%s\",\"rounds\":%u,\"record_bytes\":%.0f,"
+           "\"ns_per_row\":%.1f,\"ns_per_row_best\":%.1f}\n",
+           format->name, name, operation == CHANGE_INSERT ? "INSERT" : "UPDATE", column_count, ROWS_PER_ROUND,
+           compression_name(packer == NULL ? COMPRESSION_NONE : packer_codec(packer)), ROUNDS,
            (double)bytes / ROUNDS / ROWS_PER_ROUND, ns[ROUNDS / 2], ns[0]);
     format->table_release(&table);
 }
@@ -126,5 +135,13 @@ int main(void)
     measure("narrow", narrow, sizeof narrow / sizeof *narrow, CHANGE_UPDATE);
     measure("mixed", mixed, sizeof mixed / sizeof *mixed, CHANGE_INSERT);
     measure("mixed", mixed, sizeof mixed / sizeof *mixed, CHANGE_UPDATE);
+    static const enum compression codecs[] = {COMPRESSION_LZ4, COMPRESSION_ZSTD, COMPRESSION_GZIP};
+    for (unsigned i = 0; i < sizeof codecs / sizeof *codecs; i++) {
+        enum err err = packer_open(&packer, codecs[i]);
+        INVARIANT(err == ERR_OK);
+        measure("narrow", narrow, sizeof narrow / sizeof *narrow, CHANGE_INSERT);
+        measure("mixed", mixed, sizeof mixed / sizeof *mixed, CHANGE_UPDATE);
+        packer_close(packer);
+    }
     return 0;
 }

@@ -10,7 +10,6 @@ enum {
     ENTRY_BYTES = 12,              /* offset, size */
     MESSAGE_BYTES_0 = 4 + 1 + 1 + 4 + 4, /* CRC, magic, attributes, the lengths of key and value */
     TIMESTAMP_BYTES = 8,
-    COMPRESSION_MASK = 7,
 };
 
 /* The records of batches one after the other, from an offset on. */
@@ -36,7 +35,7 @@ static enum err walk_next(struct walk *w, struct record_view *out)
         if (cursor_left(&w->batches) == 0) return ERR_NOT_FOUND;
         enum err e = record_batch_view(w->batches.at, cursor_left(&w->batches), &w->batch);
         if (e != ERR_OK) return ERR_CORRUPT; /* also when it is cut: they are given whole */
-        if ((w->batch.attributes & COMPRESSION_MASK) != 0) return ERR_UNSUPPORTED;
+        if (record_batch_codec(&w->batch) != COMPRESSION_NONE) return ERR_UNSUPPORTED;
         w->records = cursor_of(w->batch.records, w->batch.records_bytes);
         (void)cursor_take(&w->batches, w->batch.bytes);
     }

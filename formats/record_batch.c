@@ -206,17 +206,15 @@ static void seal(uint8_t *batch, size_t size)
            crc32c(0, batch + RECORD_BATCH_AT_ATTRIBUTES, size - RECORD_BATCH_AT_ATTRIBUTES), 4);
 }
 
-size_t record_batch_finish(struct record_batch_writer *w)
+static size_t finish(struct record_batch_writer *w, size_t size, enum compression codec)
 {
-    INVARIANT(w->record_count > 0 && w->value == NULL);
-    size_t size = record_batch_bytes(w);
     uint8_t *p = w->start;
     p = be_put(p, w->base_offset, 8);
     p = be_put(p, size - RECORD_BATCH_LENGTH_OVERHEAD, 4);
     p = be_put(p, w->leader_epoch, 4);
     p = be_put(p, 2, 1); /* magic */
     p += 4;              /* CRC, below */
-    p = be_put(p, 0, 2); /* attributes: not compressed, timestamps are the producer's */
+    p = be_put(p, codec, 2); /* attributes; the other bits: timestamps are the producer's */
     p = be_put(p, w->record_count - 1, 4);
     p = be_put(p, (uint64_t)w->base_timestamp_ms, 8);
     p = be_put(p, (uint64_t)w->max_timestamp_ms, 8);
@@ -226,6 +224,40 @@ size_t record_batch_finish(struct record_batch_writer *w)
     be_put(p, w->record_count, 4);
     seal(w->start, size);
     return size;
+}
+
+size_t record_batch_finish(struct record_batch_writer *w)
+{
+    INVARIANT(w->record_count > 0 && w->value == NULL);
+    return finish(w, record_batch_bytes(w), COMPRESSION_NONE);
+}
+
+size_t record_batch_finish_packed(struct record_batch_writer *w, struct packer *packer, void *room, size_t room_bytes)
+{
+    INVARIANT(w->record_count > 0 && w->value == NULL);
+    uint8_t *records = w->start + RECORD_BATCH_HEADER_BYTES;
+    size_t plain = (size_t)(w->at - records);
+    size_t packed = packer_pack(packer, records, plain, room, room_bytes);
+    if (packed == 0 || packed >= plain) return record_batch_finish(w);
+    memcpy(records, room, packed);
+    return finish(w, RECORD_BATCH_HEADER_BYTES + packed, packer_codec(packer));
+}
+
+enum err record_batch_unpack(struct unpacker *u, const void *bytes, const struct record_batch_view *view, void *out,
+                             size_t room, size_t *out_bytes)
+{
+    uint8_t *batch = out;
+    size_t plain;
+    if (room < RECORD_BATCH_HEADER_BYTES) return ERR_TOO_LARGE;
+    if (room > INT32_MAX) room = INT32_MAX;
+    TRY(unpacker_unpack(u, record_batch_codec(view), view->records, view->records_bytes,
+                        batch + RECORD_BATCH_HEADER_BYTES, room - RECORD_BATCH_HEADER_BYTES, &plain));
+    memcpy(batch, bytes, RECORD_BATCH_HEADER_BYTES);
+    *out_bytes = RECORD_BATCH_HEADER_BYTES + plain;
+    be_put(batch + RECORD_BATCH_AT_LENGTH, *out_bytes - RECORD_BATCH_LENGTH_OVERHEAD, 4);
+    be_put(batch + RECORD_BATCH_AT_ATTRIBUTES, view->attributes & ~(unsigned)COMPRESSION_MASK, 2);
+    seal(batch, *out_bytes);
+    return ERR_OK;
 }
 
 size_t record_batch_keep(void *bytes, size_t records_bytes, uint32_t record_count)

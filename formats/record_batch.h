@@ -13,6 +13,7 @@
 
 #include "base/cursor.h"
 #include "base/err.h"
+#include "formats/compression.h"
 
 enum {
     RECORD_BATCH_HEADER_BYTES = 61,
@@ -23,6 +24,7 @@ enum {
     RECORD_BATCH_AT_ATTRIBUTES = 21, /* the CRC covers from here to the end */
     RECORD_BATCH_LENGTH_OVERHEAD = 12, /* total bytes = batch length + this */
     RECORD_OVERHEAD_MAX       = 64, /* a record's bytes beside value, header keys and values, with up to 3 headers */
+    RECORD_BATCH_SLACK_BYTES  = 1 << 20, /* of a batch beside its largest record's value: headers, smaller records */
 };
 
 struct record_header {
@@ -85,6 +87,9 @@ NODISCARD enum err record_batch_append_records(struct record_batch_writer *w, co
 /* Fills in the header and the CRC; returns the batch's size in bytes.  At least one record; the writer must begin anew
  * then. */
 size_t record_batch_finish(struct record_batch_writer *w);
+/* The same with its records packed, by way of `room`, which does not overlap the batch and is larger than it by
+ * PACKER_SLACK_BYTES; records that would not be smaller then stay as they are. */
+size_t record_batch_finish_packed(struct record_batch_writer *w, struct packer *packer, void *room, size_t room_bytes);
 
 /* `bytes`: a batch's header, and behind it `records_bytes` of its records, as they were.  Makes it a batch of these
  * alone, over the same offsets and times; none at all is allowed (a reader's next offset is behind it).  Returns its
@@ -97,7 +102,7 @@ struct record_batch_view {
     int64_t  base_timestamp_ms, max_timestamp_ms;
     uint32_t bytes; /* in all */
     uint32_t leader_epoch, crc, record_count;
-    uint16_t attributes; /* 0..2: compression */
+    uint16_t attributes; /* COMPRESSION_MASK of them: the codec */
     const uint8_t *records;
     uint32_t records_bytes;
 };
@@ -108,6 +113,21 @@ NODISCARD enum err record_batch_view(const void *bytes, size_t size, struct reco
 bool               record_batch_crc_holds(const void *bytes, const struct record_batch_view *view);
 /* Patches base offset and leader epoch, which the CRC does not cover. */
 void               record_batch_patch(void *bytes, uint64_t base_offset, uint32_t leader_epoch);
+
+static inline enum compression record_batch_codec(const struct record_batch_view *view)
+{
+    return (enum compression)(view->attributes & COMPRESSION_MASK);
+}
+/* The most bytes that a packed batch may have when it is unpacked: one of a log whose records' values are at most
+ * `record_bytes_max` and whose chunks have `chunk_bytes`. */
+static inline uint64_t record_batch_plain_bytes_max(uint64_t record_bytes_max, uint64_t chunk_bytes)
+{
+    return (record_bytes_max > chunk_bytes ? record_bytes_max : chunk_bytes) + RECORD_BATCH_SLACK_BYTES;
+}
+/* The whole batch at `bytes` with its records unpacked: *out_bytes bytes at `out`, a batch of the same offsets and
+ * times.  Does not look at the CRC.  Errors as unpacker_unpack: ERR_TOO_LARGE: it is larger than `room`. */
+NODISCARD enum err record_batch_unpack(struct unpacker *u, const void *bytes, const struct record_batch_view *view,
+                                       void *out, size_t room, size_t *out_bytes);
 
 struct record_view {
     uint64_t offset;

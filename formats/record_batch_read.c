@@ -7,8 +7,6 @@
 
 enum {
     MAGIC                = 2,
-    COMPRESSION_MASK     = 7,
-    COMPRESSION_LAST     = 4, /* zstd */
     RECORD_BYTES_MIN     = 7, /* length, attributes, two deltas, null key, null value, no headers */
 };
 
@@ -43,7 +41,7 @@ enum err record_batch_view(const void *bytes, size_t size, struct record_batch_v
     /* Compaction leaves fewer records than offsets, never more. */
     if (v.record_count == 0 || v.record_count > last_offset_delta + 1) return ERR_CORRUPT;
     unsigned compression = v.attributes & COMPRESSION_MASK;
-    if (compression > COMPRESSION_LAST) return ERR_CORRUPT;
+    if (compression > COMPRESSION_ZSTD) return ERR_CORRUPT;
     if (compression == 0 && v.records_bytes / RECORD_BYTES_MIN < v.record_count) return ERR_CORRUPT;
     if (size < v.bytes) {
         out->bytes = v.bytes;
