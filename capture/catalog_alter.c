@@ -1,4 +1,5 @@
 #include <string.h>
+#include <strings.h>
 
 #include "base/invariant.h"
 #include "capture/catalog_work.h"
@@ -68,6 +69,13 @@ static bool keeps_binary(const struct alteration *a, const struct ddl_type *t)
     return server->version < 80000 || t->charset == NULL;
 }
 
+/* MariaDB: "uca1400_..." is a collation of any character set; said without one it holds for the converted one. */
+static bool keeps_collation(const struct alteration *a, const struct ddl_type *t)
+{
+    bool is_of_any = t->collation != NULL && strncasecmp(t->collation, "uca1400_", 8) == 0;
+    return a->w->c->server.is_mariadb && t->charset == NULL && is_of_any;
+}
+
 static enum err make_column(struct alteration *a, const struct ddl_column *given, struct catalog_column *out)
 {
     TRY(catalog_make_column(a->w, given, &a->standard, out));
@@ -76,7 +84,7 @@ static enum err make_column(struct alteration *a, const struct ddl_column *given
     struct ddl_column changed = *given;
     changed.type.is_binary = keeps_binary(a, &given->type);
     changed.type.charset = NULL;
-    changed.type.collation = changed.type.is_binary ? NULL : a->converted.name;
+    if (!keeps_collation(a, &given->type)) changed.type.collation = changed.type.is_binary ? NULL : a->converted.name;
     return catalog_make_column(a->w, &changed, &a->converted, out);
 }
 
@@ -190,6 +198,16 @@ static bool is_rebuilt(const struct alteration *a)
     return a->w->s.kind != DDL_ALTER_TABLE || (renames && copies);
 }
 
+/* What an ALTER takes for the prefix of an old key's part that shows none. */
+static uint32_t prefix_kept(const struct alteration *a, const struct catalog_key *k, const struct catalog_column *c,
+                            const char *new_name)
+{
+    if (!a->w->c->server.is_mariadb || !catalog_is_geometry(c->type)) return prefix_of_labels(a, c, new_name);
+    if (k->kind == CATALOG_KEY_FULLTEXT || k->kind == CATALOG_KEY_SPATIAL) return 0;
+    if (!k->is_hash) return CATALOG_GEOMETRY_WHOLE;
+    return is_rebuilt(a) ? 8 : 0; /* MariaDB forgets that it was a hash, and keeps 8 bytes of each */
+}
+
 static enum err keep_keys(struct alteration *a)
 {
     bool forgets = is_rebuilt(a);
@@ -204,10 +222,7 @@ static enum err keep_keys(struct alteration *a)
             const char *name = is_column ? a->new_name[k->part[p].column] : NULL;
             if (is_column && name == NULL) continue; /* its column goes, and the part with it */
             uint32_t prefix = k->part[p].prefix_chars;
-            if (is_column && prefix == 0) prefix = prefix_of_labels(a, &a->old->column[k->part[p].column], name);
-            /* MariaDB forgets with the next ALTER that a key of geometries was a hash, and keeps 8 bytes of each. */
-            bool was_hash = forgets && k->is_hash && is_column;
-            if (was_hash && catalog_is_geometry(a->old->column[k->part[p].column].type)) prefix = 8;
+            if (is_column && prefix == 0) prefix = prefix_kept(a, k, &a->old->column[k->part[p].column], name);
             kept.part[kept.part_count++] =
                 (struct catalog_draft_part){name, prefix, k->part[p].is_descending};
         }
@@ -394,12 +409,13 @@ static enum err settle_defaults(struct alteration *a)
     return ERR_OK;
 }
 
-/* Did the statement itself ask for the binary collation that the column has now? */
-static bool is_made_binary(const struct alteration *a, const char *column)
+/* Did the statement itself ask for the collation that the column has now? */
+static bool has_own_collation(const struct alteration *a, const char *column)
 {
-    for (const struct ddl_spec *s = a->w->s.spec; s != NULL; s = s->next)
-        if (s->column != NULL && catalog_same_column(s->column->name, column) && keeps_binary(a, &s->column->type))
-            return true;
+    for (const struct ddl_spec *s = a->w->s.spec; s != NULL; s = s->next) {
+        if (s->column == NULL || !catalog_same_column(s->column->name, column)) continue;
+        if (keeps_binary(a, &s->column->type) || keeps_collation(a, &s->column->type)) return true;
+    }
     return false;
 }
 
@@ -417,7 +433,7 @@ static enum err finish_columns(struct alteration *a)
     bool is_changed = !converts;
     for (uint32_t i = 0; converts && i < a->d.column_count; i++) {
         struct catalog_column *c = &a->d.column[i];
-        if (c->collation == NULL || strcmp(c->collation, "binary") == 0 || is_made_binary(a, c->name)) continue;
+        if (c->collation == NULL || strcmp(c->collation, "binary") == 0 || has_own_collation(a, c->name)) continue;
         is_changed = is_changed || strcmp(c->collation, a->converted.name) != 0;
         TRY(catalog_convert_column(a->w, &a->converted, c));
     }

@@ -160,6 +160,8 @@ static enum err settle_parts(struct catalog_work *w, struct catalog_draft *d, st
         uint32_t chars = chars_of(c->type), prefix = k->part[p].prefix_chars;
         /* A POINT is 25 bytes; as much is taken of it where it is part of a key that is not SPATIAL. */
         if (k->key.kind != CATALOG_KEY_SPATIAL && strcmp(c->type, "point") == 0) prefix = 25;
+        bool is_whole = w->c->server.is_mariadb && w->is_shown && prefix == 0 && !k->uses_hash;
+        if (is_whole && catalog_is_geometry(c->type)) prefix = CATALOG_GEOMETRY_WHOLE;
         if (k->key.kind == CATALOG_KEY_INDEX) prefix = cut_prefix(w, c, engine, prefix, chars);
         bool is_spatial = k->key.kind == CATALOG_KEY_INDEX && k->part_count == 1 && catalog_is_geometry(c->type);
         if (is_spatial && !w->c->server.is_mariadb && w->c->server.version >= 80000) {
@@ -168,8 +170,8 @@ static enum err settle_parts(struct catalog_work *w, struct catalog_draft *d, st
         }
         part[p].column = (uint16_t)at;
         part[p].prefix_chars = prefix < chars ? prefix : 0;
-        /* MariaDB takes 4 bytes of a geometry, as long as the length in front of it, for the whole. */
-        if (w->c->server.is_mariadb && prefix == 4 && catalog_is_geometry(c->type)) part[p].prefix_chars = 0;
+        bool is_geometry = w->c->server.is_mariadb && catalog_is_geometry(c->type);
+        if (is_geometry && prefix == CATALOG_GEOMETRY_WHOLE) part[p].prefix_chars = 0;
         if (k->key.kind == CATALOG_KEY_FULLTEXT) part[p].prefix_chars = 0;
         if (k->key.kind == CATALOG_KEY_FULLTEXT || k->key.kind == CATALOG_KEY_SPATIAL) part[p].is_descending = false;
         if (k->key.kind == CATALOG_KEY_PRIMARY) c->is_nullable = false;

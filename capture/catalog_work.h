@@ -58,6 +58,9 @@ NODISCARD enum err catalog_convert_column(struct catalog_work *w, const struct c
 
 /* ---- catalog_alter.c and catalog_keys.c ---- */
 
+/* MariaDB takes that many bytes of a geometry, as long as the length in front of it, for the whole and shows none. */
+enum { CATALOG_GEOMETRY_WHOLE = 4 };
+
 struct catalog_draft_part {
     const char *name; /* of the column, as it is called in the new table; NULL: an expression */
     uint32_t prefix_chars;

@@ -141,6 +141,11 @@ static const struct rule rules[] = {
     {90704, 0, "CREATE TABLE t (c0 INT, KEY (C0))", "`c0` int NULL, KEY `c0` (`c0`)"},
     {MARIADB + 101119, 0, "CREATE TABLE t (g LINESTRING NOT NULL, KEY k (g(4)), KEY l (g(5)))",
      "`g` linestring NOT NULL, KEY `k` (`g`), KEY `l` (`g`(5))"},
+    {MARIADB + 101119, 0,
+     "CREATE TABLE t (g LINESTRING, KEY k (g(4)), KEY l (g), UNIQUE u (g(4)));;ALTER TABLE t ADD a INT",
+     "`g` linestring NULL, `a` int(11) NULL, UNIQUE KEY `u` (`g`), KEY `k` (`g`), KEY `l` (`g`(3072))"},
+    {MARIADB + 101119, 0, "CREATE TABLE t (g LINESTRING, KEY k (g(4)), KEY l (g));;ALTER TABLE t MODIFY g BLOB",
+     "`g` blob NULL, KEY `k` (`g`(4)), KEY `l` (`g`(3072))"},
     /* BINARY beside CONVERT TO, and behind a collation without padding; the last character set counts */
     {50729, 0, "CREATE TABLE t (a CHAR);;ALTER TABLE t ADD b CHAR CHARSET ucs2 BINARY, CONVERT TO CHARACTER SET utf8",
      "`a` char(1) CHARACTER SET utf8 COLLATE utf8_general_ci NULL, `b` char(1) CHARACTER SET utf8 COLLATE utf8_bin "
@@ -153,6 +158,12 @@ static const struct rule rules[] = {
     {MARIADB + 101119, 0, "CREATE TABLE t (a CHAR BINARY, b CHAR CHARSET utf8mb4 BINARY) COLLATE latin1_nopad_bin",
      "`a` char(1) CHARACTER SET latin1 COLLATE latin1_nopad_bin NULL, `b` char(1) CHARACTER SET utf8mb4 COLLATE "
      "utf8mb4_bin NULL"},
+    /* so does MariaDB's collation of any character set */
+    {MARIADB + 101119, 0,
+     "CREATE TABLE t (a BINARY(2));;ALTER TABLE t MODIFY a BINARY(2) COLLATE uca1400_as_cs, ADD b CHAR COLLATE "
+     "latin1_bin, ADD c CHAR CHARSET utf8mb4 COLLATE uca1400_as_cs, CONVERT TO CHARACTER SET utf8mb3",
+     "`a` char(2) CHARACTER SET utf8mb3 COLLATE utf8mb3_uca1400_as_cs NULL, `b` char(1) CHARACTER SET utf8mb3 COLLATE "
+     "utf8mb3_general_ci NULL, `c` char(1) CHARACTER SET utf8mb3 COLLATE utf8mb3_general_ci NULL"},
     {50624, 0, "CREATE TABLE t (a CHAR) COLLATE utf8_bin CHARACTER SET DEFAULT",
      "`a` char(1) CHARACTER SET latin1 COLLATE latin1_swedish_ci NULL"},
     {50624, 0, "CREATE TABLE t (a CHAR) COLLATE utf8_bin CHARACTER SET utf8",
