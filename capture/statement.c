@@ -352,6 +352,23 @@ static bool transaction_word(struct scan *s, struct statement *st)
     return true;
 }
 
+/* Behind SET STATEMENT (MariaDB): takes the settings and FOR; false: there is no FOR. */
+static bool take_settings(struct scan *s)
+{
+    uint32_t depth = 0;
+    for (;;) {
+        if (depth == 0 && take_word(s, "FOR")) return true;
+        if (take_any_word(s)) continue;
+        if (s->at == s->end) return false;
+        char c = *s->at++;
+        depth += c == '(';
+        depth -= c == ')' && depth > 0;
+        if (c != '\'' && c != '"' && c != '`') continue;
+        while (s->at < s->end && *s->at != c) s->at += c != '`' && *s->at == '\\' && s->end - s->at > 1 ? 2 : 1;
+        s->at += s->at < s->end;
+    }
+}
+
 void statement_classify(struct statement *out, const char *text, size_t text_bytes, const char *database,
                         size_t database_bytes)
 {
@@ -366,14 +383,11 @@ void statement_classify(struct statement *out, const char *text, size_t text_byt
     out->name_count = 0;
 
     if (transaction_word(&s, out)) return;
-    if (take_word(&s, "SET")) { /* SET STATEMENT ... FOR statement (MariaDB) hides another one */
-        if (take_word(&s, "STATEMENT")) {
-            out->kind = STATEMENT_TABLE;
-            unknown(out);
-        } else {
+    if (take_word(&s, "SET")) {
+        if (!take_word(&s, "STATEMENT") || !take_settings(&s)) {
             out->kind = STATEMENT_ACCOUNT; /* SET PASSWORD, SET DEFAULT ROLE */
+            return;
         }
-        return;
     }
     for (size_t i = 0; i < sizeof account / sizeof account[0]; i++) {
         if (take_word(&s, account[i])) {
