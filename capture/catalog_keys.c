@@ -131,13 +131,29 @@ static uint32_t part_bytes_max(const struct catalog_work *w, const char *engine)
     return is_small ? 767 : 3072;
 }
 
+/* The most characters that the type allows a prefix.  Only MySQL 5.6 looks at the size that a TEXT or BLOB is given by
+ * the statement itself, and takes its bytes for characters. */
+static uint32_t type_chars_max(const struct catalog_work *w, const struct catalog_column *c, uint32_t char_bytes)
+{
+    bool is_tiny = strncmp(c->type, "tiny", 4) == 0;
+    if (w->c->server.is_mariadb) return is_tiny ? 255 : UINT32_MAX; /* characters, whatever their bytes */
+    if (w->c->server.version >= 50700) return is_tiny ? 255 / char_bytes : UINT32_MAX;
+    for (const struct ddl_spec *s = w->s.spec; s != NULL; s = s->next) {
+        if (s->column == NULL || !catalog_same_column(s->column->name, c->name)) continue;
+        const struct ddl_type *t = &s->column->type;
+        bool has_size = (t->kind == DDL_TEXT || t->kind == DDL_BLOB) && t->length != 0;
+        if (has_size && t->length < UINT16_MAX) return (uint32_t)t->length * char_bytes;
+    }
+    return UINT32_MAX;
+}
+
 static uint32_t cut_prefix(const struct catalog_work *w, const struct catalog_column *c, const char *engine,
                            uint32_t prefix, uint32_t chars)
 {
     uint32_t char_bytes = c->collation == NULL ? 1 : catalog_collation(w->c, c->collation).charset->char_bytes_max;
-    uint32_t most = part_bytes_max(w, engine) / char_bytes;
+    uint32_t most = part_bytes_max(w, engine) / char_bytes, of_type = type_chars_max(w, c, char_bytes);
     uint32_t wanted = prefix != 0 ? prefix : chars;
-    if (strncmp(c->type, "tiny", 4) == 0 && most > 255) most = 255;
+    if (of_type < most) most = of_type;
     return chars != 0 && wanted > most ? most : prefix;
 }
 

@@ -346,7 +346,7 @@ static void put_parts(struct ddl_random *g, FILE *out, const struct catalog_tabl
             continue;
         }
         put_name(g, out, fresh_count != 0 ? fresh[ddl_random_below(g, fresh_count)] : old_column(g, t));
-        if (one_in(g, 6)) fprintf(out, "(%u)", 1 + (unsigned)ddl_random_below(g, 12));
+        if (one_in(g, 6)) fprintf(out, "(%u)", 1 + (unsigned)ddl_random_below(g, one_in(g, 8) ? 900 : 12));
         if (one_in(g, 6)) fputs(one_in(g, 2) ? " DESC" : " ASC", out);
     }
     fputs(")", out);

@@ -146,6 +146,16 @@ static const struct rule rules[] = {
      "`g` linestring NULL, `a` int(11) NULL, UNIQUE KEY `u` (`g`), KEY `k` (`g`), KEY `l` (`g`(3072))"},
     {MARIADB + 101119, 0, "CREATE TABLE t (g LINESTRING, KEY k (g(4)), KEY l (g));;ALTER TABLE t MODIFY g BLOB",
      "`g` blob NULL, KEY `k` (`g`(4)), KEY `l` (`g`(3072))"},
+    /* prefixes: MySQL 5.6 looks at what the statement says, later ones at the type, MariaDB at characters */
+    {50651, 0,
+     "CREATE TABLE t (a TEXT(1) CHARSET utf8mb4, b TINYTEXT, KEY k (a(12)), KEY m (b(300)));;CREATE INDEX "
+     "l ON t (a(12))",
+     "`a` tinytext CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NULL, `b` tinytext CHARACTER SET latin1 COLLATE "
+     "latin1_swedish_ci NULL, KEY `k` (`a`(4)), KEY `m` (`b`(300)), KEY `l` (`a`(12))"},
+    {50729, 0, "CREATE TABLE t (a TEXT(1) CHARSET utf8mb4, KEY k (a(12)), KEY l (a(300)))",
+     "`a` tinytext CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NULL, KEY `k` (`a`(12)), KEY `l` (`a`(63))"},
+    {MARIADB + 101119, 0, "CREATE TABLE t (a TINYTEXT CHARSET utf8mb4, KEY k (a(64)), KEY l (a(300)))",
+     "`a` tinytext CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NULL, KEY `k` (`a`(64)), KEY `l` (`a`(255))"},
     /* BINARY beside CONVERT TO, and behind a collation without padding; the last character set counts */
     {50729, 0, "CREATE TABLE t (a CHAR);;ALTER TABLE t ADD b CHAR CHARSET ucs2 BINARY, CONVERT TO CHARACTER SET utf8",
      "`a` char(1) CHARACTER SET utf8 COLLATE utf8_general_ci NULL, `b` char(1) CHARACTER SET utf8 COLLATE utf8_bin "
