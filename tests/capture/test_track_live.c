@@ -235,6 +235,19 @@ static void rename_or_drop(FILE *out, struct table *t)
             t->name);
 }
 
+static void put_rows(FILE *out, struct table *t, unsigned rows)
+{
+    fprintf(out, "INSERT INTO app.`%s` VALUES ", t->name);
+    for (; rows > 0; rows--) {
+        fprintf(out, "(%u", ++t->serial);
+        for (unsigned i = 1; i < t->count; i++) {
+            fputs(", ", out);
+            put_value(out, &t->column[i]);
+        }
+        fputs(rows > 1 ? "), " : ")", out);
+    }
+}
+
 static bool change_rows(FILE *out)
 {
     struct table *t = pick(true);
@@ -249,15 +262,7 @@ static bool change_rows(FILE *out)
         put_value(out, c);
         fprintf(out, " WHERE `%s` %% 5 = %d", t->column[0].name, (int)below(5));
     } else {
-        fprintf(out, "INSERT INTO app.`%s` VALUES ", t->name);
-        for (unsigned rows = 1 + (unsigned)below(4); rows > 0; rows--) {
-            fprintf(out, "(%u", ++t->serial);
-            for (unsigned i = 1; i < t->count; i++) {
-                fputs(", ", out);
-                put_value(out, &t->column[i]);
-            }
-            fputs(rows > 1 ? "), " : ")", out);
-        }
+        put_rows(out, t, 1 + (unsigned)below(4));
     }
     return true;
 }
@@ -289,6 +294,23 @@ static void step(void)
         memcpy(table, before, sizeof before);
     }
     free(text);
+}
+
+/* The end is compared with SELECT: each table has rows then. */
+static void fill(void)
+{
+    for (unsigned i = 0; i < TABLES; i++) {
+        struct table *t = &table[i];
+        for (unsigned rows = 0; rows < 20 && t->name[0] != '\0'; rows++) {
+            char *text = NULL;
+            size_t size;
+            FILE *out = open_memstream(&text, &size);
+            put_rows(out, t, 1);
+            fclose(out);
+            refused += !try_sql(text);
+            free(text);
+        }
+    }
 }
 
 /* ---- capture ---- */
@@ -375,6 +397,7 @@ static void check_rows(void)
     ck_assert_msg(table_copy_equals_source(copy, &source, list, count, &rows, why, sizeof why), "%s", why);
     printf("%" PRIu64 " row changes, %u tables with %" PRIu64 " rows compared\n", changes, count, rows);
     ck_assert_uint_gt(changes, 300);
+    ck_assert_uint_gt(rows, 5 * count);
     table_copy_free(copy);
     stream_decoder_close(decoder);
 }
@@ -508,6 +531,7 @@ START_TEST(lagging_by_a_whole_history)
     start();
     ck_assert(runs_to_tail(WAIT_MS));
     for (unsigned i = 0; i < 20; i++) step(); /* and at the tail */
+    fill();
     sql("CREATE TABLE app.marker (id INT PRIMARY KEY)");
     sql("INSERT INTO app.marker VALUES (1)");
     struct capture_status s;
