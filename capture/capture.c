@@ -249,7 +249,7 @@ static enum err load_definitions(struct capture *c, struct err_msg *msg)
     struct tracker *tracker = f->definitions.tracker;
     struct source_place from = source_place_of(&f->resume);
     struct tracker_end end = {source_place_of(&c->taken_up), c->taken_up.server_uuid,
-                              c->taken_up_by_gtids ? &f->gtids : NULL};
+                              c->taken_up_by_gtids ? &f->gtids : NULL, c->taken_up_offset};
     if (!c->is_taken_up) return ERR_OK;
     struct gtid_set moved = {0};
     enum err e = tracker_load(tracker, &end, &moved, &c->has_definitions, msg);
@@ -264,7 +264,7 @@ static enum err load_definitions(struct capture *c, struct err_msg *msg)
         atomic_store_explicit(&c->has_wish, true, memory_order_relaxed);
     }
     TRY(tracker_save(tracker, &end.place, end.uuid, follower_logged(f), msg));
-    if (f->passes_known) tracker_moved(tracker, &from, f->facts.server_uuid);
+    if (f->passes_known) tracker_moved(tracker, &from, f->facts.server_uuid, f->appender.transaction_offset);
     return ERR_OK;
 }
 
@@ -281,7 +281,7 @@ static enum err prepare_definitions(struct capture *c, struct err_msg *msg)
         TRY(tracker_reset(tracker));
         schema_moved(f->definitions.schema);
     } else if (is_other) {
-        tracker_moved(tracker, &from, f->facts.server_uuid);
+        tracker_moved(tracker, &from, f->facts.server_uuid, f->appender.transaction_offset);
     }
     if (!c->has_definitions) TRY(load_definitions(c, msg));
     bool is_fresh = !c->has_definitions;
@@ -564,6 +564,7 @@ static enum err resume_take(struct capture *c, const struct log_resume *resume, 
         follower_resume_at(f, &position);
         c->is_taken_up = true;
         c->taken_up = position;
+        c->taken_up_offset = resume->next_offset;
     }
     if (resume->gtid_set == NULL) return ERR_OK; /* an empty one is one */
     if (gtid_set_parse(&f->logged, (const char *)resume->gtid_set, resume->gtid_set_bytes) != ERR_OK)

@@ -34,6 +34,7 @@ struct capture {
     bool is_reached;  /* the source's facts are known for this connection */
     bool is_taken_up, taken_up_by_gtids; /* the log ends at `taken_up`: the tracker's file is about it */
     struct source_position taken_up;
+    uint64_t taken_up_offset;
     bool has_definitions; /* the tracker was loaded, or has learned from the source */
     bool save_due;        /* ... and its file is still to be written */
     uint64_t save_offset; /* or is made anew when the log is durable up to here; 0: it is not */

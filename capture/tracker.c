@@ -317,11 +317,11 @@ enum err tracker_pass(struct tracker *t, const struct source_place *place, struc
     return settle(t, place, msg);
 }
 
-void tracker_moved(struct tracker *t, const struct source_place *place, const char *uuid)
+void tracker_moved(struct tracker *t, const struct source_place *place, const char *uuid, uint64_t next_offset)
 {
     t->at = (struct source_place){0};
     tracker_unpark(t);
-    tracker_note_moved(t, place, uuid);
+    tracker_note_moved(t, place, uuid, next_offset);
 }
 
 enum err tracker_apply(struct tracker *t, const struct source_place *place, const char *gtid,

@@ -37,6 +37,7 @@ struct tracker_end { /* where the log ends */
     struct source_place place;
     const char *uuid;               /* of the server; "" where the version has none */
     const struct gtid_set *gtids;   /* not NULL: the log ends behind these, `place` is a file's start before them */
+    uint64_t next_offset;           /* of the log */
 };
 /* Reads the file up to the log's end.  *loaded false: there is no file, or it is not about that place.  Adds to `moved`
  * the GTIDs of the statements whose work is in the definitions then, as far as the file has them.
@@ -57,8 +58,9 @@ NODISCARD enum err tracker_finish_save(struct tracker *t, struct err_msg *msg);
 uint64_t tracker_bytes(const struct tracker *t);
 /* Nothing is known any more.  ERR_NO_MEMORY. */
 NODISCARD enum err tracker_reset(struct tracker *t);
-/* The stream goes on at `place` of another server, with the same definitions. */
-void tracker_moved(struct tracker *t, const struct source_place *place, const char *uuid);
+/* The stream goes on at `place` of another server, with the same definitions; records from there on have `next_offset`
+ * or more. */
+void tracker_moved(struct tracker *t, const struct source_place *place, const char *uuid, uint64_t next_offset);
 /* What has moved since is on disk when this returns.  Cheap when nothing has.  ERR_IO, ERR_NO_SPACE. */
 NODISCARD enum err tracker_sync(struct tracker *t, struct err_msg *msg);
 

@@ -7,7 +7,7 @@
 #include "capture/binlog_event.h"
 #include "capture/tracker_state.h"
 
-enum { TRACKER_FORMAT = 2 }; /* 1: without RECORD_GTIDS */
+enum { TRACKER_FORMAT = 3 }; /* 1: without RECORD_GTIDS; 2: RECORD_MOVED without an offset */
 enum { JOURNAL_BYTES_MAX = 1 << 20 };
 
 enum record_kind {
@@ -18,7 +18,7 @@ enum record_kind {
     RECORD_LEARNED,   /* place: the gaps are told anew */
     RECORD_STATEMENT, /* place, GTID, context, text */
     RECORD_OBJECTS,   /* place, what is selected from here on */
-    RECORD_MOVED,     /* place, uuid: what follows is about another server */
+    RECORD_MOVED,     /* place, uuid, the log's next offset: what follows is about another server */
     RECORD_GTIDS,     /* place, set: whose statements are in the snapshot */
 };
 enum gap_flag { GAP_IS_LOST = 1, GAP_IS_PARKED = 2, GAP_HAS_TABLE = 4 };
@@ -121,11 +121,12 @@ void tracker_note_objects(struct tracker *t, const struct source_place *place)
     tracker_file_end(&t->file);
 }
 
-void tracker_note_moved(struct tracker *t, const struct source_place *place, const char *uuid)
+void tracker_note_moved(struct tracker *t, const struct source_place *place, const char *uuid, uint64_t next_offset)
 {
     tracker_file_begin(&t->file, RECORD_MOVED);
     put_place(&t->file, place);
     put_string(&t->file, uuid);
+    tracker_file_number(&t->file, next_offset);
     tracker_file_end(&t->file);
 }
 
@@ -193,7 +194,7 @@ enum err tracker_save(struct tracker *t, const struct source_place *place, const
 
 /* ---- reading ---- */
 
-/* The file is about one server, then perhaps about others: the last of those that the log ends on counts. */
+/* The file is about one server, then perhaps about others: the one that the log ends on counts. */
 struct replay {
     struct tracker *t;
     const struct tracker_end *end;
@@ -399,7 +400,8 @@ static bool is_end_uuid(const struct replay *r, const char *uuid)
     return uuid[0] == '\0' || r->end->uuid[0] == '\0' || strcmp(uuid, r->end->uuid) == 0;
 }
 
-/* Which server counts. */
+/* Which server counts: the last of the end's name that the log has a record of.  It may have been reached, left and
+ * reached again. */
 static void count_servers(struct replay *r, struct cursor in)
 {
     uint8_t kind;
@@ -412,7 +414,10 @@ static void count_servers(struct replay *r, struct cursor in)
         else
             take_place(&fields);
         server++;
-        if (is_end_uuid(r, take_string(&fields))) r->servers = server;
+        bool is_it = is_end_uuid(r, take_string(&fields));
+        bool is_logged = kind == RECORD_HEAD || cursor_left(&fields) == 0 ||
+                         tracker_file_take_number(&fields) < r->end->next_offset;
+        if (is_it && is_logged) r->servers = server;
     }
 }
 

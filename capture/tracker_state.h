@@ -62,6 +62,7 @@ void tracker_note_gap(struct tracker *t, const struct source_place *place, const
 void tracker_note_learned(struct tracker *t, const struct source_place *place);
 
 void tracker_note_objects(struct tracker *t, const struct source_place *place);
-void tracker_note_moved(struct tracker *t, const struct source_place *place, const char *uuid);
+void tracker_note_moved(struct tracker *t, const struct source_place *place, const char *uuid,
+                        uint64_t next_offset);
 
 #endif

@@ -462,7 +462,7 @@ static void check_definitions(void)
     ck_assert(snapshot_rules_read(&stream, mysql_get_server_info(admin), &rules, &msg) == ERR_OK);
     snprintf(path, sizeof path, "%s/live/schema", folder);
     ck_assert(tracker_open(&tracker, path, &rules.server, &msg) == ERR_OK);
-    struct tracker_end end = {{"", position.position}, position.server_uuid, NULL};
+    struct tracker_end end = {{"", position.position}, position.server_uuid, NULL, storage.resume.next_offset};
     snprintf(end.place.file, sizeof end.place.file, "%s", position.file);
     struct gtid_set moved = {0};
     ck_assert_msg(tracker_load(tracker, &end, &moved, &loaded, &msg) == ERR_OK && loaded, "%s", msg.text);

@@ -104,7 +104,7 @@ static enum err load(const struct tracker_end *end, bool *loaded, struct err_msg
 
 static bool load_at(uint64_t position)
 {
-    const struct tracker_end end = {at(position), "server-a", NULL};
+    const struct tracker_end end = {at(position), "server-a", NULL, 0};
     struct err_msg msg = {0};
     bool loaded;
     ck_assert_msg(load(&end, &loaded, &msg) == ERR_OK, "%s", msg.text);
@@ -192,7 +192,7 @@ START_TEST(cut_anywhere)
     sync_tracker();
     ck_assert(stat(path, &st) == 0);
     for (off_t size = st.st_size; size >= 0; size--) {
-        const struct tracker_end end = {at(101), "server-a", NULL};
+        const struct tracker_end end = {at(101), "server-a", NULL, 0};
         struct err_msg msg = {0};
         bool loaded;
         ck_assert(truncate(path, size) == 0);
@@ -222,7 +222,7 @@ START_TEST(damage_has_a_name)
     fseek(f, st.st_size + 20, SEEK_SET);
     fputc('#', f);
     fclose(f);
-    const struct tracker_end end = {at(102), "server-a", NULL};
+    const struct tracker_end end = {at(102), "server-a", NULL, 0};
     struct err_msg msg = {0};
     bool loaded;
     ck_assert_int_eq(load(&end, &loaded, &msg), ERR_CORRUPT);
@@ -327,14 +327,15 @@ END_TEST
 START_TEST(other_server)
 {
     const struct source_place there = {"other.000001", 4};
-    const struct tracker_end before = {at(101), "server-a", NULL}, behind = {{"other.000001", 60}, "server-b", NULL};
+    const struct tracker_end before = {at(101), "server-a", NULL, 7};
+    const struct tracker_end behind = {{"other.000001", 60}, "server-b", NULL, 9};
     struct gtid_set gtids = {0};
     struct err_msg msg = {0};
     bool loaded;
     learn(100, "CREATE TABLE t (a INT)", NULL, 100);
     save(100);
     apply(101, "ALTER TABLE t ADD b INT");
-    tracker_moved(tracker, &there, "server-b");
+    tracker_moved(tracker, &there, "server-b", 7);
     const struct source_place place = {"other.000001", 50};
     const struct catalog_context context = {.database = "d", .server_collation = 45};
     static const char text[] = "ALTER TABLE t ADD c INT", gtid[] = "01234567-89ab-cdef-0123-456789abcdef:7";
@@ -346,7 +347,7 @@ START_TEST(other_server)
     ck_assert_str_eq(columns("t"), "a,b");
     ck_assert(load(&behind, &loaded, &msg) == ERR_OK && loaded);
     ck_assert_str_eq(columns("t"), "a,b,c");
-    const struct tracker_end by_gtids = {there, "server-b", &gtids};
+    const struct tracker_end by_gtids = {there, "server-b", &gtids, 9};
     ck_assert(load(&by_gtids, &loaded, &msg) == ERR_OK && loaded);
     ck_assert_str_eq(columns("t"), "a,b");
     ck_assert(gtid_set_parse(&gtids, gtid, strlen(gtid)) == ERR_OK);
@@ -363,6 +364,28 @@ START_TEST(other_server)
 }
 END_TEST
 
+/* The first server is reached again, and a crash takes what was logged since it was left: the log's end is its former
+ * place, wherever it was to be read on from. */
+START_TEST(left_and_reached_again)
+{
+    const struct source_place there = {"other.000001", 4}, later = at(300), sooner = at(90);
+    const struct tracker_end lost = {at(101), "server-a", NULL, 7}, logged = {at(320), "server-a", NULL, 9};
+    struct err_msg msg = {0};
+    bool loaded;
+    learn(100, "CREATE TABLE t (a INT)", NULL, 100);
+    save(100);
+    apply(101, "ALTER TABLE t ADD b INT");
+    tracker_moved(tracker, &there, "server-b", 7);
+    tracker_moved(tracker, _i == 0 ? &later : &sooner, "server-a", 7);
+    apply(310, "ALTER TABLE t ADD c INT");
+    sync_tracker();
+    ck_assert(load(&lost, &loaded, &msg) == ERR_OK && loaded);
+    ck_assert_str_eq(columns("t"), "a,b");
+    ck_assert(load(&logged, &loaded, &msg) == ERR_OK && loaded);
+    ck_assert_str_eq(columns("t"), "a,b,c");
+}
+END_TEST
+
 /* What was to become true at a place of the former server does not at one of the other's: it is asked for anew. */
 START_TEST(parked_at_the_former_server)
 {
@@ -375,7 +398,7 @@ START_TEST(parked_at_the_former_server)
     note(&h, 150, "ALTER TABLE t ADD b INT");
     learn(100, "CREATE TABLE t (a INT, b INT)", &h, 155);
     ck_assert_str_eq(columns("t"), "!");
-    tracker_moved(tracker, &there, "server-b");
+    tracker_moved(tracker, &there, "server-b", 0);
     ck_assert_str_eq(columns("t"), "?");
     statement_classify(&statement, text, strlen(text), "d", 1);
     ck_assert(tracker_apply(tracker, &behind, "", &context, &statement, text, strlen(text), &move, &msg) == ERR_OK);
@@ -474,6 +497,7 @@ int main(void)
     tcase_add_test(cases, unreadable_within_a_transaction);
     tcase_add_test(cases, swapped);
     tcase_add_test(cases, other_server);
+    tcase_add_loop_test(cases, left_and_reached_again, 0, 2);
     tcase_add_test(cases, parked_at_the_former_server);
     tcase_add_test(cases, made_anew_on_the_way);
     tcase_add_test(cases, objects);
