@@ -36,6 +36,9 @@ const struct cli_command cli_commands[] = {
      "take patterns off the channel's lists", cli_objects_remove},
     {"channel objects set", "NAME [--tables 'DB.*,DB.TABLE'] [--exclude 'DB.TABLE']",
      "replace the channel's lists; one that is not given stays", cli_objects_set},
+    {"channel sample", "NAME [LANGUAGE [--group ID] [--file FILE]]",
+     "print a working consumer of the channel with its address, topic and group filled in, or another file that "
+     "belongs to it; without LANGUAGE: the languages and their files", cli_channel_sample},
     {"consume",
      "CHANNEL [--group G] [--from-beginning] [--count N] [--changes N] [--timeout S] [--text] [--bootstrap HOST:PORT]\n"
      "      [--user NAME-GROUP [--password-file FILE]] [--tls | --tls-ca FILE]",

@@ -28,6 +28,8 @@ static const struct route {
     {"PATCH", "/v1/channels/*/groups/*", rest_group_change},
     {"DELETE", "/v1/channels/*/groups/*", rest_group_delete},
     {"GET", "/v1/channels/*/precheck", rest_channel_precheck},
+    {"GET", "/v1/channels/*/samples", rest_samples_list},
+    {"GET", "/v1/channels/*/samples/*", rest_sample_get},
     {"GET", "/v1/accounts", rest_accounts_list},
     {"POST", "/v1/accounts", rest_account_create},
     {"PATCH", "/v1/accounts/*", rest_account_change},

@@ -19,6 +19,8 @@ struct rest_request {
     const char *item;   /* set by rest_answer: what the path names within what its `name` is, "" if nothing */
     const char *host;   /* the Host header, NULL: none */
     const char *origin; /* the Origin header, NULL: none (a browser's page sends it) */
+    const char *(*query)(void *carrier, const char *name); /* NAME's value behind '?', decoded; NULL: not said */
+    void *carrier;
     const char *body;   /* NULL: none */
     size_t body_bytes;
 };
@@ -84,6 +86,10 @@ bool rest_add_account(struct instance *in, struct account *who, json_t *body, st
 /* Takes {"password": ...} for the account, which may lie elsewhere afterwards.  False: as above. */
 bool rest_change_password(struct instance *in, const struct account *who, const struct rest_request *request,
                           struct rest_response *out);
+
+/* control/rest_samples.c; request->item: a language */
+void rest_samples_list(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+void rest_sample_get(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 
 /* control/rest_status.c */
 void rest_instance_status(struct instance *in, const struct rest_request *, const char *name,

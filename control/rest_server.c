@@ -44,6 +44,11 @@ static enum MHD_Result respond(struct MHD_Connection *connection, struct rest_re
     return done;
 }
 
+static const char *query_value(void *connection, const char *name)
+{
+    return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
 static bool body_append(struct rest_exchange *x, const char *bytes, size_t size)
 {
     if (x->body_bytes + size > REST_BODY_BYTES_MAX) return false;
@@ -79,6 +84,8 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
             .path = url,
             .host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST),
             .origin = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ORIGIN),
+            .query = query_value,
+            .carrier = connection,
             .body = x->body,
             .body_bytes = x->body_bytes,
         };

@@ -21,7 +21,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.environ.get("MILLRACE_BUILD", os.path.join(ROOT, "build"))
 SERVERS = os.path.join(ROOT, "tests", "servers")
-SCHEMA_FILE = os.path.join(ROOT, "tests", "formats", "record.avsc")
+SCHEMA_FILE = os.path.join(ROOT, "docs", "clients", "record.avsc")
 IS_LONG = os.environ.get("MILLRACE_LONG") == "1"
 
 

@@ -1,5 +1,6 @@
 /* tests/formats/avro_oracle.h -- Avro's own C library as the judge of our encoder: it knows the record's schema
- * (record.avsc) and nothing of our code.  All functions fail the running Check test when the bytes do not hold. */
+ * (docs/clients/record.avsc) and nothing of our code.  All functions fail the running Check test when the bytes do not
+ * hold. */
 #ifndef TESTS_FORMATS_AVRO_ORACLE_H
 #define TESTS_FORMATS_AVRO_ORACLE_H
 

@@ -1,5 +1,6 @@
 /* Goal: the tracked record is what docs/design.md ("The record") says, for every operation, type and extreme, judged by
- * Avro's own library with record.avsc; equal events give equal bytes; no event makes the encoder leave its room.
+ * Avro's own library with docs/clients/record.avsc; equal events give equal bytes; no event makes the encoder leave its
+ * room.
  * Expectations are computed here a second, slow way. */
 #include <check.h>
 #include <inttypes.h>
