@@ -1,0 +1,444 @@
+/* One stack: lwIP's raw API behind stack.h.  The build copies this file's object together with lwIP's. */
+#include "dataplane/lwip/stack.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <lwip/etharp.h>
+#include <lwip/ethip6.h>
+#include <lwip/init.h>
+#include <lwip/ip6_addr.h>
+#include <lwip/memp.h>
+#include <lwip/nd6.h>
+#include <lwip/netif.h>
+#include <lwip/priv/tcp_priv.h>
+#include <lwip/prot/ethernet.h>
+#include <lwip/stats.h>
+#include <lwip/sys.h>
+#include <lwip/tcp.h>
+#include <lwip/timeouts.h>
+#include <netif/ethernet.h>
+
+#include "base/invariant.h"
+#include "base/random.h"
+#include "dataplane/lwip/hooks.h"
+
+enum {
+    FRAMES_KEPT_MAX = 32768,
+    AHEAD_BYTES     = 128 << 10, /* written beyond what may be sent now: lwIP walks what waits at each write */
+    CHECKS_RECEIVED = NETIF_CHECKSUM_CHECK_IP | NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_ICMP |
+                      NETIF_CHECKSUM_CHECK_ICMP6,
+};
+
+struct kept_frame { /* a received frame, while something of it is needed */
+    struct pbuf_custom pbuf;
+    void (*release)(void *frame);
+    void *frame;
+};
+LWIP_MEMPOOL_DECLARE(kept_frames, FRAMES_KEPT_MAX, sizeof(struct kept_frame), "frames")
+
+static struct {
+    struct stack_config config;
+    struct netif netif;
+    ip6_addr_t gateway6;
+    bool     is_open, has_gateway6, has_no_room;
+    uint32_t now_ms, frames_kept, dropped;
+    struct random random;
+    struct listening { struct tcp_pcb *pcb; uint32_t number; } listening[STACK_LISTENERS_MAX];
+    uint32_t listener_count;
+    void    *sending; /* the connection whose segment is on its way to transmit, */
+    uint32_t sending_position, sending_bytes; /* its data: its place in the stream, its size */
+} stack;
+
+/* --- what lwIP asks for --- */
+
+u32_t sys_now(void) { return stack.now_ms; }
+
+uint32_t stack_random(void) { return (uint32_t)random_u64(&stack.random); }
+
+static uint64_t rotate(uint64_t x, int by) { return x << by | x >> (64 - by); }
+
+/* SipHash-2-4 (Aumasson, Bernstein 2012) of 64-bit words. */
+static uint64_t keyed_hash(const uint8_t key[STACK_SECRET_BYTES], const uint64_t *word, unsigned count)
+{
+    uint64_t k[2], v[4];
+    memcpy(k, key, sizeof k);
+    v[0] = k[0] ^ 0x736f6d6570736575u, v[1] = k[1] ^ 0x646f72616e646f6du;
+    v[2] = k[0] ^ 0x6c7967656e657261u, v[3] = k[1] ^ 0x7465646279746573u;
+    for (unsigned i = 0; i <= count + 1; i++) {
+        uint64_t m = i < count ? word[i] : (uint64_t)count * 8 << 56;
+        unsigned rounds = i <= count ? 2 : 4;
+        if (i <= count) v[3] ^= m;
+        else v[2] ^= 0xff;
+        for (unsigned r = 0; r < rounds; r++) {
+            v[0] += v[1], v[1] = rotate(v[1], 13) ^ v[0], v[0] = rotate(v[0], 32);
+            v[2] += v[3], v[3] = rotate(v[3], 16) ^ v[2];
+            v[0] += v[3], v[3] = rotate(v[3], 21) ^ v[0];
+            v[2] += v[1], v[1] = rotate(v[1], 17) ^ v[2], v[2] = rotate(v[2], 32);
+        }
+        if (i <= count) v[0] ^= m;
+    }
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint32_t stack_first_sequence(const ip_addr_t *local, uint16_t local_port, const ip_addr_t *remote,
+                              uint16_t remote_port)
+{
+    uint64_t word[5] = {0};
+    size_t size = IP_IS_V6(remote) ? 16 : 4;
+    memcpy(&word[0], IP_IS_V6(local) ? (const void *)ip_2_ip6(local) : (const void *)ip_2_ip4(local), size);
+    memcpy(&word[2], IP_IS_V6(remote) ? (const void *)ip_2_ip6(remote) : (const void *)ip_2_ip4(remote), size);
+    word[4] = (uint64_t)local_port << 16 | remote_port;
+    return (uint32_t)keyed_hash(stack.config.secret, word, 5) + stack.now_ms * 250; /* RFC 6528: 4 us a number */
+}
+
+int32_t stack_vlan(void) { return stack.config.vlan == 0 ? -1 : stack.config.vlan; }
+int stack_is_our_vlan(const struct eth_vlan_hdr *header) { return VLAN_ID(header) == stack.config.vlan; }
+const ip6_addr_t *stack_gateway6(void) { return stack.has_gateway6 ? &stack.gateway6 : NULL; }
+
+uint32_t *stack_on_segment(const struct pbuf *p, const struct tcp_hdr *header, const struct tcp_pcb *pcb,
+                           uint32_t *options)
+{
+    /* Before it is accepted the argument is the listener's; one that was closed has none. */
+    bool is_ours = pcb != NULL && pcb->state != SYN_RCVD && pcb->state != SYN_SENT;
+    stack.sending = is_ours ? pcb->callback_arg : NULL;
+    stack.sending_position = lwip_ntohl(header->seqno);
+    stack.sending_bytes = (uint32_t)(p->tot_len - TCPH_HDRLEN_BYTES(header));
+    return options;
+}
+
+/* --- frames --- */
+
+static err_t on_link_output(struct netif *netif, struct pbuf *p)
+{
+    struct stack_slice slice[STACK_SLICES_MAX];
+    uint32_t at = 0, head = p->tot_len - stack.sending_bytes;
+    unsigned count = 0;
+    bool has_lent = false;
+    (void)netif;
+    for (struct pbuf *q = p; q != NULL; q = q->next) {
+        if (q->len == 0) continue;
+        if (count == STACK_SLICES_MAX) return ERR_BUF;
+        /* Only tcp_write makes references to memory of others. */
+        bool is_lent = pbuf_match_type(q, PBUF_ROM);
+        slice[count++] = (struct stack_slice){.bytes = q->payload, .size = q->len, .is_lent = is_lent,
+                                              .position = stack.sending_position + at - head};
+        has_lent = has_lent || is_lent;
+        at += q->len;
+    }
+    INVARIANT(!has_lent || stack.sending != NULL);
+    const struct stack_handlers *h = &stack.config.handlers;
+    if (h->transmit(h->context, has_lent ? stack.sending : NULL, slice, count)) return ERR_OK;
+    stack.has_no_room = true;
+    return ERR_WOULDBLOCK;
+}
+
+static void on_frame_free(struct pbuf *p)
+{
+    struct kept_frame *k = (struct kept_frame *)p;
+    if (k->release != NULL) k->release(k->frame);
+    stack.frames_kept--;
+    memp_free_pool(&memp_kept_frames, k);
+}
+
+static struct pbuf *frame_copied(const uint8_t *bytes, uint32_t size)
+{
+    struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)size, PBUF_RAM);
+    if (p != NULL) memcpy(p->payload, bytes, size);
+    return p;
+}
+
+static struct pbuf *frame_kept(uint8_t *bytes, uint32_t size, void (*release)(void *frame), void *frame)
+{
+    struct kept_frame *k = memp_malloc_pool(&memp_kept_frames);
+    if (k == NULL) return NULL;
+    k->pbuf.custom_free_function = on_frame_free;
+    k->release = release;
+    k->frame = frame;
+    stack.frames_kept++;
+    return pbuf_alloced_custom(PBUF_RAW, (u16_t)size, PBUF_REF, &k->pbuf, bytes, (u16_t)size);
+}
+
+static void lwip_input(uint8_t *bytes, uint32_t size, bool is_checked, void (*release)(void *frame), void *frame)
+{
+    struct pbuf *p = NULL;
+    if (size <= UINT16_MAX)
+        p = release == NULL ? frame_copied(bytes, size) : frame_kept(bytes, size, release, frame);
+    if (p == NULL) {
+        stack.dropped++;
+        if (release != NULL) release(frame);
+        return;
+    }
+    uint16_t checks = stack.netif.chksum_flags;
+    if (is_checked) NETIF_SET_CHECKSUM_CTRL(&stack.netif, checks & ~CHECKS_RECEIVED);
+    if (stack.netif.input(p, &stack.netif) != ERR_OK) pbuf_free(p);
+    NETIF_SET_CHECKSUM_CTRL(&stack.netif, checks);
+}
+
+/* --- connections --- */
+
+static struct tcp_pcb *pcb_of(struct stack_pcb *pcb) { return (struct tcp_pcb *)pcb; }
+static const struct tcp_pcb *const_pcb_of(const struct stack_pcb *pcb) { return (const struct tcp_pcb *)pcb; }
+
+static err_t on_received(void *connection, struct tcp_pcb *pcb, struct pbuf *p, err_t error)
+{
+    (void)error;
+    (void)pcb;
+    if (p == NULL) stack.config.handlers.finished(connection);
+    while (p != NULL) { /* each frame for itself: it is given back as soon as its own bytes are done with */
+        struct pbuf *rest = p->next;
+        if (rest != NULL) {
+            pbuf_ref(rest); /* pbuf_dechain takes the chain's reference away */
+            pbuf_dechain(p);
+        }
+        stack.config.handlers.received(connection, (struct stack_bytes *)p, p->payload, p->len);
+        p = rest;
+    }
+    return ERR_OK;
+}
+
+static err_t on_acknowledged(void *connection, struct tcp_pcb *pcb, u16_t size)
+{
+    (void)pcb;
+    stack.config.handlers.acknowledged(connection, size);
+    return ERR_OK;
+}
+
+static void on_failed(void *connection, err_t error)
+{
+    (void)error;
+    if (connection != NULL) stack.config.handlers.failed(connection);
+}
+
+static void pcb_attach(struct tcp_pcb *pcb, void *connection)
+{
+    tcp_arg(pcb, connection);
+    tcp_recv(pcb, on_received);
+    tcp_sent(pcb, on_acknowledged);
+    tcp_err(pcb, on_failed);
+    tcp_nagle_disable(pcb);
+    ip_set_option(pcb, SOF_KEEPALIVE);
+}
+
+static err_t on_accept(void *argument, struct tcp_pcb *pcb, err_t error)
+{
+    struct listening *l = argument;
+    if (error != ERR_OK || pcb == NULL || l == NULL) return ERR_VAL;
+    const struct stack_handlers *h = &stack.config.handlers;
+    void *connection = h->accepted(h->context, (struct stack_pcb *)pcb, l->number);
+    if (connection == NULL) return ERR_MEM; /* lwIP resets it */
+    pcb_attach(pcb, connection);
+    return ERR_OK;
+}
+
+static bool lwip_listen(uint16_t port, uint32_t listener)
+{
+    INVARIANT(stack.listener_count < STACK_LISTENERS_MAX);
+    struct tcp_pcb *pcb = tcp_new_ip_type(IPADDR_TYPE_ANY);
+    INVARIANT(pcb != NULL); /* before the first client */
+    if (tcp_bind(pcb, IP_ANY_TYPE, port) != ERR_OK) {
+        tcp_close(pcb);
+        return false;
+    }
+    struct tcp_pcb *listening = tcp_listen(pcb);
+    INVARIANT(listening != NULL);
+    struct listening *l = &stack.listening[stack.listener_count++];
+    *l = (struct listening){listening, listener};
+    tcp_arg(listening, l);
+    tcp_accept(listening, on_accept);
+    return true;
+}
+
+static void lwip_stop(void)
+{
+    for (uint32_t i = 0; i < stack.listener_count; i++) tcp_close(stack.listening[i].pcb);
+    stack.listener_count = 0;
+}
+
+static uint32_t lwip_room(const struct stack_pcb *opaque)
+{
+    const struct tcp_pcb *pcb = const_pcb_of(opaque);
+    uint32_t window = LWIP_MIN(pcb->snd_wnd, pcb->cwnd) + AHEAD_BYTES;
+    uint32_t queued = pcb->snd_lbb - pcb->lastack;
+    if (pcb->snd_queuelen >= TCP_SND_QUEUELEN - 2 * STACK_SLICES_MAX || queued >= window) return 0;
+    return LWIP_MIN(LWIP_MIN(window - queued, pcb->snd_buf), UINT16_MAX);
+}
+
+static uint32_t lwip_position(const struct stack_pcb *pcb) { return const_pcb_of(pcb)->snd_lbb; }
+
+static bool lwip_write(struct stack_pcb *pcb, const uint8_t *bytes, uint32_t size, bool is_lent, bool is_last)
+{
+    u8_t flags = (u8_t)((is_lent ? 0 : TCP_WRITE_FLAG_COPY) | (is_last ? 0 : TCP_WRITE_FLAG_MORE));
+    return tcp_write(pcb_of(pcb), bytes, (u16_t)size, flags) == ERR_OK;
+}
+
+static bool lwip_output(struct stack_pcb *pcb)
+{
+    stack.has_no_room = false;
+    (void)tcp_output(pcb_of(pcb)); /* what could not go stays queued */
+    return stack.has_no_room;
+}
+
+static void lwip_give_back(struct stack_bytes *keep) { pbuf_free((struct pbuf *)keep); }
+
+static void lwip_consumed(struct stack_pcb *pcb, uint32_t size)
+{
+    for (; size > 0;) {
+        u16_t part = (u16_t)LWIP_MIN(size, UINT16_MAX);
+        tcp_recved(pcb_of(pcb), part);
+        size -= part;
+    }
+}
+
+static void pcb_detach(struct tcp_pcb *pcb)
+{
+    tcp_arg(pcb, NULL);
+    tcp_recv(pcb, NULL);
+    tcp_sent(pcb, NULL);
+    tcp_err(pcb, NULL);
+}
+
+static void lwip_close(struct stack_pcb *opaque)
+{
+    struct tcp_pcb *pcb = pcb_of(opaque);
+    pcb_detach(pcb);
+    if (tcp_close(pcb) != ERR_OK) tcp_abort(pcb);
+}
+
+static void lwip_abort(struct stack_pcb *opaque)
+{
+    pcb_detach(pcb_of(opaque));
+    tcp_abort(pcb_of(opaque));
+}
+
+static void lwip_peer(const struct stack_pcb *opaque, char *out, size_t out_bytes)
+{
+    if (ipaddr_ntoa_r(&const_pcb_of(opaque)->remote_ip, out, (int)out_bytes) == NULL)
+        snprintf(out, out_bytes, "unknown");
+}
+
+static void (*connected_handler)(void *);
+
+static err_t on_connected(void *connection, struct tcp_pcb *pcb, err_t error)
+{
+    (void)pcb;
+    (void)error;
+    connected_handler(connection);
+    return ERR_OK;
+}
+
+static struct stack_pcb *lwip_connect(const char *address4, uint16_t port, void *connection, void (*connected)(void *))
+{
+    ip_addr_t address;
+    struct tcp_pcb *pcb = tcp_new();
+    if (pcb == NULL || !ipaddr_aton(address4, &address)) return NULL;
+    connected_handler = connected;
+    pcb_attach(pcb, connection);
+    if (tcp_connect(pcb, &address, port, on_connected) == ERR_OK) return (struct stack_pcb *)pcb;
+    tcp_abort(pcb);
+    return NULL;
+}
+
+/* --- time, opening --- */
+
+static void lwip_tick(uint64_t now_ms)
+{
+    stack.now_ms = (uint32_t)now_ms;
+    sys_check_timeouts();
+}
+
+static uint32_t lwip_tick_within_ms(void) { return sys_timeouts_sleeptime(); }
+
+static err_t netif_fill(struct netif *netif)
+{
+    const struct stack_config *c = stack.netif.state;
+    netif->name[0] = 'm', netif->name[1] = 'r';
+    netif->output = etharp_output;
+    netif->output_ip6 = ethip6_output;
+    netif->linkoutput = on_link_output;
+    netif->mtu = c->mtu;
+    netif->hwaddr_len = ETH_HWADDR_LEN;
+    memcpy(netif->hwaddr, c->mac, ETH_HWADDR_LEN);
+    netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_MLD6;
+    uint16_t ours = c->device_checksums ? CHECKS_RECEIVED | NETIF_CHECKSUM_GEN_ICMP | NETIF_CHECKSUM_GEN_ICMP6
+                                        : NETIF_CHECKSUM_ENABLE_ALL;
+    NETIF_SET_CHECKSUM_CTRL(netif, ours);
+    return ERR_OK;
+}
+
+static bool is_set(const char *text) { return text != NULL && text[0] != '\0'; }
+
+static const char *addresses_set(const struct stack_config *c)
+{
+    ip4_addr_t address = {0}, mask = {0}, gateway = {0};
+    ip6_addr_t address6;
+    if (is_set(c->address4) && (!ip4addr_aton(c->address4, &address) || c->prefix4 > 32))
+        return "the address is no IPv4 address with a prefix of at most 32 bits";
+    mask.addr = c->prefix4 == 0 ? 0 : lwip_htonl(UINT32_MAX << (32 - c->prefix4));
+    if (is_set(c->gateway4) && !ip4addr_aton(c->gateway4, &gateway)) return "the gateway is no IPv4 address";
+    netif_set_addr(&stack.netif, &address, &mask, &gateway);
+    netif_create_ip6_linklocal_address(&stack.netif, 1);
+    netif_ip6_addr_set_state(&stack.netif, 0, IP6_ADDR_PREFERRED);
+    if (is_set(c->address6)) {
+        if (!ip6addr_aton(c->address6, &address6)) return "the IPv6 address is none";
+        netif_ip6_addr_set(&stack.netif, 1, &address6);
+        netif_ip6_addr_set_state(&stack.netif, 1, IP6_ADDR_PREFERRED);
+    }
+    if (is_set(c->gateway6)) {
+        if (!ip6addr_aton(c->gateway6, &stack.gateway6)) return "the IPv6 gateway is no address";
+        ip6_addr_assign_zone(&stack.gateway6, IP6_UNICAST, &stack.netif);
+        stack.has_gateway6 = true;
+    }
+    return NULL;
+}
+
+static const char *lwip_open(const struct stack_config *config, uint64_t now_ms)
+{
+    uint64_t seed;
+    INVARIANT(!stack.is_open);
+    stack.is_open = true;
+    stack.config = *config;
+    stack.now_ms = (uint32_t)now_ms;
+    memcpy(&seed, config->secret, sizeof seed);
+    random_init(&stack.random, seed);
+    lwip_init();
+    LWIP_MEMPOOL_INIT(kept_frames);
+    netif_add(&stack.netif, NULL, NULL, NULL, &stack.config, netif_fill, ethernet_input);
+    netif_set_default(&stack.netif);
+    netif_set_link_up(&stack.netif);
+    netif_set_up(&stack.netif);
+    const char *why = addresses_set(config);
+    if (why != NULL) return why;
+    /* Asked ahead: the first answers to clients behind it would wait for it. */
+    if (!ip4_addr_isany_val(*netif_ip4_gw(&stack.netif)))
+        (void)etharp_request(&stack.netif, netif_ip4_gw(&stack.netif));
+    return NULL;
+}
+
+static void lwip_stats_get(struct stack_stats *out)
+{
+    const struct stats_ *s = &lwip_stats;
+    *out = (struct stack_stats){
+        .segments_sent = s->mib2.tcpoutsegs + s->mib2.tcpretranssegs, .segments_received = s->mib2.tcpinsegs,
+        .retransmitted = s->mib2.tcpretranssegs,
+        .checksum_errors = s->ip.chkerr + s->tcp.chkerr + s->ip6.chkerr + s->icmp.chkerr,
+        .dropped = s->link.drop + s->ip.drop + s->ip6.drop + s->tcp.drop + stack.dropped,
+        .no_memory = s->tcp.memerr, .connections = memp_pools[MEMP_TCP_PCB]->stats->used,
+        .segments_queued = memp_pools[MEMP_TCP_SEG]->stats->used, .frames_kept = stack.frames_kept,
+    };
+    for (const struct tcp_pcb *pcb = tcp_tw_pcbs; pcb != NULL; pcb = pcb->next) out->time_wait++;
+}
+
+static size_t lwip_memory_bytes(void)
+{
+    size_t sum = (size_t)FRAMES_KEPT_MAX * sizeof(struct kept_frame);
+    for (int i = 0; i < MEMP_MAX; i++) sum += (size_t)memp_pools[i]->size * memp_pools[i]->num;
+    return sum;
+}
+
+extern const struct stack_operations stack_copy; /* the build gives each copy's a number of its own */
+const struct stack_operations stack_copy = {
+    lwip_open, lwip_listen, lwip_stop, lwip_input, lwip_tick, lwip_tick_within_ms, lwip_room, lwip_position,
+    lwip_write, lwip_output, lwip_give_back, lwip_consumed, lwip_close, lwip_abort, lwip_peer, lwip_connect,
+    lwip_stats_get, lwip_memory_bytes,
+};
