@@ -49,10 +49,16 @@ static int group_path(char *out, size_t out_bytes, const char *channel, const ch
 static void print_group(const json_t *g)
 {
     printf("  log in as   %s\n  state       %s, %" PRId64 " members\n", print_text(g, "user"), print_text(g, "state"),
-           print_number(g, "members"));
-    if (json_is_integer(json_object_get(g, "committed_offset")))
-        printf("  checkpoint  %" PRId64 ", lag %" PRId64 "\n", print_number(g, "committed_offset"),
-               print_number(g, "lag"));
+           print_number(g, "member_count"));
+    const json_t *checkpoint = json_object_get(g, "checkpoint"), *lag = json_object_get(g, "lag"), *member;
+    if (json_is_object(checkpoint))
+        printf("  checkpoint  %" PRId64 ", %s\n  lag         %" PRId64 " records, %s\n",
+               print_number(checkpoint, "offset"), print_text(checkpoint, "time"), print_number(lag, "records"),
+               print_seconds(json_object_get(lag, "seconds")));
+    size_t i;
+    json_array_foreach(json_object_get(g, "members"), i, member)
+        printf("  member      %s at %s%s\n", print_text(member, "client_id"), print_text(member, "host"),
+               json_is_true(json_object_get(member, "is_active")) ? ", active" : ", stands by");
 }
 
 enum group_verb { GROUP_CREATE, GROUP_SHOW, GROUP_PASSWORD, GROUP_DELETE };

@@ -46,17 +46,19 @@ int cli_groups(struct cli *cli, int argc, char **argv)
     if (code == CLI_OK && cli->json) {
         print_json(answer);
     } else if (code == CLI_OK) {
-        printf("%-32s %-16s %-20s %7s %12s %12s\n", "group", "account", "state", "members", "checkpoint", "lag");
+        printf("%-32s %-16s %-20s %7s %12s %12s  %s\n", "group", "account", "state", "members", "checkpoint", "lag",
+               "behind");
         for (size_t i = 0; i < json_array_size(groups); i++) {
             const json_t *g = json_array_get(groups, i);
-            bool has_commit = json_is_integer(json_object_get(g, "committed_offset"));
+            const json_t *checkpoint = json_object_get(g, "checkpoint"), *lag = json_object_get(g, "lag");
             const char *account = print_text(g, "account");
             printf("%-32s %-16s %-20s %7" PRId64, print_text(g, "group"), *account == '\0' ? "-" : account,
-                   print_text(g, "state"), print_number(g, "members"));
-            if (has_commit)
-                printf(" %12" PRId64 " %12" PRId64 "\n", print_number(g, "committed_offset"), print_number(g, "lag"));
+                   print_text(g, "state"), print_number(g, "member_count"));
+            if (json_is_object(checkpoint))
+                printf(" %12" PRId64 " %12" PRId64 "  %s\n", print_number(checkpoint, "offset"),
+                       print_number(lag, "records"), print_seconds(json_object_get(lag, "seconds")));
             else
-                printf(" %12s %12s\n", "none", "-");
+                printf(" %12s %12s  %s\n", "none", "-", "-");
         }
     }
     json_decref(answer);

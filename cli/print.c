@@ -59,6 +59,11 @@ const char *print_duration(int64_t ms)
     return out;
 }
 
+const char *print_seconds(const json_t *seconds)
+{
+    return json_is_number(seconds) ? print_duration((int64_t)(json_number_value(seconds) * 1000)) : "unknown";
+}
+
 /* "host:port", or the folder. */
 static void print_source(const json_t *source)
 {

@@ -16,5 +16,7 @@ void print_channel_line(const json_t *status);
 const char *print_bytes(int64_t bytes);
 /* "2 h 5 min"; the same. */
 const char *print_duration(int64_t ms);
+/* The same, of a JSON number of seconds; "unknown" of null. */
+const char *print_seconds(const json_t *seconds);
 
 #endif

@@ -19,6 +19,7 @@
 #include "storage/storage.h"
 
 struct channel;
+struct log_lookup; /* control/log_lookup.h */
 
 enum { MEMORY_ROWS_MAX = 12 };
 struct memory_row {
@@ -42,6 +43,7 @@ struct instance {
     uint64_t started_ms;
 
     struct storage *storage;
+    struct log_lookup *lookup;
     struct dataplane *dataplane; /* NULL: not serving (start, or a restart after the offsets log failed) */
     struct log *offsets_log;
     struct log_feed *offsets_feed;

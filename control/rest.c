@@ -27,6 +27,7 @@ static const struct route {
     {"GET", "/v1/channels/*/groups/*", rest_group_get},
     {"PATCH", "/v1/channels/*/groups/*", rest_group_change},
     {"DELETE", "/v1/channels/*/groups/*", rest_group_delete},
+    {"PUT", "/v1/channels/*/groups/*/checkpoint", rest_checkpoint_move},
     {"GET", "/v1/channels/*/precheck", rest_channel_precheck},
     {"GET", "/v1/channels/*/samples", rest_samples_list},
     {"GET", "/v1/channels/*/samples/*", rest_sample_get},

@@ -71,6 +71,15 @@ void rest_group_create(struct instance *in, const struct rest_request *, const c
 void rest_group_get(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 void rest_group_change(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 void rest_group_delete(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+/* False: the channel has no such group, which was answered. */
+bool rest_group_is_known(struct instance *in, const struct channel *ch, const char *id, struct rest_response *out);
+/* Answers with the group and its members, or that there is none. */
+void rest_group_answer(struct instance *in, const struct channel *ch, const char *id, unsigned status,
+                       struct rest_response *out);
+
+/* control/rest_checkpoint.c: where a group reads on, moved by hand; request->item: its ID */
+void rest_checkpoint_move(struct instance *in, const struct rest_request *, const char *name,
+                          struct rest_response *out);
 
 /* control/rest_accounts.c: operators' accounts */
 void rest_accounts_list(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);

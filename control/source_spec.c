@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/random.h"
+#include "base/rfc3339.h"
 #include "control/json_take.h"
 
 enum { PORT_DEFAULT = 3306, TIMEOUT_S_MAX = 3600 };
@@ -182,13 +182,13 @@ json_t *source_spec_json(const struct channel_spec *spec, bool with_password)
 static enum err take_time(const json_t *start, struct channel_spec *spec, struct err_msg *msg)
 {
     const json_t *value = json_object_get(start, "time");
-    struct tm utc = {0};
+    int64_t seconds = json_integer_value(value), ms;
     const char *text = json_string_value(value);
-    const char *end = text == NULL ? NULL : strptime(text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    long long seconds = end != NULL && *end == '\0' ? (long long)timegm(&utc) : json_integer_value(value);
+    if (text != NULL && strlen(text) == json_string_length(value) && rfc3339_parse(text, &ms)) seconds = ms / 1000;
     if (seconds <= 0 || seconds > UINT32_MAX)
         return err_set(msg, ERR_INVALID,
-                       "start_at.time must be seconds since 1970, or a time in UTC like \"2026-01-31T23:59:59Z\"");
+                       "start_at.time must be seconds since 1970, or a time like \"2026-01-31T23:59:59Z\" or "
+                       "\"2026-02-01T07:59:59+08:00\"");
     spec->start = CAPTURE_START_TIME;
     spec->start_time_s = (uint32_t)seconds;
     return ERR_OK;

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "control/channel.h"
 #include "control/channel_store.h"
+#include "control/log_lookup.h"
 
 /* clang-format off */
 /*
@@ -28,7 +29,7 @@
  * precheck          as needed           -             a verdict (a flag, an eventfd)     -
  *
  * Every ring has one producing and one consuming thread.  Readers of the log, by index: the serve threads 0..n-1, the
- * coordinator n.
+ * coordinator n, control n+1.
  */
 /* clang-format on */
 
@@ -48,7 +49,7 @@ static struct storage_config storage_config_of(const struct config *c)
         .flush_interval_us = (uint32_t)c->flush_interval_us,
         .index_interval_bytes = INDEX_INTERVAL_BYTES,
         .uring_depth = (uint32_t)c->uring_depth,
-        .reader_count = (uint32_t)c->serve_thread_count + 1,
+        .reader_count = (uint32_t)c->serve_thread_count + 2,
         .reader_cache_bytes = (uint32_t)c->reader_cache_bytes,
         .reader_inflight_bytes_max = (uint64_t)c->cold_read_inflight_bytes_max / (uint64_t)c->serve_thread_count,
         .retired_bytes_max = (uint64_t)c->retired_bytes_max,
@@ -264,6 +265,7 @@ static enum err start_all(struct instance *in, struct err_msg *msg)
     TRY(check_memory(in, msg));
     TRY(start_storage(in, msg));
     TRY(channel_store_init(in->config.data_folder, msg));
+    TRY(log_lookup_open(&in->lookup, in->storage, (uint32_t)in->config.serve_thread_count + 1, in->clock, msg));
     TRY(start_offsets_log(in, msg));
     TRY(accounts_open(&in->accounts, in->config.data_folder, (uint32_t)in->config.channels_max,
                       (uint32_t)in->config.groups_per_channel_max, msg));
@@ -308,6 +310,8 @@ void topology_stop(struct instance *in)
         storage_log_close(in->storage, in->offsets_log);
     }
     in->offsets_log = NULL;
+    log_lookup_close(in->lookup);
+    in->lookup = NULL;
     if (in->storage != NULL) storage_stop(in->storage);
     in->storage = NULL;
     accounts_close(&in->accounts);
@@ -329,7 +333,7 @@ static bool disk_has_room(const struct instance *in)
 /* The offsets log stopped writing (its disk failed or is full): commits are refused, reading goes on.  Its producer
  * lives in the dataplane, so bringing it back means that clients reconnect once; that is tried only when there is room,
  * with growing pauses. */
-void topology_tick(struct instance *in, uint64_t now_ns)
+static void follow_offsets_log(struct instance *in, uint64_t now_ns)
 {
     struct err_msg why = {.code = ERR_OK};
     if (in->dataplane != NULL && storage_log_error(in->offsets_log, &why) == ERR_OK) {
@@ -357,6 +361,12 @@ void topology_tick(struct instance *in, uint64_t now_ns)
         log_info("control", "the offsets log writes again; clients reconnect");
     else
         in->offsets_error = why;
+}
+
+void topology_tick(struct instance *in, uint64_t now_ns)
+{
+    follow_offsets_log(in, now_ns);
+    log_lookup_tidy(in->lookup);
 }
 
 struct channel *instance_find_channel(const struct instance *in, const char *name)

@@ -16,7 +16,8 @@ void topology_stop(struct instance *in);
 /* The accounts are others: from its return on the former ones' passwords and connections count no more. */
 void topology_accounts_changed(struct instance *in);
 
-/* Called a few times a second: brings the offsets log back when its disk failed and has recovered. */
+/* Called a few times a second: brings the offsets log back when its disk failed and has recovered, and
+ * lets go of files that are gone. */
 void topology_tick(struct instance *in, uint64_t now_ns);
 
 #endif

@@ -342,6 +342,17 @@ uint32_t dataplane_groups(struct dataplane *d, const char *topic, struct group_s
     return coordinator_groups(d->coordinator, topic, out, max);
 }
 
+uint32_t dataplane_group_members(struct dataplane *d, const char *group_id, const char *topic,
+                                 struct group_member_summary *out, uint32_t max)
+{
+    return coordinator_group_members(d->coordinator, group_id, topic, out, max);
+}
+
+enum err dataplane_move_checkpoint(struct dataplane *d, const char *group_id, const char *topic, uint64_t offset)
+{
+    return coordinator_move_checkpoint(d->coordinator, group_id, topic, offset);
+}
+
 enum err dataplane_forget_group(struct dataplane *d, const char *group_id)
 {
     return coordinator_forget_group(d->coordinator, group_id);

@@ -72,6 +72,20 @@ struct group_summary {
 };
 /* Groups that have a commit on `topic` or members subscribed to it; returns how many were written to `out`. */
 uint32_t dataplane_groups(struct dataplane *d, const char *topic, struct group_summary *out, uint32_t max);
+enum { GROUP_MEMBERS_SHOWN_MAX = 1000 };
+struct group_member_summary {
+    char member_id[320]; /* longer texts are cut */
+    char client_id[256];
+    char host[256];      /* as Kafka's tools show it: "/127.0.0.1" */
+    bool is_active;      /* it has the topic's partition: the others stand by */
+};
+/* The members of a group; returns how many were written to `out`. */
+uint32_t dataplane_group_members(struct dataplane *d, const char *group_id, const char *topic,
+                                 struct group_member_summary *out, uint32_t max);
+/* Sets a group's checkpoint on a topic, durable when it returns ERR_OK; the group need not be there yet.  ERR_STATE: it
+ * has members, who would overwrite it; ERR_NOT_FOUND: no such topic; ERR_NO_MEMORY: a limit; ERR_IO: not durable. */
+NODISCARD enum err dataplane_move_checkpoint(struct dataplane *d, const char *group_id, const char *topic,
+                                             uint64_t offset);
 /* Forgets all commits on a topic that is being deleted; durable when it returns ERR_OK. */
 NODISCARD enum err dataplane_forget_topic(struct dataplane *d, const char *topic);
 /* Forgets a group that is being deleted, with its commits; while it has members, its commits alone.  As above. */

@@ -141,6 +141,11 @@ bool log_reader_must_let_go(const struct log_reader *r);
 NODISCARD enum err log_reader_find_time(struct log_reader *r, struct log *l, int64_t timestamp_ms, uint64_t *offset,
                                         int64_t *found_ms);
 
+/* The timestamp of the record at `offset`, which must be visible; of a compressed batch, and of one larger than
+ * record_bytes_max, its largest one.  ERR_OUT_OF_RANGE: there is no such record (any more).  ERR_AGAIN, ERR_IO,
+ * ERR_CORRUPT, ERR_STATE as above. */
+NODISCARD enum err log_reader_time_at(struct log_reader *r, struct log *l, uint64_t offset, int64_t *timestamp_ms);
+
 /* Finishes disk reads; not 0: all reads that got ERR_AGAIN should be tried again, the one that waits longest first, for
  * a few may use up what may be under way at once.  A log_reader_release can be the cause: ask once more between the
  * last one and going to sleep. */

@@ -53,6 +53,9 @@ NODISCARD enum err index_file_find(struct log_reader *r, struct log *l, uint64_t
 /* The header of the batch at a place, checked against the place; moves into the next segment at the end of one. */
 NODISCARD enum err cold_header(struct log_reader *r, struct log *l, struct cold_place *at,
                                struct record_batch_view *view);
+/* The place and the header of the batch that contains `offset`.  Errors of both. */
+NODISCARD enum err cold_find_batch(struct log_reader *r, struct log *l, uint64_t offset, struct cold_place *at,
+                                   struct record_batch_view *view);
 /* Copies bytes of a segment.  ERR_AGAIN: all reads that it needs were started. */
 NODISCARD enum err cold_copy(struct log_reader *r, struct log *l, const struct cold_place *at, uint8_t *to,
                              uint32_t size);

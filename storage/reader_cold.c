@@ -199,7 +199,19 @@ static enum err add_batch(struct log_reader *r, struct log *l, const struct cold
     return result;
 }
 
-/* To the batch that contains `offset`. */
+enum err cold_find_batch(struct log_reader *r, struct log *l, uint64_t offset, struct cold_place *at,
+                         struct record_batch_view *view)
+{
+    TRY(cold_locate(r, l, offset, at));
+    for (;;) {
+        TRY(cold_header(r, l, at, view));
+        if (view->last_offset >= offset) return ERR_OK;
+        at->position += view->bytes;
+        at->offset = view->last_offset + 1;
+    }
+}
+
+/* To the batch that contains `offset`; a cursor knows the way. */
 static enum err find_batch(struct log_reader *r, struct log *l, uint64_t offset, const struct log_cursor *cursor,
                            struct cold_place *at)
 {
@@ -212,14 +224,8 @@ static enum err find_batch(struct log_reader *r, struct log *l, uint64_t offset,
             return ERR_OK;
         }
     }
-    TRY(cold_locate(r, l, offset, at));
-    for (;;) {
-        struct record_batch_view view;
-        TRY(cold_header(r, l, at, &view));
-        if (view.last_offset >= offset) return ERR_OK;
-        at->position += view.bytes;
-        at->offset = view.last_offset + 1;
-    }
+    struct record_batch_view view;
+    return cold_find_batch(r, l, offset, at, &view);
 }
 
 static void read_ahead(struct log_reader *r, struct log *l, const struct cold_place *at)

@@ -155,3 +155,36 @@ enum err log_reader_find_time(struct log_reader *r, struct log *l, int64_t times
         if (log_start_offset(l) == start) return e == ERR_OUT_OF_RANGE ? ERR_CORRUPT : e;
     }
 }
+
+static enum err time_in_batch(struct log_reader *r, struct log *l, const struct cold_place *at,
+                              const struct record_batch_view *header, uint64_t offset, int64_t *timestamp_ms)
+{
+    struct record_batch_view view;
+    struct record_view record;
+    *timestamp_ms = header->max_timestamp_ms;
+    if ((header->attributes & 7) != 0 || header->bytes > r->room_bytes) return ERR_OK;
+    TRY(cold_copy(r, l, at, r->room, header->bytes));
+    TRY(record_batch_view(r->room, header->bytes, &view));
+    if (!record_batch_crc_holds(r->room, &view)) return ERR_CORRUPT;
+    struct cursor records = cursor_of(view.records, view.records_bytes);
+    while (cursor_left(&records) > 0) {
+        TRY(record_next(&records, &view, &record));
+        if (record.offset != offset) continue;
+        *timestamp_ms = record.timestamp_ms;
+        return ERR_OK;
+    }
+    return ERR_CORRUPT; /* offsets are dense */
+}
+
+enum err log_reader_time_at(struct log_reader *r, struct log *l, uint64_t offset, int64_t *timestamp_ms)
+{
+    struct cold_place at;
+    struct record_batch_view view;
+    if (atomic_load_explicit(&l->is_closing, memory_order_acquire)) return ERR_STATE;
+    if (offset < log_start_offset(l) || offset >= log_high_watermark(l)) return ERR_OUT_OF_RANGE;
+    enum err e = cold_find_batch(r, l, offset, &at, &view);
+    if (e == ERR_OK) e = time_in_batch(r, l, &at, &view, offset, timestamp_ms);
+    if (e == ERR_AGAIN) return e;
+    /* What retention took while it was looked at tells nothing. */
+    return offset < log_start_offset(l) ? ERR_OUT_OF_RANGE : e == ERR_OUT_OF_RANGE ? ERR_CORRUPT : e;
+}

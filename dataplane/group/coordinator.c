@@ -3,6 +3,7 @@
  * sleeps until the next timer of a group; nothing here ticks. */
 #include "dataplane/group/coordinator.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/fnv.h"
@@ -117,13 +118,29 @@ static void summarize(void *context, const struct group_view *view)
 {
     struct coordinator_command *command = context;
     if ((!view->has_commit && !view->is_subscribed) || command->count == command->max) return;
-    struct group_summary *out = &command->out[command->count++];
+    struct group_summary *out = &command->out.groups[command->count++];
     *out = (struct group_summary){.member_count = view->member_count, .committed_offset = UINT64_MAX};
     memcpy(out->group_id, view->group_id.chars, (size_t)view->group_id.size); /* at most GROUP_ID_BYTES_MAX */
     memcpy(out->state, view->state, strlen(view->state));
     if (!view->has_commit) return;
     out->committed_offset = (uint64_t)view->committed_offset;
     out->commit_time_ms = view->commit_time_ms;
+}
+
+static void copy_cut(char *out, size_t out_bytes, struct kafka_string from)
+{
+    snprintf(out, out_bytes, "%.*s", from.size < 0 ? 0 : (int)from.size, from.size < 0 ? "" : from.chars);
+}
+
+static void summarize_member(void *context, const struct group_member_view *view)
+{
+    struct coordinator_command *command = context;
+    if (command->count == command->max) return;
+    struct group_member_summary *out = &command->out.members[command->count++];
+    copy_cut(out->member_id, sizeof out->member_id, view->id);
+    copy_cut(out->client_id, sizeof out->client_id, view->client_id);
+    copy_cut(out->host, sizeof out->host, view->client_host);
+    out->is_active = view->is_active;
 }
 
 static void command_done(struct coordinator *c, enum err result)
@@ -133,29 +150,34 @@ static void command_done(struct coordinator *c, enum err result)
     if (!c->config.is_simulated) waiter_wake(&c->command_waiter);
 }
 
+/* Does it, at most once; ERR_OK: done, or on its way to the disk. */
+static enum err begin_command(struct coordinator *c, struct coordinator_command *command)
+{
+    struct kafka_string group = kafka_string_of(command->group == NULL ? "" : command->group);
+    struct kafka_string topic = kafka_string_of(command->topic == NULL ? "" : command->topic);
+    switch (command->kind) {
+    case COMMAND_GROUPS: groups_each(c->groups, topic, summarize, command); break;
+    case COMMAND_MEMBERS: groups_each_member(c->groups, group, topic, summarize_member, command); break;
+    case COMMAND_FORGET_TOPIC: command->after = groups_forget_topic(c->groups, topic); break;
+    case COMMAND_FORGET_GROUP: command->after = groups_forget_group(c->groups, group); break;
+    case COMMAND_MOVE:
+        if (c->store.failure != ERR_OK) return ERR_IO;
+        return groups_move_checkpoint(c->groups, group, topic, (int64_t)command->offset, &command->after);
+    }
+    return ERR_OK;
+}
+
 static unsigned run_command(struct coordinator *c)
 {
     if (c->phase == COORDINATOR_LOADING) return 0;
     if (atomic_load_explicit(&c->command_state, memory_order_acquire) != COMMAND_SENT) return 0; /* pairs with ask */
     struct coordinator_command *command = &c->command;
-    struct kafka_string name = kafka_string_of(command->name);
-    if (c->groups == NULL) {
-        command_done(c, ERR_STATE);
-    } else if (command->kind == COMMAND_GROUPS) {
-        groups_each(c->groups, name, summarize, command);
-        command_done(c, ERR_OK);
-    } else {
-        bool is_topic = command->kind == COMMAND_FORGET_TOPIC;
-        if (!command->is_taken)
-            command->after = is_topic ? groups_forget_topic(c->groups, name) : groups_forget_group(c->groups, name);
-        bool is_durable = command->after <= c->store.durable_number;
-        if (!is_durable && c->store.failure == ERR_OK && !c->config.is_simulated) {
-            unsigned work = command->is_taken ? 0 : 1;
-            command->is_taken = true;
-            return work;
-        }
-        command_done(c, is_durable || c->store.failure == ERR_OK ? ERR_OK : ERR_IO);
-    }
+    bool was_taken = command->is_taken;
+    enum err e = c->groups == NULL ? ERR_STATE : was_taken ? ERR_OK : begin_command(c, command);
+    bool is_durable = command->after <= c->store.durable_number;
+    command->is_taken = true;
+    if (e == ERR_OK && !is_durable && c->store.failure == ERR_OK && !c->config.is_simulated) return was_taken ? 0 : 1;
+    command_done(c, e == ERR_OK && !is_durable && c->store.failure != ERR_OK ? ERR_IO : e);
     return 1;
 }
 
@@ -180,32 +202,43 @@ static void ask(struct coordinator *c, const struct coordinator_command *command
     }
 }
 
-uint32_t coordinator_groups(struct coordinator *c, const char *topic, struct group_summary *out, uint32_t max)
+/* Returns the command as it was done. */
+static struct coordinator_command command(struct coordinator *c, const struct coordinator_command *asked)
 {
     pthread_mutex_lock(&c->command_lock);
-    ask(c, &(struct coordinator_command){.kind = COMMAND_GROUPS, .name = topic, .out = out, .max = max});
-    uint32_t count = c->command.count;
+    ask(c, asked);
+    struct coordinator_command done = c->command;
     pthread_mutex_unlock(&c->command_lock);
-    return count;
+    return done;
 }
 
-static enum err forget(struct coordinator *c, enum command_kind kind, const char *name)
+uint32_t coordinator_groups(struct coordinator *c, const char *topic, struct group_summary *out, uint32_t max)
 {
-    pthread_mutex_lock(&c->command_lock);
-    ask(c, &(struct coordinator_command){.kind = kind, .name = name});
-    enum err result = c->command.result;
-    pthread_mutex_unlock(&c->command_lock);
-    return result;
+    return command(c, &(struct coordinator_command){
+        .kind = COMMAND_GROUPS, .topic = topic, .out.groups = out, .max = max}).count;
+}
+
+uint32_t coordinator_group_members(struct coordinator *c, const char *group_id, const char *topic,
+                                   struct group_member_summary *out, uint32_t max)
+{
+    return command(c, &(struct coordinator_command){
+        .kind = COMMAND_MEMBERS, .group = group_id, .topic = topic, .out.members = out, .max = max}).count;
+}
+
+enum err coordinator_move_checkpoint(struct coordinator *c, const char *group_id, const char *topic, uint64_t offset)
+{
+    return command(c, &(struct coordinator_command){
+        .kind = COMMAND_MOVE, .group = group_id, .topic = topic, .offset = offset}).result;
 }
 
 enum err coordinator_forget_topic(struct coordinator *c, const char *topic)
 {
-    return forget(c, COMMAND_FORGET_TOPIC, topic);
+    return command(c, &(struct coordinator_command){.kind = COMMAND_FORGET_TOPIC, .topic = topic}).result;
 }
 
 enum err coordinator_forget_group(struct coordinator *c, const char *group_id)
 {
-    return forget(c, COMMAND_FORGET_GROUP, group_id);
+    return command(c, &(struct coordinator_command){.kind = COMMAND_FORGET_GROUP, .group = group_id}).result;
 }
 
 /* --- a turn --- */

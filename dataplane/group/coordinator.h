@@ -58,10 +58,14 @@ uint64_t coordinator_next_ns(const struct coordinator *c);
 
 uint64_t coordinator_memory_bytes(const struct coordinator_config *config);
 
-/* Any other thread: the bodies of dataplane_groups and dataplane_forget_*.  They ask the thread and wait; one
+/* Any other thread: the bodies of dataplane/serve.h's functions with the same names.  They ask the thread and wait; one
  * caller at a time (a lock between callers, none towards the coordinator).  In a simulation they step by themselves. */
 uint32_t           coordinator_groups(struct coordinator *c, const char *topic, struct group_summary *out,
                                       uint32_t max);
+uint32_t           coordinator_group_members(struct coordinator *c, const char *group_id, const char *topic,
+                                             struct group_member_summary *out, uint32_t max);
+NODISCARD enum err coordinator_move_checkpoint(struct coordinator *c, const char *group_id, const char *topic,
+                                               uint64_t offset);
 NODISCARD enum err coordinator_forget_topic(struct coordinator *c, const char *topic);
 NODISCARD enum err coordinator_forget_group(struct coordinator *c, const char *group_id);
 

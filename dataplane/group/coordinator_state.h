@@ -36,15 +36,19 @@ struct held_list {
     struct held_answer *first, **last;
 };
 
-enum command_kind { COMMAND_GROUPS, COMMAND_FORGET_TOPIC, COMMAND_FORGET_GROUP };
+enum command_kind { COMMAND_GROUPS, COMMAND_MEMBERS, COMMAND_MOVE, COMMAND_FORGET_TOPIC, COMMAND_FORGET_GROUP };
 enum command_state { COMMAND_IDLE, COMMAND_SENT, COMMAND_DONE };
 
 struct coordinator_command { /* another thread's question; the state hands it back and forth */
     enum command_kind kind;
-    const char *name; /* of the topic, or the group to forget */
-    struct group_summary *out;
+    const char *group, *topic;
+    union {
+        struct group_summary *groups;
+        struct group_member_summary *members;
+    } out;
     uint32_t max, count;
-    uint64_t after; /* FORGET: the record to wait for */
+    uint64_t offset;
+    uint64_t after; /* what changes something: the record to wait for */
     bool     is_taken;
     enum err result;
 };

@@ -304,23 +304,3 @@ const char *group_state_name(const struct group *group)
     static const char *const names[] = {"Empty", "PreparingRebalance", "CompletingRebalance", "Stable"};
     return names[group->state];
 }
-
-void groups_each(struct groups *g, struct kafka_string topic,
-                 void (*visit)(void *context, const struct group_view *view), void *context)
-{
-    for (struct group *group = g->list; group != NULL; group = group->next) {
-        struct group_view view = {
-            .group_id = group->id, .state = group_state_name(group), .generation = group->generation,
-            .member_count = group->member_count, .offset_count = group->offset_count,
-            .committed_offset = -1, .commit_time_ms = -1,
-            .is_subscribed = topic.size >= 0 && group_subscribes(group, topic),
-        };
-        for (const struct offset *o = group->offsets; o != NULL; o = o->next) {
-            if (o->partition != 0 || !kafka_string_equal(o->topic, topic)) continue;
-            view.has_commit = true;
-            view.committed_offset = o->offset;
-            view.commit_time_ms = o->commit_ms;
-        }
-        visit(context, &view);
-    }
-}

@@ -146,6 +146,11 @@ uint64_t groups_forget_topic(struct groups *g, struct kafka_string topic);
 /* Drops the group with its commits; while it has members, its commits alone.  Returns as above. */
 uint64_t groups_forget_group(struct groups *g, struct kafka_string id);
 
+/* A tool's commit: partition 0 of `topic`, of a group that nobody is in (it is made if there is none); `*after` is the
+ * number of its record.  ERR_STATE: the group has members; ERR_NOT_FOUND: no such topic; ERR_NO_MEMORY: a limit. */
+NODISCARD enum err groups_move_checkpoint(struct groups *g, struct kafka_string id, struct kafka_string topic,
+                                          int64_t offset, uint64_t *after);
+
 /* Start: the log's records in order, then done.  Tombstones have value NULL.  ERR_NO_MEMORY. */
 NODISCARD enum err groups_load_offset(struct groups *g, const struct offset_commit_key *key,
                                       const struct offset_commit_value *value);
@@ -181,5 +186,14 @@ struct group_view {
 /* Calls `visit` for every group; `topic` may be null. */
 void groups_each(struct groups *g, struct kafka_string topic,
                  void (*visit)(void *context, const struct group_view *view), void *context);
+
+/* A look at one member, valid until the next call. */
+struct group_member_view {
+    struct kafka_string id, client_id, client_host;
+    bool is_active; /* partition 0 of the topic asked for is this member's now */
+};
+/* Calls `visit` for every member of the group, of either protocol, in the order of joining. */
+void groups_each_member(struct groups *g, struct kafka_string id, struct kafka_string topic,
+                        void (*visit)(void *context, const struct group_member_view *view), void *context);
 
 #endif

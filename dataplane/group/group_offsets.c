@@ -182,6 +182,27 @@ enum err groups_commit(struct groups *g, const struct group_caller *who, const s
     return ERR_OK;
 }
 
+enum err groups_move_checkpoint(struct groups *g, struct kafka_string id, struct kafka_string topic, int64_t offset,
+                                uint64_t *after)
+{
+    const struct offset_commit_request in = {.group_id = id, .generation_id = -1, .retention_time_ms = -1};
+    const struct offset_commit_request_partition p = {
+        .committed_offset = offset, .committed_leader_epoch = -1, .commit_timestamp = -1,
+        .committed_metadata = {NULL, 0}};
+    struct group *group = groups_find(g, id);
+    if (group != NULL && group->state != GROUP_EMPTY) return ERR_STATE;
+    if (group == NULL) group = groups_create(g, id);
+    if (group == NULL) return ERR_NO_MEMORY;
+    enum kafka_error error = commit_one(g, group, &in, topic, &p);
+    if (error == KAFKA_NONE) {
+        offset_store(g, group, offset_find(g, group, topic, 0));
+        *after = group->offset_number;
+    }
+    groups_remove_if_void(g, group);
+    if (error == KAFKA_UNKNOWN_TOPIC_OR_PARTITION) return ERR_NOT_FOUND;
+    return error == KAFKA_NONE ? ERR_OK : ERR_NO_MEMORY;
+}
+
 /* --- OffsetFetch --- */
 
 static struct offset_fetch_response_partition fetched(const struct offset *o, int32_t partition, int16_t version)

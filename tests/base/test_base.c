@@ -11,6 +11,7 @@
 #include "base/crc.h"
 #include "base/cursor.h"
 #include "base/random.h"
+#include "base/rfc3339.h"
 #include "base/sink.h"
 
 START_TEST(varints_round_trip_and_refuse_every_cut)
@@ -170,6 +171,38 @@ START_TEST(the_simulated_clock_moves_only_by_hand)
 }
 END_TEST
 
+START_TEST(times_are_read_and_written_as_text)
+{
+    static const struct { const char *text; int64_t ms; const char *printed; } good[] = {
+        {"1970-01-01T00:00:00Z", 0, "1970-01-01T00:00:00.000Z"},
+        {"2026-11-21T20:00:00.123456Z", 1795291200123, "2026-11-21T20:00:00.123Z"},
+        {"2026-11-22t04:00:00.5+08:00", 1795291200500, "2026-11-21T20:00:00.500Z"},
+        {"2026-11-21T13:30:00-06:30", 1795291200000, "2026-11-21T20:00:00.000Z"},
+        {"2024-02-29T23:59:60Z", 1709251200000, "2024-03-01T00:00:00.000Z"},
+        {"1969-12-31T23:59:59.999Z", -1, "1969-12-31T23:59:59.999Z"},
+        {"0000-01-01T00:00:00Z", -62167219200000, "0000-01-01T00:00:00.000Z"},
+        {"9999-12-31T23:59:59.999Z", 253402300799999, "9999-12-31T23:59:59.999Z"},
+    };
+    static const char *const bad[] = {
+        "", "2026", "2026-11-21", "2026-11-21T20:00:00", "2026-11-21 20:00:00Z", "2026-11-21T20:00:00Z ",
+        " 2026-11-21T20:00:00Z", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-02-29T00:00:00Z",
+        "2100-02-29T00:00:00Z", "2026-11-31T00:00:00Z", "2026-11-21T24:00:00Z", "2026-11-21T20:60:00Z",
+        "2026-11-21T20:00:61Z", "2026-11-21T20:00:00.Z", "2026-11-21T20:00:00+08", "2026-11-21T20:00:00+24:00",
+        "2026-11-21T20:00:00+08:60", "2026-11-21T20:00Z", "20261121T200000Z", "2026-1-21T20:00:00Z", "now"};
+    char printed[RFC3339_BYTES];
+    int64_t ms;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        ck_assert_msg(rfc3339_parse(good[i].text, &ms), "%s was refused", good[i].text);
+        ck_assert_int_eq(ms, good[i].ms);
+        ck_assert_str_eq(rfc3339_print(ms, printed), good[i].printed);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ck_assert_msg(!rfc3339_parse(bad[i], &ms), "'%s' was taken", bad[i]);
+    ck_assert_str_eq(rfc3339_print(INT64_MAX, printed), "9999-12-31T23:59:59.999Z");
+    ck_assert_str_eq(rfc3339_print(INT64_MIN, printed), "0000-01-01T00:00:00.000Z");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base");
@@ -183,6 +216,7 @@ int main(void)
     tcase_add_test(tc, another_process_reads_the_counter_file);
     tcase_add_test(tc, a_full_counter_file_still_gives_a_counter);
     tcase_add_test(tc, the_simulated_clock_moves_only_by_hand);
+    tcase_add_test(tc, times_are_read_and_written_as_text);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

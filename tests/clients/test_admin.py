@@ -15,7 +15,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from clients import HERE, JAVA, all_clients, fetch
-from harness import BUILD, Failed, check, main, wait_until
+from harness import BUILD, Failed, check, checkpoint_of, main, wait_until
 from test_matrix import Driver, Reference, fill, group_of, run_driver
 
 GROUPS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
@@ -100,7 +100,7 @@ def check_busy_group(tools, instance, reference, group):
     check("current state is Stable" in refused[0], f"--reset-offsets of a busy group: {refused}")
     _, refused = tools.run(GROUPS, "--delete", "--group", group)
     check("GroupNotEmptyException" in "".join(refused), f"--delete of a busy group: {refused}")
-    check(group_of(instance, "matrix", group)["committed_offset"] == reference.commit, "it was moved all the same")
+    check(checkpoint_of(group_of(instance, "matrix", group)) == reference.commit, "it was moved all the same")
 
 
 def check_idle_group(tools, instance, reference, group):
@@ -112,11 +112,11 @@ def check_idle_group(tools, instance, reference, group):
         rows = tools.rows(GROUPS, "--reset-offsets", "--group", group, "--topic", "matrix", *how, "--execute")
         check(rows == [{"GROUP": group, "TOPIC": "matrix", "PARTITION": "0", "NEW-OFFSET": str(offset)}],
               f"--reset-offsets {how}: {rows}")
-        committed = group_of(instance, "matrix", group)["committed_offset"]
+        committed = checkpoint_of(group_of(instance, "matrix", group))
         check(committed == offset, f"--reset-offsets {how}: the group stands at {committed} and not at {offset}")
     code, lines = tools.run(GROUPS, "--delete-offsets", "--group", group, "--topic", "matrix")
     check("Successful" in " ".join(lines), f"--delete-offsets: {lines}")
-    check((group_of(instance, "matrix", group) or {}).get("committed_offset") is None, "the checkpoint is still there")
+    check(checkpoint_of(group_of(instance, "matrix", group)) is None, "the checkpoint is still there")
     _, lines = tools.run(GROUPS, "--delete", "--group", group)
     check("was successful" in " ".join(lines), f"--delete: {lines}")
     check(group not in tools.run(GROUPS, "--list")[1], "the group is still listed")
@@ -152,10 +152,10 @@ class Verifiable:
 
 def check_rebalance(harness, tools, instance, reference, group, release):
     def committed():
-        return (group_of(instance, "matrix", group) or {}).get("committed_offset")
+        return checkpoint_of(group_of(instance, "matrix", group))
     members = [Verifiable(harness, tools, group, release) for _ in range(2)]
-    wait_until(lambda: sorted(m.owns() for m in members) == [False, True] and
-               (group_of(instance, "matrix", group) or {}).get("members") == 2 and committed() == reference.end, 60,
+    wait_until(lambda: sorted(m.owns() for m in members) == [False, True] and committed() == reference.end and
+               (group_of(instance, "matrix", group) or {}).get("member_count") == 2, 60,
                lambda: f"one of two owns the partition: {[m.events[-5:] for m in members]}")
     owner, standby = sorted(members, key=Verifiable.owns, reverse=True)
     read = [(record["minOffset"], record["maxOffset"]) for m in members for event in m.of("records_consumed")

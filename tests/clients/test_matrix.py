@@ -15,7 +15,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 from clients import all_clients, fetch
-from harness import BUILD, IS_LONG, Failed, check, free_port, main, wait_until
+from harness import BUILD, IS_LONG, Failed, check, checkpoint_of, free_port, main, wait_until
 
 AT_ONCE = 6
 STAGE_TIMEOUT_S = 150  # a busy machine starves a JVM
@@ -128,8 +128,8 @@ def drive(harness, instance, reference, client):
     again.end()
     again.expect(expected + ["ended"])
     facts = group_of(instance, "matrix", group)
-    check(facts is not None and facts["committed_offset"] == reference.end, f"the server's word on the group: {facts}")
-    check(facts["members"] == 0, f"it did not leave: {facts}")
+    check(checkpoint_of(facts) == reference.end, f"the server's word on the group: {facts}")
+    check(facts["member_count"] == 0, f"it did not leave: {facts}")
 
 
 def fill(source, instance):

@@ -16,7 +16,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from clients import JAVA, fetch
-from harness import BUILD, ROOT, Failed, check, free_port, main, wait_until
+from harness import BUILD, ROOT, Failed, check, checkpoint_of, free_port, main, wait_until
 
 AT_ONCE = 4
 STAGE_TIMEOUT_S = 100
@@ -194,7 +194,7 @@ def first_way(sample, expected):
     run = sample.run(expected)
     run.come()
     last = int(expected[-1].split()[0])
-    wait_until(lambda: (group_of(sample.instance, sample)["committed_offset"] or 0) > last, 20,
+    wait_until(lambda: (checkpoint_of(group_of(sample.instance, sample)) or 0) > last, 20,
                lambda: f"{sample.language} commits: {group_of(sample.instance, sample)}")
     run.process.kill()
     run.process.wait()
@@ -205,7 +205,8 @@ def second_way(sample, expected, news, from_s):
     run = sample.run(news)
     run.come()
     run.end()
-    wait_until(lambda: group_of(sample.instance, sample)["members"] == 0, 10, f"{sample.language} leaves its group")
+    wait_until(lambda: group_of(sample.instance, sample)["member_count"] == 0, 10,
+               f"{sample.language} leaves its group")
     run = sample.run(expected, str(from_s), MILLRACE_ADDRESS=f"localhost:{sample.harness.ports['tls']}",
                      MILLRACE_PROTOCOL="SASL_SSL", MILLRACE_CA=sample.harness.folder + "/ca.pem",
                      NODE_EXTRA_CA_CERTS="")

@@ -257,6 +257,11 @@ START_TEST(sources_and_starts_both_ways)
     ck_assert_int_eq(parse(dated, &spec), ERR_OK);
     ck_assert_uint_eq(spec.start_time_s, 1769903999);
     channel_spec_fini(&spec);
+    static const char zoned[] = "{\"name\":\"a\",\"source\":{\"host\":\"h\",\"user\":\"u\"},\"tables\":{\"include\":"
+                                "[\"d.*\"]},\"start_at\":{\"time\":\"2026-02-01T07:59:59.5+08:00\"}}";
+    ck_assert_int_eq(parse(zoned, &spec), ERR_OK);
+    ck_assert_uint_eq(spec.start_time_s, 1769903999);
+    channel_spec_fini(&spec);
 }
 END_TEST
 

@@ -18,7 +18,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "e2e"))
-from harness import BUILD, ROOT, check, free_port, main, wait_until  # noqa: E402
+from harness import BUILD, ROOT, check, checkpoint_of, free_port, main, wait_until  # noqa: E402
 
 MILLRACED = BUILD + "/control/millraced"
 TABLES = {"include": ["shop.*"]}
@@ -529,18 +529,18 @@ def command_line(harness):
     out, _ = millrace("groups", "events")
     check("g " in out, out)
     groups = json.loads(millrace("--json", "groups", "events")[0])["groups"]
-    check(groups[0]["group"] == "g" and groups[0]["committed_offset"] > len(lines) and groups[0]["members"] == 0,
+    check(groups[0]["group"] == "g" and checkpoint_of(groups[0]) > len(lines) and groups[0]["member_count"] == 0,
           f"{groups}")
     made = {"group": "g", "account": "ann", "password": "s3cret-one"}
     groups = "/v1/channels/events/groups"
     check(instance.rest("POST", groups, made)[0] == 201, "the group that is there gets no account")
-    check(instance.ask("GET", groups + "/g")["committed_offset"] > len(lines), "its checkpoint is gone")
+    check(checkpoint_of(instance.ask("GET", groups + "/g")) > len(lines), "its checkpoint is gone")
     in_the_way = instance.settings["data_folder"] + "/accounts.json.new"
     os.mkdir(in_the_way)
     status, answer = instance.rest("DELETE", groups + "/g")
     check(status >= 500 and "is not deleted" in json.dumps(answer), f"{status} {answer}")
     left = instance.ask("GET", groups + "/g")
-    check(left["account"] == "ann" and left["committed_offset"] is None, f"the checkpoint goes first: {left}")
+    check(left["account"] == "ann" and left["checkpoint"] is None, f"the checkpoint goes first: {left}")
     os.rmdir(in_the_way)
     check(instance.rest("DELETE", groups + "/g")[0] == 204, "the group is not deleted")
     for words, expected in ((("channel", "list"), "events"), (("status",), str(instance.kafka_port)),

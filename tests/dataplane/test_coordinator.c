@@ -426,6 +426,21 @@ START_TEST(the_control_plane_sees_and_forgets)
     ck_assert_uint_eq(coordinator_groups(s.coordinator, "u", summary, 4), 0);
     ck_assert_str_eq(summary[0].state, "Empty");
     ck_assert_int_gt(summary[0].commit_time_ms, 1699999999999);
+    ck_assert_int_eq(coordinator_move_checkpoint(s.coordinator, "b", "nowhere", 3), ERR_NOT_FOUND);
+    ck_assert_int_eq(coordinator_move_checkpoint(s.coordinator, "b", "t", 3), ERR_OK);
+    ck_assert_int_eq(seat_fetch(&s, "b", NULL), 3);
+    struct group_member_summary member[2];
+    ck_assert_uint_eq(coordinator_group_members(s.coordinator, "a", "t", member, 2), 0);
+    struct join_group_request_protocol protocol = {kafka_string_of("range"), {(const uint8_t *)"m", 1}};
+    struct join_group_request join = {
+        .group_id = kafka_string_of("a"), .session_timeout_ms = 10000, .rebalance_timeout_ms = 60000,
+        .group_instance_id = kafka_string_null(), .protocol_type = kafka_string_of("consumer"),
+        .protocols = &protocol, .protocol_count = 1};
+    seat_send(&s, KAFKA_API_JOIN_GROUP, 3, &join);
+    seat_step(&s);
+    ck_assert_uint_eq(coordinator_group_members(s.coordinator, "a", "t", member, 2), 1);
+    ck_assert(!member[0].is_active && strstr(member[0].member_id, "-") != NULL && member[0].host[0] == '/');
+    ck_assert_int_eq(coordinator_move_checkpoint(s.coordinator, "a", "t", 3), ERR_STATE);
     ck_assert_int_eq(coordinator_forget_topic(s.coordinator, "t"), ERR_OK);
     seat_settle(&s);
     ck_assert_uint_eq(coordinator_groups(s.coordinator, "t", summary, 4), 0);

@@ -119,6 +119,7 @@ START_TEST(an_idle_coordinator_sleeps_and_holds_nobody_up)
     ck_assert_int_eq(error, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
     struct group_summary summary[2];
     ck_assert_uint_eq(coordinator_groups(s.coordinator, "t", summary, 2), 1);
+    ck_assert_int_eq(coordinator_move_checkpoint(s.coordinator, "g", "t", 1), ERR_NOT_FOUND);
     ck_assert_int_eq(coordinator_forget_topic(s.coordinator, "t"), ERR_OK);
     ck_assert_uint_eq(coordinator_groups(s.coordinator, "t", summary, 2), 0);
     s.topic_log = NULL;

@@ -210,6 +210,99 @@ START_TEST(offsets_of_a_subscribed_topic_stay)
 }
 END_TEST
 
+struct seen_members { uint32_t count; char first[320]; bool active[4]; };
+
+static void see(void *context, const struct group_member_view *view)
+{
+    struct seen_members *seen = context;
+    ck_assert(view->client_id.size > 0 && kafka_string_is(view->client_host, "/::1"));
+    if (seen->count == 0) snprintf(seen->first, sizeof seen->first, "%.*s", (int)view->id.size, view->id.chars);
+    seen->active[seen->count++] = view->is_active;
+}
+
+static struct seen_members members(const char *group, const char *topic)
+{
+    struct seen_members seen = {0};
+    groups_each_member(w->groups, kafka_string_of(group), kafka_string_of(topic), see, &seen);
+    return seen;
+}
+
+START_TEST(who_has_the_partition_is_the_active_member)
+{
+    static const uint8_t has_t[] = "\0\1\0\0\0\2\0\1u\0\0\0\1\0\0\0\0\0\1t\0\0\0\1\0\0\0\0";
+    char id[2][320];
+    struct join_group_response r;
+    uint32_t ticket[2];
+    for (int i = 0; i < 2; i++) ticket[i] = world_join(w, (struct world_join){.version = 3});
+    ck_assert_uint_eq(members("g", "t").count, 2);
+    world_advance(w, 6000);
+    for (int i = 0; i < 2; i++) {
+        world_look(w, ticket[i], &r);
+        snprintf(id[i], sizeof id[i], "%.*s", (int)r.member_id.size, r.member_id.chars);
+    }
+    struct sync_group_request_assignment parts[2] = {
+        {kafka_string_of(id[0]), {(const uint8_t *)"\0\1\0\0\0\0", 6}},
+        {kafka_string_of(id[1]), {has_t, sizeof has_t - 1}}};
+    ck_assert(!members("g", "t").active[1]);
+    world_sync(w, "g", r.generation_id, id[1], NULL, 0);
+    world_sync(w, "g", r.generation_id, id[0], parts, 2);
+    struct seen_members seen = members("g", "t");
+    ck_assert(seen.count == 2 && strcmp(seen.first, id[0]) == 0 && !seen.active[0] && seen.active[1]);
+    ck_assert(!members("g", "tt").active[1] && members("g", "u").active[1]);
+    ck_assert_uint_eq(members("h", "t").count, 0);
+
+    for (int32_t size = 0; size < (int32_t)sizeof has_t - 1; size++) { /* cut anywhere: nobody is active */
+        parts[1].assignment.size = size;
+        world_join(w, (struct world_join){.version = 3, .member = id[0], .metadata = size % 2 == 0 ? "x" : "y"});
+        uint32_t again = world_join(w, (struct world_join){.version = 3, .member = id[1]});
+        world_look(w, again, &r);
+        world_sync(w, "g", r.generation_id, id[1], NULL, 0);
+        world_sync(w, "g", r.generation_id, id[0], parts, 2);
+        ck_assert_str_eq(world_view(w, "g").state, "Stable");
+        ck_assert_msg(!members("g", "t").active[1], "%d bytes make it active", (int)size);
+    }
+}
+END_TEST
+
+START_TEST(the_owner_is_the_active_member_of_the_new_protocol)
+{
+    world_add_topic(w, "ta", 'a');
+    for (int i = 0; i < 2; i++)
+        world_beat(w, (struct world_beat){.member = i == 0 ? "m1" : "m2", .topics = {"ta"}});
+    struct seen_members seen = members("c", "ta");
+    ck_assert(seen.count == 2 && strcmp(seen.first, "m1") == 0 && seen.active[0] && !seen.active[1]);
+    ck_assert(!members("c", "tb").active[0]);
+}
+END_TEST
+
+START_TEST(a_checkpoint_is_moved_while_nobody_is_in_the_group)
+{
+    char id[320];
+    uint64_t after = 0;
+    struct kafka_string g = kafka_string_of("g"), t = kafka_string_of("t");
+    ck_assert_int_eq(groups_move_checkpoint(w->groups, g, t, 7, &after), ERR_OK); /* the group is made */
+    ck_assert_uint_eq(after, w->record_count);
+    ck_assert_int_eq(world_fetch(w, "g", 0), 7);
+    ck_assert_int_eq(groups_move_checkpoint(w->groups, g, kafka_string_of("u"), 7, &after), ERR_NOT_FOUND);
+    ck_assert_int_eq(groups_move_checkpoint(w->groups, kafka_string_of("h"), kafka_string_of("u"), 7, &after),
+                     ERR_NOT_FOUND);
+    ck_assert_ptr_null(world_view(w, "h").state); /* a refused one leaves no group */
+    int32_t generation = form("g", id);
+    uint64_t records = w->record_count;
+    ck_assert_int_eq(groups_move_checkpoint(w->groups, g, t, 3, &after), ERR_STATE);
+    ck_assert_uint_eq(w->record_count, records);
+    ck_assert_int_eq(world_commit_error(w, world_commit(w, "g", generation, id, 0, 9, "kept")), 0);
+    ck_assert_int_eq(world_leave(w, "g", id, NULL), 0);
+    ck_assert_int_eq(groups_move_checkpoint(w->groups, g, t, 3, &after), ERR_OK);
+    ck_assert_uint_eq(after, w->record_count);
+    world_crash(w, after); /* its record is enough */
+    ck_assert_int_eq(world_fetch(w, "g", 0), 3);
+    w->limits.groups_max = 1;
+    world_crash(w, w->record_count);
+    ck_assert_int_eq(groups_move_checkpoint(w->groups, kafka_string_of("h"), t, 3, &after), ERR_NO_MEMORY);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("group_admin");
@@ -221,6 +314,9 @@ int main(void)
     tcase_add_test(t, only_an_empty_group_is_deleted_and_for_good);
     tcase_add_test(t, offsets_that_nobody_follows_are_deleted);
     tcase_add_test(t, offsets_of_a_subscribed_topic_stay);
+    tcase_add_test(t, who_has_the_partition_is_the_active_member);
+    tcase_add_test(t, the_owner_is_the_active_member_of_the_new_protocol);
+    tcase_add_test(t, a_checkpoint_is_moved_while_nobody_is_in_the_group);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

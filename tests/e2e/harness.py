@@ -233,6 +233,11 @@ class Millraced:
             return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def checkpoint_of(group):
+    """The offset in what the REST API says of a group (None: it says nothing); None: it has none."""
+    return ((group or {}).get("checkpoint") or {}).get("offset")
+
+
 class Harness:
     def __init__(self, seed):
         self.folder = tempfile.mkdtemp(prefix="millrace-e2e-", dir="/tmp")

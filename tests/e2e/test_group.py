@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from harness import Feeder, check, main, wait_until
+from harness import Feeder, check, checkpoint_of, main, wait_until
 
 COMMIT_PERIOD_S = 5  # kcat's
 RECORDS_PER_S = 600  # 200 transactions of one row
@@ -72,16 +72,16 @@ def test_group(harness):
     wait_until(lambda: len(offsets_of(harness, "first")) > 200, 30,
                lambda: f"the first member receives; kcat says: {words_of(harness, 'first')}\n{instance.tail()}")
     member(harness, instance, "second")
-    wait_until(lambda: (group_of(instance) or {}).get("members") == 2, 20,
+    wait_until(lambda: (group_of(instance) or {}).get("member_count") == 2, 20,
                lambda: f"the group has two members: {group_of(instance)}; kcat says: {words_of(harness, 'second')}")
     # The rebalance may move the partition: whoever holds it when it has settled is the one to kill.
     active, standby = settled_roles(harness)
     victim = first if active == "first" else harness.processes[-1]
     settled_at = offsets_of(harness, active)[-1]
-    wait_until(lambda: ((group_of(instance) or {}).get("committed_offset") or 0) > settled_at, 20,
+    wait_until(lambda: (checkpoint_of(group_of(instance)) or 0) > settled_at, 20,
                lambda: f"the active member commits: {group_of(instance)}")
     time.sleep(harness.random.uniform(0, 4))
-    committed = group_of(instance)["committed_offset"]
+    committed = checkpoint_of(group_of(instance))
     standby_before = len(offsets_of(harness, standby))
     victim.kill()
     victim.wait()

@@ -112,7 +112,7 @@ size_t producer_make(struct producer *p, uint32_t records, uint32_t value_bytes,
             headers[count++] = (struct record_header){RECORD_HEADER_POSITION, sizeof RECORD_HEADER_POSITION - 1,
                                                       position, (uint32_t)n};
         }
-        uint8_t *value = record_batch_record_begin(&w, timestamp_ms, size, 160);
+        uint8_t *value = record_batch_record_begin(&w, timestamp_ms - i * p->step_ms, size, 160);
         INVARIANT(value != NULL);
         record_value_fill(p->seed, offset, value, size);
         record_batch_record_end(&w, size, headers, count);

@@ -21,6 +21,7 @@ struct producer {
     uint64_t seed;
     bool     roll_next, failed;
     bool     is_heartbeat;   /* the next batch is told as one */
+    int64_t  step_ms;        /* a batch's timestamp is its first record's; each other is this much older */
     enum err error;
     uint8_t *batch;          /* being placed */
     size_t   batch_room;

@@ -453,7 +453,9 @@ START_TEST(files_are_kafkas_and_times_are_found)
     for (int i = 0; i < BATCHES; i++) {
         int64_t t = 1000 + i * 3 - (int64_t)random_below(&random, 200);
         if (i == 300) t = 3000; /* one from the future */
-        time_of[g.producer.next_offset] = time_of[g.producer.next_offset + 1] = t;
+        g.producer.step_ms = i % 3;
+        time_of[g.producer.next_offset] = t;
+        time_of[g.producer.next_offset + 1] = t - g.producer.step_ms;
         rig_send(&g, 2, 400, true, t);
     }
     rig_settle(&g);
@@ -473,6 +475,15 @@ START_TEST(files_are_kafkas_and_times_are_found)
                 ck_assert_int_eq(found, time_of[expected]);
             }
         }
+        for (uint64_t at = 0; at < g.producer.next_offset; at++) {
+            int64_t found = 0;
+            enum err e;
+            while ((e = log_reader_time_at(g.reader, g.log, at, &found)) == ERR_AGAIN) (void)log_reader_poll(g.reader);
+            ck_assert_int_eq(e, ERR_OK);
+            ck_assert_int_eq(found, time_of[at]);
+        }
+        int64_t none;
+        ck_assert_int_eq(log_reader_time_at(g.reader, g.log, g.producer.next_offset, &none), ERR_OUT_OF_RANGE);
         rig_stop(&g);
         ck_assert_int_eq(disk_list(g.disk, "data/orders/0", check_segment, &g), 0);
         rig_power(&g, 0);
