@@ -78,6 +78,9 @@ enum {
            "connections of one account, or of one client certificate's subject; 0: no limit")                          \
     NUMBER(account_bytes_per_s_max, 0, CONFIG_GIB(1024), 0,                                                            \
            "records one account reads; above it its fetches wait.  All without a login or certificate count as one")   \
+    NUMBER(account_inflight_bytes_max, 0, CONFIG_GIB(1024), 0,                                                         \
+           "of one account's answers being sent and requests being read, all its connections and all serving threads " \
+           "together; above it its further requests wait; 0: no limit")                                                \
     NUMBER(session_lifetime_ms, 0, CONFIG_HOUR_MS * 24 * 3650, 0,                                                      \
            "clients that logged in must do so again (most do by themselves) after this, or are put out; "              \
            "0: never, else at least 10000")                                                                            \

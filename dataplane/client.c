@@ -74,8 +74,7 @@ static void client_let_go(struct serve_lcore *s, struct client *c)
     input_free(s, c);
     buffer_give(&s->arena, c->lookups);
     c->lookups = NULL;
-    account_use_give(s->config.uses, c->use);
-    c->use = NULL;
+    client_bytes_move(s, c, NULL); /* what the network has of it ends with it */
     c->login_until_ns = UINT64_MAX;
     c->active_ns = s->now_ns;
     client_login_forget(s, c);
@@ -124,10 +123,12 @@ static void answer_send(struct serve_lcore *s, struct client *c, const uint8_t *
         return;
     }
     uint8_t *at = (uint8_t *)(a + 1);
-    *a = (struct answer){.put_ns = s->now_ns, .durable_ns = records->durable_ns, .pin_count = records->piece_count};
+    *a = (struct answer){.put_ns = s->now_ns, .durable_ns = records->durable_ns, .pin_count = records->piece_count,
+                         .lent_bytes = frame_bytes};
     for (uint32_t i = 0; i < records->piece_count; i++) {
         a->held_bytes += records->piece[i].held_bytes;
         a->chunk_count += records->piece[i].is_chunk;
+        a->lent_bytes += records->piece[i].size;
     }
     a->message.piece = (struct port_piece *)(void *)at;
     a->pin = (struct log_piece *)(void *)(at + pieces_bytes);
@@ -150,6 +151,7 @@ static void answer_send(struct serve_lcore *s, struct client *c, const uint8_t *
     c->pinned_chunks += a->chunk_count;
     record_pieces_reset(s->records);
     answer_add(c, a);
+    client_lent(s, c, a->lent_bytes);
     if (c->is_slow) answer_copy(s, c, a, 0);
     c->state = CLIENT_SENDING;
     port_send(s->port, c->slot, &a->message);
@@ -207,6 +209,7 @@ void client_released(struct serve_lcore *s, struct client *c, struct port_messag
     client_judge(c, s->now_ns - a->put_ns);
     answer_unpin(s, c, a);
     answer_remove(c, a);
+    client_given_back(s, c, a->lent_bytes);
     buffer_give(&s->arena, a);
     if (c->state != CLIENT_PINNED || c->pinned_bytes >= s->config.send_pinned_bytes_max) return;
     c->active_ns = s->now_ns;
@@ -309,7 +312,8 @@ static void request_handle(struct serve_lcore *s, struct client *c, const uint8_
         return;
     }
     bool is_first_try = c->arrived_ns == 0;
-    if (is_first_try) c->arrived_ns = s->now_ns;
+    if (is_first_try) c->arrived_ns = c->held_ns != 0 ? c->held_ns : s->now_ns;
+    c->held_ns = 0;
     s->scratch.used = 0;
     uint64_t room = s->config.send_pinned_bytes_max - c->pinned_bytes;
     struct request r = {
@@ -372,14 +376,18 @@ static void client_run(struct serve_lcore *s, struct client *c)
             client_close(s, c, size >> 16 == TLS_HELLO ? CLOSE_WANTS_TLS : CLOSE_FRAME_SIZE);
             return;
         }
-        if (held - FRAME_SIZE_BYTES < size) break;
+        if (held - FRAME_SIZE_BYTES < size) {
+            client_read_on(s, c);
+            break;
+        }
         if (c->pinned_bytes >= s->config.send_pinned_bytes_max) {
             c->state = CLIENT_PINNED;
             break;
         }
-        request_handle(s, c, at.at, size);
+        if (client_may_begin(s, c)) request_handle(s, c, at.at, size);
     }
     bool is_ahead = c->state != CLIENT_READY && c->input_end - c->input_start > INPUT_AHEAD_BYTES;
+    if (c->state == CLIENT_HELD && c->is_half_read) is_ahead = true;
     if (c->state == CLIENT_FREE || c->state == CLIENT_ENDING || is_ahead == c->is_paused) return;
     c->is_paused = is_ahead;
     if (is_ahead) port_pause(s->port, c->slot);

@@ -40,8 +40,7 @@ bool client_account_is(struct serve_lcore *s, struct client *c, const char *name
         client_close(s, c, e == ERR_AGAIN ? CLOSE_ACCOUNT_FULL : CLOSE_NO_MEMORY);
         return false;
     }
-    account_use_give(s->config.uses, c->use);
-    c->use = use;
+    client_bytes_move(s, c, use);
     return true;
 }
 
@@ -54,6 +53,8 @@ bool client_fetch_may(struct serve_lcore *s, struct client *c, struct request *r
     if (c->use == NULL) return true;
     uint64_t most = account_use_bytes_max(s->config.uses);
     if (most < r->records_bytes_max) r->records_bytes_max = most;
+    most = account_use_room(s->config.uses, c->use);
+    if (most < r->records_bytes_max) r->records_bytes_max = most > 0 ? most : 1;
     uint64_t owes_ns = account_use_owes_ns(s->config.uses, c->use, s->now_ns);
     if (owes_ns == 0) return true;
     uint64_t wait_ms = owes_ns / 1000000 + 1;
@@ -95,6 +96,7 @@ void client_input_resized(struct serve_lcore *s, struct client *c, uint64_t befo
     uint64_t *held = &s->input_bytes[c->listener];
     INVARIANT(*held >= before_bytes);
     *held += now_bytes - before_bytes;
+    client_input_changed(s, c, before_bytes, now_bytes);
     if (now_bytes <= before_bytes || *held <= input_bytes_max(s, &s->listeners[c->listener])) return;
     struct client *largest = NULL; /* of unfinished requests before those that wait for their answer */
     size_t largest_bytes = 0;
@@ -136,6 +138,7 @@ void limits_counters_init(struct serve_lcore *s, struct counters *counters)
     snprintf(label, sizeof label, "lcore=%u", s->config.index);
     s->counters.throttled = counters_add(counters, COUNTER_COUNT, "fetches_throttled", label);
     s->counters.throttled_ms = counters_add(counters, COUNTER_COUNT, "fetches_throttled_ms", label);
+    s->counters.held_requests = counters_add(counters, COUNTER_COUNT, "requests_held", label);
     for (uint32_t i = 0; i < s->listener_count; i++) {
         snprintf(label, sizeof label, "lcore=%u,listener=%s", s->config.index, s->listeners[i].name);
         s->counters.input_bytes[i] = counters_add(counters, COUNTER_GAUGE, "inflight_bytes", label);

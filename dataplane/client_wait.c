@@ -102,6 +102,7 @@ void client_delay(struct serve_lcore *s, struct client *c, enum client_state sta
 void client_unwait(struct serve_lcore *s, struct client *c)
 {
     if (c->state == CLIENT_PARKED) s->parked_count--;
+    if (c->state == CLIENT_HELD) account_use_wait_end(s->config.uses, c->use, s->config.index);
     list_remove(c);
     timer_remove(s, c);
 }

@@ -132,9 +132,10 @@ static enum err serve_thread_start(struct serve_thread *t, struct err_msg *msg)
 
 static void dataplane_free(struct dataplane *d)
 {
+    for (uint32_t i = 0; i < d->thread_count; i++) /* all first: they wake each other */
+        if (d->threads[i].is_running) pthread_join(d->threads[i].thread, NULL);
     for (uint32_t i = 0; i < d->thread_count; i++) {
         struct serve_thread *t = &d->threads[i];
-        if (t->is_running) pthread_join(t->thread, NULL);
         for (uint32_t l = 0; l < LISTENERS_MAX; l++)
             if (t->listen_fd[l] >= 0) close(t->listen_fd[l]);
         if (t->lcore != NULL) waiter_fini(&t->lcore->waiter);
@@ -165,7 +166,7 @@ static enum err dataplane_new(struct dataplane **out, const struct dataplane_con
     d->threads = threads;
     d->storage = storage;
     const struct account_limits *limits = &config->account_limits;
-    if ((limits->connections_max != 0 || limits->bytes_per_s_max != 0) &&
+    if ((limits->connections_max != 0 || limits->bytes_per_s_max != 0 || limits->inflight_bytes_max != 0) &&
         account_uses_open(&d->uses, limits) != ERR_OK) {
         dataplane_free(d);
         return err_set(msg, ERR_NO_MEMORY, "no memory for the accounts' limits");

@@ -110,6 +110,7 @@ enum err serve_lcore_init(struct serve_lcore *s, const struct serve_config *conf
         serve_lcore_fini(s);
         return e;
     }
+    if (config->uses != NULL) account_uses_watch(config->uses, config->index, &s->waiter);
     counters_init(s, counters);
     limits_counters_init(s, counters);
     if (s->waiter.eventfd >= 0) s->waiter_watch = port_watch(port, s->waiter.eventfd);
@@ -237,6 +238,13 @@ static unsigned poll_timers(struct serve_lcore *s)
     return count;
 }
 
+/* Requests whose account had too much under way. */
+static unsigned retry_held(struct serve_lcore *s)
+{
+    if (s->config.uses == NULL || !account_uses_take_tell(s->config.uses, s->config.index)) return 0;
+    return client_held_retry(s);
+}
+
 static void housekeeping(struct serve_lcore *s)
 {
     uint32_t slow = 0;
@@ -282,6 +290,7 @@ unsigned serve_step(struct serve_lcore *s)
     work += retry_linked(s);
     work += poll_disk(s);
     work += poll_timers(s);
+    work += retry_held(s); /* last: what it is told of later in a turn, it is told by what counts as work */
     s->turn_end_ns = clock_monotonic_ns(s->clock);
     counter_add(work > 0 ? s->counters.busy_ns : s->counters.idle_ns, s->turn_end_ns - s->now_ns);
     return work;

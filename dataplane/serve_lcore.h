@@ -10,6 +10,7 @@
  *   ASKED     the coordinator has its request
  *   LOGIN     the authority has its SASL token
  *   MUTED     its account has overdrawn its quota: nothing of it is looked at until it has not
+ *   HELD      its account has too much under way: its request waits, whole or half read
  *   DELAYED   its login failed: its answer waits for LOGIN_DELAY_MS
  *   SENDING   its answer is being handed to the network
  *   PINNED    it holds too many unacknowledged bytes to be given more
@@ -59,7 +60,7 @@ enum {
 
 enum client_state {
     CLIENT_FREE, CLIENT_READY, CLIENT_PARKED, CLIENT_DISK, CLIENT_LINK, CLIENT_ASKED, CLIENT_LOGIN, CLIENT_MUTED,
-    CLIENT_DELAYED, CLIENT_SENDING, CLIENT_PINNED, CLIENT_ENDING
+    CLIENT_HELD, CLIENT_DELAYED, CLIENT_SENDING, CLIENT_PINNED, CLIENT_ENDING
 };
 
 #define CLOSE_CAUSE_LIST(X)                                                              \
@@ -103,6 +104,7 @@ struct answer {
     struct answer *next, *previous; /* of its connection, in the order of sending */
     uint64_t put_ns, sent_ns, durable_ns;
     uint64_t held_bytes; /* whole chunks, not only the records in them */
+    uint64_t lent_bytes; /* what is sent */
     uint32_t pin_count, chunk_count;
     struct log_piece *pin; /* bytes == NULL: was let go */
     uint8_t *copy;         /* in the arena: of records that were not handed to the network, or NULL */
@@ -130,6 +132,9 @@ struct client { /* one connection */
     uint64_t login_until_ns;   /* when it must have logged in; UINT64_MAX: it has, or need not */
     struct account_use *use; /* its account's; NULL: no limits, or nobody yet */
     uint64_t mute_until_ns;
+    uint64_t lent_bytes; /* of answers not yet released */
+    uint64_t held_ns;    /* since when its request is HELD, until it is handled; 0: it is not */
+    bool     is_half_read, is_next; /* HELD: it is not whole; it was, and its turn has come */
     uint64_t deadline_ns; /* PARKED */
     uint32_t timer_index; /* in the heap, UINT32_MAX: none */
     struct log_set wait_logs;
@@ -155,7 +160,7 @@ struct serve_counters {
     struct counter *connections, *parked, *refused, *requests[LCORE_APIS], *closed[CLOSE_CAUSE_COUNT];
     struct counter *received_bytes, *copied_bytes, *zero_copy_bytes, *buffer_bytes, *busy_ns, *idle_ns;
     struct counter *slow, *relieved_bytes, *fetch_sessions, *fetch_sessions_evicted;
-    struct counter *throttled, *throttled_ms;
+    struct counter *throttled, *throttled_ms, *held_requests;
     struct counter *input_bytes[LISTENERS_MAX], *listener_connections[LISTENERS_MAX]; /* the latter: lcore 0's */
     struct counter *handshakes, *handshakes_failed, *encrypted_bytes, *tls_buffer_bytes;
     struct histogram *durable_to_sent_ns, *sent_to_acknowledged_ns;
@@ -190,10 +195,10 @@ struct serve_lcore {
     struct client *clients; /* connections_max */
     struct client **timers; /* a heap by deadline */
     uint32_t timer_count, client_count, parked_count;
-    struct client_list parked[PARKED_LISTS], disk, linked, tokens;
+    struct client_list parked[PARKED_LISTS], disk, linked, tokens, held;
     bool     is_stopping, said[CLOSE_CAUSE_COUNT];
     uint64_t login_said_ns, logins_unsaid; /* failed ones, in the log */
-    uint64_t throttle_said_ns;
+    uint64_t throttle_said_ns, held_said_ns;
     uint64_t now_ns, housekeeping_ns, turn_end_ns, complained_ns;
     uint64_t relief_ns, stalled_ns; /* not before: the next look at pins, the next connection closed for one */
     uint64_t relieved_bytes;        /* in the arena: answers' copies */
@@ -269,6 +274,22 @@ bool client_fetch_may(struct serve_lcore *s, struct client *c, struct request *r
 void client_fetch_charge(struct serve_lcore *s, struct client *c, const struct record_pieces *records);
 /* It took longer than it may, or may not be here any more, though it asks nothing: it counts among its account's. */
 bool client_is_overdue(const struct serve_lcore *s, const struct client *c, enum close_cause *cause);
+/* --- client_inflight.c: how much an account may have under way --- */
+
+/* May its request, which is whole, be handled now?  False: it waits. */
+bool client_may_begin(struct serve_lcore *s, struct client *c);
+/* Its request is not whole: may wait with reading on. */
+void client_read_on(struct serve_lcore *s, struct client *c);
+/* Its lcore was told of room: wakes those that have some.  Returns how many. */
+unsigned client_held_retry(struct serve_lcore *s);
+/* It is of another account (NULL: of none) from now on; takes that, gives the former back. */
+void client_bytes_move(struct serve_lcore *s, struct client *c, struct account_use *to);
+void client_input_changed(struct serve_lcore *s, struct client *c, uint64_t before_bytes, uint64_t now_bytes);
+void client_lent(struct serve_lcore *s, struct client *c, uint64_t bytes);
+void client_given_back(struct serve_lcore *s, struct client *c, uint64_t bytes);
+
+/* --- client_limits.c, again: counters --- */
+
 void limits_counters_init(struct serve_lcore *s, struct counters *counters);
 void limits_counters_set(struct serve_lcore *s);
 
