@@ -9,6 +9,7 @@
 #include "control/channel_gauges.h"
 #include "control/channel_log.h"
 #include "control/channel_store.h"
+#include "control/history.h"
 #include "control/topology.h"
 
 enum { HEARTBEAT_MS = 1000, RECONNECT_PAUSE_MS_MIN = 100, RECONNECT_PAUSE_MS_MAX = 10 * 1000 };
@@ -183,13 +184,15 @@ static enum err channel_new(struct instance *in, struct channel_spec *spec, stru
                        "there are %u channels already: raise channels_max (and see the memory it takes)",
                        in->channel_count);
     struct channel *ch = calloc(1, sizeof *ch);
-    if (ch == NULL || waiter_init(&ch->producer_waiter) != ERR_OK) {
+    if (ch == NULL || history_new(&ch->history) != ERR_OK || waiter_init(&ch->producer_waiter) != ERR_OK) {
+        if (ch != NULL) history_free(ch->history);
         free(ch);
         return err_set(msg, ERR_NO_MEMORY, "no memory or no descriptor for another channel");
     }
     ch->spec = *spec;
     *spec = (struct channel_spec){.port = 0};
     ch->gauges = channel_gauges_new(in->counters, ch->spec.name);
+    ch->served_bytes = UINT64_MAX;
     channel_capture_config(&in->config, &ch->spec, &ch->capture_config);
     in->channel[in->channel_count++] = ch;
     *out = ch;
@@ -225,6 +228,7 @@ void channel_reap(struct instance *in, bool wait)
             log_debug("control", "channel %s: the check of the deleted channel had failed", ch->spec.name);
         *link = ch->next_leaving;
         channel_spec_fini(&ch->spec);
+        history_free(ch->history);
         free(ch);
     }
 }
@@ -466,7 +470,31 @@ static void channel_follow_capture(struct instance *in, struct channel *ch, uint
     channel_apply(ch, ch->status.state == CAPTURE_AT_TAIL ? CHANNEL_ON_CAUGHT_UP : CHANNEL_ON_STREAMING);
 }
 
-static void channel_sample_rates(struct channel *ch, uint64_t now_ns)
+/* One more second for the charts. */
+static void channel_remember(struct instance *in, struct channel *ch, uint64_t now_ns, double seconds)
+{
+    struct group_summary summary[HISTORY_GROUPS_MAX];
+    struct history_group group[HISTORY_GROUPS_MAX];
+    uint64_t since_ms = (clock_monotonic_ns(in->clock) - now_ns) / 1000000; /* the turn may have taken a while */
+    struct history_sample sample = {.time_ms = clock_realtime_ms(in->clock) - since_ms,
+                                    .rows_per_s = ch->rates.row_changes_per_s,
+                                    .delay_ms = ch->capture == NULL ? -1 : ch->status.delay_ms, .groups = group};
+    if (ch->log != NULL && in->dataplane != NULL) {
+        uint64_t served = dataplane_served_bytes(in->dataplane, ch->log), end = log_high_watermark(ch->log);
+        if (served >= ch->served_bytes) /* not the first time, and serving was not started anew */
+            sample.bytes_out_per_s = (double)(served - ch->served_bytes) / seconds;
+        ch->served_bytes = served;
+        uint32_t count = dataplane_groups(in->dataplane, ch->spec.name, summary, HISTORY_GROUPS_MAX);
+        for (uint32_t i = 0; i < count; i++) {
+            uint64_t at = summary[i].committed_offset;
+            if (at == UINT64_MAX) continue;
+            group[sample.group_count++] = (struct history_group){summary[i].group_id, at < end ? end - at : 0};
+        }
+    }
+    history_add(ch->history, &sample);
+}
+
+static void channel_sample_rates(struct instance *in, struct channel *ch, uint64_t now_ns)
 {
     struct channel_rates *r = &ch->rates;
     uint64_t elapsed_ns = now_ns - r->sampled_ns;
@@ -481,6 +509,7 @@ static void channel_sample_rates(struct channel *ch, uint64_t now_ns)
     r->bytes_per_s = is_first || bytes < r->bytes ? 0 : (double)(bytes - r->bytes) / seconds;
     *r = (struct channel_rates){now_ns, rows, records, bytes, r->row_changes_per_s, r->records_per_s, r->bytes_per_s};
     channel_gauges_set(ch->gauges, ch);
+    channel_remember(in, ch, now_ns, seconds);
 }
 
 /* A stopped channel whose log could not be opened: tries that again. */
@@ -508,7 +537,7 @@ void channel_tick(struct instance *in, struct channel *ch, uint64_t now_ns)
         else
             channel_reopen(in, ch);
     }
-    channel_sample_rates(ch, now_ns);
+    channel_sample_rates(in, ch, now_ns);
 }
 
 void channel_shut_down(struct instance *in, struct channel *ch)

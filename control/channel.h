@@ -33,6 +33,7 @@ struct channel_rates { /* over the last second or so */
 };
 
 struct channel_gauges; /* what the counter file shows of a channel */
+struct history;
 
 struct channel {
     struct channel_spec spec;
@@ -64,6 +65,8 @@ struct channel {
     struct capture_status status; /* as of the last tick; kept when capture ended */
     struct channel_rates rates;
     struct channel_gauges *gauges;
+    struct history *history;
+    uint64_t served_bytes; /* to consumers, as of the last sample; UINT64_MAX: there was none */
     struct channel *next_leaving; /* of instance.leaving */
 };
 

@@ -1,5 +1,6 @@
 #include "control/rest.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,11 +32,14 @@ static const struct route {
     {"GET", "/v1/channels/*/precheck", rest_channel_precheck},
     {"GET", "/v1/channels/*/samples", rest_samples_list},
     {"GET", "/v1/channels/*/samples/*", rest_sample_get},
+    {"GET", "/v1/channels/*/history", rest_channel_history},
     {"GET", "/v1/accounts", rest_accounts_list},
     {"POST", "/v1/accounts", rest_account_create},
     {"PATCH", "/v1/accounts/*", rest_account_change},
     {"DELETE", "/v1/accounts/*", rest_account_delete},
     {"GET", "/v1/status", rest_instance_status},
+    {"GET", "/", rest_console_page},
+    {"GET", "/console/*", rest_console_file},
     {"GET", "/metrics", rest_metrics},
     {"GET", "/healthz", rest_healthz},
     {"GET", "/readyz", rest_readyz},
@@ -111,7 +115,8 @@ void rest_answer(struct instance *in, const struct rest_request *request, struct
                  routes[i].method);
     }
     if (allow[0] == '\0') {
-        rest_problem(out, 404, "there is nothing at this path; the API begins at /v1/channels and /v1/status");
+        rest_problem(out, 404,
+                     "there is nothing at this path; the API begins at /v1/channels and /v1/status, the console at /");
         return;
     }
     rest_problem(out, 405, "this path takes %s", allow);
@@ -165,6 +170,21 @@ void rest_problem(struct rest_response *out, unsigned status, const char *fmt, .
     answer_with(out, status, "application/problem+json",
                 json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", status_title(status), "status",
                           (int)status, "detail", text));
+}
+
+bool rest_query_number(const struct rest_request *request, const char *name, uint64_t max, uint64_t otherwise,
+                       uint64_t *out, struct rest_response *response)
+{
+    const char *text = request->query(request->carrier, name);
+    char *end = NULL;
+    *out = otherwise;
+    if (text == NULL) return true;
+    errno = 0;
+    bool is_digit = *text >= '0' && *text <= '9'; /* strtoull takes signs and spaces, too */
+    *out = is_digit ? strtoull(text, &end, 10) : 0;
+    if (is_digit && *end == '\0' && errno == 0 && *out >= 1 && *out <= max) return true;
+    rest_problem(response, 400, "?%s= takes a whole number from 1 to %llu", name, (unsigned long long)max);
+    return false;
 }
 
 void rest_error(struct rest_response *out, const struct err_msg *why)

@@ -29,6 +29,7 @@ struct rest_response {
     unsigned status;
     const char *content_type; /* static */
     const char *allow;        /* methods, with status 405; else NULL */
+    const char *policy;       /* static: a page's Content-Security-Policy; NULL: no page */
     char *body;               /* malloc'd; the receiver frees */
     size_t body_bytes;
 };
@@ -45,6 +46,9 @@ void rest_error(struct rest_response *out, const struct err_msg *why); /* the st
 
 /* The body as JSON; NULL: it is none, which was answered. */
 json_t *rest_body_json(const struct rest_request *request, struct rest_response *out);
+/* A whole number behind '?', `otherwise` when it is left out.  False: it is none of 1..max, which was answered. */
+bool rest_query_number(const struct rest_request *request, const char *name, uint64_t max, uint64_t otherwise,
+                       uint64_t *out, struct rest_response *response);
 /* A text that is not to be trusted to be UTF-8. */
 json_t *rest_foreign_text(const char *text);
 /* NULL: there is no such channel, which was answered. */
@@ -64,6 +68,9 @@ void rest_channel_resume(struct instance *in, const struct rest_request *, const
 void rest_channel_status(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 void rest_channel_precheck(struct instance *in, const struct rest_request *, const char *name,
                            struct rest_response *out);
+
+void rest_channel_history(struct instance *in, const struct rest_request *, const char *name,
+                          struct rest_response *out);
 
 /* control/rest_groups.c: a channel's consumer groups, with their accounts; request->item: a group's ID */
 void rest_groups_list(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
@@ -105,6 +112,10 @@ void rest_instance_status(struct instance *in, const struct rest_request *, cons
                           struct rest_response *out);
 void rest_healthz(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 void rest_readyz(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+
+/* control/rest_console.c: the web page */
+void rest_console_page(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+void rest_console_file(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 
 /* control/rest_metrics.c */
 void rest_metrics(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);

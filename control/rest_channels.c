@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "control/channel.h"
+#include "control/history.h"
 #include "control/rest.h"
 
 struct channel *rest_find_channel(struct instance *in, const char *name, struct rest_response *out)
@@ -212,6 +213,16 @@ void rest_channel_status(struct instance *in, const struct rest_request *request
     (void)request;
     const struct channel *ch = rest_find_channel(in, name, out);
     if (ch != NULL) rest_json(out, 200, status_json(in, ch));
+}
+
+/* ?seconds=: how far back */
+void rest_channel_history(struct instance *in, const struct rest_request *request, const char *name,
+                          struct rest_response *out)
+{
+    uint64_t seconds;
+    const struct channel *ch = rest_find_channel(in, name, out);
+    if (ch == NULL || !rest_query_number(request, "seconds", HISTORY_SAMPLES, HISTORY_SAMPLES, &seconds, out)) return;
+    rest_json(out, 200, history_json(ch->history, (uint32_t)seconds));
 }
 
 /* What the last precheck found, item by item. */

@@ -37,8 +37,10 @@ static enum MHD_Result respond(struct MHD_Connection *connection, struct rest_re
     if (response->content_type != NULL)
         MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
     if (response->allow != NULL) MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, response->allow);
+    if (response->policy != NULL) MHD_add_response_header(r, "Content-Security-Policy", response->policy);
     MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(r, "Referrer-Policy", "no-referrer");
     enum MHD_Result done = MHD_queue_response(connection, response->status, r);
     MHD_destroy_response(r);
     return done;

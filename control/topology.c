@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "control/channel.h"
 #include "control/channel_store.h"
+#include "control/history.h"
 #include "control/log_lookup.h"
 
 /* clang-format off */
@@ -144,6 +145,8 @@ void topology_memory(const struct config *c, struct memory_table *out)
     memory_row_add(out, "captures: one for each channel that may exist",
                    "channels_max, packet_bytes_max, record_bytes_max",
                    (uint64_t)c->channels_max * capture_memory_bytes(&capture));
+    memory_row_add(out, "history for the console's charts", "channels_max",
+                   (uint64_t)c->channels_max * history_memory_bytes());
     memory_row_add(out, "counters", "-", (uint64_t)COUNTER_SLOTS * COUNTERS_SLOT_BYTES);
 }
 

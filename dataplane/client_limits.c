@@ -79,9 +79,15 @@ bool client_fetch_may(struct serve_lcore *s, struct client *c, struct request *r
 void client_fetch_charge(struct serve_lcore *s, struct client *c, const struct record_pieces *records)
 {
     uint64_t bytes = 0;
-    if (c->use == NULL) return;
-    for (uint32_t i = 0; i < records->piece_count; i++) bytes += records->piece[i].size;
-    account_use_charge(s->config.uses, c->use, bytes, s->now_ns);
+    for (uint32_t run = 0, i = 0; run < records->run_count; run++) {
+        uint64_t run_bytes = 0;
+        for (; i < records->run_end[run]; i++) run_bytes += records->piece[i].size;
+        _Atomic uint64_t *served = &s->served_bytes[records->run_slot[run]]; /* this thread alone writes it */
+        atomic_store_explicit(served, atomic_load_explicit(served, memory_order_relaxed) + run_bytes,
+                              memory_order_relaxed);
+        bytes += run_bytes;
+    }
+    if (c->use != NULL) account_use_charge(s->config.uses, c->use, bytes, s->now_ns);
 }
 
 /* Of this thread's share; a request of the largest size must always fit. */

@@ -354,6 +354,14 @@ enum err dataplane_move_checkpoint(struct dataplane *d, const char *group_id, co
     return coordinator_move_checkpoint(d->coordinator, group_id, topic, offset);
 }
 
+uint64_t dataplane_served_bytes(const struct dataplane *d, const struct log *log)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < d->thread_count; i++)
+        bytes += atomic_load_explicit(&d->threads[i].lcore->served_bytes[log_slot(log)], memory_order_relaxed);
+    return bytes;
+}
+
 enum err dataplane_forget_group(struct dataplane *d, const char *group_id)
 {
     return coordinator_forget_group(d->coordinator, group_id);

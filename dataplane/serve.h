@@ -86,6 +86,9 @@ uint32_t dataplane_group_members(struct dataplane *d, const char *group_id, cons
  * has members, who would overwrite it; ERR_NOT_FOUND: no such topic; ERR_NO_MEMORY: a limit; ERR_IO: not durable. */
 NODISCARD enum err dataplane_move_checkpoint(struct dataplane *d, const char *group_id, const char *topic,
                                              uint64_t offset);
+/* Bytes of the log's records in answers to Fetch since the start, of all logs that had its slot: for rates.  Any
+ * thread. */
+uint64_t dataplane_served_bytes(const struct dataplane *d, const struct log *log);
 /* Forgets all commits on a topic that is being deleted; durable when it returns ERR_OK. */
 NODISCARD enum err dataplane_forget_topic(struct dataplane *d, const char *topic);
 /* Forgets a group that is being deleted, with its commits; while it has members, its commits alone.  As above. */

@@ -204,6 +204,7 @@ struct serve_lcore {
     uint64_t relieved_bytes;        /* in the arena: answers' copies */
     unsigned waiter_watch, reader_watch; /* UINT32_MAX: not watched */
     struct serve_counters counters;
+    _Atomic uint64_t served_bytes[LOGS_MAX]; /* of each log, by its slot, in answers to Fetch */
 };
 
 /* Reserves everything.  `s` is zero but for its waiter, which is ready; `listeners` stay while it runs; takes the port,
@@ -270,7 +271,7 @@ void client_input_resized(struct serve_lcore *s, struct client *c, uint64_t befo
 bool client_account_is(struct serve_lcore *s, struct client *c, const char *name, bool is_counted);
 /* Each try of a Fetch, whose account may have overdrawn its quota.  False: it waits, and is handled again. */
 bool client_fetch_may(struct serve_lcore *s, struct client *c, struct request *r);
-/* Counts what a Fetch is answered to its account's quota. */
+/* Counts what a Fetch is answered: to its logs, and to its account's quota. */
 void client_fetch_charge(struct serve_lcore *s, struct client *c, const struct record_pieces *records);
 /* It took longer than it may, or may not be here any more, though it asks nothing: it counts among its account's. */
 bool client_is_overdue(const struct serve_lcore *s, const struct client *c, enum close_cause *cause);

@@ -19,7 +19,7 @@ static void partition_init(struct fetch_response_partition *out, int32_t index, 
 }
 
 /* Hands pieces to the answer as one more run; false (and the pieces released): they are too many. */
-static bool pieces_keep(struct fetch *f, const struct log_piece *piece, uint32_t count)
+static bool pieces_keep(struct fetch *f, const struct log *log, const struct log_piece *piece, uint32_t count)
 {
     struct record_pieces *records = f->request->records;
     if (count > REQUEST_PIECES_MAX - records->piece_count || records->run_count == REQUEST_PIECES_MAX) {
@@ -30,38 +30,40 @@ static bool pieces_keep(struct fetch *f, const struct log_piece *piece, uint32_t
     }
     memcpy(&records->piece[records->piece_count], piece, count * sizeof *piece);
     records->piece_count += count;
+    records->run_slot[records->run_count] = (uint16_t)log_slot(log);
     records->run_end[records->run_count++] = records->piece_count;
     return true;
 }
 
 /* What was read goes into the answer, for an old client as messages; *next_offset: behind it. */
-static enum err slice_keep(struct fetch *f, struct log_slice *slice, uint64_t offset, uint64_t bound, uint32_t *bytes,
-                           uint64_t *next_offset)
+static enum err slice_keep(struct fetch *f, const struct log *log, struct log_slice *slice, uint64_t offset,
+                           uint64_t bound, uint32_t *bytes, uint64_t *next_offset)
 {
     struct request *r = f->request;
     *bytes = 0;
     *next_offset = slice->next_offset;
     if (r->header.api_version > FETCH_OLD_VERSION_MAX) {
-        if (pieces_keep(f, slice->piece, slice->piece_count)) *bytes = slice->bytes;
+        if (pieces_keep(f, log, slice->piece, slice->piece_count)) *bytes = slice->bytes;
         return ERR_OK;
     }
     struct log_piece piece;
     struct message_set_plan plan;
     TRY(fetch_old_convert(r, slice, offset, bound, f->bytes == 0, &piece, &plan));
     *next_offset = plan.next_offset;
-    if (plan.count > 0 && pieces_keep(f, &piece, 1)) *bytes = piece.size;
+    if (plan.count > 0 && pieces_keep(f, log, &piece, 1)) *bytes = piece.size;
     return ERR_OK;
 }
 
 /* The same of what a partition of __consumer_offsets shows of the slice. */
-static enum err view_keep(struct fetch *f, struct log_slice *slice, const struct fetch_request_partition *in,
-                          uint64_t bound, uint64_t watermark, uint32_t *bytes, uint64_t *next_offset)
+static enum err view_keep(struct fetch *f, const struct log *log, struct log_slice *slice,
+                          const struct fetch_request_partition *in, uint64_t bound, uint64_t watermark,
+                          uint32_t *bytes, uint64_t *next_offset)
 {
     struct log_piece piece;
     *bytes = 0;
     TRY(offsets_topic_show(f->request, slice, (uint32_t)in->partition, (uint64_t)in->fetch_offset, bound, f->bytes == 0,
                            slice->next_offset < watermark, &piece, next_offset));
-    if (piece.size > 0 && pieces_keep(f, &piece, 1)) *bytes = piece.size;
+    if (piece.size > 0 && pieces_keep(f, log, &piece, 1)) *bytes = piece.size;
     return ERR_OK;
 }
 
@@ -91,8 +93,8 @@ static enum err partition_read(struct fetch *f, struct log *log, const struct fe
     }
     uint32_t bytes;
     uint64_t next_offset;
-    if (log_identity(log)->is_internal) e = view_keep(f, &slice, in, bound, watermark, &bytes, &next_offset);
-    else e = slice_keep(f, &slice, (uint64_t)in->fetch_offset, bound, &bytes, &next_offset);
+    if (log_identity(log)->is_internal) e = view_keep(f, log, &slice, in, bound, watermark, &bytes, &next_offset);
+    else e = slice_keep(f, log, &slice, (uint64_t)in->fetch_offset, bound, &bytes, &next_offset);
     if (e == ERR_NO_MEMORY) f->lacks_memory = true;
     if (e != ERR_OK) return e;
     if (next_offset < watermark) f->is_full = true;

@@ -50,6 +50,7 @@ struct record_pieces {
     struct log_piece piece[REQUEST_PIECES_MAX];
     uint32_t piece_count;
     uint32_t run_end[REQUEST_PIECES_MAX]; /* of run i: the index behind its last piece */
+    uint16_t run_slot[REQUEST_PIECES_MAX]; /* and of the log that it was read from */
     uint32_t run_count;
     uint64_t durable_ns; /* when the newest of them became visible; 0: they do not reach the high watermark */
 };

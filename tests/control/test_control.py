@@ -57,13 +57,13 @@ def raw(instance, text):
 def rest_refusals(harness):
     instance = harness.millraced()
     instance.start()
-    refused(instance, 404, "nothing at this path", "GET", "/")
+    refused(instance, 404, "nothing at this path", "GET", "/v1")
     refused(instance, 404, "nothing at this path", "GET", "/v1/channels/")
     refused(instance, 404, "nothing at this path", "GET", "/v1/channels/a/b/c")
     refused(instance, 404, "nothing at this path", "GET", "/v1/channels/" + "n" * 101)
     refused(instance, 405, "GET, POST", "PUT", "/v1/channels")
     refused(instance, 405, "POST", "GET", "/v1/channels/events/start")
-    for path in ("", "/status", "/groups"):
+    for path in ("", "/status", "/groups", "/history"):
         refused(instance, 404, "no channel nothing", "GET", "/v1/channels/nothing" + path)
     for verb in ("start", "stop", "resume"):
         refused(instance, 404, "no channel nothing", "POST", f"/v1/channels/nothing/{verb}")
@@ -186,6 +186,61 @@ def channel_life(harness):
     instance.start_channel("events")
     check(instance.ask("GET", "/v1/channels/events")["cluster_id"] != cluster, "a new channel has the old cluster id")
     check(topic_id_of(instance, "events") != topic_id, "a new channel has the old topic id")
+
+
+def console(harness):
+    """The page is all there, under the policy it needs, and the history behind its charts tells the truth."""
+    source = harness.source()
+    source.sql("CREATE DATABASE shop; CREATE TABLE shop.events (id INT PRIMARY KEY AUTO_INCREMENT, what VARCHAR(99));")
+    instance = harness.millraced()
+    instance.start()
+    instance.create_channel("events", source, ["shop.*"])
+    instance.start_channel("events")
+    waiting, seen = ["/"], {}
+    while waiting:  # what the page names, and what that names, is served
+        path = waiting.pop()
+        head, text = raw(instance, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").split("\r\n\r\n", 1)
+        check(" 200 " in head.split("\r\n")[0], f"{path}: {head}")
+        policy = re.search("Content-Security-Policy: (.*)", head).group(1)
+        for part in ("default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"):
+            check(part in policy and "unsafe" not in policy, f"{path}: {policy}")
+        for words in ("X-Content-Type-Options: nosniff", "Referrer-Policy: no-referrer"):
+            check(words in head, f"{path}: {head}")
+        seen[path] = re.search("Content-Type: (.*)\r", head).group(1)
+        whole = instance.ask("GET", path)
+        check("://" not in whole.replace("http://www.w3.org/2000/svg", "").replace("https://github.com/leeoniya", ""),
+              f"{path} names another machine")
+        named = re.findall("(?:href|src)=\"(/[^\"#]+)\"", whole) + re.findall("src: '(/[^']+)'", whole)
+        named += ["/console/" + name for name in re.findall("^(?:import|export) .*from '[.]/(.*)'", whole, re.M)]
+        waiting += [name for name in named if name not in seen]
+        check("style=" not in whole or "vendor" in path or "uPlot" in path, f"{path} has an inline style")
+    types = {"/": "text/html", "/console/app.js": "text/javascript", "/console/style.css": "text/css"}
+    check(len(seen) > 10 and all(seen[path].startswith(kind) for path, kind in types.items()), f"{seen}")
+    for path in ("/console/nothing.js", "/console/..%2F..%2Fetc%2Fpasswd", "/console/../v1/status", "/console/"):
+        check(instance.rest("GET", path)[0] == 404, f"{path} is served")
+    refused(instance, 405, "GET", "POST", "/")
+
+    for seconds in ("0", "901", "x", "-1", "%201", "9999999999999999999999"):
+        refused(instance, 400, "whole number from 1 to 900", "GET", f"/v1/channels/events/history?seconds={seconds}")
+    source.sql("INSERT INTO shop.events (what) VALUES " + ",".join(["('xxxxxxxxx')"] * 500) + ";")
+    wait_for_changes(instance, 500)
+    check(len(kcat(instance, "events")) >= 500, "not read")
+    bytes_read = instance.status("events")["log"]["bytes"]
+
+    def history():
+        return instance.ask("GET", "/v1/channels/events/history")
+
+    def area(column):  # of rates over uneven seconds
+        got = history()
+        return sum((b - a) / 1000 * rate for a, b, rate in zip(got["time_ms"], got["time_ms"][1:], got[column][1:]))
+    wait_until(lambda: area("bytes_out_per_s") > 0.9 * bytes_read, 15, lambda: f"{history()}")
+    check(490 < area("rows_per_s") < 510, f"500 rows: {history()}")
+    check(area("bytes_out_per_s") < 2 * bytes_read, f"{bytes_read} bytes were read: {history()}")
+    check(history()["delay_ms"][-1] is not None, f"{history()}")
+    instance.ask("POST", "/v1/channels/events/stop")
+    wait_until(lambda: history()["delay_ms"][-1] is None, 15, lambda: f"a stopped channel has no delay: {history()}")
+    last = instance.ask("GET", "/v1/channels/events/history?seconds=2")
+    check(len(last["time_ms"]) == 2 and last["groups"] == [], f"{last}")
 
 
 def wait_for_changes(instance, count):
@@ -585,7 +640,7 @@ def command_line(harness):
 
 
 CASES = {case.__name__: case for case in (rest_refusals, channel_life, channel_errors, refused_starts,
-                                          damaged_definition, orderly_stop, command_line, people)}
+                                          damaged_definition, orderly_stop, command_line, people, console)}
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in CASES:

@@ -1,0 +1,79 @@
+// The objects of a channel: which tables are followed. They change while it runs.
+import { api, channelPath, get } from './api.js'
+import { button, el, errorPlace, form, freshId, syncList, toast } from './dom.js'
+
+/** Patterns as a list with a field to add one; `onChange` after each step. */
+export function patternEditor(label, help, onChange = () => {}) {
+  let patterns = []
+  const list = el('ul', { class: 'patterns', 'aria-label': label })
+  const input = el('input', { type: 'text', id: freshId('pattern'), spellcheck: 'false', autocapitalize: 'none',
+    placeholder: 'database.table' })
+  const error = errorPlace()
+  const render = () => syncList(list, patterns, p => p, pattern => ({
+    node: el('li', {}, el('code', { text: pattern }), el('button', { type: 'button', class: 'small quiet',
+      text: 'Remove', 'aria-label': `Remove ${pattern}`, on: { click: () => {
+        patterns = patterns.filter(p => p !== pattern)
+        render()
+        onChange()
+        input.focus()
+      } } })),
+  }))
+  const add = () => {
+    const pattern = input.value.trim()
+    error.say('')
+    if (pattern === '') return true
+    if (!pattern.includes('.')) {
+      error.say(`"${pattern}" names no table: write database.table, or ${pattern}.* for all of its tables`)
+      input.focus()
+      return false
+    }
+    if (!patterns.includes(pattern)) patterns = [...patterns, pattern]
+    input.value = ''
+    render()
+    onChange()
+    return true
+  }
+  input.addEventListener('keydown', event => {
+    if (event.key !== 'Enter') return
+    event.preventDefault()
+    add()
+  })
+  input.setAttribute('aria-describedby', input.id + '-help')
+  const node = el('div', { class: 'field' }, el('label', { for: input.id, text: label }), list,
+    el('div', { class: 'add' }, input, button('Add', add)),
+    el('p', { class: 'help', id: input.id + '-help', text: help }), error.node)
+  return { node, add, value: () => patterns, set(list) { patterns = [...list]; render() } }
+}
+
+export const INCLUDE_HELP = 'database.table; * stands for any letters: shop.* is every table of shop, *.* all.'
+export const EXCLUDE_HELP = 'Left out even where a pattern above fits.'
+
+export function tablesTab(root, signal, name) {
+  let stored = null
+  const save = el('button', { class: 'primary', text: 'Apply', disabled: true })
+  const changed = () => {
+    save.disabled = stored === null || JSON.stringify([include.value(), exclude.value()]) === JSON.stringify(
+      [stored.include, stored.exclude])
+  }
+  const include = patternEditor('Followed tables', INCLUDE_HELP, changed)
+  const exclude = patternEditor('Excluded tables', EXCLUDE_HELP, changed)
+  const take = spec => {
+    stored = spec.tables
+    include.set(stored.include)
+    exclude.set(stored.exclude)
+    changed()
+  }
+  const node = form({}, async () => {
+    if (!include.add() || !exclude.add()) return
+    take(await api('PATCH', channelPath(name), { tables: { include: include.value(), exclude: exclude.value() } }))
+    toast('The tables were changed.')
+  },
+  el('p', { class: 'subtitle', text: 'A change takes effect between two transactions of the source, and the stream ' +
+    'says where. A table that is added brings its changes from then on, not its rows of before.' }),
+  include.node, exclude.node,
+  el('div', { class: 'actions' }, save, button('Undo', () => take({ tables: stored }))))
+  node.addEventListener('settled', changed)
+  root.append(el('h2', { text: 'Tables' }), node)
+  get(channelPath(name)).then(spec => { if (!signal.aborted) take(spec) }).catch(() => {})
+  return { update() {} }
+}
