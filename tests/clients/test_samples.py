@@ -53,7 +53,6 @@ class Sample:
 
     def __init__(self, harness, instance, language):
         self.harness, self.instance, self.language = harness, instance, language
-        self.part = None if language == "c" else fetch.folder_of("sample-" + language)
         self.group, self.folder = f"sample-{language}", f"{harness.folder}/{language}"
         os.mkdir(self.folder)
         instance.ask("POST", "/v1/channels/shop/groups",
@@ -71,6 +70,7 @@ class Sample:
             wanted = wanted.replace(f'"{word}"', f'"{value}"')
         got = self.text(f"{language}?group={self.group}").decode()
         check(got == wanted, f"{language}: not the program of docs/clients with this channel's facts")
+        self.part = None if language == "c" else fetch.folder_of("sample-" + language)
         self.command, self.environment = getattr(self, "make_" + language)()
 
     def text(self, what):
@@ -112,10 +112,9 @@ class Sample:
         return ["ruby", "consumer.rb"], {"GEM_PATH": self.part + "/gems"}
 
     def make_erlang(self):
-        paths = [f"{self.part}/erlang/_build/default/lib/{name}/ebin"
-                 for name in os.listdir(self.part + "/erlang/_build/default/lib")]
-        self.build("erlc", *(word for path in paths for word in ("-pa", path)), "millrace_consumer.erl")
-        return ["erl", "-noshell", "-pa", ".", *paths, "-run", "millrace_consumer", "main"], {}
+        libraries = self.part + "/erlang/_build/default/lib"
+        self.build("env", "ERL_LIBS=" + libraries, "erlc", "millrace_consumer.erl")
+        return ["erl", "-noshell", "-run", "millrace_consumer", "main"], {"ERL_LIBS": libraries}
 
     def make_dotnet(self):  # as with Go
         return ["dotnet", self.part + "/out/consumer.dll"], self.make_go()[1]
