@@ -38,6 +38,8 @@ enum {
     TEXT(rest_address, "127.0.0.1", NULL, "where the REST API listens; a loopback address for now")                    \
     NUMBER(rest_port, 0, 65535, 8083, "where the REST API listens; 0: any free port, named in the log")                \
     TEXT(log_level, "info", "debug info warn error", "lines below this level are not written")                         \
+    TEXT(log_levels, "", NULL, "levels of single rooms, e.g. capture=debug,kafka=warn")                                \
+    TEXT(log_format, "text", "text json", "how log lines are written; json: an object a line")                         \
     NUMBER(channels_max, 1, 255, 4, "channels that may exist at once; each may need its share of every pool")          \
     NUMBER(memory_max_bytes, CONFIG_MIB(64), CONFIG_GIB(4096), CONFIG_GIB(3),                                          \
            "the sum of all pools may not be larger; the start is refused with the table of pools")                     \

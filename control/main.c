@@ -11,7 +11,9 @@
 
 #include "base/log.h"
 #include "control/channel.h"
+#include "control/reload.h"
 #include "control/rest_server.h"
+#include "control/service_notify.h"
 #include "control/topology.h"
 #include "control/version.h"
 
@@ -21,19 +23,11 @@ enum { EXIT_USAGE = 2, EXIT_CONFIG = 3, EXIT_START = 4 };
 static int print_usage(FILE *to)
 {
     fprintf(to, "usage: millraced --config FILE     run with this configuration until SIGTERM or SIGINT;\n"
-                "                                   SIGHUP reads the certificates again\n"
+                "                                   SIGHUP reads it and the certificates again\n"
                 "       millraced --config-help     print the manual of the configuration\n"
                 "       millraced --version\n"
                 "exit status: 0 stopped on request, 2 wrong usage, 3 wrong configuration, 4 could not start\n");
     return to == stdout ? 0 : EXIT_USAGE;
-}
-
-static enum log_level level_of(const char *word)
-{
-    static const char *const words[LOG_LEVEL_COUNT] = {"debug", "info", "warn", "error"};
-    for (int i = 0; i < LOG_LEVEL_COUNT; i++)
-        if (strcmp(words[i], word) == 0) return (enum log_level)i;
-    return LOG_LEVEL_INFO;
 }
 
 static void drain(int fd)
@@ -43,10 +37,22 @@ static void drain(int fd)
     (void)ignored; /* nothing there: woken by another */
 }
 
-/* Returns the signal that ended it; SIGHUP has the certificates read again. */
-static int control_loop(struct instance *in, struct rest_server *rest, int signal_fd)
+/* Takes a signal; returns it when it ends us, else 0. */
+static int take_signal(struct instance *in, const char *config_path, int signal_fd)
 {
-    uint64_t tick_due_ns = 0;
+    struct signalfd_siginfo info;
+    if (read(signal_fd, &info, sizeof info) != (ssize_t)sizeof info) return 0;
+    if (info.ssi_signo != SIGHUP) return (int)info.ssi_signo;
+    service_notify_reloading();
+    reload(in, config_path);
+    service_notify("READY=1");
+    return 0;
+}
+
+/* Returns the signal that ended it. */
+static int control_loop(struct instance *in, struct rest_server *rest, const char *config_path, int signal_fd)
+{
+    uint64_t tick_due_ns = 0, watchdog_ns = service_watchdog_ns(), watchdog_due_ns = 0;
     for (;;) {
         uint64_t now_ns = clock_monotonic_ns(in->clock);
         if (now_ns >= tick_due_ns) {
@@ -55,6 +61,10 @@ static int control_loop(struct instance *in, struct rest_server *rest, int signa
             topology_tick(in, now_ns);
             tick_due_ns = clock_monotonic_ns(in->clock) + (uint64_t)TICK_MS * 1000000;
         }
+        if (watchdog_ns != UINT64_MAX && now_ns >= watchdog_due_ns) {
+            service_notify("WATCHDOG=1");
+            watchdog_due_ns = now_ns + watchdog_ns;
+        }
         int timeout_ms = rest_server_timeout_ms(rest);
         if (timeout_ms < 0 || timeout_ms > TICK_MS) timeout_ms = TICK_MS;
         struct pollfd fds[] = {{signal_fd, POLLIN, 0}, {in->wake_fd, POLLIN, 0}, {rest_server_fd(rest), POLLIN, 0}};
@@ -62,13 +72,8 @@ static int control_loop(struct instance *in, struct rest_server *rest, int signa
             log_error("control", "poll: %s", strerror(errno));
             return SIGTERM;
         }
-        if (fds[0].revents != 0) {
-            struct signalfd_siginfo info;
-            if (read(signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
-                if (info.ssi_signo != SIGHUP) return (int)info.ssi_signo;
-                if (in->dataplane != NULL) dataplane_reload_certificates(in->dataplane);
-            }
-        }
+        int ended_by = fds[0].revents == 0 ? 0 : take_signal(in, config_path, signal_fd);
+        if (ended_by != 0) return ended_by;
         if (fds[1].revents != 0) {
             drain(in->wake_fd);
             tick_due_ns = 0;
@@ -99,7 +104,10 @@ static int run(const char *config_path)
         fprintf(stderr, "millraced: %s\n", msg.text);
         return EXIT_CONFIG;
     }
-    log_set_level(level_of(in.config.log_level));
+    if (reload_log(&in.config, &msg) != ERR_OK) {
+        fprintf(stderr, "millraced: log_levels: %s\n", msg.text);
+        return EXIT_CONFIG;
+    }
     in.clock = clock_real();
     int signal_fd = signals_init();
     enum err e = signal_fd < 0 ? err_set(&msg, ERR_IO, "no descriptor for signals: %s", strerror(errno)) : ERR_OK;
@@ -113,7 +121,9 @@ static int run(const char *config_path)
     log_info("control", "millraced %s: Kafka on %s port %u, REST on %s port %u, data in %s", MILLRACE_VERSION,
              in.config.listeners[0].address, (unsigned)dataplane_port(in.dataplane, 0), in.config.rest_address,
              (unsigned)rest_server_port(rest), in.config.data_folder);
-    int ended_by = control_loop(&in, rest, signal_fd);
+    service_notify("READY=1");
+    int ended_by = control_loop(&in, rest, config_path, signal_fd);
+    service_notify("STOPPING=1");
     log_info("control", "%s: stopping", ended_by == SIGINT ? "SIGINT" : "SIGTERM");
     rest_server_stop(rest);
     topology_stop(&in);
