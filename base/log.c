@@ -127,7 +127,8 @@ static size_t escape_json(const char *text, size_t size, char *out)
 static size_t print_json(char *out, const char *time, const char *level, const char *room, const char *text,
                          size_t size, uint32_t left_out)
 {
-    size_t used = (size_t)sprintf(out, "{\"time\":\"%s\",\"level\":\"%s\",\"room\":\"%s\",\"text\":\"", time, level, room);
+    static const char head[] = "{\"time\":\"%s\",\"level\":\"%s\",\"room\":\"%s\",\"text\":\"";
+    size_t used = (size_t)sprintf(out, head, time, level, room);
     used += escape_json(text, size, out + used);
     used += (size_t)(left_out == 0 ? sprintf(out + used, "\"}\n")
                                    : sprintf(out + used, "\",\"left_out\":%u}\n", (unsigned)left_out));

@@ -35,7 +35,10 @@ static unsigned lines(void)
     return count;
 }
 
-static void say_foreign(void) { log_warn("capture", "source: %s", "a \"quoted\"\nline\\ \x1b[31m \xc3\xa9 \xff\xed\xa0\x80!"); }
+static void say_foreign(void)
+{
+    log_warn("capture", "source: %s", "a \"quoted\"\nline\\ \x1b[31m \xc3\xa9 \xff\xed\xa0\x80!");
+}
 
 START_TEST(foreign_words_stay_in_their_line)
 {
@@ -46,7 +49,8 @@ START_TEST(foreign_words_stay_in_their_line)
     captured(say_foreign);
     log_set_json(false);
     ck_assert_uint_eq(lines(), 1);
-    ck_assert_ptr_nonnull(strstr(got, "\"level\":\"warn\",\"room\":\"capture\",\"text\":\"source: a \\\"quoted\\\"?line\\\\ "
+    ck_assert_ptr_nonnull(strstr(got, "\"level\":\"warn\",\"room\":\"capture\",\"text\":\"source: a "
+                                      "\\\"quoted\\\"?line\\\\ "
                                       "?[31m \xc3\xa9 \\ufffd\\ufffd\\ufffd\\ufffd!\"}\n"));
     ck_assert_int_eq(strncmp(got, "{\"time\":\"20", 11), 0);
 }
