@@ -82,6 +82,7 @@ static void status_publish(struct capture *c, uint64_t now_ns)
     s->records = f->appender.next_offset;
     s->event_timestamp_s = f->newest_timestamp_s;
     s->delay_ms = delay;
+    s->binlog_kept_s = f->facts.binlog_kept_s;
     pthread_mutex_unlock(&c->lock);
     c->status_ns = now_ns;
     counter_add(c->bytes_read, f->bytes_read - counter_get(c->bytes_read));

@@ -78,6 +78,7 @@ struct capture_status { /* a copy, consistent in itself */
     uint32_t event_timestamp_s;      /* of the newest event read */
     int64_t  delay_ms;               /* our clock minus the newest event's, corrected for the clocks' difference;
                                       * 0 at the tail */
+    int64_t  binlog_kept_s;          /* by the source, as of source_facts; -1: not told */
 };
 
 struct capture;

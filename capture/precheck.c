@@ -214,26 +214,21 @@ static void check_server_id(struct precheck *p)
 
 static void check_retention(struct precheck *p)
 {
-    static const char seconds_sql[] = "SHOW GLOBAL VARIABLES LIKE 'binlog_expire_logs_seconds'";
-    static const char days_sql[] = "SHOW GLOBAL VARIABLES LIKE 'expire_logs_days'";
-    struct text_answer seconds = {.found = false}, days = {.found = false};
-    struct err_msg ignored;
-    const char *sql = seconds_sql;
-    if (ask(p, seconds_sql, value_row, &seconds, &ignored) != ERR_OK || !seconds.found) sql = days_sql;
-    if (ask(p, days_sql, value_row, &days, &ignored) != ERR_OK) days.found = false;
-    double kept_s = seconds.found ? strtod(seconds.text, NULL) : 0;
-    if (kept_s == 0 && days.found) kept_s = strtod(days.text, NULL) * DAY_S;
-    if (!seconds.found && !days.found)
+    static const char sql[] =
+        "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('binlog_expire_logs_seconds','expire_logs_days')";
+    int64_t kept_s = p->facts.binlog_kept_s;
+    bool has_seconds = !p->facts.is_mariadb && p->facts.version_number >= 0x080000;
+    if (kept_s < 0)
         PASS(p, "retention", sql, "not told by the source");
     else if (kept_s == 0)
         PASS(p, "retention", sql, "the source keeps its binlogs until somebody purges them");
     else if (kept_s >= DAY_S)
-        PASS(p, "retention", sql, "the source keeps its binlogs for %.1f hours", kept_s / 3600);
+        PASS(p, "retention", sql, "the source keeps its binlogs for %.1f hours", (double)kept_s / 3600);
     else
-        WARN(p, "retention", sql, seconds.found ? "SET GLOBAL binlog_expire_logs_seconds=86400 or more"
-                                                : "SET GLOBAL expire_logs_days=1 or more",
+        WARN(p, "retention", sql, has_seconds ? "SET GLOBAL binlog_expire_logs_seconds=86400 or more"
+                                              : "SET GLOBAL expire_logs_days=1 or more",
              "the source keeps its binlogs for %.1f hours only: a channel that stands still for longer cannot go on",
-             kept_s / 3600);
+             (double)kept_s / 3600);
 }
 
 /* --- tables --- */

@@ -66,6 +66,12 @@ static enum err variable_row(void *context, const char *const *field, const size
     }
     if (strcasecmp(name, "server_id") == 0) f->server_id = (uint32_t)strtoul(value, NULL, 10);
     if (strcasecmp(name, "lower_case_table_names") == 0) f->ignore_case = strcmp(value, "0") != 0;
+    /* By seconds when both are set (MySQL 8, MariaDB 10.6); the order of the rows is not known. */
+    if (strcasecmp(name, "binlog_expire_logs_seconds") == 0 && strtod(value, NULL) > 0)
+        f->binlog_kept_s = (int64_t)strtod(value, NULL);
+    if (strstr(name, "expire_logs_") != NULL && f->binlog_kept_s < 0) f->binlog_kept_s = 0;
+    if (strcasecmp(name, "expire_logs_days") == 0 && f->binlog_kept_s == 0)
+        f->binlog_kept_s = (int64_t)(strtod(value, NULL) * 86400); /* MariaDB's has a fraction */
     if (strcasecmp(name, "log_bin") == 0) f->log_bin = is_on(value);
     if (strcasecmp(name, "gtid_mode") == 0) {
         f->has_gtids = strcasecmp(value, "OFF") != 0;
@@ -86,11 +92,12 @@ static enum err clock_row(void *context, const char *const *field, const size_t 
 enum err source_facts_read(struct source_stream *s, const struct clock *clock, struct source_facts *out,
                            struct err_msg *msg)
 {
-    struct source_facts f = {.is_archive = s->is_archive};
+    struct source_facts f = {.is_archive = s->is_archive, .binlog_kept_s = -1};
     TRY(s->ops->query(
         s,
         "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version','server_uuid','server_id','log_bin',"
-        "'binlog_format','binlog_row_image','lower_case_table_names','gtid_mode')",
+        "'binlog_format','binlog_row_image','lower_case_table_names','gtid_mode','binlog_expire_logs_seconds',"
+        "'expire_logs_days')",
         variable_row, &f, msg));
     unsigned major = 0, minor = 0, patch = 0;
     sscanf(f.version, "%3u.%3u.%3u", &major, &minor, &patch);

@@ -29,6 +29,7 @@ struct source_facts {
     char binlog_format[SOURCE_WORD_BYTES];
     char row_image[SOURCE_WORD_BYTES]; /* "" where the version has no such variable: images are full */
     int64_t clock_ahead_ms; /* the source's clock less ours */
+    int64_t binlog_kept_s;  /* how long it keeps its binlogs: 0: until somebody purges them, -1: it does not tell */
 };
 
 struct source_place { /* in the source's binlog */

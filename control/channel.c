@@ -391,6 +391,7 @@ enum err channel_delete(struct instance *in, struct channel *ch, struct err_msg 
     if (e == ERR_OK) e = channel_log_delete(in, ch, msg);
     if (e == ERR_OK) e = accounts_remove_channel(&in->accounts, ch->spec.name, msg);
     topology_accounts_changed(in);
+    if (e == ERR_OK) e = alerts_forget_channel(&in->alerts, ch->spec.name, msg);
     if (e == ERR_OK) e = channel_store_remove(in->config.data_folder, ch->spec.name, msg);
     if (e != ERR_OK) {
         if (ch->state != CHANNEL_PRECHECKING)

@@ -93,6 +93,8 @@ enum {
            "a consumer of the new group protocol that is silent for this long loses its partition")                    \
     NUMBER(offsets_retention_ms, CONFIG_HOUR_MS, CONFIG_HOUR_MS * 24 * 3650, CONFIG_HOUR_MS * 24 * 7,                  \
            "a group without members forgets its checkpoints after this")                                               \
+    TEXT(alert_programs_folder, "", NULL,                                                                              \
+         "programs that alerts may run, by their names in this folder; empty: alerts run none")                        \
     FLAG(spin, false, "serving threads poll without sleeping: lowest latency, a whole core each")
 
 /* The same for each entry of `listeners`; an empty text stands for "not set". */

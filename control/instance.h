@@ -13,6 +13,7 @@
 #include "base/counters.h"
 #include "base/err.h"
 #include "control/accounts.h"
+#include "control/alert/alerts.h"
 #include "control/config.h"
 #include "dataplane/serve.h"
 #include "ring/log_feed.h"
@@ -53,6 +54,8 @@ struct instance {
     uint64_t offsets_retry_ns, offsets_pause_ms;
 
     struct accounts accounts;
+    struct alerts alerts;
+    uint64_t alerts_due_ns; /* of the next round */
 
     struct channel **channel; /* config.channels_max slots, the first channel_count in use, in the order of creation */
     uint32_t channel_count;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "control/alert_measure.h"
 #include "control/channel.h"
 #include "control/reload.h"
 #include "control/rest_server.h"
@@ -59,6 +60,7 @@ static int control_loop(struct instance *in, struct rest_server *rest, const cha
             for (uint32_t i = in->channel_count; i-- > 0;) channel_tick(in, in->channel[i], now_ns);
             channel_reap(in, false);
             topology_tick(in, now_ns);
+            alert_measure(in, now_ns);
             tick_due_ns = clock_monotonic_ns(in->clock) + (uint64_t)TICK_MS * 1000000;
         }
         if (watchdog_ns != UINT64_MAX && now_ns >= watchdog_due_ns) {

@@ -88,6 +88,17 @@ void rest_group_answer(struct instance *in, const struct channel *ch, const char
 void rest_checkpoint_move(struct instance *in, const struct rest_request *, const char *name,
                           struct rest_response *out);
 
+/* control/rest_alerts.c */
+void rest_channel_alerts(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+void rest_channel_alerts_set(struct instance *in, const struct rest_request *, const char *name,
+                             struct rest_response *out);
+void rest_alerts_log(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+void rest_alert_targets(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+void rest_alert_targets_set(struct instance *in, const struct rest_request *, const char *name,
+                            struct rest_response *out);
+void rest_alert_target_test(struct instance *in, const struct rest_request *, const char *name,
+                            struct rest_response *out);
+
 /* control/rest_accounts.c: operators' accounts */
 void rest_accounts_list(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 void rest_account_create(struct instance *in, const struct rest_request *, const char *name,

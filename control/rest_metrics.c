@@ -1,14 +1,16 @@
-/* GET /metrics: the counter file as Prometheus text (exposition format 0.0.4).  Histograms become summaries: the file
- * has some thousand buckets each, too many for a scrape. */
+/* GET /metrics: the counter file, and what is known of groups and alerts, as Prometheus text (exposition format 0.0.4).
+ * Histograms become summaries: the file has some thousand buckets each, too many for a scrape. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/channel.h"
+#include "control/group_lag.h"
 #include "control/rest.h"
 #include "control/version.h"
 
-enum { METRICS_MAX = 8192 };
+enum { METRICS_MAX = 8192, GROUPS_MAX = 1000 };
 
 struct metrics {
     struct counter_view *view;
@@ -103,6 +105,89 @@ static void print_all(FILE *to, const struct metrics *m)
     }
 }
 
+/* --- groups and alerts: measured by each scrape --- */
+
+struct group_gauge {
+    const char *name;
+    double (*value)(const struct group_summary *group, const struct group_lag *lag); /* < 0: not known */
+};
+
+static double members_of(const struct group_summary *group, const struct group_lag *lag)
+{
+    (void)lag;
+    return group->member_count;
+}
+
+static double lag_records_of(const struct group_summary *group, const struct group_lag *lag)
+{
+    return group->committed_offset == UINT64_MAX ? -1 : (double)lag->records;
+}
+
+static double lag_seconds_of(const struct group_summary *group, const struct group_lag *lag)
+{
+    return group->committed_offset == UINT64_MAX || lag->ms < 0 ? -1 : (double)lag->ms / 1000;
+}
+
+static const struct group_gauge group_gauges[] = {{"group_members", members_of},
+                                                  {"group_lag_records", lag_records_of},
+                                                  {"group_lag_seconds", lag_seconds_of}};
+enum { GROUP_GAUGES = sizeof group_gauges / sizeof *group_gauges };
+
+/* A group's ID is whatever its client says. */
+static void print_quoted(FILE *to, const char *text)
+{
+    json_t *known = rest_foreign_text(text);
+    for (const char *c = json_string_value(known); c != NULL && *c != '\0'; c++) {
+        if (*c == '"' || *c == '\\') fputc('\\', to);
+        fputs(*c == '\n' ? "\\n" : (char[]){*c, '\0'}, to);
+    }
+    json_decref(known);
+}
+
+static void print_groups_of(struct instance *in, const struct channel *ch, FILE *const to[GROUP_GAUGES],
+                            struct group_summary *groups)
+{
+    if (in->dataplane == NULL || ch->log == NULL) return;
+    uint32_t count = dataplane_groups(in->dataplane, ch->spec.name, groups, GROUPS_MAX);
+    for (uint32_t g = 0; g < count; g++) {
+        struct group_lag lag = {.ms = -1};
+        if (groups[g].committed_offset != UINT64_MAX) lag = group_lag_of(in, ch->log, groups[g].committed_offset);
+        for (int i = 0; i < GROUP_GAUGES; i++) {
+            double value = group_gauges[i].value(&groups[g], &lag);
+            if (value < 0) continue;
+            fprintf(to[i], "millrace_%s{channel=\"%s\",group=\"", group_gauges[i].name, ch->spec.name);
+            print_quoted(to[i], groups[g].group_id);
+            fprintf(to[i], "\"} %.15g\n", value);
+        }
+    }
+}
+
+/* The samples of one metric must stand together, but each group is asked once. */
+static void print_groups(struct instance *in, FILE *to)
+{
+    char *text[GROUP_GAUGES] = {NULL};
+    size_t size[GROUP_GAUGES];
+    FILE *parts[GROUP_GAUGES];
+    struct group_summary *groups = calloc(GROUPS_MAX, sizeof *groups);
+    bool has_room = groups != NULL;
+    for (int i = 0; i < GROUP_GAUGES; i++) has_room &= (parts[i] = open_memstream(&text[i], &size[i])) != NULL;
+    for (uint32_t i = 0; has_room && i < in->channel_count; i++) print_groups_of(in, in->channel[i], parts, groups);
+    for (int i = 0; i < GROUP_GAUGES; i++) {
+        bool is_whole = parts[i] != NULL && fclose(parts[i]) == 0 && has_room;
+        if (is_whole) fprintf(to, "# TYPE millrace_%s gauge\n%s", group_gauges[i].name, text[i]);
+        free(text[i]);
+    }
+    free(groups);
+}
+
+static void print_alerts(const struct instance *in, FILE *to)
+{
+    fputs("# TYPE millrace_alerts_firing gauge\n", to);
+    for (uint32_t i = 0; i < in->channel_count; i++)
+        fprintf(to, "millrace_alerts_firing{channel=\"%s\"} %u\n", in->channel[i]->spec.name,
+                (unsigned)alerts_firing(&in->alerts, in->channel[i]->spec.name));
+}
+
 void rest_metrics(struct instance *in, const struct rest_request *request, const char *name, struct rest_response *out)
 {
     (void)request, (void)name;
@@ -114,6 +199,8 @@ void rest_metrics(struct instance *in, const struct rest_request *request, const
         counters_each(in->counters, collect, &m);
         qsort(m.view, m.count, sizeof *m.view, by_name);
         print_all(to, &m);
+        print_groups(in, to);
+        print_alerts(in, to);
         if (fclose(to) != 0) {
             free(text);
             text = NULL;

@@ -27,6 +27,7 @@
  * serve             serve_thread_count  serve_cores   requests to the coordinator        its answers; storage's hints
  * coordinator       1                   -             answers to each serve thread;      requests of each serve thread;
  *                                                     appends to storage                 storage's acknowledgements
+ * alert             one a target     -             results (a lock, an eventfd)       notices of control
  * precheck          as needed           -             a verdict (a flag, an eventfd)     -
  *
  * Every ring has one producing and one consuming thread.  Readers of the log, by index: the serve threads 0..n-1, the
@@ -273,6 +274,8 @@ static enum err start_all(struct instance *in, struct err_msg *msg)
     TRY(start_offsets_log(in, msg));
     TRY(accounts_open(&in->accounts, in->config.data_folder, (uint32_t)in->config.channels_max,
                       (uint32_t)in->config.groups_per_channel_max, msg));
+    TRY(alerts_open(&in->alerts, in->config.data_folder, in->config.alert_programs_folder, in->clock, in->wake_fd,
+                    msg));
     TRY(channel_store_load(in->config.data_folder, restore_one, in,
                            msg)); /* logs are open before the first client asks */
     TRY(start_dataplane(in, msg));
@@ -319,6 +322,7 @@ void topology_stop(struct instance *in)
     if (in->storage != NULL) storage_stop(in->storage);
     in->storage = NULL;
     accounts_close(&in->accounts);
+    alerts_close(&in->alerts);
     counters_close(in->counters);
     in->counters = NULL;
     free(in->channel);
