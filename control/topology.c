@@ -15,6 +15,7 @@
 #include "control/channel_store.h"
 #include "control/history.h"
 #include "control/log_lookup.h"
+#include "formats/record_batch.h"
 
 /* clang-format off */
 /*
@@ -98,6 +99,7 @@ static struct dataplane_config dataplane_config_of(const struct config *c, const
         .request_bytes_max = (uint32_t)c->request_bytes_max,
         .fetch_bytes_max = (uint32_t)c->fetch_bytes_max,
         .send_pinned_bytes_max = (uint64_t)c->send_pinned_bytes_max,
+        .plain_bytes_max = record_batch_plain_bytes_max((uint64_t)c->record_bytes_max, (uint64_t)c->chunk_bytes),
         .group_initial_rebalance_delay_ms = (uint32_t)c->group_initial_rebalance_delay_ms,
         .group_consumer_session_timeout_ms = (int32_t)c->group_consumer_session_timeout_ms,
         .offsets_retention_ms = (uint64_t)c->offsets_retention_ms,
@@ -134,14 +136,15 @@ void topology_memory(const struct config *c, struct memory_table *out)
     struct storage_memory logs;
     storage_memory(&storage, &logs);
     memory_row_add(out, "storage: chunks", "chunk_count, chunk_bytes", logs.chunks_bytes);
-    memory_row_add(out, "storage: readers' caches", "reader_cache_bytes, record_bytes_max, serve_thread_count",
-                   logs.readers_bytes);
+    memory_row_add(out, "storage: readers' caches",
+                   "reader_cache_bytes, record_bytes_max, chunk_bytes, serve_thread_count", logs.readers_bytes);
     memory_row_add(out, "storage: rings and indexes of the logs",
                    "channels_max, segment_bytes, tail_chunks_per_log",
                    (uint64_t)(c->channels_max + 1) * logs.log_bytes);
     memory_row_add(out, "storage: rings to its helper and readers", "uring_depth", logs.rings_bytes);
     memory_row_add(out, "serving: connections and groups",
-                   "connections_max, request_bytes_max, groups_max, serve_thread_count, listeners with TLS",
+                   "connections_max, request_bytes_max, record_bytes_max, groups_max, serve_thread_count, listeners "
+                   "with TLS",
                    dataplane_memory_bytes(&dataplane));
     memory_row_add(out, "captures: one for each channel that may exist",
                    "channels_max, packet_bytes_max, record_bytes_max",

@@ -63,10 +63,34 @@ enum err buffer_arena_init(struct buffer_arena *a, size_t size)
 void buffer_arena_fini(struct buffer_arena *a)
 {
     if (a->bytes == NULL) return;
+    if (a->large != NULL) munmap(a->large, a->large_bytes);
     munmap(a->bytes, (size_t)1 << (a->orders - 1 + ARENA_BLOCK_SHIFT));
     free(a->order_of);
     *a = (struct buffer_arena){0};
 }
+
+enum err buffer_arena_large(struct buffer_arena *a, size_t size)
+{
+    if (size == 0) return ERR_OK;
+    void *region = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (region == MAP_FAILED) return ERR_NO_MEMORY;
+    a->large = region;
+    a->large_bytes = size;
+    return ERR_OK;
+}
+
+enum err buffer_take_large(struct buffer_arena *a, size_t size, uint8_t **out)
+{
+    if (size > a->large_bytes) return ERR_TOO_LARGE;
+    a->large_is_wanted = a->large_is_used;
+    if (a->large_is_used) return ERR_AGAIN;
+    a->large_is_used = true;
+    a->used_bytes += a->large_bytes;
+    *out = a->large;
+    return ERR_OK;
+}
+
+bool buffer_is_large(const struct buffer_arena *a, const void *buffer) { return buffer != NULL && buffer == a->large; }
 
 void *buffer_take(struct buffer_arena *a, size_t size)
 {
@@ -88,6 +112,7 @@ void *buffer_take(struct buffer_arena *a, size_t size)
 
 size_t buffer_size(const struct buffer_arena *a, const void *buffer)
 {
+    if (buffer_is_large(a, buffer)) return a->large_bytes;
     uint8_t order = a->order_of[block_of(a, buffer)];
     INVARIANT(order != 0 && (order & IS_FREE) == 0);
     return (size_t)1 << (order - 1 + ARENA_BLOCK_SHIFT);
@@ -96,6 +121,13 @@ size_t buffer_size(const struct buffer_arena *a, const void *buffer)
 void buffer_give(struct buffer_arena *a, void *buffer)
 {
     if (buffer == NULL) return;
+    if (buffer_is_large(a, buffer)) {
+        INVARIANT(a->large_is_used);
+        a->large_is_used = a->large_is_wanted = false;
+        a->used_bytes -= a->large_bytes;
+        madvise(a->large, a->large_bytes, MADV_DONTNEED); /* seldom used: its pages are others' meanwhile */
+        return;
+    }
     size_t block = block_of(a, buffer);
     uint8_t mark = a->order_of[block];
     INVARIANT(mark != 0 && (mark & IS_FREE) == 0); /* given back once, and at its start */

@@ -124,13 +124,24 @@ static bool answer_is_wanted(const struct serve_lcore *s, const struct answer *a
     return false;
 }
 
+static bool answer_has_large(const struct serve_lcore *s, const struct answer *a)
+{
+    for (uint32_t i = 0; i < a->pin_count; i++)
+        if (buffer_is_large(&s->arena, a->pin[i].bytes)) return true;
+    return false;
+}
+
 /* Copies what can be copied of a connection's answers; returns since when the oldest one left is pinned. */
-static uint64_t client_relieve(struct serve_lcore *s, struct client *c)
+static uint64_t client_relieve(struct serve_lcore *s, struct client *c, bool large_is_wanted)
 {
     uint64_t since_ns = UINT64_MAX;
     for (struct answer *a = c->first_answer; a != NULL; a = a->next) {
         uint64_t age_ns = s->now_ns - a->put_ns;
         if (age_ns >= (uint64_t)LATE_MS * 1000000) client_judge(c, age_ns);
+        if (large_is_wanted && age_ns >= (uint64_t)LARGE_HELD_MS * 1000000 && answer_has_large(s, a)) {
+            client_close(s, c, CLOSE_STALLED);
+            return UINT64_MAX;
+        }
         if (age_ns < (uint64_t)RELIEF_MS * 1000000 || !answer_is_wanted(s, a)) continue;
         if (c->state == CLIENT_SENDING) answer_copy(s, c, a, port_handed(s->port, c->slot, &a->message));
         if (a->put_ns < since_ns && answer_is_wanted(s, a)) since_ns = a->put_ns;
@@ -142,10 +153,12 @@ void relieve(struct serve_lcore *s)
 {
     struct client *oldest = NULL;
     uint64_t since_ns = UINT64_MAX;
+    bool large_is_wanted = s->arena.large_is_wanted;
+    s->arena.large_is_wanted = false; /* who wants it asks again */
     s->relief_ns = s->now_ns + (uint64_t)RELIEF_MS * 1000000;
     for (uint32_t i = 0; i < s->config.connections_max; i++) {
         struct client *c = &s->clients[i];
-        uint64_t client_since_ns = c->first_answer == NULL ? UINT64_MAX : client_relieve(s, c);
+        uint64_t client_since_ns = c->first_answer == NULL ? UINT64_MAX : client_relieve(s, c, large_is_wanted);
         if (client_since_ns >= since_ns || c->state == CLIENT_ENDING) continue;
         since_ns = client_since_ns;
         oldest = c;

@@ -56,6 +56,7 @@ static struct serve_config lcore_config(const struct dataplane_config *config, u
                                  .connections_max = config->connections_max,
                                  .request_bytes_max = config->request_bytes_max,
                                  .send_pinned_bytes_max = config->send_pinned_bytes_max,
+                                 .large_bytes = config->plain_bytes_max,
                                  .session_lifetime_ms = config->session_lifetime_ms, .spin = config->spin};
 }
 

@@ -26,6 +26,7 @@ struct dataplane_config { /* strings are copied */
     uint32_t    request_bytes_max;  /* a larger frame closes the connection */
     uint32_t    fetch_bytes_max;    /* cap of one Fetch answer */
     uint64_t    send_pinned_bytes_max; /* per connection: chunks pinned by unacknowledged sends */
+    uint64_t    plain_bytes_max;    /* the largest batch when it is unpacked (record_batch_plain_bytes_max) */
     uint32_t    group_initial_rebalance_delay_ms;
     int32_t     group_consumer_session_timeout_ms;
     uint64_t    offsets_retention_ms;

@@ -31,8 +31,8 @@ static uint32_t scratch_bytes(const struct serve_config *config)
 
 size_t serve_lcore_memory_bytes(const struct serve_config *config)
 {
-    return arena_bytes(config) + fetch_sessions_memory_bytes() + 2 * (size_t)scratch_bytes(config) +
-           sizeof(struct record_pieces) + REQUEST_PIECES_MAX * sizeof(uint32_t) +
+    return arena_bytes(config) + config->large_bytes + fetch_sessions_memory_bytes() +
+           2 * (size_t)scratch_bytes(config) + sizeof(struct record_pieces) + REQUEST_PIECES_MAX * sizeof(uint32_t) +
            config->connections_max * (sizeof(struct client) + sizeof(struct client *));
 }
 
@@ -100,6 +100,7 @@ enum err serve_lcore_init(struct serve_lcore *s, const struct serve_config *conf
     s->timers = calloc(config->connections_max, sizeof *s->timers);
     enum err e = s->sessions == NULL ? ERR_NO_MEMORY : fetch_sessions_init(s->sessions);
     if (e == ERR_OK) e = buffer_arena_init(&s->arena, arena_bytes(config));
+    if (e == ERR_OK) e = buffer_arena_large(&s->arena, config->large_bytes);
     if (e != ERR_OK || s->scratch.bytes == NULL || s->encoded == NULL || s->records == NULL ||
         s->gap_positions == NULL || s->clients == NULL || s->timers == NULL)
         e = err_set(msg, ERR_NO_MEMORY, "no memory for a serve thread with %u connections", config->connections_max);
@@ -282,7 +283,7 @@ unsigned serve_step(struct serve_lcore *s)
     counter_add(s->counters.idle_ns, s->now_ns - s->turn_end_ns);
     log_reader_quiesce(s->reader);
     if (s->now_ns >= s->housekeeping_ns) housekeeping(s);
-    else if (s->now_ns >= s->relief_ns && log_reader_is_pressed(s->reader)) relieve(s);
+    else if (s->now_ns >= s->relief_ns && (log_reader_is_pressed(s->reader) || s->arena.large_is_wanted)) relieve(s);
     unsigned work = poll_port(s);
     work += poll_hints(s);
     work += poll_coordinator(s);

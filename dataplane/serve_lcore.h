@@ -49,6 +49,7 @@ enum {
     PROMPT_ANSWERS     = 16,    /* until so many went within PROMPT_MS */
     STALLED_MS         = 2000,  /* a pin is held, before its connection may be closed for it */
     STALLED_PAUSE_MS   = 500,   /* between two, for the effect of the first to show */
+    LARGE_HELD_MS      = 60000, /* the large buffer may be held while others want it */
     SLOW_ANSWER_BYTES  = 256 << 10, /* records of an answer that is copied at once */
     LOGIN_DELAY_MS     = 100, /* Kafka's connection.failed.authentication.delay.ms */
     LOGIN_AGAIN_MS     = 1000, /* a connection may log in anew, not before */
@@ -169,6 +170,7 @@ struct serve_counters {
 struct serve_config {
     uint32_t index, thread_count, connections_max, request_bytes_max; /* of all listeners, the largest */
     uint64_t send_pinned_bytes_max;
+    uint64_t large_bytes; /* of the arena's large buffer; 0: there is none */
     struct account_uses *uses; /* NULL: accounts have no limits */
     struct auth_link *authority; /* NULL: nobody can log in */
     uint64_t session_lifetime_ms; /* of a login; 0: it lasts */

@@ -4,11 +4,11 @@
 #include "base/crc.h"
 #include "base/invariant.h"
 #include "base/sink.h"
-#include "formats/record_batch.h"
 
 enum {
     ENTRY_BYTES = 12,              /* offset, size */
     MESSAGE_BYTES_0 = 4 + 1 + 1 + 4 + 4, /* CRC, magic, attributes, the lengths of key and value */
+    CRC_BYTES = 4,
     TIMESTAMP_BYTES = 8,
 };
 
@@ -70,6 +70,42 @@ static void put_nullable(struct sink *s, const uint8_t *bytes, uint32_t size)
     sink_bytes(s, bytes, bytes == NULL ? 0 : size);
 }
 
+/* Up to the lengths and bytes of key and value; *crc: where the checksum goes, which begins behind it. */
+static void put_head(struct sink *s, const struct record_view *r, unsigned magic, uint8_t **crc)
+{
+    sink_be(s, r->offset, 8);
+    sink_be(s, message_bytes(r, magic), 4);
+    *crc = s->at;
+    sink_be(s, 0, CRC_BYTES);
+    sink_be(s, magic, 1);
+    sink_be(s, 0, 1); /* attributes: not compressed, the time is the record's own */
+    if (magic > 0) sink_be(s, (uint64_t)r->timestamp_ms, TIMESTAMP_BYTES);
+}
+
+size_t message_head_bytes(unsigned magic)
+{
+    return ENTRY_BYTES + MESSAGE_BYTES_0 + (magic == 0 ? 0 : TIMESTAMP_BYTES);
+}
+
+uint32_t message_crc(uint32_t crc, const uint8_t *bytes, size_t size) { return crc32_zlib(crc, bytes, size); }
+
+uint32_t message_head_write(const struct record_view *record, unsigned magic, uint8_t *head)
+{
+    uint8_t *crc;
+    struct sink s = sink_of(head, message_head_bytes(magic));
+    put_head(&s, record, magic, &crc);
+    put_nullable(&s, NULL, 0); /* the key */
+    sink_be(&s, record->value_bytes, 4);
+    INVARIANT(!s.failed && sink_left(&s) == 0);
+    return message_crc(0, crc + CRC_BYTES, (size_t)(s.at - crc) - CRC_BYTES);
+}
+
+void message_head_end(uint8_t *head, uint32_t crc)
+{
+    struct sink s = sink_of(head + ENTRY_BYTES, CRC_BYTES);
+    sink_be(&s, crc, CRC_BYTES);
+}
+
 void message_set_write(const void *batches, size_t size, unsigned magic, uint64_t offset,
                        const struct message_set_plan *plan, uint8_t *out)
 {
@@ -79,19 +115,12 @@ void message_set_write(const void *batches, size_t size, unsigned magic, uint64_
     for (uint32_t i = 0; i < plan->count; i++) {
         enum err e = walk_next(&w, &r);
         INVARIANT(e == ERR_OK); /* the plan has been through here */
-        uint64_t bytes = message_bytes(&r, magic);
-        sink_be(&s, r.offset, 8);
-        sink_be(&s, bytes, 4);
-        uint8_t *crc = s.at;
-        sink_be(&s, 0, 4);
-        sink_be(&s, magic, 1);
-        sink_be(&s, 0, 1); /* attributes: not compressed, the time is the record's own */
-        if (magic > 0) sink_be(&s, (uint64_t)r.timestamp_ms, TIMESTAMP_BYTES);
+        uint8_t *crc;
+        put_head(&s, &r, magic, &crc);
         put_nullable(&s, r.key, r.key_bytes);
         put_nullable(&s, r.value, r.value_bytes);
         INVARIANT(!s.failed);
-        struct sink head = sink_of(crc, 4);
-        sink_be(&head, crc32_zlib(0, crc + 4, bytes - 4), 4);
+        message_head_end(crc - ENTRY_BYTES, message_crc(0, crc + CRC_BYTES, (size_t)(s.at - crc) - CRC_BYTES));
     }
     INVARIANT(sink_left(&s) == 0);
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "formats/record_batch.h"
 
 struct message_set_plan {
     uint64_t bytes;       /* of the set */
@@ -27,5 +28,13 @@ NODISCARD enum err message_set_plan(const void *batches, size_t size, unsigned m
 /* Writes them, the same batches, magic and offset given: plan->bytes bytes at `out`. */
 void message_set_write(const void *batches, size_t size, unsigned magic, uint64_t offset,
                        const struct message_set_plan *plan, uint8_t *out);
+
+/* The one message of a record without a key, whose value lies in pieces: a head of message_head_bytes at `head`, then
+ * the value's bytes.  message_head_write returns the checksum so far, message_crc goes on with a piece of the value,
+ * and message_head_end puts it in its place. */
+size_t   message_head_bytes(unsigned magic);
+uint32_t message_head_write(const struct record_view *record, unsigned magic, uint8_t *head);
+uint32_t message_crc(uint32_t crc, const uint8_t *bytes, size_t size);
+void     message_head_end(uint8_t *head, uint32_t crc);
 
 #endif

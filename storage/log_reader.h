@@ -124,6 +124,25 @@ NODISCARD enum err log_reader_read(struct log_reader *r, struct log *l, uint64_t
                                    bool first_batch_whole, struct log_cursor *cursor, struct log_slice *out);
 void               log_reader_release(struct log_reader *r, const struct log_piece *piece);
 
+/* Whether one of the slice's batches is packed with a codec of `codecs`, a bit each (1 << COMPRESSION_...). */
+bool log_slice_is_packed(const struct log_slice *slice, unsigned codecs);
+/* Two rooms for the largest batch, touched as far as needed, and what unpacks from one to the other. */
+struct plain_rooms {
+    uint8_t *room, *plain;
+    uint64_t bytes; /* of each */
+    struct unpacker *unpacker;
+};
+NODISCARD enum err plain_rooms_init(struct plain_rooms *p, uint64_t bytes); /* ERR_NO_MEMORY */
+void               plain_rooms_fini(struct plain_rooms *p);
+/* The reader's own. */
+struct plain_rooms *log_reader_rooms(struct log_reader *r);
+/* The slice's batches in one piece and not packed: as many as fit in `bytes_max`, but the first one all the same when
+ * `first_whole`; *size is 0 when not even that fits.  *bytes stay until the rooms are used again, and may be the
+ * slice's own: release its pieces after use.  ERR_CORRUPT, ERR_UNSUPPORTED: a batch cannot be unpacked; ERR_TOO_LARGE:
+ * the first is larger than a room. */
+NODISCARD enum err log_slice_plain(const struct log_slice *slice, struct plain_rooms *rooms, uint64_t bytes_max,
+                                   bool first_whole, const uint8_t **bytes, size_t *size);
+
 /* Pins that are held for long keep memory from others.  Somebody waits for the memory of some pin: for retired chunks,
  * which no tail needs any more and pins alone keep, or for blocks of this reader's cache, when all are pinned. */
 bool log_reader_is_pressed(const struct log_reader *r);

@@ -7,7 +7,10 @@
 
 #include "storage/log_files.h"
 
-enum { SCAN_BUFFER_BYTES = 1 << 20 };
+enum {
+    SCAN_BUFFER_BYTES = 1 << 20,
+    SCAN_PLAIN_BYTES = 128 << 20, /* the largest record that can be configured, and more; touched as far as needed */
+};
 
 enum err log_scan_open(struct log_scan *s, struct disk *d, const char *path, uint64_t position, struct err_msg *msg)
 {
@@ -31,8 +34,11 @@ void log_scan_close(struct log_scan *s)
 {
     if (s->file >= 0) disk_close(s->disk, s->file);
     free(s->buffer);
+    unpacker_close(s->unpacker);
+    free(s->plain);
     s->file = -1;
-    s->buffer = NULL;
+    s->buffer = s->plain = NULL;
+    s->unpacker = NULL;
 }
 
 /* Makes `size` bytes at the position available, as far as the file has them. */
@@ -84,10 +90,33 @@ enum err log_scan_next(struct log_scan *s, bool verify, struct record_batch_view
     return ERR_OK;
 }
 
+enum err log_scan_unpack(struct log_scan *s, const uint8_t *bytes, struct record_batch_view *view)
+{
+    struct record_batch_view plain;
+    size_t size;
+    if (record_batch_codec(view) == COMPRESSION_NONE) return ERR_OK;
+    if (s->unpacker == NULL) TRY(unpacker_open(&s->unpacker));
+    if (s->plain == NULL && (s->plain = malloc(SCAN_PLAIN_BYTES)) == NULL) return ERR_NO_MEMORY;
+    enum err e = record_batch_unpack(s->unpacker, bytes, view, s->plain, SCAN_PLAIN_BYTES, &size);
+    if (e == ERR_OK) e = record_batch_view(s->plain, size, &plain);
+    if (e != ERR_OK) return e == ERR_NO_MEMORY ? e : ERR_CORRUPT;
+    view->records = plain.records;
+    view->records_bytes = plain.records_bytes;
+    view->attributes = plain.attributes;
+    return ERR_OK;
+}
+
+enum err log_scan_next_plain(struct log_scan *s, struct record_batch_view *view)
+{
+    const uint8_t *bytes;
+    TRY(log_scan_next(s, true, view, &bytes));
+    return log_scan_unpack(s, bytes, view);
+}
+
 bool batch_last_header(const struct record_batch_view *view, const char *key, struct record_header *out,
                        int64_t *timestamp_ms)
 {
-    if ((view->attributes & 7) != 0) return false;
+    if (record_batch_codec(view) != COMPRESSION_NONE) return false;
     struct cursor records = cursor_of(view->records, view->records_bytes);
     struct record_view last;
     uint32_t count = 0;
@@ -102,7 +131,7 @@ bool batch_last_header(const struct record_batch_view *view, const char *key, st
 
 bool batch_first_header(const struct record_batch_view *view, const char *key, struct record_header *out)
 {
-    if ((view->attributes & 7) != 0) return false;
+    if (record_batch_codec(view) != COMPRESSION_NONE) return false;
     struct cursor records = cursor_of(view->records, view->records_bytes);
     struct record_view first;
     return record_next(&records, view, &first) == ERR_OK && record_header_find(&first, key, out);
@@ -132,6 +161,7 @@ enum err log_walk_next(struct log_walk *w, struct record_batch_view *view)
     struct record_header ignored;
     int64_t ignored_ms;
     w->position = w->scan.position;
+    w->why[0] = '\0';
     enum err e = log_scan_next(&w->scan, false, view, &bytes);
     if (e == ERR_TRUNCATED) return walk_fault(w, "the file ends within a batch");
     if (e == ERR_CORRUPT) return walk_fault(w, "no record batch begins here");
@@ -145,7 +175,8 @@ enum err log_walk_next(struct log_walk *w, struct record_batch_view *view)
         snprintf(w->why, sizeof w->why, "leader epoch %" PRIu32 " of a log in epoch %" PRIu32, view->leader_epoch,
                  w->leader_epoch);
     else
-        e = ERR_OK;
+        e = w->is_internal ? ERR_OK : log_scan_unpack(&w->scan, bytes, view);
+    if (e == ERR_CORRUPT && w->why[0] == '\0') (void)walk_fault(w, "its packed records cannot be unpacked");
     if (e != ERR_OK) {
         w->scan.position = w->position;
         return e;

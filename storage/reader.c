@@ -7,6 +7,18 @@
 
 #include "base/invariant.h"
 
+static uint64_t room_bytes(const struct storage_config *c)
+{
+    return record_batch_plain_bytes_max(c->record_bytes_max, c->chunk_bytes);
+}
+
+uint64_t reader_memory_bytes(const struct storage_config *c)
+{
+    return reader_cache_memory_bytes(c) + 2 * room_bytes(c) + unpacker_memory_bytes();
+}
+
+struct plain_rooms *log_reader_rooms(struct log_reader *r) { return &r->rooms; }
+
 enum err log_reader_open(struct log_reader **out, struct storage *s, uint32_t reader_index, struct waiter *waiter,
                          struct err_msg *msg)
 {
@@ -18,14 +30,13 @@ enum err log_reader_open(struct log_reader **out, struct storage *s, uint32_t re
     r->storage = s;
     r->index = reader_index;
     r->pins = &s->keeper.pins[reader_index];
-    r->room_bytes = s->config.record_bytes_max + (64u << 10);
-    r->room = malloc(r->room_bytes);
-    enum err e = r->room == NULL ? err_set(msg, ERR_NO_MEMORY, "no memory for a log reader") : ERR_OK;
-    const struct cache_config cache = {reader_cache_memory_bytes(&s->config) - s->config.record_bytes_max,
-                                       s->config.reader_inflight_bytes_max, reader_index};
+    enum err e = plain_rooms_init(&r->rooms, room_bytes(&s->config));
+    if (e != ERR_OK) e = err_set(msg, e, "no memory for a log reader");
+    const struct cache_config cache = {reader_cache_memory_bytes(&s->config), s->config.reader_inflight_bytes_max,
+                                       reader_index};
     if (e == ERR_OK) e = cache_init(&r->cache, s->disk, &cache, s->counters, msg);
     if (e != ERR_OK) {
-        free(r->room);
+        plain_rooms_fini(&r->rooms);
         free(r);
         return e;
     }
@@ -45,7 +56,7 @@ void log_reader_close(struct log_reader *r)
     log_reader_pinned_since(r, UINT64_MAX);
     atomic_store_explicit(&seat->waiter, NULL, memory_order_release);
     atomic_store_explicit(&seat->epoch, READER_ABSENT, memory_order_release); /* pairs with readers_wait */
-    free(r->room);
+    plain_rooms_fini(&r->rooms);
     free(r);
 }
 

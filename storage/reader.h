@@ -29,9 +29,11 @@ struct log_reader {
     struct ring_bcast_reader hints;
     struct time_memo    memo[TIME_MEMOS];
     uint32_t            memo_next;
-    uint8_t            *room; /* record_bytes_max and a little: batches that blocks cut in two */
-    uint64_t            room_bytes;
+    struct plain_rooms  rooms; /* batches in one piece, and unpacked */
 };
+
+/* Bytes one reader takes: its cache, two rooms for a batch, what unpacks them. */
+uint64_t reader_memory_bytes(const struct storage_config *c);
 
 /* ---- reader_hot.c ---- */
 /* Fills `out` from the tail.  ERR_NOT_FOUND: `offset` is not (or no longer) there. */

@@ -8,16 +8,11 @@
 #include "base/invariant.h"
 #include "base/log.h"
 
-static uint64_t cache_bytes(const struct storage_config *config)
+uint64_t reader_cache_memory_bytes(const struct storage_config *config)
 {
     uint64_t least = ((uint64_t)config->record_bytes_max / READER_BLOCK_BYTES + 5) * READER_BLOCK_BYTES;
     uint64_t asked = (uint64_t)config->reader_cache_bytes / READER_BLOCK_BYTES * READER_BLOCK_BYTES;
     return asked > least ? asked : least;
-}
-
-uint64_t reader_cache_memory_bytes(const struct storage_config *config)
-{
-    return cache_bytes(config) + config->record_bytes_max;
 }
 
 static void counters_init(struct cache_counters *c, struct counters *counters, uint32_t reader_index)

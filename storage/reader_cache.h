@@ -62,8 +62,7 @@ struct cache_config {
     uint32_t reader_index;       /* names the counters */
 };
 
-/* Bytes a reader reserves: its cache (at least what one record of record_bytes_max needs) and a record's room beside
- * it. */
+/* Bytes a reader's cache reserves: at least what one record of record_bytes_max needs. */
 uint64_t reader_cache_memory_bytes(const struct storage_config *config);
 
 NODISCARD enum err cache_init(struct reader_cache *c, struct disk *disk, const struct cache_config *config,

@@ -75,6 +75,21 @@ static struct time_memo *memo_of(struct log_reader *r, const struct log *l, int6
     return NULL;
 }
 
+/* The batch, its records plain.  ERR_TOO_LARGE: it is of a time when record_bytes_max was larger. */
+static enum err batch_read(struct log_reader *r, struct log *l, const struct cold_place *at, uint32_t bytes,
+                           struct record_batch_view *view)
+{
+    struct plain_rooms *rooms = &r->rooms;
+    size_t size;
+    if (bytes > rooms->bytes) return ERR_TOO_LARGE;
+    TRY(cold_copy(r, l, at, rooms->room, bytes));
+    TRY(record_batch_view(rooms->room, bytes, view));
+    if (!record_batch_crc_holds(rooms->room, view)) return ERR_CORRUPT;
+    if (record_batch_codec(view) == COMPRESSION_NONE) return ERR_OK;
+    TRY(record_batch_unpack(rooms->unpacker, rooms->room, view, rooms->plain, rooms->bytes, &size));
+    return record_batch_view(rooms->plain, size, view);
+}
+
 /* The first record in this batch that is not older. */
 static enum err search_batch(struct log_reader *r, struct log *l, const struct cold_place *at,
                              const struct record_batch_view *header, int64_t timestamp_ms, uint64_t *offset,
@@ -82,14 +97,13 @@ static enum err search_batch(struct log_reader *r, struct log *l, const struct c
 {
     struct record_batch_view view;
     struct record_view record;
-    if ((header->attributes & 7) != 0 || header->bytes > r->room_bytes) { /* not looked into: the batch as a whole */
+    enum err e = batch_read(r, l, at, header->bytes, &view);
+    if (e == ERR_TOO_LARGE) { /* the batch as a whole */
         *offset = header->base_offset;
         *found_ms = header->max_timestamp_ms;
         return ERR_OK;
     }
-    TRY(cold_copy(r, l, at, r->room, header->bytes));
-    TRY(record_batch_view(r->room, header->bytes, &view));
-    if (!record_batch_crc_holds(r->room, &view)) return ERR_CORRUPT;
+    TRY(e);
     struct cursor records = cursor_of(view.records, view.records_bytes);
     while (cursor_left(&records) > 0) {
         TRY(record_next(&records, &view, &record));
@@ -162,10 +176,8 @@ static enum err time_in_batch(struct log_reader *r, struct log *l, const struct 
     struct record_batch_view view;
     struct record_view record;
     *timestamp_ms = header->max_timestamp_ms;
-    if ((header->attributes & 7) != 0 || header->bytes > r->room_bytes) return ERR_OK;
-    TRY(cold_copy(r, l, at, r->room, header->bytes));
-    TRY(record_batch_view(r->room, header->bytes, &view));
-    if (!record_batch_crc_holds(r->room, &view)) return ERR_CORRUPT;
+    enum err e = batch_read(r, l, at, header->bytes, &view);
+    if (e != ERR_OK) return e == ERR_TOO_LARGE ? ERR_OK : e;
     struct cursor records = cursor_of(view.records, view.records_bytes);
     while (cursor_left(&records) > 0) {
         TRY(record_next(&records, &view, &record));

@@ -150,7 +150,7 @@ static enum err look_for_gtid_set(struct recovery *r, const struct record_batch_
     struct cursor records = cursor_of(view->records, view->records_bytes);
     struct record_view record;
     struct record_header h;
-    if (r->in->is_internal || (view->attributes & 7) != 0) return ERR_OK;
+    if (r->in->is_internal) return ERR_OK;
     while (cursor_left(&records) > 0 && record_next(&records, view, &record) == ERR_OK) {
         if (!record_header_find(&record, RECORD_HEADER_GTID_SET, &h)) continue;
         TRY(take_gtid_set(r, &record, &h));
@@ -314,13 +314,12 @@ static enum err read_end(struct recovery *r)
     const struct log_folder *f = &r->folder;
     struct log_walk w;
     struct record_batch_view view;
-    const uint8_t *bytes;
     uint32_t i = r->start;
     if (c->end_segment == UINT64_MAX) return ERR_OK; /* an empty log */
     while (i > 0 && f->segment[i].base_offset > c->end_segment) i--;
     if (f->segment[i].base_offset != c->end_segment) return ERR_OK; /* retention took it */
     TRY(log_folder_walk(f, i, c->end_position, 0, true, &w, r->msg));
-    enum err e = log_scan_next(&w.scan, true, &view, &bytes);
+    enum err e = log_scan_next_plain(&w.scan, &view);
     if (e == ERR_OK && (view.last_offset + 1 != c->recovery_offset || !take_position(r, &view))) e = ERR_CORRUPT;
     log_walk_close(&w);
     if (e == ERR_CORRUPT || e == ERR_TRUNCATED || e == ERR_NOT_FOUND)
@@ -333,10 +332,9 @@ static enum err gtid_set_at(struct recovery *r, uint32_t segment, uint64_t posit
     const struct log_folder *f = &r->folder;
     struct log_walk w;
     struct record_batch_view view;
-    const uint8_t *bytes;
     if (f->segment[segment].bytes == 0) return ERR_OK;
     TRY(log_folder_walk(f, segment, position, 0, true, &w, r->msg));
-    enum err e = log_scan_next(&w.scan, true, &view, &bytes);
+    enum err e = log_scan_next_plain(&w.scan, &view);
     if (e == ERR_OK) e = look_for_gtid_set(r, &view, f->segment[segment].base_offset, position);
     log_walk_close(&w);
     if (e == ERR_CORRUPT || e == ERR_TRUNCATED || e == ERR_NOT_FOUND)
@@ -376,7 +374,6 @@ static enum err add_gtids(const struct recovery *r, const struct record_batch_vi
     struct record_view record;
     struct record_header h;
     struct source_position position;
-    if ((view->attributes & 7) != 0) return ERR_OK;
     while (cursor_left(&records) > 0 && record_next(&records, view, &record) == ERR_OK) {
         if (record.offset < r->out->resume.gtid_set_offset ||
             !record_header_find(&record, RECORD_HEADER_POSITION, &h) ||
@@ -399,13 +396,12 @@ static enum err walk_gtids(const struct recovery *r, struct gtid_list *list)
     for (; segment <= r->end.segment; segment++, position = 0) {
         struct log_walk w;
         struct record_batch_view view;
-        const uint8_t *bytes;
         enum err e = ERR_OK;
         uint64_t until = segment == r->end.segment ? r->end.position : f->segment[segment].bytes;
         TRY(log_folder_walk(f, segment, position, 0, true, &w, r->msg));
         while (e == ERR_OK && w.scan.position < until) {
             position = w.scan.position;
-            e = log_scan_next(&w.scan, true, &view, &bytes);
+            e = log_scan_next_plain(&w.scan, &view);
             if (e == ERR_OK) e = add_gtids(r, &view, list);
         }
         log_walk_close(&w);

@@ -10,7 +10,7 @@
 #include "base/invariant.h"
 #include "base/log.h"
 #include "base/thread.h"
-#include "storage/reader_cache.h"
+#include "storage/reader.h"
 
 /* ---- transfers ---- */
 
@@ -454,7 +454,7 @@ void storage_memory(const struct storage_config *c, struct storage_memory *out)
     uint64_t lists = 2ull * c->chunk_count * sizeof(uint32_t), pins = (uint64_t)c->chunk_count * sizeof(uint32_t);
     *out = (struct storage_memory){
         .chunks_bytes = (uint64_t)c->chunk_bytes * c->chunk_count + (uint64_t)LOGS_MAX * LOG_BLOCK_BYTES + lists,
-        .readers_bytes = (uint64_t)c->reader_count * (reader_cache_memory_bytes(c) + pins),
+        .readers_bytes = (uint64_t)c->reader_count * (reader_memory_bytes(c) + pins),
         .log_bytes = log_memory_bytes(c),
         .rings_bytes = 2ull * JOBS_BYTES + HINTS * sizeof(struct ring_bcast_slot) + sizeof(struct storage) +
                        (uint64_t)c->uring_depth * sizeof(struct write_op),

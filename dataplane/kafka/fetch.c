@@ -158,6 +158,7 @@ static void session_answer(struct fetch_session *session, struct fetch_response 
 static bool is_due(const struct fetch *f, uint32_t partition_count)
 {
     const struct fetch_request *in = f->in;
+    if (f->is_crowded && f->bytes == 0 && !f->has_news) return f->request->now_ns >= f->request->wait_until_ns;
     if (f->has_news || f->is_full || in->max_wait_ms <= 0 || partition_count == 0) return true;
     if (in->min_bytes <= 0 || f->bytes >= (uint64_t)in->min_bytes) return true;
     if (f->needs_disk && f->bytes > 0) return true;

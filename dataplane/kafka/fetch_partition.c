@@ -1,4 +1,4 @@
-/* One partition of a Fetch (1); for versions 0-3 the records are converted (fetch_old.h).
+/* One partition of a Fetch (1); for old versions the records are converted (fetch_old.h).
  *
  * KIP-74: while nothing was read the first batch goes out whole whatever the bounds say, or a large row would stall its
  * consumer for ever.  Records are not copied: the answer's pieces point into chunks. */
@@ -35,22 +35,21 @@ static bool pieces_keep(struct fetch *f, const struct log *log, const struct log
     return true;
 }
 
-/* What was read goes into the answer, for an old client as messages; *next_offset: behind it. */
+/* What was read goes into the answer, for an old client as it takes it; *next_offset: behind it. */
 static enum err slice_keep(struct fetch *f, const struct log *log, struct log_slice *slice, uint64_t offset,
                            uint64_t bound, uint32_t *bytes, uint64_t *next_offset)
 {
     struct request *r = f->request;
     *bytes = 0;
     *next_offset = slice->next_offset;
-    if (r->header.api_version > FETCH_OLD_VERSION_MAX) {
+    if (fetch_is_current(slice, r->header.api_version)) {
         if (pieces_keep(f, log, slice->piece, slice->piece_count)) *bytes = slice->bytes;
         return ERR_OK;
     }
-    struct log_piece piece;
-    struct message_set_plan plan;
-    TRY(fetch_old_convert(r, slice, offset, bound, f->bytes == 0, &piece, &plan));
-    *next_offset = plan.next_offset;
-    if (plan.count > 0 && pieces_keep(f, log, &piece, 1)) *bytes = piece.size;
+    struct fetch_old made;
+    TRY(fetch_old_convert(r, slice, offset, bound, f->bytes == 0, &made));
+    *next_offset = made.next_offset;
+    if (made.bytes > 0 && pieces_keep(f, log, made.piece, made.piece_count)) *bytes = made.bytes;
     return ERR_OK;
 }
 
@@ -96,6 +95,10 @@ static enum err partition_read(struct fetch *f, struct log *log, const struct fe
     if (log_identity(log)->is_internal) e = view_keep(f, log, &slice, in, bound, watermark, &bytes, &next_offset);
     else e = slice_keep(f, log, &slice, (uint64_t)in->fetch_offset, bound, &bytes, &next_offset);
     if (e == ERR_NO_MEMORY) f->lacks_memory = true;
+    if (e == ERR_AGAIN) {
+        f->is_crowded = true;
+        return ERR_OK;
+    }
     if (e != ERR_OK) return e;
     if (next_offset < watermark) f->is_full = true;
     else if (bytes > 0 && r->records->durable_ns < moved_ns) r->records->durable_ns = moved_ns;

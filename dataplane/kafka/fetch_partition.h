@@ -15,6 +15,7 @@ struct fetch {
     bool     has_news;    /* a partition failed, or its history is another: the client should learn it now */
     bool     is_full;     /* more is there than fits: waiting gains nothing */
     bool     needs_disk, lacks_memory;
+    bool     is_crowded;  /* records need the large buffer, which another connection has */
 };
 
 /* Fills in the answer for one partition and adds its records to the request's. */

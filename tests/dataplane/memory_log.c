@@ -16,6 +16,7 @@ struct log_reader {
     unsigned disk_reads;     /* started, not finished */
     uint64_t warm_offset[LOGS_MAX]; /* + 1: of the read that the disk has finished */
     int64_t  warm_time[LOGS_MAX];
+    struct plain_rooms rooms;
 };
 
 struct storage *memory_storage_new(uint32_t logs_max, uint32_t log_bytes_max)
@@ -78,7 +79,11 @@ void memory_log_append(struct storage *s, struct log *l, uint32_t records, uint3
         if (value_bytes > (uint32_t)text) memset(value + text, 'v', value_bytes - (uint32_t)text);
         record_batch_record_end(&w, value_bytes > (uint32_t)text ? value_bytes : (uint32_t)text, NULL, 0);
     }
-    uint32_t bytes = (uint32_t)record_batch_finish(&w);
+    size_t room = record_batch_bytes(&w) + PACKER_SLACK_BYTES;
+    uint8_t *packing = l->packer == NULL ? NULL : malloc(room);
+    uint32_t bytes = (uint32_t)(packing == NULL ? record_batch_finish(&w)
+                                                : record_batch_finish_packed(&w, l->packer, packing, room));
+    free(packing);
     l->batch[l->batch_count++] = (struct memory_batch){offset, offset + records, l->used_bytes, bytes};
     l->used_bytes += bytes;
     atomic_store(&l->moved_ns, clock_monotonic_ns(clock_real()));
@@ -133,6 +138,7 @@ enum err log_reader_open(struct log_reader **out, struct storage *s, uint32_t re
     ck_assert_ptr_nonnull(r);
     r->storage = s;
     r->index = reader_index;
+    ck_assert_int_eq(plain_rooms_init(&r->rooms, MEMORY_LOG_PLAIN_BYTES), ERR_OK);
     atomic_store(&s->waiters[reader_index], waiter);
     *out = r;
     return ERR_OK;
@@ -141,8 +147,11 @@ enum err log_reader_open(struct log_reader **out, struct storage *s, uint32_t re
 void log_reader_close(struct log_reader *r)
 {
     atomic_store(&r->storage->waiters[r->index], NULL);
+    plain_rooms_fini(&r->rooms);
     free(r);
 }
+
+struct plain_rooms *log_reader_rooms(struct log_reader *r) { return &r->rooms; }
 
 enum log_reader_hint log_reader_hint(struct log_reader *r, uint32_t *slot)
 {

@@ -8,7 +8,8 @@
 
 #include "storage/log_reader.h"
 
-enum { MEMORY_LOG_BATCHES_MAX = 1 << 16, MEMORY_LOG_READERS_MAX = 4 };
+enum { MEMORY_LOG_BATCHES_MAX = 1 << 16, MEMORY_LOG_READERS_MAX = 4,
+       MEMORY_LOG_PLAIN_BYTES = 72 << 20 };
 
 struct memory_batch { uint64_t base_offset, next_offset; uint32_t position, bytes; };
 
@@ -22,6 +23,7 @@ struct log {
     _Atomic uint64_t start_offset, high_watermark, moved_ns;
     _Atomic uint32_t readable_count; /* batches below the high watermark */
     uint32_t piece_bytes_max;       /* batches are cut into pieces of this size */
+    struct packer *packer;          /* the test's; not NULL: batches are packed */
     uint32_t held_bytes;            /* what a piece's pin keeps, if that is more than its size */
     _Atomic bool is_cold;           /* every read and lookup needs the disk once */
     _Atomic int fault;              /* enum err that reads answer */

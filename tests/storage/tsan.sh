@@ -20,7 +20,7 @@ run=
 mkdir "$work/o" && cd "$work/o" || exit 1
 printf '%s\n' "$root"/tests/storage/{stress_lifetime,producer}.c "$root"/{storage,ring,base,formats}/*.c |
     xargs -P "$(nproc)" -n 4 clang -c -std=gnu11 -D_GNU_SOURCE -O1 -g -fsanitize=thread -pthread -I"$root" || exit 1
-clang -fsanitize=thread -pthread ./*.o -lisal -luring -lm -o "$work/stress_lifetime" || exit 1
+clang -fsanitize=thread -pthread ./*.o -lisal -luring -llz4 -lzstd -lz -lm -o "$work/stress_lifetime" || exit 1
 export TSAN_OPTIONS="halt_on_error=1 exitcode=66"
 TMPDIR=$work timeout 100 $run "$work/stress_lifetime" 4 > "$work/out" 2>&1
 rc=$?
