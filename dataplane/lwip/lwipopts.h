@@ -68,7 +68,7 @@
 #define TCP_LISTEN_BACKLOG      0 /* its counter ends at 255 */
 #define LWIP_TCP_KEEPALIVE      1
 #define TCP_DEFAULT_LISTEN_BACKLOG 255
-#define SO_REUSE                0
+#define SO_REUSE                1 /* a restart is not held back by the last run's connections */
 #define LWIP_CALLBACK_API       1
 #define TCP_CHECKSUM_ON_COPY    0
 #define LWIP_CHKSUM_ALGORITHM   3

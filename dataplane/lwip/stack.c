@@ -236,12 +236,12 @@ static bool lwip_listen(uint16_t port, uint32_t listener)
     INVARIANT(stack.listener_count < STACK_LISTENERS_MAX);
     struct tcp_pcb *pcb = tcp_new_ip_type(IPADDR_TYPE_ANY);
     INVARIANT(pcb != NULL); /* before the first client */
-    if (tcp_bind(pcb, IP_ANY_TYPE, port) != ERR_OK) {
+    ip_set_option(pcb, SOF_REUSEADDR);
+    struct tcp_pcb *listening = tcp_bind(pcb, IP_ANY_TYPE, port) == ERR_OK ? tcp_listen(pcb) : NULL;
+    if (listening == NULL) {
         tcp_close(pcb);
         return false;
     }
-    struct tcp_pcb *listening = tcp_listen(pcb);
-    INVARIANT(listening != NULL);
     struct listening *l = &stack.listening[stack.listener_count++];
     *l = (struct listening){listening, listener};
     tcp_arg(listening, l);
@@ -315,6 +315,8 @@ static void lwip_peer(const struct stack_pcb *opaque, char *out, size_t out_byte
 {
     if (ipaddr_ntoa_r(&const_pcb_of(opaque)->remote_ip, out, (int)out_bytes) == NULL)
         snprintf(out, out_bytes, "unknown");
+    for (char *at = out; *at != '\0'; at++)
+        if (*at >= 'A' && *at <= 'F') *at = (char)(*at - 'A' + 'a'); /* RFC 5952 */
 }
 
 static void (*connected_handler)(void *);
@@ -395,10 +397,11 @@ static const char *addresses_set(const struct stack_config *c)
 static const char *lwip_open(const struct stack_config *config, uint64_t now_ms)
 {
     uint64_t seed;
-    INVARIANT(!stack.is_open);
-    stack.is_open = true;
+    INVARIANT(stack.listener_count == 0);
     stack.config = *config;
     stack.now_ms = (uint32_t)now_ms;
+    if (stack.is_open) return NULL;
+    stack.is_open = true;
     memcpy(&seed, config->secret, sizeof seed);
     random_init(&stack.random, seed);
     lwip_init();

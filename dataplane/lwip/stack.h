@@ -65,7 +65,8 @@ struct stack_stats { /* since the start; the last four: now */
 };
 
 struct stack_operations {
-    /* Once per copy and process.  NULL, or a sentence: which address is none. */
+    /* NULL, or a sentence: which address is none.  Opened again after stop, by the same configuration but for the
+     * handlers, it goes on: connections that were closed still say good-bye. */
     const char *(*open)(const struct stack_config *config, uint64_t now_ms);
     /* Listens on all addresses, at most STACK_LISTENERS_MAX times.  False: the port is taken. */
     bool (*listen)(uint16_t port, uint32_t listener);

@@ -1,61 +1,29 @@
 /* Goal: the kernel's port says clearly why it cannot open, listens on IPv4 and IPv6, shares a port among lcores without
  * joining a stranger's, and gives every message back whatever happens to the connection. */
-#include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/random.h"
 #include "dataplane/port_kernel.h"
+#include "tests/dataplane/port_contract.h"
 
 static struct err_msg msg;
-
-static int connect_to(const char *host, uint16_t number)
-{
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(number)};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(number)};
-    bool is_v4 = inet_pton(AF_INET, host, &v4.sin_addr) == 1;
-    if (!is_v4) ck_assert_int_eq(inet_pton(AF_INET6, host, &v6.sin6_addr), 1);
-    int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int rc = connect(fd, is_v4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6, is_v4 ? sizeof v4 : sizeof v6);
-    ck_assert_msg(rc == 0, "%s", strerror(errno));
-    return fd;
-}
 
 static struct port *open_at(const char *host, uint32_t connections_max, const struct chunk_pool *pool, uint16_t *number)
 {
     struct port *p;
     int fd;
-    enum err e = port_kernel_listen(host, 0, 1, &fd, number, &msg);
-    ck_assert_msg(e == ERR_OK, "%s", msg.text);
-    e = port_kernel_open(&p, &fd, 1, connections_max, pool, &msg);
+    if (port_kernel_listen(host, 0, 1, &fd, number, &msg) != ERR_OK) return NULL;
+    enum err e = port_kernel_open(&p, &fd, 1, connections_max, pool, &msg);
     ck_assert_msg(e == ERR_OK, "%s", msg.text);
     return p;
-}
-
-/* The next event, waiting for it. */
-static struct port_event next_event(struct port *p)
-{
-    static struct port_event queue[16];
-    static unsigned first, count;
-    for (int i = 0; first == count; i++) {
-        ck_assert_int_lt(i, 1000);
-        first = 0;
-        count = port_poll(p, queue, 16);
-        if (count == 0) port_wait(p, 10000000);
-    }
-    return queue[first++];
 }
 
 START_TEST(refusals_say_what_to_do)
@@ -102,203 +70,6 @@ START_TEST(io_uring_forbidden)
 }
 END_TEST
 
-START_TEST(both_families_say_who_calls)
-{
-    static const char *const hosts[] = {"127.0.0.1", "::1"};
-    for (int i = 0; i < 2; i++) {
-        uint16_t number;
-        char peer[PORT_PEER_BYTES];
-        if (i == 1) {
-            int fd;
-            if (port_kernel_listen("::1", 0, 1, &fd, &number, &msg) != ERR_OK) {
-                printf("no IPv6 here (%s): not tested\n", msg.text);
-                return;
-            }
-            close(fd);
-        }
-        struct port *p = open_at(hosts[i], 4, NULL, &number);
-        int fd = connect_to(hosts[i], number);
-        struct port_event e = next_event(p);
-        ck_assert_int_eq(e.kind, PORT_ACCEPTED);
-        port_peer(p, e.connection, peer);
-        ck_assert_str_eq(peer, hosts[i]);
-        ck_assert_int_eq(send(fd, "hello", 5, 0), 5);
-        e = next_event(p);
-        ck_assert_int_eq(e.kind, PORT_DATA);
-        ck_assert_uint_eq(e.size, 5);
-        ck_assert_mem_eq(e.bytes, "hello", 5);
-        close(fd);
-        ck_assert_int_eq(next_event(p).kind, PORT_CLOSED);
-        port_fini(p);
-    }
-}
-END_TEST
-
-START_TEST(paused_connections_are_not_read)
-{
-    uint16_t number;
-    struct port *p = open_at("127.0.0.1", 4, NULL, &number);
-    int fd = connect_to("127.0.0.1", number);
-    uint32_t connection = next_event(p).connection;
-    struct port_event events[16];
-    uint8_t bytes[1 << 16] = {0};
-    size_t sent = 0, received = 0, before_pause = 0;
-    port_pause(p, connection);
-    for (int i = 0; i < 1000; i++) { /* fills the socket's buffers */
-        ssize_t n = send(fd, bytes, sizeof bytes, MSG_DONTWAIT);
-        if (n > 0) sent += (size_t)n;
-        unsigned count = port_poll(p, events, 16);
-        for (unsigned k = 0; k < count; k++) before_pause += events[k].kind == PORT_DATA ? events[k].size : 0;
-    }
-    ck_assert_uint_lt(before_pause, 2 << 20);
-    ck_assert_uint_gt(sent, before_pause);
-    port_resume(p, connection);
-    for (int i = 0; i < 100000 && received + before_pause < sent; i++) {
-        unsigned count = port_poll(p, events, 16);
-        for (unsigned k = 0; k < count; k++) received += events[k].kind == PORT_DATA ? events[k].size : 0;
-        if (count == 0) port_wait(p, 1000000);
-    }
-    ck_assert_uint_eq(received + before_pause, sent);
-    close(fd);
-    port_fini(p);
-}
-END_TEST
-
-/* Answers of copied and of pinned pieces to clients that read some of it and then go, in every way. */
-START_TEST(every_message_is_released_once)
-{
-    enum { CHUNK = 1 << 20, ROUNDS = 120, PIECES = 7, MESSAGES = 4 };
-    struct chunk_pool pool = {.chunk_bytes = CHUNK, .chunk_count = 4};
-    struct random random;
-    uint16_t number;
-    random_init(&random, 3);
-    pool.bytes = mmap(NULL, 4 * CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    ck_assert(pool.bytes != MAP_FAILED);
-    random_bytes(&random, pool.bytes, 4 * CHUNK);
-    struct port *p = open_at("127.0.0.1", 4, &pool, &number);
-    uint8_t *got = malloc(8 << 20);
-    for (int round = 0; round < ROUNDS; round++) {
-        struct port_piece piece[MESSAGES][PIECES];
-        struct port_message message[MESSAGES];
-        uint8_t *expected = malloc(8 << 20);
-        size_t total = 0;
-        int fd = connect_to("127.0.0.1", number);
-        uint32_t connection = next_event(p).connection;
-        memset(message, 0, sizeof message);
-        for (int i = 0; i < MESSAGES; i++) {
-            message[i].piece = piece[i];
-            message[i].piece_count = 1 + (uint32_t)random_below(&random, PIECES);
-            message[i].may_copy_only = random_below(&random, 4) == 0;
-            for (uint32_t k = 0; k < message[i].piece_count; k++) {
-                uint32_t size = 1 + (uint32_t)random_below(&random, random_below(&random, 2) == 0 ? 200 : 250000);
-                piece[i][k] = (struct port_piece){pool.bytes + random_below(&random, 4 * CHUNK - size), size,
-                                                  random_below(&random, 3) != 0};
-                memcpy(expected + total, piece[i][k].bytes, size);
-                total += size;
-            }
-            port_send(p, connection, &message[i]);
-        }
-        size_t wanted = round % 3 == 0 ? total : random_below(&random, total), have = 0;
-        uint32_t sent = 0, released = 0;
-        bool is_closed = false, is_gone = false;
-        for (int i = 0; i < 20000 && !is_closed; i++) {
-            struct port_event events[16];
-            ssize_t n = is_gone ? 0 : recv(fd, got + have, (8 << 20) - have, MSG_DONTWAIT);
-            if (n > 0) have += (size_t)n;
-            if (!is_gone && have >= wanted) {
-                if (round % 3 == 1) port_close(p, connection); /* we end it */
-                struct linger reset = {round % 2, 0};
-                setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-                close(fd);
-                is_gone = true;
-            }
-            unsigned count = port_poll(p, events, 16);
-            for (unsigned k = 0; k < count; k++) {
-                if (events[k].kind == PORT_SENT) sent++;
-                if (events[k].kind == PORT_RELEASED) {
-                    ck_assert(events[k].message->piece != NULL); /* not twice */
-                    events[k].message->piece = NULL;
-                    released++;
-                }
-                if (events[k].kind == PORT_CLOSED) is_closed = true;
-            }
-            if (count == 0) port_wait(p, 1000000);
-        }
-        ck_assert(is_closed);
-        ck_assert_uint_eq(released, MESSAGES);
-        ck_assert_uint_le(sent, MESSAGES);
-        if (wanted == total) ck_assert_uint_eq(sent, MESSAGES);
-        ck_assert_mem_eq(got, expected, have);
-        free(expected);
-    }
-    if (p->stats.zero_copy_bytes == 0) printf("no zero-copy sends here (locked memory is limited)\n");
-    free(got);
-    port_fini(p);
-    munmap(pool.bytes, 4 * CHUNK);
-}
-END_TEST
-
-/* The peer stands still; then what lies behind port_handed moves to another place, and its old one is used again. */
-static void pieces_move(const struct chunk_pool *pool, bool may_copy_only, bool is_chunk)
-{
-    enum { PIECES = 24 };
-    struct port_piece piece[PIECES];
-    struct port_message message = {.piece = piece, .piece_count = PIECES, .may_copy_only = may_copy_only};
-    uint16_t number;
-    struct port *p = open_at("127.0.0.1", 4, pool, &number);
-    int fd = connect_to("127.0.0.1", number);
-    uint32_t connection = next_event(p).connection, chunk = pool->chunk_bytes;
-    size_t total = (size_t)PIECES * chunk, have = 0;
-    uint8_t *expected = malloc(total), *other = malloc(total), *got = malloc(total);
-    ck_assert(expected != NULL && other != NULL && got != NULL);
-    struct random random;
-    random_init(&random, 5);
-    random_bytes(&random, pool->bytes, total);
-    memcpy(expected, pool->bytes, total);
-    memcpy(other, pool->bytes, total);
-    for (uint32_t i = 0; i < PIECES; i++) piece[i] = (struct port_piece){chunk_at(pool, i), chunk, is_chunk};
-    port_send(p, connection, &message);
-    struct port_event events[16];
-    for (int i = 0; i < 20; i++) {
-        if (port_poll(p, events, 16) == 0) port_wait(p, 5000000);
-    }
-    uint32_t handed = port_handed(p, connection, &message);
-    ck_assert_uint_ge(handed, 1);
-    ck_assert_uint_lt(handed, PIECES / 2); /* the socket's buffers hold some; one operation holds little more */
-    for (uint32_t i = handed; i < PIECES; i++) {
-        piece[i] = (struct port_piece){other + (size_t)i * chunk, chunk, false};
-        memset(chunk_at(pool, i), 0xee, chunk);
-    }
-    bool is_released = false;
-    for (int i = 0; i < 100000 && (have < total || !is_released); i++) {
-        ssize_t n = recv(fd, got + have, total - have, MSG_DONTWAIT);
-        if (n > 0) have += (size_t)n;
-        unsigned count = port_poll(p, events, 16);
-        for (unsigned k = 0; k < count; k++) is_released |= events[k].kind == PORT_RELEASED;
-        if (count == 0 && n <= 0) port_wait(p, 1000000);
-    }
-    ck_assert(is_released);
-    ck_assert_uint_eq(have, total);
-    ck_assert_mem_eq(got, expected, total);
-    close(fd);
-    port_fini(p);
-    free(expected);
-    free(other);
-    free(got);
-}
-
-START_TEST(what_is_not_handed_over_may_move)
-{
-    struct chunk_pool pool = {.chunk_bytes = 1 << 20, .chunk_count = 24};
-    pool.bytes = mmap(NULL, (size_t)24 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    ck_assert(pool.bytes != MAP_FAILED);
-    pieces_move(&pool, false, true);  /* zero copy, where it is to be had */
-    pieces_move(&pool, true, true);   /* copies */
-    pieces_move(&pool, false, false); /* from elsewhere */
-    munmap(pool.bytes, (size_t)24 << 20);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("port kernel");
@@ -306,10 +77,8 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, refusals_say_what_to_do);
     tcase_add_test(t, io_uring_forbidden);
-    tcase_add_test(t, both_families_say_who_calls);
-    tcase_add_test(t, paused_connections_are_not_read);
-    tcase_add_test(t, every_message_is_released_once);
-    tcase_add_test(t, what_is_not_handed_over_may_move);
+    const struct port_under_test kernel = {"127.0.0.1", "::1", "127.0.0.1", "::1", open_at};
+    port_contract_add(t, &kernel);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -1,0 +1,53 @@
+/* dataplane/port_dpdk.h -- a port past the kernel: DPDK's queues, and a TCP stack of our own process, a lcore each.
+ *
+ * One device per process.  Its addresses are given: it asks no DHCP server, and the kernel knows nothing of it.
+ * Neither DPDK nor the stack shows here. */
+#ifndef DATAPLANE_PORT_DPDK_H
+#define DATAPLANE_PORT_DPDK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "dataplane/port.h"
+#include "ring/chunk_pool.h"
+
+struct port_dpdk_config {
+    const char *device;  /* a PCI address (0000:3b:00.0), or a virtual one with arguments (net_af_packet0,iface=x) */
+    const char *address; /* IPv4 with its prefix, 192.0.2.1/24; empty: none */
+    const char *gateway; /* empty: none */
+    const char *address6, *gateway6; /* IPv6; the prefix is of 64 bits */
+    uint16_t mtu;
+    uint16_t vlan;       /* 0: untagged */
+    uint32_t lcores;     /* ports that will be opened: a queue pair each */
+    bool     huge_pages; /* false: ordinary memory, for trying */
+};
+
+struct port_dpdk_device;
+
+struct port_dpdk_stats { /* of one port, since the start; the last five: now */
+    uint64_t received_frames, received_bytes, sent_frames, sent_bytes, retransmitted, dropped, checksum_errors;
+    uint64_t no_frame, ring_full; /* frames that waited: for memory, for the device */
+    uint64_t zero_copy_bytes, copied_bytes; /* into frames, retransmissions with them */
+    uint32_t connections, pins, segments, frames_kept, frames_free;
+};
+
+/* Starts DPDK and the device; a second call of the process gives the same device, whatever the configuration.  `pool`
+ * (may be NULL: everything is copied) stays while the process runs.  ERR_UNSUPPORTED, ERR_INVALID, ERR_NOT_FOUND (no
+ * such device), ERR_IO, ERR_NO_MEMORY: msg says what to do. */
+NODISCARD enum err port_dpdk_start(struct port_dpdk_device **out, const struct port_dpdk_config *config,
+                                   const struct chunk_pool *pool, struct err_msg *msg);
+/* Opens the port of a lcore, by the thread that will use it.  `ports`: the TCP ports to listen on; PORT_ACCEPTED tells
+ * the index in it plus first_listener.  ERR_INVALID: an address; ERR_NO_MEMORY; ERR_EXISTS: a port twice. */
+NODISCARD enum err port_dpdk_open(struct port **out, struct port_dpdk_device *device, uint32_t lcore,
+                                  const uint16_t *ports, uint32_t port_count, uint32_t first_listener,
+                                  uint32_t connections_max, const struct clock *clock, struct err_msg *msg);
+/* How long it may rest now, 0: not at all.  A device is looked at, it does not wake anybody: so shortly after work it
+ * rests for 50 us at most, later for 1 ms. */
+uint64_t port_dpdk_rest_ns(struct port *p);
+void     port_dpdk_stats(const struct port *p, struct port_dpdk_stats *out);
+size_t   port_dpdk_memory_bytes(const struct port_dpdk_config *config, uint32_t connections_max);
+
+#endif

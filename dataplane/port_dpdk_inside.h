@@ -1,0 +1,78 @@
+/* dataplane/port_dpdk_inside.h -- between the files of the DPDK port: the device, a lcore's queues, connections. */
+#ifndef DATAPLANE_PORT_DPDK_INSIDE_H
+#define DATAPLANE_PORT_DPDK_INSIDE_H
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "dataplane/lwip/stack.h"
+#include "dataplane/port_dpdk.h"
+
+enum {
+    DPDK_LCORES_MAX  = 32,
+    DPDK_BURST       = 64,
+    DPDK_TX_PENDING  = 256,  /* frames that a lcore may have ready: the transmit budget of one turn */
+    DPDK_RX_FRAMES   = 8192, /* of a lcore */
+    DPDK_TX_FRAMES   = 4096,
+    DPDK_LENT_FRAMES = 8192, /* mbufs without memory of their own, for lent bytes */
+    DPDK_SHARED_FRAMES = 512,
+};
+
+struct port_dpdk_device {
+    struct port_dpdk_config config;
+    char     address[64];
+    unsigned prefix;
+    uint16_t id;
+    struct rte_ether_addr mac;
+    uint16_t rx_descriptors, tx_descriptors;
+    bool     has_segments;  /* a frame may consist of several mbufs */
+    bool     has_checksums; /* of what is sent */
+    const struct chunk_pool *pool; /* NULL: nothing is lent */
+    uint8_t  secret[STACK_SECRET_BYTES];
+    struct rte_mempool *rx_pool[DPDK_LCORES_MAX], *tx_pool[DPDK_LCORES_MAX], *lent_pool[DPDK_LCORES_MAX];
+    /* Answers of neighbours reach one queue; the others' stacks asked too. */
+    struct rte_ring *shared[DPDK_LCORES_MAX];
+};
+
+/* What keeps a message's lent bytes in place: one reference is the connection's, until they are acknowledged; one is
+ * each frame's that carries some of them, until the device is done with it. */
+struct pin {
+    struct rte_mbuf_ext_shared_info info;
+    struct dpdk_queue *queue;
+    struct port_message *message;
+    uint32_t start, end; /* of the message in the stream */
+    struct pin *next;
+};
+
+struct dpdk_queue { /* a lcore's pair */
+    struct port_dpdk_device *device;
+    uint16_t index;
+    struct rte_mbuf *pending[DPDK_TX_PENDING]; /* to send */
+    uint32_t pending_count;
+    struct pin *pins, *free_pins;
+    uint32_t pins_used;
+    void    *context;
+    void   (*released)(void *context, struct port_message *m); /* its bytes are nobody's any more */
+    struct port_dpdk_stats stats;
+};
+
+enum err queue_init(struct dpdk_queue *q, struct port_dpdk_device *device, uint32_t index, uint32_t pins_max);
+void     queue_fini(struct dpdk_queue *q);
+/* Frames from the network to the stack; returns how many. */
+unsigned queue_receive(struct dpdk_queue *q, const struct stack_operations *stack);
+/* A frame to the network; `pins`: of the connection.  False: no room. */
+bool     queue_transmit(struct dpdk_queue *q, const struct stack_slice *slice, unsigned count, struct pin *pins);
+/* Hands what is pending to the device; what it does not take stays. */
+void     queue_flush(struct dpdk_queue *q);
+/* Frees frames that the device has sent, where it would do so only with the next ones. */
+void     queue_clean(struct dpdk_queue *q);
+
+size_t   port_dpdk_connection_bytes(uint32_t connections_max);
+
+/* A pin for a message; NULL: none is free, so it is copied. */
+struct pin *pin_take(struct dpdk_queue *q, struct port_message *m);
+/* The connection's reference is over. */
+void        pin_let_go(struct pin *p);
+
+#endif

@@ -1,0 +1,277 @@
+/* A lcore's queues: mbufs in, mbufs out.
+ *
+ * A frame to send is one mbuf with the headers and what was copied, and behind it one without memory of its own for
+ * each piece of lent bytes, which counts as a reference of the message's pin.  Where the device takes one mbuf a frame
+ * only, everything is copied. */
+#include <rte_arp.h>
+#include <rte_cycles.h>
+#include <rte_ether.h>
+#include <rte_icmp.h>
+#include <rte_ip.h>
+#include <rte_net.h>
+#include <rte_tcp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/invariant.h"
+#include "dataplane/port_dpdk_inside.h"
+
+enum { ARP_OPERATION_AT = 6, ICMP6_NEIGHBOR_ADVERTISEMENT = 136, FINI_MS_MAX = 100 };
+
+/* --- pins --- */
+
+static void pin_free(struct pin *p)
+{
+    struct dpdk_queue *q = p->queue;
+    struct port_message *m = p->message;
+    p->next = q->free_pins;
+    q->free_pins = p;
+    q->pins_used--;
+    m->notifications = 0;
+    q->released(q->context, m);
+}
+
+static void on_lent_free(void *bytes, void *pin)
+{
+    (void)bytes;
+    pin_free(pin);
+}
+
+struct pin *pin_take(struct dpdk_queue *q, struct port_message *m)
+{
+    struct pin *p = q->free_pins;
+    if (p == NULL) return NULL;
+    q->free_pins = p->next;
+    q->pins_used++;
+    *p = (struct pin){.info = {.free_cb = on_lent_free, .fcb_opaque = p}, .queue = q, .message = m};
+    rte_mbuf_ext_refcnt_set(&p->info, 1);
+    m->notifications = 1;
+    return p;
+}
+
+void pin_let_go(struct pin *p)
+{
+    if (rte_mbuf_ext_refcnt_update(&p->info, -1) == 0) pin_free(p);
+}
+
+static struct pin *pin_at(struct pin *first, uint32_t position)
+{
+    for (struct pin *p = first; p != NULL; p = p->next)
+        if ((int32_t)(position - p->start) >= 0 && (int32_t)(position - p->end) < 0) return p;
+    return NULL;
+}
+
+/* --- out --- */
+
+struct frame { struct rte_mbuf *first, *last; };
+
+static struct rte_mbuf *frame_extend(struct frame *f, struct rte_mempool *pool)
+{
+    struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+    if (m == NULL) return NULL;
+    if (f->first == NULL) {
+        f->first = m;
+    } else {
+        f->last->next = m;
+        f->first->nb_segs++;
+    }
+    f->last = m;
+    return m;
+}
+
+static bool frame_copy(struct dpdk_queue *q, struct frame *f, const uint8_t *bytes, uint32_t size)
+{
+    while (size > 0) {
+        struct rte_mbuf *m = f->last;
+        uint16_t room = m == NULL || RTE_MBUF_HAS_EXTBUF(m) ? 0 : rte_pktmbuf_tailroom(m);
+        if (room == 0) {
+            m = frame_extend(f, q->device->tx_pool[q->index]);
+            if (m == NULL) return false;
+            room = rte_pktmbuf_tailroom(m);
+        }
+        uint16_t part = (uint16_t)RTE_MIN(size, room);
+        memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len), bytes, part);
+        m->data_len = (uint16_t)(m->data_len + part);
+        f->first->pkt_len += part;
+        bytes += part;
+        size -= part;
+    }
+    return true;
+}
+
+static bool frame_lend(struct dpdk_queue *q, struct frame *f, const struct stack_slice *s, struct pin *pins)
+{
+    const uint8_t *bytes = s->bytes;
+    uint32_t left = s->size, position = s->position;
+    while (left > 0) { /* bytes of two messages may stand side by side in a chunk, and in a frame */
+        struct pin *p = pin_at(pins, position);
+        INVARIANT(p != NULL);
+        uint32_t part = RTE_MIN(left, p->end - position);
+        struct rte_mbuf *m = frame_extend(f, q->device->lent_pool[q->index]);
+        if (m == NULL) return false;
+        rte_mbuf_ext_refcnt_update(&p->info, 1);
+        rte_pktmbuf_attach_extbuf(m, (void *)(uintptr_t)bytes, (rte_iova_t)(uintptr_t)bytes, (uint16_t)part, &p->info);
+        m->data_len = (uint16_t)part;
+        f->first->pkt_len += part;
+        q->stats.zero_copy_bytes += part;
+        bytes += part;
+        position += part;
+        left -= part;
+    }
+    return true;
+}
+
+static bool frame_fill(struct dpdk_queue *q, struct frame *f, const struct stack_slice *slice, unsigned count,
+                       struct pin *pins)
+{
+    for (unsigned i = 0; i < count; i++) {
+        bool is_lent = slice[i].is_lent && q->device->has_segments;
+        if (is_lent ? !frame_lend(q, f, &slice[i], pins) : !frame_copy(q, f, slice[i].bytes, slice[i].size))
+            return false;
+        if (!is_lent && i > 0) q->stats.copied_bytes += slice[i].size;
+    }
+    return true;
+}
+
+/* The device computes checksums: it wants to know where the headers end, and the pseudo header's sum. */
+static void frame_offload(struct rte_mbuf *m)
+{
+    struct rte_net_hdr_lens lens;
+    uint32_t type = rte_net_get_ptype(m, &lens, RTE_PTYPE_ALL_MASK);
+    m->l2_len = lens.l2_len;
+    m->l3_len = lens.l3_len;
+    m->l4_len = lens.l4_len;
+    if ((type & RTE_PTYPE_L4_MASK) != RTE_PTYPE_L4_TCP) return;
+    uint8_t *l3 = rte_pktmbuf_mtod_offset(m, uint8_t *, m->l2_len);
+    struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(l3 + m->l3_len);
+    m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+    if (RTE_ETH_IS_IPV4_HDR(type)) {
+        m->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
+        ((struct rte_ipv4_hdr *)l3)->hdr_checksum = 0;
+        tcp->cksum = rte_ipv4_phdr_cksum((struct rte_ipv4_hdr *)l3, m->ol_flags);
+    } else {
+        m->ol_flags |= RTE_MBUF_F_TX_IPV6;
+        tcp->cksum = rte_ipv6_phdr_cksum((struct rte_ipv6_hdr *)l3, m->ol_flags);
+    }
+}
+
+void queue_flush(struct dpdk_queue *q)
+{
+    if (q->pending_count == 0) return;
+    uint16_t sent = rte_eth_tx_burst(q->device->id, q->index, q->pending, (uint16_t)q->pending_count);
+    q->pending_count -= sent;
+    if (q->pending_count == 0) return;
+    q->stats.ring_full++;
+    memmove(q->pending, q->pending + sent, q->pending_count * sizeof(struct rte_mbuf *));
+}
+
+void queue_clean(struct dpdk_queue *q) { (void)rte_eth_tx_done_cleanup(q->device->id, q->index, 0); }
+
+bool queue_transmit(struct dpdk_queue *q, const struct stack_slice *slice, unsigned count, struct pin *pins)
+{
+    struct frame f = {0};
+    if (q->pending_count == DPDK_TX_PENDING) queue_flush(q);
+    if (q->pending_count == DPDK_TX_PENDING) return false;
+    if (!frame_fill(q, &f, slice, count, pins)) {
+        q->stats.no_frame++;
+        if (f.first != NULL) rte_pktmbuf_free(f.first);
+        queue_clean(q);
+        return false;
+    }
+    if (q->device->has_checksums) frame_offload(f.first);
+    q->stats.sent_frames++;
+    q->stats.sent_bytes += f.first->pkt_len;
+    q->pending[q->pending_count++] = f.first;
+    return true;
+}
+
+/* --- in --- */
+
+static void on_frame_free(void *frame) { rte_pktmbuf_free(frame); }
+
+/* Is it a neighbour's answer, which every lcore's stack may have asked for? */
+static bool is_for_all(const struct rte_mbuf *m)
+{
+    const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
+    const struct rte_ether_hdr *ethernet = (const struct rte_ether_hdr *)bytes;
+    uint32_t at = sizeof *ethernet;
+    uint16_t type = rte_be_to_cpu_16(ethernet->ether_type);
+    if (type == RTE_ETHER_TYPE_VLAN && m->data_len > at + 4) {
+        type = (uint16_t)(bytes[at + 2] << 8 | bytes[at + 3]);
+        at += 4;
+    }
+    if (type == RTE_ETHER_TYPE_ARP)
+        return m->data_len > at + ARP_OPERATION_AT + 1 && bytes[at + ARP_OPERATION_AT + 1] == RTE_ARP_OP_REPLY;
+    return type == RTE_ETHER_TYPE_IPV6 && m->data_len > at + 40 && bytes[at + 6] == IPPROTO_ICMPV6 &&
+           bytes[at + 40] == ICMP6_NEIGHBOR_ADVERTISEMENT;
+}
+
+static void share(struct dpdk_queue *q, struct rte_mbuf *m)
+{
+    struct port_dpdk_device *d = q->device;
+    for (uint32_t i = 0; i < d->config.lcores; i++) {
+        if (i == q->index) continue;
+        struct rte_mbuf *copy = rte_pktmbuf_copy(m, d->rx_pool[q->index], 0, UINT32_MAX);
+        if (copy != NULL && rte_ring_enqueue(d->shared[i], copy) != 0) rte_pktmbuf_free(copy);
+    }
+}
+
+static void feed(struct dpdk_queue *q, const struct stack_operations *stack, struct rte_mbuf *m, bool is_scarce)
+{
+    uint64_t good = RTE_MBUF_F_RX_L4_CKSUM_GOOD | RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+    q->stats.received_frames++;
+    q->stats.received_bytes += m->pkt_len;
+    if (m->nb_segs > 1 && rte_pktmbuf_linearize(m) != 0) { /* larger than the MTU that we told */
+        rte_pktmbuf_free(m);
+        return;
+    }
+    uint8_t *bytes = rte_pktmbuf_mtod(m, uint8_t *);
+    bool is_checked = (m->ol_flags & good) == good;
+    stack->input(bytes, m->data_len, is_checked, is_scarce ? NULL : on_frame_free, m);
+    if (is_scarce) rte_pktmbuf_free(m);
+}
+
+unsigned queue_receive(struct dpdk_queue *q, const struct stack_operations *stack)
+{
+    struct rte_mbuf *frame[DPDK_BURST];
+    struct port_dpdk_device *d = q->device;
+    unsigned count = rte_eth_rx_burst(d->id, q->index, frame, DPDK_BURST), shared = 0;
+    if (d->config.lcores > 1) {
+        for (unsigned i = 0; i < count; i++)
+            if (is_for_all(frame[i])) share(q, frame[i]);
+        struct rte_mbuf *theirs[DPDK_BURST];
+        shared = rte_ring_dequeue_burst(d->shared[q->index], (void **)theirs, DPDK_BURST, NULL);
+        for (unsigned i = 0; i < shared; i++) feed(q, stack, theirs[i], true);
+    }
+    if (count == 0) return shared;
+    /* What paused connections and gaps in the stream keep is copied before the device has no memory left. */
+    bool is_scarce = rte_mempool_avail_count(d->rx_pool[q->index]) < DPDK_RX_FRAMES / 4;
+    for (unsigned i = 0; i < count; i++) feed(q, stack, frame[i], is_scarce);
+    return count + shared;
+}
+
+/* --- opening --- */
+
+enum err queue_init(struct dpdk_queue *q, struct port_dpdk_device *device, uint32_t index, uint32_t pins_max)
+{
+    q->device = device;
+    q->index = (uint16_t)index;
+    q->pins = calloc(pins_max, sizeof *q->pins);
+    if (q->pins == NULL) return ERR_NO_MEMORY;
+    for (uint32_t i = pins_max; i-- > 0;) {
+        q->pins[i].next = q->free_pins;
+        q->free_pins = &q->pins[i];
+    }
+    return ERR_OK;
+}
+
+void queue_fini(struct dpdk_queue *q)
+{
+    rte_pktmbuf_free_bulk(q->pending, q->pending_count);
+    q->pending_count = 0;
+    for (int i = 0; q->pins_used > 0 && i < FINI_MS_MAX; i++) { /* the device may still read what was lent */
+        queue_clean(q);
+        rte_delay_us_sleep(1000);
+    }
+    if (q->pins_used == 0) free(q->pins); /* else lost, rather than used after it was freed */
+}

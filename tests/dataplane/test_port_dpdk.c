@@ -1,0 +1,130 @@
+/* Goal: the port past the kernel keeps what dataplane/port.h promises, to the kernel's own clients: across a veth pair,
+ * with DPDK's af_packet at the port's end.  In the end nothing is pinned, queued or kept. */
+#include <arpa/inet.h>
+#include <check.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "dataplane/port_dpdk.h"
+#include "tests/dataplane/port_contract.h"
+#include "tests/dataplane/veth.h"
+
+enum { PORT = 9092, MTU = 1500 };
+
+static struct err_msg msg;
+
+static struct port_dpdk_config config_of(const char *address)
+{
+    return (struct port_dpdk_config){.device = VETH_DEVICE, .address = address, .address6 = VETH_SERVER6, .mtu = MTU,
+                                     .lcores = 1};
+}
+
+static struct port *open_at(const char *host, uint32_t connections_max, const struct chunk_pool *pool, uint16_t *number)
+{
+    struct port_dpdk_config config = config_of(VETH_SERVER4 "/24");
+    struct port_dpdk_device *device;
+    struct port *p;
+    uint16_t port = PORT;
+    (void)host;
+    enum err e = port_dpdk_start(&device, &config, pool, &msg);
+    ck_assert_msg(e == ERR_OK, "%s", msg.text);
+    e = port_dpdk_open(&p, device, 0, &port, 1, 0, connections_max, clock_real(), &msg);
+    ck_assert_msg(e == ERR_OK, "%s", msg.text);
+    *number = port;
+    return p;
+}
+
+START_TEST(refusals_say_what_to_do)
+{
+    struct port_dpdk_device *device;
+    struct port_dpdk_config config = config_of("10.77.0.1");
+    ck_assert_int_eq(port_dpdk_start(&device, &config, NULL, &msg), ERR_INVALID);
+    ck_assert_msg(strstr(msg.text, "dpdk_address '10.77.0.1'") != NULL, "%s", msg.text);
+    config = config_of(VETH_SERVER4 "/24");
+    config.lcores = 33;
+    ck_assert_int_eq(port_dpdk_start(&device, &config, NULL, &msg), ERR_UNSUPPORTED);
+    ck_assert_msg(strstr(msg.text, "-Ddpdk_lcores=33") != NULL, "%s", msg.text);
+    config.lcores = 1;
+    config.device = "net_af_packet0,iface=nowhere";
+    ck_assert_int_eq(port_dpdk_start(&device, &config, NULL, &msg), ERR_NOT_FOUND);
+    ck_assert_msg(strstr(msg.text, "iface=nowhere") != NULL, "%s", msg.text);
+}
+END_TEST
+
+/* Clients that take lent bytes for a while and then reset the connection: in the end nothing of it is left, neither
+ * pins nor segments nor frames, and the next client is served. */
+START_TEST(nothing_is_left)
+{
+    enum { CHUNK = 1 << 20, ROUNDS = 30 };
+    struct chunk_pool pool = {.chunk_bytes = CHUNK, .chunk_count = 4, .bytes = aligned_alloc(4096, 4 * CHUNK)};
+    struct port_piece piece[4];
+    struct port_event event[64];
+    struct port_dpdk_stats before, after;
+    uint16_t number;
+    memset(pool.bytes, 7, 4 * CHUNK);
+    struct port *p = open_at(VETH_SERVER4, 8, &pool, &number);
+    port_dpdk_stats(p, &before);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct port_message message = {.piece = piece, .piece_count = 4};
+        struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(number)};
+        inet_pton(AF_INET, VETH_SERVER4, &a.sin_addr);
+        for (uint32_t i = 0; i < 4; i++) piece[i] = (struct port_piece){chunk_at(&pool, i), CHUNK, true};
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)connect(fd, (struct sockaddr *)&a, sizeof a);
+        bool is_closed = false;
+        uint32_t released = 0;
+        for (int i = 0; i < 30000 && !is_closed; i++) {
+            static uint8_t got[65536];
+            unsigned count = port_poll(p, event, 64);
+            for (unsigned k = 0; k < count; k++) {
+                if (event[k].kind == PORT_ACCEPTED) port_send(p, event[k].connection, &message);
+                if (event[k].kind == PORT_RELEASED) released++;
+                if (event[k].kind == PORT_CLOSED) is_closed = true;
+            }
+            if (fd >= 0 && recv(fd, got, sizeof got, 0) > 0 && p->stats.zero_copy_bytes > (uint64_t)round * CHUNK / 2) {
+                struct linger reset = {1, 0};
+                setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+                close(fd);
+                fd = -1;
+            }
+            if (count == 0) port_wait(p, 1000000);
+        }
+        ck_assert(is_closed);
+        ck_assert_uint_eq(released, 1);
+    }
+    ck_assert_uint_gt(p->stats.zero_copy_bytes, 0);
+    for (int i = 0; i < 300; i++)
+        if (port_poll(p, event, 64) == 0) port_wait(p, 1000000);
+    port_dpdk_stats(p, &after);
+    ck_assert_uint_eq(after.pins, 0);
+    ck_assert_uint_eq(after.segments, 0);
+    ck_assert_uint_eq(after.frames_kept, 0);
+    ck_assert_uint_eq(after.frames_free, before.frames_free);
+    ck_assert_uint_eq(after.connections, before.connections);
+    ck_assert_uint_gt(after.zero_copy_bytes, 0);
+    port_fini(p);
+    free(pool.bytes);
+}
+END_TEST
+
+int main(void)
+{
+    if (!veth_enter(MTU)) return 77;
+    Suite *suite = suite_create("port dpdk");
+    TCase *t = tcase_create("port dpdk");
+    const struct port_under_test dpdk = {VETH_SERVER4, VETH_SERVER6, VETH_CLIENT4, VETH_CLIENT6, open_at};
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, refusals_say_what_to_do);
+    tcase_add_test(t, nothing_is_left);
+    port_contract_add(t, &dpdk);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,61 @@
+#include "tests/dataplane/veth.h"
+
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static bool write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    if (f == NULL) return false;
+    bool is_written = fputs(text, f) >= 0;
+    return fclose(f) == 0 && is_written;
+}
+
+/* The kernel leaves checksums to the "device" and sends segments larger than the MTU: a veth hands on both as they
+ * are. */
+static bool offloads_off(const char *name)
+{
+    struct ethtool_value off = {.cmd = ETHTOOL_STXCSUM, .data = 0};
+    struct ifreq request = {.ifr_data = (void *)&off};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
+    bool is_off = fd >= 0 && ioctl(fd, SIOCETHTOOL, &request) == 0;
+    if (fd >= 0) close(fd);
+    return is_off;
+}
+
+bool veth_enter(unsigned mtu)
+{
+    char map[64], command[512];
+    unsigned user = getuid(), group = getgid();
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) {
+        printf("skipped: no network namespace of our own can be had here: %s\n", strerror(errno));
+        return false;
+    }
+    snprintf(map, sizeof map, "0 %u 1", user);
+    bool is_mapped = write_file("/proc/self/setgroups", "deny") && write_file("/proc/self/uid_map", map);
+    snprintf(map, sizeof map, "0 %u 1", group);
+    if (!is_mapped || !write_file("/proc/self/gid_map", map)) {
+        printf("skipped: this user cannot be mapped into a namespace of its own\n");
+        return false;
+    }
+    snprintf(command, sizeof command,
+             "PATH=$PATH:/sbin:/usr/sbin; set -e; ip link set lo up; "
+             "ip link add server mtu %u type veth peer name client mtu %u; "
+             "ip link set server addrgenmode none up; ip link set client up; "
+             "ip addr add " VETH_CLIENT4 "/24 dev client; ip addr add " VETH_CLIENT6 "/64 dev client nodad", mtu, mtu);
+    if (system(command) != 0 || !offloads_off("client")) {
+        printf("skipped: no veth pair can be made here (iproute2, and a kernel with veth, are needed)\n");
+        return false;
+    }
+    return true;
+}

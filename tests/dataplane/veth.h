@@ -1,0 +1,17 @@
+/* tests/dataplane/veth.h -- a network of our own for a port past the kernel: a veth pair in a network namespace,
+ * `server` for the port and `client` for the kernel's sockets.  No root: in a user namespace of our own. */
+#ifndef TESTS_DATAPLANE_VETH_H
+#define TESTS_DATAPLANE_VETH_H
+
+#include <stdbool.h>
+
+#define VETH_DEVICE  "net_af_packet0,iface=server"
+#define VETH_SERVER4 "10.77.0.1"
+#define VETH_SERVER6 "fd77::1"
+#define VETH_CLIENT4 "10.77.0.2"
+#define VETH_CLIENT6 "fd77::2"
+
+/* Moves this process there, for good.  False: printed is why that cannot be had here. */
+bool veth_enter(unsigned mtu);
+
+#endif
