@@ -4,6 +4,7 @@ import { button, dialog, el, field, form, setText, show } from './dom.js'
 import { showList } from './list.js'
 import { showWizard } from './wizard.js'
 import { showChannel } from './channel.js'
+import { showAlerts } from './alerts.js'
 
 const main = document.getElementById('main')
 const banner = document.getElementById('connection')
@@ -31,7 +32,7 @@ onLogin(wasRefused => new Promise(resolve => {
 
 function navigation() {
   const nav = document.getElementById('main-nav')
-  const links = [['#/', 'Channels'], ['#/new', 'New channel']].map(([href, text]) => el('a', { href, text,
+  const links = [['#/', 'Channels'], ['#/alerts', 'Alerts']].map(([href, text]) => el('a', { href, text,
     'aria-current': (location.hash || '#/') === href ? 'page' : null }))
   const out = hasToken() ? button('Log out', () => { forgetToken(); location.reload() }, 'quiet') : null
   nav.replaceChildren(...links, ...(out ? [out] : []))
@@ -52,6 +53,7 @@ function go() {
   const root = el('div', { class: 'page' })
   if (parts[0] === '') showList(root, leaving.signal)
   else if (parts[0] === 'new') showWizard(root, leaving.signal)
+  else if (parts[0] === 'alerts') showAlerts(root, leaving.signal)
   else if (parts[0] === 'channels' && parts[1]) showChannel(root, leaving.signal, parts[1], parts[2] ?? '')
   else notFound(root)
   main.replaceChildren(root)

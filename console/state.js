@@ -78,7 +78,7 @@ export function operations(name, changed) {
         const act = verb === 'delete' ? () => askDelete(name)
           : verb === 'stop' ? () => askStop(name, changed) : () => operate(name, verb, changed)
         const text = verb === 'resume' && isCheck ? 'Check again' : WORDS[verb] ?? verb
-        const b = button(text, act, { start: 'primary', resume: 'primary', delete: 'danger' }[verb])
+        const b = button(text, act, { start: isCheck ? '' : 'primary', resume: 'primary', delete: 'danger' }[verb])
         b.dataset.verb = verb
         return b
       }))

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/fnv.h"
 
@@ -42,26 +43,36 @@ void log_lookup_close(struct log_lookup *l)
     free(l);
 }
 
-/* One question to the reader: a time, or an offset. */
-static enum err ask(struct log_lookup *l, struct log *log, uint64_t *offset, int64_t *time_ms, bool is_for_time)
+struct question { /* of which the reader may say that the disk must work first */
+    enum { TIME_AT, OFFSET_AT, BATCHES_AT } kind;
+    uint64_t offset;
+    int64_t time_ms;
+    uint32_t room_bytes;
+    struct log_slice slice;
+};
+
+static enum err ask(struct log_lookup *l, struct log *log, struct question *q)
 {
     int64_t found_ms;
-    return is_for_time ? log_reader_time_at(l->reader, log, *offset, time_ms)
-                       : log_reader_find_time(l->reader, log, *time_ms, offset, &found_ms);
+    switch (q->kind) {
+    case TIME_AT: return log_reader_time_at(l->reader, log, q->offset, &q->time_ms);
+    case OFFSET_AT: return log_reader_find_time(l->reader, log, q->time_ms, &q->offset, &found_ms);
+    case BATCHES_AT: return log_reader_read(l->reader, log, q->offset, q->room_bytes, true, NULL, &q->slice);
+    }
+    return ERR_INVALID;
 }
 
-/* Asks until the disk has answered. */
-static enum err ask_on(struct log_lookup *l, struct log *log, uint64_t *offset, int64_t *time_ms, bool is_for_time)
+/* Asks until the disk has answered.  Then `log_reader_rest` is the caller's to do. */
+static enum err ask_on(struct log_lookup *l, struct log *log, struct question *q)
 {
     uint64_t until_ns = clock_monotonic_ns(l->clock) + (uint64_t)LOG_LOOKUP_WAIT_MS * 1000000;
     log_reader_quiesce(l->reader);
-    enum err e = ask(l, log, offset, time_ms, is_for_time);
+    enum err e = ask(l, log, q);
     while (e == ERR_AGAIN && clock_monotonic_ns(l->clock) < until_ns) {
         struct pollfd readable = {log_reader_fd(l->reader), POLLIN, 0};
         poll(&readable, 1, POLL_MS);
-        if (log_reader_poll(l->reader) > 0) e = ask(l, log, offset, time_ms, is_for_time);
+        if (log_reader_poll(l->reader) > 0) e = ask(l, log, q);
     }
-    log_reader_rest(l->reader);
     return e == ERR_AGAIN ? ERR_IO : e;
 }
 
@@ -81,8 +92,11 @@ enum err log_lookup_time(struct log_lookup *l, struct log *log, uint64_t offset,
     struct known_time *known = place_of(l, log, offset, &name);
     if (offset < log_start_offset(log) || offset >= log_high_watermark(log)) return ERR_OUT_OF_RANGE;
     if (known->log != name || known->offset != offset) {
-        TRY(ask_on(l, log, &offset, time_ms, true));
-        *known = (struct known_time){name, offset, *time_ms};
+        struct question q = {.kind = TIME_AT, .offset = offset};
+        enum err e = ask_on(l, log, &q);
+        log_reader_rest(l->reader);
+        if (e != ERR_OK) return e;
+        *known = (struct known_time){name, offset, q.time_ms};
     }
     *time_ms = known->time_ms;
     return ERR_OK;
@@ -90,7 +104,31 @@ enum err log_lookup_time(struct log_lookup *l, struct log *log, uint64_t offset,
 
 enum err log_lookup_offset(struct log_lookup *l, struct log *log, int64_t time_ms, uint64_t *offset)
 {
-    return ask_on(l, log, offset, &time_ms, false);
+    struct question q = {.kind = OFFSET_AT, .time_ms = time_ms};
+    enum err e = ask_on(l, log, &q);
+    log_reader_rest(l->reader);
+    *offset = q.offset;
+    return e;
+}
+
+enum err log_lookup_batches(struct log_lookup *l, struct log *log, uint64_t offset, uint8_t *room, uint32_t room_bytes,
+                            uint32_t *bytes, uint64_t *next_offset)
+{
+    struct question q = {.kind = BATCHES_AT, .offset = offset, .room_bytes = room_bytes};
+    enum err e = ask_on(l, log, &q);
+    *bytes = e == ERR_OK ? q.slice.bytes : 0;
+    *next_offset = e == ERR_OK ? q.slice.next_offset : offset;
+    uint32_t left = room_bytes;
+    for (uint32_t i = 0; e == ERR_OK && i < q.slice.piece_count; i++) {
+        const struct log_piece *piece = &q.slice.piece[i];
+        uint32_t size = piece->size < left ? piece->size : left;
+        memcpy(room + (room_bytes - left), piece->bytes, size);
+        left -= size;
+        log_reader_release(l->reader, piece);
+    }
+    if (*bytes > room_bytes) e = ERR_TOO_LARGE;
+    log_reader_rest(l->reader);
+    return e;
 }
 
 void log_lookup_tidy(struct log_lookup *l)

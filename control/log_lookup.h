@@ -1,4 +1,5 @@
-/* control/log_lookup.h -- control's own log reader: at what time is an offset, and which offset is at a time.
+/* control/log_lookup.h -- control's own log reader: at what time is an offset, which offset is at a time, and what is
+ * in the log there.
  *
  * Control thread only.  A lookup in the past waits for its disk reads, LOG_LOOKUP_WAIT_MS at most; times already found
  * are remembered, for groups that rest are asked about again and again. */
@@ -24,6 +25,12 @@ void log_lookup_close(struct log_lookup *l); /* NULL is fine */
 NODISCARD enum err log_lookup_time(struct log_lookup *l, struct log *log, uint64_t offset, int64_t *time_ms);
 /* The first record that is not older than `time_ms`.  ERR_NOT_FOUND: all are older; else as above. */
 NODISCARD enum err log_lookup_offset(struct log_lookup *l, struct log *log, int64_t time_ms, uint64_t *offset);
+
+/* Copies the batches as they are stored, from the one that holds `offset` on, as many as fit in `room`; *next_offset is
+ * behind them.  ERR_TOO_LARGE: the first does not fit, and `room` has its beginning; *bytes is its size, *next_offset
+ * behind it.  Else as log_lookup_time. */
+NODISCARD enum err log_lookup_batches(struct log_lookup *l, struct log *log, uint64_t offset, uint8_t *room,
+                                      uint32_t room_bytes, uint32_t *bytes, uint64_t *next_offset);
 
 /* Now and then: lets go of files that storage has removed. */
 void log_lookup_tidy(struct log_lookup *l);

@@ -39,6 +39,7 @@ static const struct route {
     {"GET", "/v1/alert-targets", rest_alert_targets},
     {"PUT", "/v1/alert-targets", rest_alert_targets_set},
     {"POST", "/v1/alert-targets/*/test", rest_alert_target_test},
+    {"GET", "/v1/channels/*/records", rest_records_list},
     {"GET", "/v1/accounts", rest_accounts_list},
     {"POST", "/v1/accounts", rest_account_create},
     {"PATCH", "/v1/accounts/*", rest_account_change},

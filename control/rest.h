@@ -124,6 +124,9 @@ void rest_instance_status(struct instance *in, const struct rest_request *, cons
 void rest_healthz(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 void rest_readyz(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 
+/* control/rest_records.c: what stands last in a channel's log */
+void rest_records_list(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+
 /* control/rest_console.c: the web page */
 void rest_console_page(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 void rest_console_file(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
