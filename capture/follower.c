@@ -68,6 +68,7 @@ enum err follower_source(struct follower *f, const struct source_facts *facts, c
     const struct schema_rules schema_rules = {.ignore_case = facts->ignore_case,
                                               .is_mariadb = rules->server.is_mariadb,
                                               .is_rds = rules->is_rds,
+                                              .is_perhaps_rds = facts->is_archive && !rules->server.is_mariadb,
                                               .delivers_utf8mb4 = f->config.text_utf8mb4,
                                               .json_keeps_point =
                                                   !rules->server.is_mariadb && rules->server.version >= 80000};

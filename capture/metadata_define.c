@@ -37,7 +37,7 @@ static bool has_column(const struct catalog_table *known, const struct table_met
 /* Columns that the source hides behind the others; a period's only where the table is known to have one. */
 static bool is_hidden(const struct table_metadata_column *c, const struct catalog_table *known)
 {
-    static const char hash[] = "DB_ROW_HASH_", rds[] = "__#alibaba_rds_row_id#__";
+    static const char hash[] = "DB_ROW_HASH_", rds[] = TABLE_METADATA_RDS_ROW_ID;
     if (is_named(c, rds)) return true;
     if (known != NULL && known->is_versioned && (is_named(c, "row_start") || is_named(c, "row_end")))
         return !has_column(known, c);

@@ -228,7 +228,9 @@ static enum err define(const struct schema *s, struct schema_object *o, const st
     TRY(define_keys(o, from));
     o->t.is_versioned = from->is_versioned;
     o->t.json_keeps_point = s->rules.json_keeps_point;
-    o->t.may_hide_row_id = s->rules.is_rds && (t->key_count == 0 || strcmp(t->key[0].name, "PRIMARY") != 0);
+    bool has_primary = t->key_count > 0 && strcmp(t->key[0].name, "PRIMARY") == 0;
+    o->t.may_hide_row_id = s->rules.is_rds && !has_primary;
+    o->t.perhaps_row_id = s->rules.is_perhaps_rds && !has_primary;
     define_version(o);
     return ERR_OK;
 }

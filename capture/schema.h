@@ -54,6 +54,7 @@ struct schema_table {
     struct change_table table; /* what record formats see; table.column[i] and column[i] are the same column */
     struct schema_column *column;
     bool may_hide_row_id;  /* an ApsaraDB RDS table without a primary key: a hidden last BIGINT is in the binlog */
+    bool perhaps_row_id;   /* the same of an archive, which does not tell whether it is one of ApsaraDB RDS */
     uint8_t hash_keys;     /* MariaDB: a UNIQUE key on a BLOB or TEXT has a hidden last BIGINT each, its hash */
     bool json_keeps_point; /* MySQL 8 prints a whole double in JSON as 1.0, 5.7 as 1 */
     bool is_versioned;     /* MariaDB: system-versioned */
@@ -71,6 +72,7 @@ struct schema_rules {
     bool ignore_case;      /* the source has lower_case_table_names 1 or 2 */
     bool is_mariadb;
     bool is_rds;           /* ApsaraDB RDS */
+    bool is_perhaps_rds;   /* an archive of a MySQL: there is no telling */
     bool json_keeps_point; /* see struct schema_table */
     bool delivers_utf8mb4; /* CHAR, VARCHAR and TEXT are delivered in utf8mb4 and say so */
 };

@@ -99,6 +99,8 @@ static bool is_hidden_fit(const struct schema_table *t, const struct table_map *
         uint8_t type = map->type[first];
         return map->type[first + 1] == type && (type == COLUMN_TIMESTAMP2 || type == COLUMN_TIMESTAMP);
     }
+    if (t->perhaps_row_id) /* a column that is not known would rather be one that may be NULL */
+        return hidden == 1 && map->type[first] == COLUMN_LONGLONG && !map->last_is_nullable;
     if (hidden != (t->may_hide_row_id ? 1 : t->hash_keys)) return false;
     for (uint16_t i = t->table.column_count; i < map->column_count; i++)
         if (map->type[i] != COLUMN_LONGLONG) return false;
@@ -132,6 +134,12 @@ static enum err check_signedness(const struct schema_table *t, const struct tabl
 
 static enum err check_names(const struct schema_table *t, const struct table_metadata *m, struct err_msg *msg)
 {
+    static const char row_id[] = TABLE_METADATA_RDS_ROW_ID;
+    const struct table_metadata_column *last = &m->column[m->column_count - 1];
+    if (t->perhaps_row_id && m->column_count > t->table.column_count &&
+        (last->name_bytes != sizeof row_id - 1 || memcmp(last->name, row_id, sizeof row_id - 1) != 0))
+        return err_set(msg, ERR_SCHEMA, "table %s.%s has a column `%.*s` that is not in its definition: " CHANGED,
+                       t->table.database, t->table.table, (int)last->name_bytes, last->name);
     for (uint16_t i = 0; i < t->table.column_count; i++) {
         const char *name = t->table.column[i].name;
         const struct table_metadata_column *c = &m->column[i];

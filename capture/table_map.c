@@ -163,7 +163,9 @@ enum err table_map_decode(struct table_map *out, const uint8_t *body, size_t siz
     if (types != NULL) memcpy(m->type, types, m->column_count);
     uint64_t metadata_bytes = cursor_lenenc(&in);
     const uint8_t *metadata = cursor_take(&in, metadata_bytes);
-    cursor_take(&in, (m->column_count + 7u) / 8); /* which columns may be NULL: the rows say it again */
+    const uint8_t *nullable = cursor_take(&in, (m->column_count + 7u) / 8); /* the rows say it again */
+    unsigned last = m->column_count == 0 ? 0 : m->column_count - 1u;
+    m->last_is_nullable = m->column_count > 0 && nullable != NULL && (nullable[last / 8] >> last % 8 & 1) != 0;
     memset(m->optional, 0, sizeof m->optional);
     decode_optional(m, &in);
     if (in.failed)

@@ -79,6 +79,7 @@ struct table_map { /* about 13 KB; names and optional metadata point into the ev
     const char *database, *table; /* UTF-8, not NUL-terminated here */
     uint8_t database_bytes, table_bytes;
     uint16_t column_count;
+    bool last_is_nullable;
     struct table_map_optional optional[TABLE_MAP_OPTIONAL_COUNT]; /* by enum table_map_optional_kind; bytes NULL: not
                                                                      told */
     uint8_t type[TABLE_MAP_COLUMNS_MAX];      /* enum column_type; STRING is resolved to ENUM, SET or STRING */

@@ -13,6 +13,8 @@
 #include "base/err.h"
 #include "capture/table_map.h"
 
+#define TABLE_METADATA_RDS_ROW_ID "__#alibaba_rds_row_id#__" /* hidden, last */
+
 struct table_metadata_column {
     const char *name; /* UTF-8, not NUL-terminated; borrowed from the event */
     uint32_t name_bytes;
