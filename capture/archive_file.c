@@ -38,10 +38,26 @@ static enum err check_magic(const struct archive_file *f, const uint8_t *magic, 
                    f->path, magic[0], magic[1], magic[2], magic[3]);
 }
 
+/* Is the file still the one that it was? */
+static enum err check_head(struct archive_file *f, struct err_msg *msg)
+{
+    uint8_t head[ARCHIVE_HEAD_BYTES];
+    if (pread(f->fd, head, sizeof head, BINLOG_FIRST_POSITION) != (ssize_t)sizeof head) return ERR_OK;
+    if (f->has_head && memcmp(f->head, head, sizeof head) != 0)
+        return err_set(msg, ERR_SOURCE_HISTORY,
+                       "%s was begun at another time, or by another server, than the file that was being read under "
+                       "this name: put that file back, or delete the channel and create it anew",
+                       f->path);
+    memcpy(f->head, head, sizeof head);
+    f->has_head = true;
+    return ERR_OK;
+}
+
 static enum err open_at(struct archive_file *f, struct err_msg *msg)
 {
     uint8_t magic[BINLOG_FIRST_POSITION];
     struct stat st;
+    archive_file_forget(f);
     f->fd = open(f->path, O_RDONLY | O_CLOEXEC);
     if (f->fd < 0) return io_failed(f->path, errno, msg);
     f->is_open = true;
@@ -51,8 +67,7 @@ static enum err open_at(struct archive_file *f, struct err_msg *msg)
     if ((uint64_t)st.st_size < f->position && f->position > BINLOG_FIRST_POSITION)
         return err_set(msg, ERR_SOURCE_HISTORY, "%s has %lld bytes, but was read up to %" PRIu64 ": it is another file",
                        f->path, (long long)st.st_size, f->position);
-    f->buffer_position = f->position;
-    f->buffer_bytes = 0;
+    TRY(check_head(f, msg));
     (void)posix_fadvise(f->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     return ERR_OK;
 }
@@ -88,9 +103,16 @@ void archive_file_close(struct archive_file *f)
 
 /* --- reading --- */
 
+void archive_file_forget(struct archive_file *f)
+{
+    f->buffer_position = f->position;
+    f->buffer_bytes = 0;
+}
+
 /* Room for an event of `size` bytes at the buffer's front. */
 static enum err make_room(struct archive_file *f, size_t size)
 {
+    if (f->position - f->buffer_position > f->buffer_bytes) archive_file_forget(f); /* the rest was passed over */
     size_t offset = (size_t)(f->position - f->buffer_position);
     if (offset > 0) {
         memmove(f->buffer, f->buffer + offset, f->buffer_bytes - offset);
@@ -110,7 +132,8 @@ static enum err make_room(struct archive_file *f, size_t size)
 /* Bytes that are there from f->position on, at least `size` if the file has them. */
 static enum err fill(struct archive_file *f, size_t size, size_t *have, struct err_msg *msg)
 {
-    *have = f->buffer_bytes - (size_t)(f->position - f->buffer_position);
+    uint64_t passed = f->position - f->buffer_position;
+    *have = passed > f->buffer_bytes ? 0 : f->buffer_bytes - (size_t)passed;
     if (*have >= size) return ERR_OK;
     if (make_room(f, size) != ERR_OK)
         return err_set(msg, ERR_NO_MEMORY, "no memory for an event of %zu bytes in %s", size, f->path);
@@ -157,11 +180,22 @@ static enum err check_header(const struct archive_file *f, const struct binlog_h
                    f->path, f->position, h->event_size, h->next_position);
 }
 
-enum err archive_file_next(struct archive_file *f, uint64_t event_bytes_max, const uint8_t **event, size_t *size,
-                           struct err_msg *msg)
+/* An event of which `wanted` bytes are there: is the rest in the file? */
+static enum err has_rest(struct archive_file *f, const struct binlog_header *h, size_t wanted, struct err_msg *msg)
+{
+    struct stat st;
+    if (wanted == h->event_size) return ERR_OK;
+    if (fstat(f->fd, &st) != 0) return io_failed(f->path, errno, msg);
+    return f->position + h->event_size <= (uint64_t)st.st_size ? ERR_OK
+                                                              : at_end(f, (size_t)((uint64_t)st.st_size - f->position));
+}
+
+static enum err next(struct archive_file *f, uint64_t event_bytes_max, size_t enough, const uint8_t **event,
+                     size_t *size, size_t *there, struct err_msg *msg)
 {
     struct binlog_header h;
     size_t have;
+    if (!f->is_open) return at_end(f, 0);
     TRY(fill(f, BINLOG_HEADER_BYTES, &have, msg));
     if (have < BINLOG_HEADER_BYTES) return at_end(f, have);
     struct cursor in = cursor_of(f->buffer + (f->position - f->buffer_position), BINLOG_HEADER_BYTES);
@@ -172,13 +206,38 @@ enum err archive_file_next(struct archive_file *f, uint64_t event_bytes_max, con
         return err_set(msg, ERR_TOO_LARGE,
                        "the event at %s:%" PRIu64 " has %" PRIu32 " bytes, above packet_bytes_max (%" PRIu64 ")",
                        f->name, f->position, h.event_size, event_bytes_max);
-    TRY(fill(f, h.event_size, &have, msg));
-    if (have < h.event_size) return at_end(f, have);
+    bool is_set = h.type == BINLOG_PREVIOUS_GTIDS || h.type == BINLOG_MARIADB_GTID_LIST;
+    size_t wanted = is_set || h.event_size < enough ? h.event_size : enough;
+    TRY(fill(f, wanted, &have, msg));
+    if (have < wanted) return at_end(f, have);
+    TRY(has_rest(f, &h, wanted, msg));
     *event = f->buffer + (f->position - f->buffer_position);
     *size = h.event_size;
+    *there = wanted;
     f->position += h.event_size;
     f->last_type = h.type;
     f->left_over = 0;
+    return ERR_OK;
+}
+
+enum err archive_file_next(struct archive_file *f, uint64_t event_bytes_max, const uint8_t **event, size_t *size,
+                           struct err_msg *msg)
+{
+    size_t have;
+    return next(f, event_bytes_max, SIZE_MAX, event, size, &have, msg);
+}
+
+enum err archive_file_peek(struct archive_file *f, uint64_t event_bytes_max, const uint8_t **event, size_t *size,
+                           size_t *have, struct err_msg *msg)
+{
+    return next(f, event_bytes_max, BUFFER_BYTES, event, size, have, msg);
+}
+
+enum err archive_file_written(const struct archive_file *f, uint64_t *ms, struct err_msg *msg)
+{
+    struct stat st;
+    if (fstat(f->fd, &st) != 0) return io_failed(f->path, errno, msg);
+    *ms = (uint64_t)st.st_mtim.tv_sec * 1000 + (uint64_t)st.st_mtim.tv_nsec / 1000000;
     return ERR_OK;
 }
 
@@ -187,16 +246,21 @@ enum err archive_file_look(struct archive_file *f, bool *grew, struct err_msg *m
     struct stat named, own;
     if (stat(f->path, &named) != 0)
         return err_set(msg, ERR_SOURCE_HISTORY, "%s, which was being read, is gone: %s", f->path, strerror(errno));
-    if (fstat(f->fd, &own) != 0) return io_failed(f->path, errno, msg);
-    if (named.st_ino != own.st_ino || named.st_dev != own.st_dev) {
-        close(f->fd);
+    if (f->is_open && fstat(f->fd, &own) != 0) return io_failed(f->path, errno, msg);
+    if (!f->is_open || named.st_ino != own.st_ino || named.st_dev != own.st_dev) {
+        if (f->is_open) close(f->fd);
         f->is_open = false;
         TRY(open_at(f, msg));
         own = named;
     }
+    if ((uint64_t)own.st_size < f->size_seen) { /* it is being written anew */
+        archive_file_forget(f);
+        f->size_seen = (uint64_t)own.st_size;
+    }
     if ((uint64_t)own.st_size < f->position && f->position > BINLOG_FIRST_POSITION)
         return err_set(msg, ERR_SOURCE_HISTORY, "%s has %lld bytes now, but was read up to %" PRIu64 ": it was changed",
                        f->path, (long long)own.st_size, f->position);
+    TRY(check_head(f, msg));
     *grew = (uint64_t)own.st_size > f->size_seen;
     return ERR_OK;
 }

@@ -117,9 +117,9 @@ static enum err select_base(struct archive_list *list, const struct folder *f, s
     return ERR_OK;
 }
 
-static enum err check_gaps(const struct archive_list *list, const char *folder, struct err_msg *msg)
+enum err archive_list_check(const struct archive_list *list, uint32_t from, const char *folder, struct err_msg *msg)
 {
-    for (uint32_t i = 1; i < list->count; i++) {
+    for (uint32_t i = from + 1; i < list->count; i++) {
         const char *before = list->entry[i - 1].name;
         uint32_t number = source_file_number(before);
         if (source_file_number(list->entry[i].name) == number + 1) continue;
@@ -153,8 +153,36 @@ enum err archive_list_read(struct archive_list *list, const char *path, struct e
                        path);
     qsort(list->entry, list->count, sizeof *list->entry, by_number);
     TRY(select_base(list, &f, msg));
-    TRY(check_gaps(list, path, msg));
     if (list->count > 1 && list->entry[list->count - 1].size < BINLOG_FIRST_POSITION) list->count--;
+    return ERR_OK;
+}
+
+static uint64_t later_of(uint64_t ms, const struct stat *st)
+{
+    uint64_t own = (uint64_t)st->st_mtim.tv_sec * 1000 + (uint64_t)st->st_mtim.tv_nsec / 1000000;
+    return own > ms ? own : ms;
+}
+
+enum err archive_folder_written(const char *folder, struct archive_written *out)
+{
+    struct stat st;
+    uint32_t newest = 0;
+    DIR *dir = opendir(folder);
+    *out = (struct archive_written){0};
+    if (dir == NULL) return ERR_IO;
+    for (struct dirent *d; (d = readdir(dir)) != NULL;) {
+        if (fstatat(dirfd(dir), d->d_name, &st, 0) != 0) continue; /* copying tools rename their files */
+        bool is_self = strcmp(d->d_name, ".") == 0;
+        if (!is_self && !S_ISREG(st.st_mode)) continue;
+        if (base_bytes(d->d_name) == 0 || source_file_number(d->d_name) < newest) {
+            out->rest_ms = later_of(out->rest_ms, &st);
+            continue;
+        }
+        if (newest != 0 && out->last_ms > out->rest_ms) out->rest_ms = out->last_ms;
+        newest = source_file_number(d->d_name);
+        out->last_ms = later_of(0, &st);
+    }
+    closedir(dir);
     return ERR_OK;
 }
 

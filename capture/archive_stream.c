@@ -3,7 +3,8 @@
  *
  * Nothing may be passed over without being noticed.  A further file says that the one before it is over, but not that
  * the copy of it that lies here is: it may have been taken while the server still wrote.  A file that ends with ROTATE
- * or STOP is whole.  Another one ended when the server crashed, or is cut; is_whole() tells which. */
+ * or STOP is whole.  Another one ended when the server crashed, or is cut; is_whole() tells which.  And while somebody
+ * writes in the folder nothing is an error: files come in any order, empty, in part, or over others. */
 #include "capture/archive_stream.h"
 
 #include <errno.h>
@@ -22,7 +23,9 @@
 #include "base/sink.h"
 
 enum {
-    SETTLE_HEARTBEATS = 5, /* a file that has not grown for so long is not being written */
+    SETTLE_HEARTBEATS = 5,   /* a file that has not grown for so long may be at its end */
+    QUIET_HEARTBEATS = 30,   /* what has not been written for so long is not being copied */
+    GROWING_HEARTBEATS = 600, /* so long for the newest file alone, which a server may be writing for ever */
     NS_PER_MS = 1000000,
 };
 
@@ -97,6 +100,40 @@ static enum err send_format(struct archive_stream *a, const uint8_t **event, siz
     return ERR_OK;
 }
 
+/* --- is somebody copying? --- */
+
+static uint64_t heartbeats_ms(const struct archive_stream *a, uint32_t count)
+{
+    return (uint64_t)a->config->heartbeat_ms * count;
+}
+
+/* A time of the file system; one that lies far ahead is of a clock that says nothing. */
+static bool is_recent(const struct archive_stream *a, uint64_t written_ms, uint32_t heartbeats)
+{
+    uint64_t now_ms = clock_realtime_ms(clock_real()), quiet_ms = heartbeats_ms(a, heartbeats);
+    return written_ms + quiet_ms > now_ms && written_ms < now_ms + quiet_ms;
+}
+
+static bool stream_is_arriving(struct source_stream *s)
+{
+    struct archive_stream *a = of(s);
+    struct archive_written written;
+    uint64_t now_ns = clock_monotonic_ns(clock_real());
+    if (archive_folder_written(a->config->files, &written) != ERR_OK) return false;
+    if (a->arrives_ns == 0) a->arrives_ns = now_ns;
+    if (is_recent(a, written.rest_ms, QUIET_HEARTBEATS)) return true;
+    return is_recent(a, written.last_ms, QUIET_HEARTBEATS) &&
+           now_ns - a->arrives_ns < heartbeats_ms(a, GROWING_HEARTBEATS) * NS_PER_MS;
+}
+
+static bool stream_is_growing(struct source_stream *s)
+{
+    struct archive_stream *a = of(s);
+    struct archive_written written;
+    return archive_folder_written(a->config->files, &written) == ERR_OK &&
+           is_recent(a, written.rest_ms, SETTLE_HEARTBEATS);
+}
+
 /* --- from file to file --- */
 
 static enum err begin_file(struct archive_stream *a, const char *name, uint64_t position, struct err_msg *msg)
@@ -124,16 +161,25 @@ static enum err is_cut(const struct archive_walk *w, const char *next, const cha
 
 /* `w` walked a file that ends without ROTATE and STOP, `h` is the head of the next.  A server that was not started anew
  * (h->created_s) ends a file with ROTATE.  Else it crashed, and by GTIDs it is seen whether all of it is here.  Without
- * them: a server that comes back after a crash takes off what is not whole, and the mark that the file is in use. */
-static enum err judge(const struct archive_walk *w, const struct archive_walk *h, struct err_msg *msg)
+ * them: a server that comes back after a crash takes off what is not whole, and the mark that the file is in use.
+ * Before MySQL 5.6 it leaves all as it is, so that nothing tells, and a file that has long been quiet is taken for
+ * whole.  ERR_AGAIN: it has not been so long. */
+static enum err judge(const struct archive_stream *a, const struct archive_walk *w, const struct archive_walk *h,
+                      struct err_msg *msg)
 {
+    enum { VERSION_5_6 = 0x050600 };
     const char *next = h->file.name;
     if (h->created_s == 0) return is_cut(w, next, "the server was not stopped in between", msg);
     if (h->has_set && !w->saw_anonymous && !gtid_set_is_empty(&h->before)) {
         if (!gtid_set_contains_set(&w->set, &h->before))
             return is_cut(w, next, "has transactions before it that are not here", msg);
-    } else if (w->file.left_over > 0 || (w->format_flags & BINLOG_FLAG_IN_USE) != 0) {
+    } else if (w->format.version_number >= VERSION_5_6 &&
+               (w->file.left_over > 0 || (w->format_flags & BINLOG_FLAG_IN_USE) != 0)) {
         return is_cut(w, next, "what the server wrote behind that is not known", msg);
+    } else {
+        uint64_t written_ms;
+        TRY(archive_file_written(&w->file, &written_ms, msg));
+        if (is_recent(a, written_ms, QUIET_HEARTBEATS)) return ERR_AGAIN;
     }
     log_warn("capture", "%s ends at %" PRIu64 " without a word: the server crashed there; goes on with %s",
              w->file.name, w->end, next);
@@ -149,7 +195,7 @@ static enum err is_whole(struct archive_stream *a, const char *next, struct err_
     enum err e = archive_walk(&w, folder, a->file.name, UINT64_MAX, max, msg);
     if (e == ERR_OK && !ends_well(&w.file)) {
         e = archive_walk_head(&h, folder, next, max, msg);
-        if (e == ERR_OK) e = h.format_known ? judge(&w, &h, msg) : ERR_AGAIN;
+        if (e == ERR_OK) e = h.format_known ? judge(a, &w, &h, msg) : ERR_AGAIN;
     }
     archive_walk_free(&w);
     archive_walk_free(&h);
@@ -161,8 +207,15 @@ static enum err next_file(struct archive_stream *a, const char **next, struct er
 {
     TRY(archive_list_read(&a->list, a->config->files, msg));
     uint32_t at = archive_list_find(&a->list, a->file.name);
+    TRY(archive_list_check(&a->list, at, a->config->files, msg));
     *next = at + 1 < a->list.count ? a->list.entry[at + 1].name : NULL;
     return ERR_OK;
+}
+
+static enum err go_on(struct archive_stream *a, const char *next, struct err_msg *msg)
+{
+    a->arrives_ns = 0;
+    return begin_file(a, next, BINLOG_FIRST_POSITION, msg);
 }
 
 /* The file being read has no more whole events.  ERR_OK: there is more now; ERR_AGAIN: not yet. */
@@ -173,17 +226,17 @@ static enum err pass_end(struct archive_stream *a, struct err_msg *msg)
     uint64_t now_ns = clock_monotonic_ns(clock_real());
     TRY(archive_file_look(&a->file, &grew, msg));
     if (grew) {
-        a->settles_ns = 0;
+        a->settles_ns = a->arrives_ns = 0;
         return ERR_OK;
     }
     TRY(next_file(a, &next, msg));
-    if (next != NULL && ends_well(&a->file)) return begin_file(a, next, BINLOG_FIRST_POSITION, msg);
+    if (next != NULL && ends_well(&a->file)) return go_on(a, next, msg);
     if (a->settles_ns == 0) a->settles_ns = now_ns;
-    uint64_t settle_ns = (uint64_t)a->config->heartbeat_ms * SETTLE_HEARTBEATS * NS_PER_MS;
-    if (now_ns - a->settles_ns < settle_ns) return ERR_AGAIN;
+    if (now_ns - a->settles_ns < heartbeats_ms(a, SETTLE_HEARTBEATS) * NS_PER_MS) return ERR_AGAIN;
     if (next != NULL) {
+        a->settles_ns = now_ns; /* it is walked through: not with every event of the folder */
         TRY(is_whole(a, next, msg));
-        return begin_file(a, next, BINLOG_FIRST_POSITION, msg);
+        return go_on(a, next, msg);
     }
     if (a->file.left_over > 0 && a->told_position != a->file.size_seen) {
         a->told_position = a->file.size_seen;
@@ -235,9 +288,11 @@ static enum err stream_dump(struct source_stream *s, const char *file, uint64_t 
     struct archive_stream *a = of(s);
     if (is_stopped(a)) return ERR_STOPPED;
     TRY(archive_list_read(&a->list, a->config->files, msg));
-    if (archive_list_find(&a->list, file) == a->list.count)
+    uint32_t at = archive_list_find(&a->list, file);
+    if (at == a->list.count)
         return err_set(msg, ERR_SOURCE_PURGED, "the folder %s has no %s to read on from: its files begin at %s",
                        a->config->files, file, a->list.entry[0].name);
+    TRY(archive_list_check(&a->list, at, a->config->files, msg));
     return begin_file(a, file, position, msg);
 }
 
@@ -251,8 +306,12 @@ static enum err next_event(struct archive_stream *a, const uint8_t **event, size
         }
         if (a->send == ARCHIVE_FORMAT) return send_format(a, event, size, msg);
         enum err e = archive_file_next(&a->file, a->config->packet_bytes_max, event, size, msg);
-        if (e != ERR_AGAIN) return e;
-        TRY(pass_end(a, msg));
+        if (e == ERR_OK) return e;
+        if (e == ERR_AGAIN) e = pass_end(a, msg);
+        if (e == ERR_OK) continue;
+        if (e == ERR_AGAIN || e == ERR_NO_MEMORY || e == ERR_TOO_LARGE || !stream_is_arriving(&a->stream)) return e;
+        archive_file_forget(&a->file);
+        return ERR_AGAIN;
     }
 }
 
@@ -286,8 +345,10 @@ static bool stream_pending(struct source_stream *s)
     enum err e = archive_file_next(&a->file, a->config->packet_bytes_max, &event, &size, NULL);
     a->file.position = position; /* its bytes stay in the buffer */
     a->file.last_type = type;
-    if (e != ERR_AGAIN) return true; /* an error is told by next */
-    return ends_well(&a->file) && (next_file(a, &next, NULL) != ERR_OK || next != NULL);
+    if (e == ERR_OK) return true;
+    if (e == ERR_AGAIN && !ends_well(&a->file)) return false;
+    if (e == ERR_AGAIN && next_file(a, &next, NULL) == ERR_OK) return next != NULL;
+    return !stream_is_arriving(s); /* an error is told by next, when it is one */
 }
 
 static void stream_disconnect(struct source_stream *s)
@@ -319,7 +380,7 @@ static void stream_close(struct source_stream *s)
 
 static const struct source_stream_ops archive_ops = {
     stream_connect, archive_query, stream_dump, stream_next, stream_pending, stream_disconnect, stream_cut,
-    stream_close,
+    stream_close, stream_is_arriving, stream_is_growing,
 };
 
 enum err source_stream_archive_open(struct source_stream **out, const struct source_stream_config *config,

@@ -27,6 +27,7 @@ struct archive_stream {
     struct archive_file file;
     uint64_t told_position; /* of an unfinished end that was told; 0: none */
     uint64_t settles_ns;    /* since when the file has not grown while a further one is there; 0: not waiting */
+    uint64_t arrives_ns;    /* since when something that does not fit is waited for; 0: nothing */
     uint8_t made[ARCHIVE_MADE_BYTES]; /* events made for the dump */
 };
 

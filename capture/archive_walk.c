@@ -61,13 +61,14 @@ static enum err take_format(struct archive_walk *w, const struct binlog_header *
     return ERR_OK;
 }
 
-static enum err take_event(struct archive_walk *w, const uint8_t *event, size_t size)
+/* `have` of `size` bytes are there: enough, but for the checksum. */
+static enum err take_event(struct archive_walk *w, const uint8_t *event, size_t size, size_t have)
 {
     struct binlog_header h;
-    struct cursor in = cursor_of(event, size);
+    struct cursor in = cursor_of(event, have);
     TRY(binlog_header_decode(&in, &h));
-    TRY(binlog_checksum_take(w->format_known ? &w->format : NULL, &h, event, &size));
-    struct cursor body = cursor_of(in.at, size - BINLOG_HEADER_BYTES);
+    if (have == size) TRY(binlog_checksum_take(w->format_known ? &w->format : NULL, &h, event, &have));
+    struct cursor body = cursor_of(in.at, have - BINLOG_HEADER_BYTES);
     if (h.type == BINLOG_FORMAT_DESCRIPTION) TRY(take_format(w, &h, body));
     TRY(take_gtid(w, &h, body));
     (void)boundary_event(&w->boundary, &h, body, w->format_known ? &w->format : NULL);
@@ -95,12 +96,12 @@ static enum err walk(struct archive_walk *w, const char *folder, const char *nam
     }
     while (w->file.position < until && (!head_only || is_head(w))) {
         const uint8_t *event;
-        size_t size;
+        size_t size, have;
         uint64_t start = w->file.position;
-        enum err e = archive_file_next(&w->file, event_bytes_max, &event, &size, msg);
+        enum err e = archive_file_peek(&w->file, event_bytes_max, &event, &size, &have, msg);
         if (e == ERR_AGAIN) return ERR_OK;
         TRY(e);
-        e = take_event(w, event, size);
+        e = take_event(w, event, size, have);
         if (e != ERR_OK)
             return err_set(msg, e, "the event at %s:%" PRIu64 " cannot be read: %s", name, start, err_text(e));
     }

@@ -161,6 +161,34 @@ static void pause_with(struct capture *c, enum err e, const struct err_msg *msg)
     if (is_new) log_warn("capture", "channel %s: %s; trying again", c->channel, c->error.text);
 }
 
+/* Files that are being copied come in any order, and are incomplete for a while: no error before it is over. */
+static bool waits_for_files(const struct capture *c, enum err e)
+{
+    switch (e) {
+    case ERR_NOT_FOUND:
+    case ERR_ACCESS_DENIED:
+    case ERR_IO:
+    case ERR_CORRUPT:
+    case ERR_INVALID:
+    case ERR_UNSUPPORTED:
+    case ERR_SOURCE_HISTORY:
+    case ERR_SOURCE_PURGED: return c->stream->ops->is_arriving != NULL && c->stream->ops->is_arriving(c->stream);
+    default: return false;
+    }
+}
+
+static void wait_with(struct capture *c, const struct err_msg *msg)
+{
+    if (c->error.code != ERR_AGAIN) log_info("capture", "channel %s waits for files: %s", c->channel, msg->text);
+    c->due_ns = clock_monotonic_ns(c->clock) + (uint64_t)c->config.heartbeat_ms * NS_PER_MS;
+    c->phase = PHASE_PAUSED;
+    c->error = *msg;
+    c->error.code = ERR_AGAIN;
+    c->error_is_transient = true;
+    c->is_reached = false;
+    c->stream->ops->disconnect(c->stream);
+}
+
 /* A step ended with an error: again, later, or never. */
 static void step_failed(struct capture *c, enum err e, struct err_msg *msg)
 {
@@ -173,7 +201,9 @@ static void step_failed(struct capture *c, enum err e, struct err_msg *msg)
         c->phase = PHASE_CONNECTING;
         return;
     }
-    if (is_transient(e))
+    if (waits_for_files(c, e))
+        wait_with(c, msg);
+    else if (is_transient(e))
         pause_with(c, e, msg);
     else
         end_with(c, e, msg);
@@ -201,6 +231,8 @@ static enum err choose_start(struct capture *c, struct err_msg *msg)
     struct follower *f = &c->follower;
     struct source_position start = {0};
     struct start_place chosen;
+    if (c->stream->ops->is_growing != NULL && c->stream->ops->is_growing(c->stream))
+        return err_set(msg, ERR_SOURCE_PURGED, "files are being copied to %s, perhaps also older ones", c->files);
     enum err e = start_place_choose(c->stream, &f->facts, &c->config, &c->stop, &chosen, msg);
     if (e != ERR_OK) {
         gtid_set_free(&chosen.gtids);

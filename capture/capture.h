@@ -66,7 +66,7 @@ enum capture_state {
 
 struct capture_status { /* a copy, consistent in itself */
     enum capture_state state;
-    struct err_msg error;            /* code ERR_OK: none */
+    struct err_msg error;            /* code ERR_OK: none; ERR_AGAIN: waits for files that are being copied */
     bool     error_is_transient;     /* reconnecting by itself */
     bool     wants_reattach;         /* ended only because the log must be cut to its last whole transaction:
                                       * detach, attach, start again */

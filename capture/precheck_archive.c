@@ -28,9 +28,14 @@ static void skip(struct check *c, const char *const *names, const char *why)
         precheck_add(c->report, *names, PRECHECK_SKIPPED, ERR_OK, "", "", "not checked: %s", why);
 }
 
+/* While files are being copied the channel would wait, and so nothing is wrong yet. */
 static void fail(struct check *c, const char *name, enum err e, const char *mend, const char *found)
 {
-    precheck_add(c->report, name, PRECHECK_FAILURE, e, "", mend, "%s", found);
+    if (c->stream != NULL && c->stream->ops->is_arriving(c->stream))
+        precheck_add(c->report, name, PRECHECK_WARNING, ERR_OK, "", "let the copying end, or begin: the channel waits",
+                     "the folder is being written: %s", found);
+    else
+        precheck_add(c->report, name, PRECHECK_FAILURE, e, "", mend, "%s", found);
 }
 
 static enum err open_folder(struct check *c, const struct source_stream_config *config, struct err_msg *why)
@@ -127,8 +132,13 @@ static void check_start(struct check *c)
 {
     struct start_place chosen;
     struct err_msg why = {0};
+    struct archive_list list = {0};
     enum err e = start_place_choose(c->stream, &c->facts, c->config, &c->stop, &chosen, &why);
     gtid_set_free(&chosen.gtids);
+    if (e == ERR_OK) e = archive_list_read(&list, c->config->files, &why);
+    if (e == ERR_OK)
+        e = archive_list_check(&list, archive_list_find(&list, chosen.place.file), c->config->files, &why);
+    archive_list_free(&list);
     if (e == ERR_OK)
         precheck_add(c->report, "start", PRECHECK_PASS, ERR_OK, "", "", "the channel begins at %s:%" PRIu64,
                      chosen.place.file, chosen.place.position);

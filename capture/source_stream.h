@@ -43,6 +43,11 @@ struct source_stream_ops {
     /* Any thread: makes a blocked call return, and all later ones fail with ERR_STOPPED. */
     void (*cut)(struct source_stream *s);
     void (*close)(struct source_stream *s);
+
+    /* What does not fit now may be on its way: somebody is copying files into the folder.  NULL: never. */
+    bool (*is_arriving)(struct source_stream *s);
+    /* Before a new channel begins at the first file: a file was added just now, so that one before it may follow. */
+    bool (*is_growing)(struct source_stream *s);
 };
 
 struct source_stream { /* first member of each side's own struct */

@@ -427,7 +427,8 @@ static void channel_take_end(struct instance *in, struct channel *ch, const stru
     struct err_msg why = log_error->code != ERR_OK ? *log_error : ch->status.error;
     /* Once silently; when it happens again before the channel was healthy, with the pauses of a failure. */
     bool reattach = ch->status.wants_reattach && log_error->code == ERR_OK && ch->failing_since_ms == 0;
-    bool cannot_resend = ch->log != NULL && log_is_resending(ch->log) &&
+    /* What is wrong with a folder of files is mended by copying them: they can still be sent again. */
+    bool cannot_resend = ch->log != NULL && log_is_resending(ch->log) && ch->spec.files[0] == '\0' &&
                          (why.code == ERR_SOURCE_HISTORY || why.code == ERR_SOURCE_PURGED);
     channel_log_detach(in, ch);
     if (cannot_resend) channel_renew_log(in, ch);
@@ -452,7 +453,8 @@ static void channel_follow_capture(struct instance *in, struct channel *ch, uint
         return;
     }
     if (ch->status.state == CAPTURE_CONNECTING) {
-        if (ch->status.error.code == ERR_OK) return;
+        bool waits = ch->status.error.code == ERR_AGAIN; /* files are being copied */
+        if (ch->status.error.code == ERR_OK || waits) return;
         ch->streaming_since_ns = 0;
         if (ch->connecting_since_ns == 0) ch->connecting_since_ns = now_ns;
         bool is_long = now_ns - ch->connecting_since_ns > (uint64_t)CHANNEL_UNREACHABLE_MS * 1000000;

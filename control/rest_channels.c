@@ -50,7 +50,7 @@ static const char *capture_word(const struct channel *ch)
 {
     if (ch->capture == NULL) return "none";
     switch (ch->status.state) {
-    case CAPTURE_CONNECTING: return "connecting";
+    case CAPTURE_CONNECTING: return ch->status.error.code == ERR_AGAIN ? "waiting for files" : "connecting";
     case CAPTURE_CATCHING_UP: return "catching up";
     case CAPTURE_AT_TAIL: return "at tail";
     case CAPTURE_ENDED: break;

@@ -108,8 +108,10 @@ def versions(harness):
         folder = f"{harness.folder}/files-{version}"
         os.mkdir(folder)
         shutil.copy(path, folder + "/binlog.000001")
-        create(instance, channel + "-files", {"files": folder, "schema_file": schema_file(folder, definitions)},
-               definitions)
+        definitions_file = schema_file(folder, definitions)
+        for of_long_ago in (folder + "/binlog.000001", definitions_file, folder):  # nobody is copying there
+            os.utime(of_long_ago, (1600000000, 1600000000))
+        create(instance, channel + "-files", {"files": folder, "schema_file": definitions_file}, definitions)
         of_files = captured(instance, channel + "-files", changes, seen)
         check(changes_of(of_files) == changes_of(live), f"{version}: the files say {changes_of(of_files)[:3]}, "
                                                         f"the server {changes_of(live)[:3]}")

@@ -1,0 +1,40 @@
+/* tests/capture/archive_folder.h -- a folder of binlog files made by hand, whose files come, are cut, and change; the
+ * simulated source `calm` that has them whole; and `w`, a capture that reads the folder. */
+#ifndef TESTS_CAPTURE_ARCHIVE_FOLDER_H
+#define TESTS_CAPTURE_ARCHIVE_FOLDER_H
+
+#include "tests/capture/capture_world.h"
+
+enum { FILES = 3, TRANSACTIONS = 4 /* a file */, DEADLINE_MS = 20000, FORMAT_CREATED_AT = 4 + 19 + 2 + 50 };
+
+extern struct world calm, w;
+extern char folder[64], schema[160];
+extern bool is_copying; /* somebody writes to the folder with each step of stays */
+
+void path_of(char out[static 160], const char *name);
+void put_bytes(const char *name, const void *bytes, size_t size);
+/* Nobody has written in the folder for long. */
+void quiet(void);
+/* The first `size` bytes (0: all) of a file of the calm source, as it is on a disk. */
+void put_file(uint32_t index, size_t size);
+void put_files(void);
+void remove_file(uint32_t index);
+/* Changes a field of a file's FORMAT_DESCRIPTION, checksum included. */
+void patch_format(uint32_t index, size_t at, uint32_t value, unsigned bytes);
+void transactions(uint32_t first_id, bool with_gtids);
+/* `calm` anew, with so many files. */
+void make_files(uint32_t count, bool with_gtids);
+void setup(void);
+void teardown(void);
+/* As it is, and when nobody writes to it. */
+void open_on_busy_folder(void);
+void open_capture(void);
+/* Steps until `transactions` are read and nothing more is pending; false: capture ended. */
+bool run(uint64_t transactions, struct capture_status *s);
+/* More steps, in which nothing may come. */
+void stays(unsigned steps, uint64_t transactions);
+void run_calm(void);
+/* Capture is opened, and ends with this error. */
+void ends_with(enum err code, const char *words, const char *more_words);
+
+#endif
