@@ -221,6 +221,8 @@ static enum err groups_open(struct dataplane *d, struct coordinator_config *conf
     config->clock = d->clock;
     config->counters = d->counters;
     TRY(coordinator_open(&d->coordinator, config, msg));
+    for (uint32_t i = 0; i < d->listener_count; i++)
+        d->listener[i].node.offsets_ends = coordinator_offsets_ends(d->coordinator);
     for (uint32_t i = 0; i < d->thread_count; i++)
         coordinator_link_of(d->coordinator, i)->serve_waiter = &d->threads[i].lcore->waiter;
     return ERR_OK;

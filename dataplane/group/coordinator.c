@@ -99,6 +99,8 @@ static unsigned load(struct coordinator *c)
     }
     if (e == ERR_OK) {
         struct groups_stats stats = groups_stats_of(c->groups);
+        offsets_topic_publish(&c->ends, c->loader.end_offset);
+        atomic_store_explicit(&c->ends.is_known, true, memory_order_release); /* pairs with offsets_topic_look */
         c->phase = COORDINATOR_RUNNING;
         c->store.stale_bytes = c->loader.read_bytes;
         log_info("coordinator", "%u groups with %u members and %u offsets from %llu records", stats.group_count,
@@ -446,11 +448,11 @@ static enum err open_parts(struct coordinator *c, struct err_msg *msg)
     if (c->side == NULL || c->arena.bytes == NULL || c->frame == NULL) return ERR_NO_MEMORY;
     for (uint32_t i = 0; i < config->link_count; i++) c->side[i].overflow.last = &c->side[i].overflow.first;
     TRY(open_links(c));
-    TRY(offsets_store_open(&c->store, config->offsets_feed));
+    TRY(offsets_store_open(&c->store, config->offsets_feed, &c->ends));
     limits.member_record_bytes_max = c->store.batch_bytes_max - OFFSETS_RECORD_OVERHEAD;
     TRY(groups_open(&c->groups, &limits, &host));
     TRY(log_reader_open(&c->reader, config->storage, config->reader_index, NULL, msg));
-    return offsets_loader_open(&c->loader, c->reader, config->offsets_log);
+    return offsets_loader_open(&c->loader, c->reader, config->offsets_log, &c->ends);
 }
 
 enum err coordinator_open(struct coordinator **out, const struct coordinator_config *config, struct err_msg *msg)
@@ -483,6 +485,8 @@ struct coordinator_link *coordinator_link_of(struct coordinator *c, uint32_t ind
     INVARIANT(index < c->config.link_count);
     return &c->side[index].link;
 }
+
+const struct offsets_topic_ends *coordinator_offsets_ends(const struct coordinator *c) { return &c->ends; }
 
 uint64_t coordinator_memory_bytes(const struct coordinator_config *config)
 {

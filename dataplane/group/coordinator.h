@@ -19,6 +19,7 @@
 #include "storage/log_reader.h"
 
 struct log_feed;
+struct offsets_topic_ends;
 
 struct coordinator_config {
     struct storage  *storage;      /* asked which topics exist */
@@ -45,6 +46,8 @@ NODISCARD enum err coordinator_open(struct coordinator **out, const struct coord
                                     struct err_msg *msg);
 /* The link of serve lcore `index`.  Its owner sets serve_waiter before coordinator_start. */
 struct coordinator_link *coordinator_link_of(struct coordinator *c, uint32_t index);
+/* Where the partitions of __consumer_offsets end; any thread reads it, as long as `c` lives. */
+const struct offsets_topic_ends *coordinator_offsets_ends(const struct coordinator *c);
 /* Starts the thread (none in a simulation), which loads first.  ERR_NO_MEMORY, ERR_INVALID (no such core). */
 NODISCARD enum err coordinator_start(struct coordinator *c, struct err_msg *msg);
 /* Ends the thread (if started) and frees everything.  The serve lcores must have stopped: parked requests get no

@@ -70,6 +70,7 @@ struct coordinator {
     struct groups         *groups;
     struct offsets_store   store;
     struct offsets_loader  loader;
+    struct offsets_topic_ends ends; /* this thread's to write, serve lcores read */
     struct log_reader     *reader;
     bool                   reader_waits; /* a disk read is under way */
     struct link_side      *side;  /* link_count */

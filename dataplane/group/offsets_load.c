@@ -5,10 +5,12 @@
 
 enum { ARENA_BYTES = 4 << 20 }; /* the arrays of one record: members of a group */
 
-enum err offsets_loader_open(struct offsets_loader *l, struct log_reader *reader, struct log *log)
+enum err offsets_loader_open(struct offsets_loader *l, struct log_reader *reader, struct log *log,
+                             struct offsets_topic_ends *ends)
 {
     *l = (struct offsets_loader){
-        .reader = reader, .log = log, .next_offset = log_start_offset(log), .end_offset = log_high_watermark(log),
+        .reader = reader, .log = log, .ends = ends,
+        .next_offset = log_start_offset(log), .end_offset = log_high_watermark(log),
     };
     l->arena = malloc(ARENA_BYTES);
     return l->arena == NULL ? ERR_NO_MEMORY : ERR_OK;
@@ -92,7 +94,9 @@ static enum err load_batch(struct offsets_loader *l, struct groups *groups, cons
     struct cursor records = cursor_of(batch->records, batch->records_bytes);
     while (cursor_left(&records) > 0) {
         TRY(record_next(&records, batch, &r));
-        if (r.offset >= l->next_offset) TRY(load_record(l, groups, &r));
+        if (r.offset < l->next_offset) continue;
+        TRY(load_record(l, groups, &r));
+        offsets_topic_note(l->ends, offsets_topic_partition_of(r.key, r.key_bytes), r.offset);
     }
     l->next_offset = batch->last_offset + 1;
     return ERR_OK;

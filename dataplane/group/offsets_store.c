@@ -13,13 +13,14 @@ enum {
 struct finished_batch {
     struct finished_batch *next;
     uint64_t token;
+    struct batch_view view;
     uint32_t size;
     uint8_t  bytes[];
 };
 
-enum err offsets_store_open(struct offsets_store *s, struct log_feed *feed)
+enum err offsets_store_open(struct offsets_store *s, struct log_feed *feed, struct offsets_topic_ends *ends)
 {
-    *s = (struct offsets_store){.feed = feed, .last = &s->first};
+    *s = (struct offsets_store){.feed = feed, .ends = ends, .last = &s->first};
     uint64_t room = OFFSETS_BATCH_BYTES_MAX;
     uint64_t ring = ring_spsc_record_max(&feed->to_storage) - sizeof(struct feed_append);
     uint64_t chunk = feed->pool->chunk_bytes - LOG_BLOCK_BYTES; /* behind the bytes copied into a new chunk */
@@ -51,14 +52,17 @@ uint64_t offsets_store_memory_bytes(void) { return 2 * (uint64_t)OFFSETS_BATCH_B
 
 /* --- handing over --- */
 
-static bool hand_over(struct offsets_store *s, uint64_t token, const void *bytes, uint32_t size)
+static bool hand_over(struct offsets_store *s, uint64_t token, const struct batch_view *view, const void *bytes,
+                      uint32_t size)
 {
     if (s->token_count == OFFSETS_IN_FLIGHT_MAX) return false;
     struct feed_append *m = ring_spsc_claim(&s->feed->to_storage, (uint32_t)sizeof *m + size);
     if (m == NULL) return false;
     *m = (struct feed_append){FEED_APPEND, size, token};
     memcpy(m + 1, bytes, size);
-    s->token[(s->token_first + s->token_count++) % OFFSETS_IN_FLIGHT_MAX] = token;
+    uint32_t slot = (s->token_first + s->token_count++) % OFFSETS_IN_FLIGHT_MAX;
+    s->token[slot] = token;
+    s->in_flight[slot] = *view;
     s->stored_bytes += size;
     s->stale_bytes += size;
     s->is_claimed = true;
@@ -71,10 +75,10 @@ static void finish(struct offsets_store *s)
     if (!s->is_open) return;
     uint32_t size = (uint32_t)record_batch_finish(&s->writer);
     s->is_open = false;
-    if (s->first == NULL && hand_over(s, s->number, s->bytes, size)) return;
+    if (s->first == NULL && hand_over(s, s->number, &s->view, s->bytes, size)) return;
     struct finished_batch *b = malloc(sizeof *b + size);
     INVARIANT(b != NULL); /* no answer may leave without its record: without memory there is no way on */
-    *b = (struct finished_batch){.token = s->number, .size = size};
+    *b = (struct finished_batch){.token = s->number, .view = s->view, .size = size};
     memcpy(b->bytes, s->bytes, size);
     *s->last = b;
     s->last = &b->next;
@@ -94,7 +98,7 @@ static void trim(struct offsets_store *s)
 bool offsets_store_flush(struct offsets_store *s)
 {
     if (s->failure != ERR_OK) return false;
-    while (s->first != NULL && hand_over(s, s->first->token, s->first->bytes, s->first->size)) {
+    while (s->first != NULL && hand_over(s, s->first->token, &s->first->view, s->first->bytes, s->first->size)) {
         struct finished_batch *b = s->first;
         s->first = b->next;
         if (s->first == NULL) s->last = &s->first;
@@ -107,6 +111,15 @@ bool offsets_store_flush(struct offsets_store *s)
     ring_spsc_commit(&s->feed->to_storage);
     waiter_wake(s->feed->storage_waiter);
     return true;
+}
+
+/* The oldest batch under way is durable, its first record at `base`. */
+static void publish(struct offsets_store *s, uint64_t base)
+{
+    const struct batch_view *v = &s->in_flight[s->token_first];
+    for (uint32_t i = 0; i < OFFSETS_TOPIC_PARTITIONS; i++)
+        if (v->end[i] > 0) offsets_topic_note(s->ends, i, base + v->end[i] - 1);
+    offsets_topic_publish(s->ends, base + v->count);
 }
 
 unsigned offsets_store_poll(struct offsets_store *s)
@@ -126,6 +139,7 @@ unsigned offsets_store_poll(struct offsets_store *s)
             }
             /* One log, one order: what was appended first is durable first. */
             INVARIANT(s->token_count > 0 && s->token[s->token_first] == d->token);
+            publish(s, d->base_offset);
             s->token_first = (s->token_first + 1) % OFFSETS_IN_FLIGHT_MAX;
             s->token_count--;
             s->durable_number = d->token;
@@ -193,9 +207,13 @@ static bool add(struct offsets_store *s, int32_t key_bytes, const void *value, i
     for (int attempt = 0; attempt < 2; attempt++) {
         bool was_empty = !s->is_open;
         if (was_empty) record_batch_begin(&s->writer, s->bytes, s->batch_bytes_max, 0, 0);
+        if (was_empty) s->view = (struct batch_view){.count = 0};
         s->is_open = true;
         if (record_batch_add(&s->writer, s->wall_ms, s->key, key_bytes, value, value_bytes) == ERR_OK) {
             s->number++;
+            s->view.count++;
+            uint32_t partition = offsets_topic_partition_of(s->key, (size_t)key_bytes);
+            if (partition < OFFSETS_TOPIC_PARTITIONS) s->view.end[partition] = s->view.count;
             return true;
         }
         if (was_empty) {

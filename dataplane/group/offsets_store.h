@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "dataplane/group/group.h"
+#include "dataplane/kafka/offsets_topic.h"
 #include "formats/record_batch.h"
 #include "ring/log_feed.h"
 #include "storage/log_reader.h"
@@ -28,10 +29,20 @@ enum {
     OFFSETS_SNAPSHOT_FACTOR = 4,
 };
 
+/* What a batch holds for each partition of the topic that clients see: behind its newest record, counted from the
+ * batch's start; 0: nothing. */
+struct batch_view {
+    uint32_t count; /* records */
+    uint32_t end[OFFSETS_TOPIC_PARTITIONS];
+};
+
 struct finished_batch;
 
 struct offsets_store {
     struct log_feed *feed;
+    struct offsets_topic_ends *ends; /* published as batches become durable */
+    struct batch_view view; /* of the batch being built */
+    struct batch_view in_flight[OFFSETS_IN_FLIGHT_MAX]; /* by token */
     uint8_t *bytes;         /* the batch being built */
     uint8_t *key, *value;   /* one record's, while it is encoded */
     uint32_t batch_bytes_max;
@@ -54,7 +65,7 @@ struct offsets_store {
 };
 
 /* Prepares to append through `feed`, whose producer the calling thread becomes.  ERR_NO_MEMORY. */
-NODISCARD enum err offsets_store_open(struct offsets_store *s, struct log_feed *feed);
+NODISCARD enum err offsets_store_open(struct offsets_store *s, struct log_feed *feed, struct offsets_topic_ends *ends);
 void               offsets_store_close(struct offsets_store *s);
 
 /* Add one record to the batch being built; value NULL: a tombstone.  Returns the record's number.
@@ -83,6 +94,7 @@ uint64_t offsets_store_memory_bytes(void);
 struct offsets_loader {
     struct log_reader *reader;
     struct log        *log;
+    struct offsets_topic_ends *ends;
     struct log_cursor  cursor;
     uint64_t next_offset, end_offset; /* the high watermark when loading began */
     uint8_t *bytes;                   /* a slice in one piece */
@@ -92,10 +104,11 @@ struct offsets_loader {
     uint64_t read_bytes;
 };
 
-NODISCARD enum err offsets_loader_open(struct offsets_loader *l, struct log_reader *reader, struct log *log);
+NODISCARD enum err offsets_loader_open(struct offsets_loader *l, struct log_reader *reader, struct log *log,
+                                       struct offsets_topic_ends *ends);
 void               offsets_loader_close(struct offsets_loader *l);
-/* Reads the next slice into `groups`.  ERR_OK: go on, or done when next_offset has reached end_offset.  ERR_AGAIN: a
- * disk read is under way.
+/* Reads the next slice into `groups`, and where partitions end.  ERR_OK: go on, or done when next_offset has reached
+ * end_offset.  ERR_AGAIN: a disk read is under way.
  * ERR_CORRUPT, ERR_IO, ERR_NO_MEMORY: the log cannot be loaded; msg says where. */
 NODISCARD enum err offsets_loader_step(struct offsets_loader *l, struct groups *groups, struct err_msg *msg);
 

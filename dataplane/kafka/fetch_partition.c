@@ -53,34 +53,46 @@ static enum err slice_keep(struct fetch *f, const struct log *log, struct log_sl
     return ERR_OK;
 }
 
+/* Where to read on for a partition of __consumer_offsets: what the coordinator has told of is passed over where it has
+ * nothing for this reader, who then need not be carried over it either. */
+static uint64_t view_from(const struct offsets_topic_view *v, uint64_t offset, bool *carries)
+{
+    *carries = !v->is_known || v->own_end > offset;
+    return *carries || v->through < offset ? offset : v->through;
+}
+
 /* The same of what a partition of __consumer_offsets shows of the slice. */
 static enum err view_keep(struct fetch *f, const struct log *log, struct log_slice *slice,
-                          const struct fetch_request_partition *in, uint64_t bound, uint64_t watermark,
-                          uint32_t *bytes, uint64_t *next_offset)
+                          const struct fetch_request_partition *in, uint64_t bound, bool carries,
+                          uint32_t *bytes, uint64_t *next_offset, int64_t *watermark)
 {
     struct log_piece piece;
+    uint64_t end = 0;
     *bytes = 0;
     TRY(offsets_topic_show(f->request, slice, (uint32_t)in->partition, (uint64_t)in->fetch_offset, bound, f->bytes == 0,
-                           slice->next_offset < watermark, &piece, next_offset));
+                           carries, &piece, next_offset, &end));
     if (piece.size > 0 && pieces_keep(f, log, &piece, 1)) *bytes = piece.size;
+    if ((int64_t)end > *watermark) *watermark = (int64_t)end; /* newer than what the coordinator told */
     return ERR_OK;
 }
 
 /* Reads what the bounds allow.  ERR_AGAIN behind other records: the answer goes without this partition, whose turn
  * comes first when the client rotates; nothing stays pinned while the disk works. */
-static enum err partition_read(struct fetch *f, struct log *log, const struct fetch_request_partition *in,
+static enum err partition_read(struct fetch *f, struct log *log, uint64_t watermark,
+                               const struct fetch_request_partition *in, const struct offsets_topic_view *view,
                                struct fetch_response_partition *out)
 {
     struct request *r = f->request;
     struct log_slice slice;
-    uint64_t watermark = (uint64_t)out->high_watermark;
-    if ((uint64_t)in->fetch_offset == watermark) return ERR_OK;
+    bool carries = false;
+    uint64_t from = (uint64_t)in->fetch_offset;
+    if (view != NULL) from = view_from(view, from, &carries);
+    if (from >= watermark) return ERR_OK;
     uint64_t bound = in->partition_max_bytes < 0 ? 0 : (uint64_t)in->partition_max_bytes;
     if (bound > f->left) bound = f->left;
     if (bound > UINT32_MAX) bound = UINT32_MAX;
     uint64_t moved_ns = log_high_watermark_ns(log);
-    enum err e = log_reader_read(r->reader, log, (uint64_t)in->fetch_offset, (uint32_t)bound, f->bytes == 0,
-                                 r->log_cursor, &slice);
+    enum err e = log_reader_read(r->reader, log, from, (uint32_t)bound, f->bytes == 0, r->log_cursor, &slice);
     if (e == ERR_AGAIN) {
         f->needs_disk = true;
         return ERR_OK;
@@ -92,7 +104,7 @@ static enum err partition_read(struct fetch *f, struct log *log, const struct fe
     }
     uint32_t bytes;
     uint64_t next_offset;
-    if (log_identity(log)->is_internal) e = view_keep(f, log, &slice, in, bound, watermark, &bytes, &next_offset);
+    if (view != NULL) e = view_keep(f, log, &slice, in, bound, carries, &bytes, &next_offset, &out->high_watermark);
     else e = slice_keep(f, log, &slice, (uint64_t)in->fetch_offset, bound, &bytes, &next_offset);
     if (e == ERR_NO_MEMORY) f->lacks_memory = true;
     if (e == ERR_AGAIN) {
@@ -153,12 +165,16 @@ static enum kafka_error partition_serve(struct fetch *f, const struct fetch_topi
     uint64_t watermark = log_high_watermark(log), start = log_start_offset(log);
     bool is_behind = in->fetch_offset >= 0 && (uint64_t)in->fetch_offset > watermark &&
                      (was_resending || log_is_resending(log));
-    if (in->fetch_offset < 0 || (uint64_t)in->fetch_offset < start ||
-        ((uint64_t)in->fetch_offset > watermark && !is_behind))
+    bool is_view = log_identity(log)->is_internal;
+    struct offsets_topic_view view = {.end = watermark};
+    if (is_view) view = offsets_topic_look(r->node->offsets_ends, (uint32_t)in->partition, start, watermark);
+    bool is_before = (uint64_t)in->fetch_offset < start;
+    bool has_missed = !view.is_known || view.own_end > (uint64_t)in->fetch_offset;
+    if (in->fetch_offset < 0 || (is_before && has_missed) || ((uint64_t)in->fetch_offset > watermark && !is_behind))
         return KAFKA_OFFSET_OUT_OF_RANGE;
     if (is_behind) log_was_served(log, (uint64_t)in->fetch_offset); /* it comes again: the consumer waits for it */
-    out->high_watermark = (int64_t)watermark;
-    out->last_stable_offset = (int64_t)watermark; /* there are no Kafka transactions here */
+    out->high_watermark = (int64_t)view.end;
+    out->last_stable_offset = (int64_t)view.end; /* there are no Kafka transactions here */
     out->log_start_offset = (int64_t)start;
     if (is_behind) return KAFKA_NONE;
     if (is_diverging(log, watermark, in, out)) {
@@ -166,7 +182,8 @@ static enum kafka_error partition_serve(struct fetch *f, const struct fetch_topi
         f->has_news = true;
         return KAFKA_NONE;
     }
-    enum err e = partition_read(f, log, in, out);
+    enum err e = partition_read(f, log, watermark, in, is_view ? &view : NULL, out);
+    out->last_stable_offset = out->high_watermark;
     if (e == ERR_OUT_OF_RANGE && (uint64_t)in->fetch_offset > log_high_watermark(log) && log_is_resending(log))
         return KAFKA_NONE; /* it was taken back between the two looks */
     if (e != ERR_OK && e != ERR_OUT_OF_RANGE && e != ERR_STATE) complain(r, log, in->fetch_offset, e);

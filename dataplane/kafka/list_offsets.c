@@ -5,7 +5,7 @@
  * Other times are milliseconds with Kafka's own answers. */
 #include <string.h>
 
-#include "dataplane/kafka/request.h"
+#include "dataplane/kafka/offsets_topic.h"
 
 enum { /* times that mean something else, and the first versions that know them (KIP-734, KIP-405, KIP-1005) */
     LATEST = -1, EARLIEST = -2, MAX_TIMESTAMP = -3, EARLIEST_LOCAL = -4, LATEST_TIERED = -5,
@@ -78,6 +78,16 @@ static enum err newest_list(struct listing *l, struct log *log, struct listed *o
     return ERR_OK;
 }
 
+/* The end of a partition of __consumer_offsets is its own.  False: it is not known yet. */
+static bool view_end(const struct request *r, const struct log *log, int32_t partition, uint64_t *end)
+{
+    if (!log_identity(log)->is_internal || r->node->offsets_ends == NULL) return true;
+    uint64_t start = log_start_offset(log);
+    struct offsets_topic_view v = offsets_topic_look(r->node->offsets_ends, (uint32_t)partition, start, *end);
+    *end = v.end;
+    return v.is_known;
+}
+
 static enum kafka_error partition_list(struct listing *l, struct kafka_string topic,
                                        const struct list_offsets_request_partition *in, struct listed *out,
                                        int32_t *leader_epoch)
@@ -96,6 +106,7 @@ static enum kafka_error partition_list(struct listing *l, struct kafka_string to
         bool was_resending = log_is_resending(log);
         uint64_t watermark = log_high_watermark(log);
         if (was_resending || log_is_resending(log)) return KAFKA_OFFSET_NOT_AVAILABLE; /* it was further */
+        if (!view_end(l->request, log, in->partition_index, &watermark)) return KAFKA_OFFSET_NOT_AVAILABLE;
         out->offset = (int64_t)watermark;
     } else if (in->timestamp == EARLIEST || in->timestamp == EARLIEST_LOCAL) {
         out->offset = (int64_t)log_start_offset(log);

@@ -43,22 +43,49 @@ uint32_t offsets_topic_partition(struct kafka_string group)
     return (positive > INT32_MAX ? 0 : positive) % OFFSETS_TOPIC_PARTITIONS; /* the lowest integer has no opposite */
 }
 
-/* --- the view --- */
-
 /* Every key begins: version int16, group string. */
-static bool is_of(const struct record_view *record, uint32_t index)
+uint32_t offsets_topic_partition_of(const uint8_t *bytes, size_t size)
 {
-    struct cursor key = cursor_of(record->key, record->key == NULL ? 0 : record->key_bytes);
+    struct cursor key = cursor_of(bytes, bytes == NULL ? 0 : size);
     cursor_be(&key, 2);
-    size_t size = (size_t)cursor_be(&key, 2);
-    const uint8_t *group = cursor_take(&key, size);
-    if (key.failed || group == NULL) return false;
-    return offsets_topic_partition((struct kafka_string){(const char *)group, (int32_t)size}) == index;
+    size_t group_bytes = (size_t)cursor_be(&key, 2);
+    const uint8_t *group = cursor_take(&key, group_bytes);
+    if (key.failed || group == NULL) return OFFSETS_TOPIC_PARTITIONS;
+    return offsets_topic_partition((struct kafka_string){(const char *)group, (int32_t)group_bytes});
 }
+
+/* --- the ends --- */
+
+void offsets_topic_note(struct offsets_topic_ends *ends, uint32_t partition, uint64_t offset)
+{
+    if (partition < OFFSETS_TOPIC_PARTITIONS)
+        atomic_store_explicit(&ends->end[partition], offset + 1, memory_order_relaxed);
+}
+
+void offsets_topic_publish(struct offsets_topic_ends *ends, uint64_t through)
+{
+    atomic_store_explicit(&ends->through, through, memory_order_release); /* pairs with look: the ends come first */
+}
+
+struct offsets_topic_view offsets_topic_look(const struct offsets_topic_ends *ends, uint32_t partition, uint64_t start,
+                                             uint64_t watermark)
+{
+    struct offsets_topic_view v = {.end = watermark};
+    v.is_known = ends != NULL && atomic_load_explicit(&ends->is_known, memory_order_acquire); /* pairs with load_done */
+    if (!v.is_known) return v;
+    v.through = atomic_load_explicit(&ends->through, memory_order_acquire); /* pairs with publish */
+    uint64_t end = atomic_load_explicit(&ends->end[partition], memory_order_relaxed);
+    v.own_end = end;
+    v.end = end < start ? start : end > watermark ? watermark : end;
+    return v;
+}
+
+/* --- the view --- */
 
 struct shown {
     uint8_t *bytes; /* the slice, and from its start on the batches kept: they never grow */
     size_t   size, slice_bytes;
+    uint64_t end;        /* behind the last record shown */
     size_t   last_batch; /* of the slice: where it begins, and what it says */
     uint64_t last_offset;
     int64_t  last_ms;
@@ -78,7 +105,8 @@ static enum err show_batch(struct shown *s, size_t at, const struct record_batch
         const uint8_t *from = records.at;
         struct record_view record;
         TRY(record_next(&records, batch, &record));
-        if (record.offset < offset || !is_of(&record, index)) continue;
+        if (record.offset < offset || offsets_topic_partition_of(record.key, record.key_bytes) != index) continue;
+        s->end = record.offset + 1;
         if (kept == 0) memmove(out, s->bytes + at, RECORD_BATCH_HEADER_BYTES);
         size_t bytes = (size_t)(records.at - from);
         memmove(out + RECORD_BATCH_HEADER_BYTES + kept_bytes, from, bytes);
@@ -130,8 +158,8 @@ static void gather(struct request *r, struct log_slice *slice, uint8_t *out)
 }
 
 enum err offsets_topic_show(struct request *r, struct log_slice *slice, uint32_t index, uint64_t offset,
-                            uint64_t bytes_max, bool first_whole, bool has_more, struct log_piece *piece,
-                            uint64_t *next_offset)
+                            uint64_t bytes_max, bool first_whole, bool carries, struct log_piece *piece,
+                            uint64_t *next_offset, uint64_t *end)
 {
     struct shown s = {.bytes = buffer_take(r->buffers, slice->bytes), .slice_bytes = slice->bytes};
     *piece = (struct log_piece){0};
@@ -139,8 +167,8 @@ enum err offsets_topic_show(struct request *r, struct log_slice *slice, uint32_t
     gather(r, slice, s.bytes);
     if (s.bytes == NULL) return ERR_NO_MEMORY;
     enum err e = show_all(&s, index, offset);
-    if (e == ERR_OK && !s.has_records && (has_more || s.slice_bytes >= OFFSETS_TOPIC_SKIP_BYTES))
-        carry_over(r, &s);
+    if (e == ERR_OK && s.has_records) *end = s.end;
+    if (e == ERR_OK && !s.has_records && carries) carry_over(r, &s);
     if (e == ERR_OK && r->header.api_version <= FETCH_OLD_VERSION_MAX && s.size > 0) {
         struct message_set_plan plan;
         e = fetch_old_make(r, s.bytes, s.size, offset, bytes_max, first_whole, piece, &plan);

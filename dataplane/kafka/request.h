@@ -36,12 +36,15 @@ struct served_settings { /* of the instance, as DescribeConfigs tells them; a re
     int64_t request_bytes_max, fetch_bytes_max, initial_rebalance_delay_ms, offsets_retention_ms;
 };
 
+struct offsets_topic_ends;
+
 struct node { /* what handlers know of us; constant while serving */
     struct storage     *storage;
     struct kafka_string host, cluster_id;
     int32_t             port;
     uint32_t            fetch_bytes_max;
     const char         *log_dir; /* where the logs lie */
+    const struct offsets_topic_ends *offsets_ends; /* of __consumer_offsets; NULL: nobody tells */
     struct served_settings settings;
 };
 

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "dataplane/kafka/error_codes.h"
+#include "dataplane/kafka/offsets_topic.h"
 #include "storage/disk_sim.h"
 #include "tests/dataplane/coordinator_seat.h"
 
@@ -96,6 +97,51 @@ START_TEST(no_answer_before_the_disk)
     ck_assert_uint_eq(answer.connection_id, first);
     ck_assert(seat_take(&s, KAFKA_API_OFFSET_FETCH, 7, &answer, &response));
     ck_assert(answer.connection_id == second && response.fetch.topics[0].partitions[0].committed_offset == 2);
+    seat_down(&s);
+}
+END_TEST
+
+/* Of the topic __consumer_offsets as clients see it (offsets_topic.h): three groups' commits in one batch. */
+START_TEST(partitions_of_the_topic_end_behind_their_newest_durable_record)
+{
+    static const char *const group[] = {"abc", "abc", "orders-consumer", "rd"};
+    static const uint32_t partition[] = {4, 4, 40, 34};
+    const struct offsets_topic_ends *ends = coordinator_offsets_ends(s.coordinator);
+    ck_assert(!offsets_topic_look(ends, 4, 0, 77).is_known);
+    ck_assert_uint_eq(offsets_topic_look(ends, 4, 0, 77).end, 77);
+    seat_settle(&s);
+    for (int life = 0; life < 2; life++) {
+        uint64_t base = log_high_watermark(s.offsets_log);
+        for (int i = 0; i < 4; i++) {
+            struct offset_commit_request_partition p = {0, i, -1, -1, {"m", 1}};
+            struct offset_commit_request_topic topic = {kafka_string_of("t"), &p, 1};
+            struct offset_commit_request request = {
+                .group_id = kafka_string_of(group[i]), .generation_id = -1,
+                .group_instance_id = kafka_string_null(), .retention_time_ms = -1, .topics = &topic, .topic_count = 1};
+            seat_send(&s, KAFKA_API_OFFSET_COMMIT, 8, &request);
+        }
+        (void)coordinator_step(s.coordinator); /* the store has not turned */
+        ck_assert_uint_eq(offsets_topic_look(ends, 34, 0, UINT64_MAX).through, base);
+        seat_settle(&s);
+        uint64_t end = log_high_watermark(s.offsets_log);
+        for (int reads_back = 0; reads_back < 2; reads_back++) {
+            for (int i = 1; i < 4; i++) {
+                struct offsets_topic_view v = offsets_topic_look(ends, partition[i], 0, end);
+                ck_assert_uint_eq(v.end, end - 3 + (uint64_t)i);
+                ck_assert(v.is_known && v.through == end);
+            }
+            ck_assert_uint_eq(offsets_topic_look(ends, 5, 0, end).end, 0);
+            ck_assert_uint_eq(offsets_topic_look(ends, 5, 2, end).end, 2); /* never before the log's start */
+            if (reads_back == 1) break;
+            seat_down(&s);
+            seat_up(&s, 1);
+            seat_settle(&s);
+            ends = coordinator_offsets_ends(s.coordinator);
+        }
+        struct seat_answer answer;
+        struct offset_commit_response response;
+        while (seat_take(&s, KAFKA_API_OFFSET_COMMIT, 8, &answer, &response)) {}
+    }
     seat_down(&s);
 }
 END_TEST
@@ -460,6 +506,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, an_answered_commit_survives_the_loss_of_power);
     tcase_add_test(tcase, no_answer_before_the_disk);
+    tcase_add_test(tcase, partitions_of_the_topic_end_behind_their_newest_durable_record);
     tcase_add_test(tcase, a_group_goes_on_after_a_restart);
     tcase_add_test(tcase, while_it_loads_clients_are_told_to_wait);
     tcase_add_test(tcase, malformed_requests_close_their_connection);

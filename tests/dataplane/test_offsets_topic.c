@@ -1,6 +1,7 @@
 /* Goal: monitoring tools read __consumer_offsets as they do Kafka's: 50 partitions, a group's commits where its name
  * hashes to and nowhere else, as key v1 and value v3, tombstones, growing offsets, news while they wait, in old message
- * formats too, after a restart of the server.  Method: librdkafka and kcat as plain consumers of the whole server. */
+ * formats too, after a restart of the server; and each partition ends behind its own newest record.  Method: librdkafka
+ * and kcat as plain consumers of the whole server. */
 #include <check.h>
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
@@ -277,6 +278,57 @@ START_TEST(what_is_deleted_is_told_and_a_restart_goes_on)
 }
 END_TEST
 
+/* As kminion does: asks for the ends, then reads until it has consumed the record before each. */
+static void read_to_the_ends(const char *const *settings, int expected)
+{
+    int64_t end[OFFSETS_TOPIC_PARTITIONS], met[OFFSETS_TOPIC_PARTITIONS];
+    int left = 0, records = 0;
+    rd_kafka_t *rk = reader(-1, settings);
+    for (int32_t i = 0; i < OFFSETS_TOPIC_PARTITIONS; i++) {
+        int64_t low;
+        ck_assert_int_eq(rd_kafka_query_watermark_offsets(rk, "__consumer_offsets", i, &low, &end[i], 20000),
+                         RD_KAFKA_RESP_ERR_NO_ERROR);
+        ck_assert_int_ge(end[i], low);
+        met[i] = -1;
+        left += end[i] > low;
+    }
+    ck_assert_int_gt(left, 0);
+    while (left > 0) {
+        rd_kafka_message_t *m = next_message(rk, 20000);
+        ck_assert_msg(m != NULL, "%d partitions have an end that is not reached", left);
+        left -= m->offset == end[m->partition] - 1;
+        ck_assert_int_gt(m->offset, met[m->partition]);
+        met[m->partition] = m->offset;
+        records += m->key != NULL;
+        rd_kafka_message_destroy(m);
+    }
+    for (int32_t i = 0; i < OFFSETS_TOPIC_PARTITIONS; i++) ck_assert_int_lt(met[i], end[i]);
+    ck_assert_int_eq(records, expected);
+    rd_kafka_destroy(rk);
+}
+
+START_TEST(each_partitions_end_is_reached_by_reading)
+{
+    enum { GROUPS = 12, COMMITS = 5 };
+    static const char *const now[] = {NULL};
+    static const char *const old[] = {"api.version.request", "false", "broker.version.fallback", "0.10.0.0", NULL};
+    rd_kafka_t *rk[GROUPS];
+    for (int i = 0; i < GROUPS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "group-%d", i);
+        rk[i] = CLIENT(name, );
+    }
+    for (int i = 0; i < GROUPS * COMMITS; i++) commit(rk[i % GROUPS], i, "m");
+    read_to_the_ends(now, GROUPS * COMMITS);
+    read_to_the_ends(old, GROUPS * COMMITS);
+    site_restart(&site, &orders); /* what is read back has the same ends */
+    read_to_the_ends(now, GROUPS * COMMITS);
+    for (int i = 0; i < GROUPS; i++) commit(rk[i], 100, "m");
+    read_to_the_ends(now, GROUPS * (COMMITS + 1));
+    for (int i = 0; i < GROUPS; i++) rd_kafka_destroy(rk[i]);
+}
+END_TEST
+
 START_TEST(tools_list_it)
 {
     struct child c;
@@ -289,7 +341,10 @@ START_TEST(tools_list_it)
     text = kcat(&site, &c, (const char *const[]){"-Q", "-t", "__consumer_offsets:4:-1", "-t", "__consumer_offsets:5:-2",
                                                  "-t", "__consumer_offsets:49:-1", NULL});
     ck_assert_msg(strstr(text, "[4] offset 1") != NULL && strstr(text, "[5] offset 0") != NULL &&
-                  strstr(text, "[49] offset 1") != NULL, "%s", text);
+                  strstr(text, "[49] offset 0") != NULL, "%s", text);
+    text = kcat(&site, &c, (const char *const[]){"-C", "-t", "__consumer_offsets", "-e", "-o", "beginning", "-f", "%p,",
+                                                 NULL}); /* ends when it has reached all ends */
+    ck_assert_msg(strstr(text, "[4] at offset 1") != NULL && strstr(text, "exiting") != NULL, "%s", text);
     text = kcat(&site, &c, (const char *const[]){"-C", "-t", "__consumer_offsets", "-p", "50", "-e", "-o", "beginning",
                                                  NULL});
     ck_assert_msg(strstr(text, "partition 50 does not exist") != NULL, "%s", text);
@@ -312,6 +367,7 @@ int main(void)
     tcase_add_test(whole, a_reader_is_carried_over_what_is_not_its_own);
     tcase_add_test(whole, a_reader_of_old_formats_too);
     tcase_add_test(whole, what_is_deleted_is_told_and_a_restart_goes_on);
+    tcase_add_test(whole, each_partitions_end_is_reached_by_reading);
     tcase_add_test(whole, tools_list_it);
     suite_add_tcase(suite, whole);
     SRunner *runner = srunner_create(suite);
