@@ -144,7 +144,7 @@ static int operate(struct cli *cli, int argc, char **argv, const char *verb, int
     const struct cli_option none[] = {{NULL}};
     if (!cli_options_parse(cli, argc, argv, none, &name)) return cli_usage(self);
     snprintf(suffix, sizeof suffix, "/%s", verb);
-    int code = rest_call_channel(cli, "POST", name, suffix, &answer);
+    int code = rest_call_channel(cli, "POST", name, suffix, NULL, &answer);
     if (code == CLI_OK && cli->json)
         print_json(answer);
     else if (code == CLI_OK)
@@ -187,7 +187,7 @@ int cli_channel_precheck(struct cli *cli, int argc, char **argv)
     json_t *answer;
     const struct cli_option none[] = {{NULL}};
     if (!cli_options_parse(cli, argc, argv, none, &name)) return cli_usage(cli_channel_precheck);
-    int code = rest_call_channel(cli, "GET", name, "/precheck", &answer);
+    int code = rest_call_channel(cli, "GET", name, "/precheck", NULL, &answer);
     if (code == CLI_OK && cli->json)
         print_json(answer);
     else if (code == CLI_OK)
@@ -202,7 +202,7 @@ int cli_channel_status(struct cli *cli, int argc, char **argv)
     json_t *answer;
     const struct cli_option none[] = {{NULL}};
     if (!cli_options_parse(cli, argc, argv, none, &name)) return cli_usage(cli_channel_status);
-    int code = rest_call_channel(cli, "GET", name, "/status", &answer);
+    int code = rest_call_channel(cli, "GET", name, "/status", NULL, &answer);
     if (code == CLI_OK && cli->json)
         print_json(answer);
     else if (code == CLI_OK)
@@ -248,7 +248,7 @@ int cli_channel_delete(struct cli *cli, int argc, char **argv)
     if (!cli_options_parse(cli, argc, argv, options, &name)) return cli_usage(cli_channel_delete);
     if (!yes && !is_confirmed(name))
         return cli_fail(CLI_FAILED, "not deleted: the name did not match (--yes skips the question)");
-    int code = rest_call_channel(cli, "DELETE", name, "", &answer);
+    int code = rest_call_channel(cli, "DELETE", name, "", NULL, &answer);
     if (code == CLI_OK && !cli->json) printf("channel %s: deleted\n", name);
     json_decref(answer);
     return code;

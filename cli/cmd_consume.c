@@ -291,7 +291,7 @@ int cli_consume(struct cli *cli, int argc, char **argv)
     if (bootstrap == NULL) {
         json_t *status;
         int code = find_bootstrap(cli, &login, found, sizeof found);
-        if (code == CLI_OK) code = rest_call_channel(cli, "GET", c.channel, "/status", &status);
+        if (code == CLI_OK) code = rest_call_channel(cli, "GET", c.channel, "/status", NULL, &status);
         if (code != CLI_OK) return code;
         json_decref(status);
         bootstrap = found;

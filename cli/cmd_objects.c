@@ -8,38 +8,6 @@
 
 enum objects_verb { OBJECTS_ADD, OBJECTS_REMOVE, OBJECTS_SET };
 
-static size_t index_of(const json_t *list, const char *text)
-{
-    size_t i = 0;
-    while (i < json_array_size(list) && strcmp(json_string_value(json_array_get(list, i)), text) != 0) i++;
-    return i;
-}
-
-/* `list` with, without, or replaced by `patterns`; false: a pattern to be removed is not there. */
-static bool change(json_t *tables, const char *key, const char *text, enum objects_verb verb)
-{
-    json_t *patterns = rest_list(text), *list = json_object_get(tables, key), *pattern;
-    bool is_there = true;
-    size_t i;
-    if (text != NULL && verb == OBJECTS_SET) json_array_clear(list);
-    json_array_foreach(patterns, i, pattern)
-    {
-        const char *name = json_string_value(pattern);
-        size_t at = index_of(list, name);
-        bool has = at < json_array_size(list);
-        if (verb == OBJECTS_REMOVE && !has) {
-            cli_fail(CLI_FAILED, "%s is not one of the channel's %s patterns", name, key);
-            is_there = false;
-        } else if (verb == OBJECTS_REMOVE) {
-            json_array_remove(list, at);
-        } else if (!has) {
-            json_array_append(list, pattern);
-        }
-    }
-    json_decref(patterns);
-    return is_there;
-}
-
 static void print_list(const char *label, const json_t *list)
 {
     json_t *pattern;
@@ -49,23 +17,29 @@ static void print_list(const char *label, const json_t *list)
     puts("");
 }
 
-static int send(struct cli *cli, const char *name, json_t *tables)
+static int send(struct cli *cli, const char *method, const char *name, json_t *body)
 {
-    char path[256];
-    json_t *answer = NULL;
-    snprintf(path, sizeof path, "/v1/channels/%s", name); /* it exists: it needs no escapes */
-    int code = rest_call(cli, "PATCH", path, json_pack("{s:O}", "tables", tables), &answer);
+    json_t *now = NULL;
+    int code = rest_call_channel(cli, method, name, "/objects", body, &now);
     if (code == CLI_OK && cli->json)
-        print_json(answer);
+        print_json(now);
     else if (code == CLI_OK) {
-        const json_t *now = json_object_get(answer, "tables");
         printf("channel %s: follows, from the next border between transactions on\n", name);
         print_list("tables", json_object_get(now, "include"));
         if (json_array_size(json_object_get(now, "exclude")) > 0)
             print_list("but not", json_object_get(now, "exclude"));
     }
-    json_decref(answer);
+    json_decref(now);
     return code;
+}
+
+/* What is given, as the API's lists. */
+static json_t *lists(const char *tables, const char *exclude)
+{
+    json_t *made = json_object();
+    if (tables != NULL) json_object_set_new(made, "include", rest_list(tables));
+    if (exclude != NULL) json_object_set_new(made, "exclude", rest_list(exclude));
+    return made;
 }
 
 static int objects(struct cli *cli, int argc, char **argv, enum objects_verb verb,
@@ -76,13 +50,16 @@ static int objects(struct cli *cli, int argc, char **argv, enum objects_verb ver
         {.name = "--tables", .text = &tables}, {.name = "--exclude", .text = &exclude}, {NULL}};
     if (!cli_options_parse(cli, argc, argv, options, &name)) return cli_usage(command);
     if (tables == NULL && exclude == NULL) return cli_usage(command);
-    json_t *channel;
-    int code = rest_call_channel(cli, "GET", name, "", &channel);
-    if (code != CLI_OK) return code;
-    json_t *now = json_object_get(channel, "tables");
-    bool includes = change(now, "include", tables, verb), excludes = change(now, "exclude", exclude, verb);
-    code = includes && excludes ? send(cli, name, now) : CLI_FAILED;
-    json_decref(channel);
+    if (verb != OBJECTS_SET)
+        return send(cli, "PATCH", name,
+                    json_pack("{s:o}", verb == OBJECTS_ADD ? "add" : "remove", lists(tables, exclude)));
+    json_t *now, *given = lists(tables, exclude);
+    int code = rest_call_channel(cli, "GET", name, "/objects", NULL, &now);
+    if (code == CLI_OK) {
+        json_object_update(now, given); /* a list that is not given stays */
+        code = send(cli, "PUT", name, now);
+    }
+    json_decref(given);
     return code;
 }
 

@@ -24,7 +24,7 @@ static int list_samples(struct cli *cli, const char *channel)
 {
     json_t *answer, *at;
     size_t i, j;
-    int code = rest_call_channel(cli, "GET", channel, "/samples", &answer);
+    int code = rest_call_channel(cli, "GET", channel, "/samples", NULL, &answer);
     if (code == CLI_OK && cli->json) print_json(answer);
     json_array_foreach(json_object_get(answer, "samples"), i, at) {
         json_t *file;
@@ -57,7 +57,7 @@ int cli_channel_sample(struct cli *cli, int argc, char **argv)
     add_query(suffix, "group", group);
     add_query(suffix, "file", file);
     json_t *answer;
-    int code = rest_call_channel(cli, "GET", channel, suffix, &answer);
+    int code = rest_call_channel(cli, "GET", channel, suffix, NULL, &answer);
     if (code == CLI_OK && (cli->json || !json_is_string(answer)))
         print_json(answer);
     else if (code == CLI_OK)

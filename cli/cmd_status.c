@@ -41,7 +41,7 @@ int cli_groups(struct cli *cli, int argc, char **argv)
     json_t *answer;
     const struct cli_option none[] = {{NULL}};
     if (!cli_options_parse(cli, argc, argv, none, &channel)) return cli_usage(cli_groups);
-    int code = rest_call_channel(cli, "GET", channel, "/groups", &answer);
+    int code = rest_call_channel(cli, "GET", channel, "/groups", NULL, &answer);
     const json_t *groups = json_object_get(answer, "groups");
     if (code == CLI_OK && cli->json) {
         print_json(answer);

@@ -95,15 +95,17 @@ int rest_call(const struct cli *cli, const char *method, const char *path, json_
     return code;
 }
 
-int rest_call_channel(const struct cli *cli, const char *method, const char *name, const char *suffix, json_t **answer)
+int rest_call_channel(const struct cli *cli, const char *method, const char *name, const char *suffix, json_t *body,
+                      json_t **answer)
 {
     char path[1024];
     char *escaped = curl_easy_escape(NULL, name, 0);
     int size = escaped == NULL ? (int)sizeof path : snprintf(path, sizeof path, "/v1/channels/%s%s", escaped, suffix);
     curl_free(escaped);
     *answer = NULL;
-    if (size >= (int)sizeof path) return cli_fail(CLI_USAGE, "'%.60s...' is no channel's name", name);
-    return rest_call(cli, method, path, NULL, answer);
+    if (size < (int)sizeof path) return rest_call(cli, method, path, body, answer);
+    json_decref(body);
+    return cli_fail(CLI_USAGE, "'%.60s...' is no channel's name", name);
 }
 
 json_t *rest_list(const char *list)

@@ -12,7 +12,8 @@
 int rest_call(const struct cli *cli, const char *method, const char *path, json_t *body, json_t **answer);
 
 /* The same for /v1/channels/NAME + suffix. */
-int rest_call_channel(const struct cli *cli, const char *method, const char *name, const char *suffix, json_t **answer);
+int rest_call_channel(const struct cli *cli, const char *method, const char *name, const char *suffix, json_t *body,
+                      json_t **answer);
 
 /* "a.*,b.t" -> ["a.*", "b.t"]; NULL -> [].  A new reference. */
 json_t *rest_list(const char *list);

@@ -72,6 +72,13 @@ void rest_channel_precheck(struct instance *in, const struct rest_request *, con
 void rest_channel_history(struct instance *in, const struct rest_request *, const char *name,
                           struct rest_response *out);
 
+/* control/rest_objects.c: which tables a channel follows */
+void rest_objects_get(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+void rest_objects_replace(struct instance *in, const struct rest_request *, const char *name,
+                          struct rest_response *out);
+void rest_objects_change(struct instance *in, const struct rest_request *, const char *name,
+                         struct rest_response *out);
+
 /* control/rest_groups.c: a channel's consumer groups, with their accounts; request->item: a group's ID */
 void rest_groups_list(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 void rest_group_create(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);

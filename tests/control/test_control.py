@@ -143,7 +143,22 @@ def channel_life(harness):
     refused(instance, 400, "source", "PATCH", "/v1/channels/events", {"tables": TABLES, "source": {}})
     check(instance.ask("GET", "/v1/channels/events")["tables"]["include"] == ["shop.*"], "a refused change was kept")
     change = {"tables": {"include": ["shop.*"], "exclude": ["shop.less"]}}
+    objects = "/v1/channels/events/objects"
     check(instance.ask("PATCH", "/v1/channels/events", change)["tables"] == change["tables"], "it did not change")
+    check(instance.ask("GET", objects) == change["tables"], "the objects are not shown")
+    wrong = ((400, "unknown field 'put'", {"put": {}}), (400, "unknown field 'all'", {"add": {"all": []}}),
+             (400, "list of patterns", {"add": {"include": "a.*"}}), (400, "list of", {"add": {"include": [1]}}),
+             (400, "not a pattern", {"add": {"include": ["a"]}}), (400, "JSON object", {"add": []}),
+             (409, "'a.b' is not one of", {"remove": {"exclude": ["a.b"]}}),
+             (400, "must list 1 to", {"remove": {"include": ["shop.*"]}}))
+    for status, words, what in wrong:
+        refused(instance, status, words, "PATCH", objects, what)
+    refused(instance, 400, "unknown field", "PUT", objects, {"add": {}})
+    check(instance.ask("GET", objects) == change["tables"], "a refused change was kept")
+    both = {"add": {"include": ["shop.*", "more.*"], "exclude": ["shop.not"]}, "remove": {"exclude": ["shop.less"]}}
+    changed = {"include": ["shop.*", "more.*"], "exclude": ["shop.not"]}
+    check(instance.ask("PATCH", objects, both) == changed, "not added and removed")
+    check(instance.ask("PUT", objects, change["tables"]) == change["tables"], "it was not replaced")
     wait_until(lambda: "follows other objects" in instance.log_text(), 15, lambda: instance.log_text()[-500:])
     before = instance.status("events")["captured"]["row_changes"]
     source.sql("INSERT INTO shop.less VALUES (1), (2); INSERT INTO shop.more VALUES (1);")
@@ -617,7 +632,7 @@ def command_line(harness):
     _, err = millrace("channel", "objects", "remove", "events", "--tables", "nowhere.*", code=1)
     check("nowhere.*" in err, err)
     out, _ = millrace("--json", "channel", "objects", "remove", "events", "--tables", "other.*")
-    check(json.loads(out)["tables"] == {"include": ["shop.*"], "exclude": ["shop.less"]}, out)
+    check(json.loads(out) == {"include": ["shop.*"], "exclude": ["shop.less"]}, out)
     out, _ = millrace("channel", "objects", "set", "events", "--tables", "shop.events,shop.x")
     check("shop.events, shop.x" in out and "but not shop.less" in out, out)
     millrace("channel", "objects", "set", "events", code=2)
