@@ -15,7 +15,9 @@ enum cli_exit {
 };
 
 struct cli {
-    const char *server; /* http://host:port of the REST API */
+    const char *server; /* http://host:port of the REST API, or https:// */
+    const char *ca;     /* PEM file of whom to trust with https; NULL: the system's authorities */
+    const char *token_file; /* NULL: none; "-": stdin */
     bool json;          /* print JSON for programs, not text for people */
 };
 
@@ -55,6 +57,9 @@ int cli_account_create(struct cli *cli, int argc, char **argv);
 int cli_account_password(struct cli *cli, int argc, char **argv);
 int cli_account_delete(struct cli *cli, int argc, char **argv);
 int cli_account_list(struct cli *cli, int argc, char **argv);
+int cli_token_create(struct cli *cli, int argc, char **argv);
+int cli_token_list(struct cli *cli, int argc, char **argv);
+int cli_token_revoke(struct cli *cli, int argc, char **argv);
 int cli_consume(struct cli *cli, int argc, char **argv);
 int cli_groups(struct cli *cli, int argc, char **argv);
 int cli_status(struct cli *cli, int argc, char **argv);

@@ -60,6 +60,11 @@ const struct cli_command cli_commands[] = {
     {"account list", "", "the operators' accounts", cli_account_list},
     {"account password", "NAME [--password-file FILE]", "change an operator's password", cli_account_password},
     {"account delete", "NAME", "remove an operator's account", cli_account_delete},
+    {"token create", "NAME --role admin|viewer",
+     "make a token of the REST API, shown this once; the first one must be an admin's, and from then on nobody without "
+     "a token may use the API", cli_token_create},
+    {"token list", "", "the tokens, without their secrets", cli_token_list},
+    {"token revoke", "ID", "end a token at once", cli_token_revoke},
     {"log dump", "FILE [--batches]", "print a segment file's batches and records and check their checksums",
      cli_log_dump},
     {"log check", "FOLDER",
@@ -95,10 +100,12 @@ int cli_usage(int (*run)(struct cli *, int, char **))
 
 static int print_help(FILE *to)
 {
-    fprintf(to, "usage: millrace [--server URL] [--json] COMMAND ...\n\n");
+    fprintf(to, "usage: millrace [--server URL] [--ca FILE] [--token-file FILE] [--json] COMMAND ...\n\n");
     for (const struct cli_command *c = cli_commands; c->words != NULL; c++)
         fprintf(to, "  %s %s\n      %s\n", c->words, c->usage, c->what);
     fprintf(to, "\n--server: millraced's REST API, default $MILLRACE_SERVER or " DEFAULT_SERVER "\n"
+                "--ca: PEM file of the authorities to trust with https://, default $MILLRACE_CA or the system's\n"
+                "--token-file: the first line is a token of the REST API; or it stands in $MILLRACE_TOKEN\n"
                 "exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 millraced does not answer\n");
     return to == stdout ? CLI_OK : CLI_USAGE;
 }
@@ -117,14 +124,19 @@ static int words_match(const char *words, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    const char *server = getenv("MILLRACE_SERVER");
-    struct cli cli = {.server = server == NULL || *server == '\0' ? DEFAULT_SERVER : server};
+    const char *server = getenv("MILLRACE_SERVER"), *ca = getenv("MILLRACE_CA");
+    struct cli cli = {.server = server == NULL || *server == '\0' ? DEFAULT_SERVER : server,
+                      .ca = ca == NULL || *ca == '\0' ? NULL : ca};
     int at = 1;
     for (; at < argc && argv[at][0] == '-'; at++) {
         if (strcmp(argv[at], "--json") == 0)
             cli.json = true;
         else if (strcmp(argv[at], "--server") == 0 && at + 1 < argc)
             cli.server = argv[++at];
+        else if (strcmp(argv[at], "--ca") == 0 && at + 1 < argc)
+            cli.ca = argv[++at];
+        else if (strcmp(argv[at], "--token-file") == 0 && at + 1 < argc)
+            cli.token_file = argv[++at];
         else if (strcmp(argv[at], "--help") == 0)
             return print_help(stdout);
         else if (strcmp(argv[at], "--version") == 0)

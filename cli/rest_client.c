@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANSWER_BYTES_MAX = 64 << 20, REQUEST_TIMEOUT_S = 60 };
+#include "cli/password.h"
+
+enum { ANSWER_BYTES_MAX = 64 << 20, REQUEST_TIMEOUT_S = 60, TOKEN_BYTES = 256 };
 
 struct answer {
     char *bytes;
@@ -23,6 +25,17 @@ static size_t take_bytes(char *bytes, size_t unit, size_t count, void *context)
     a->size += size;
     a->bytes[a->size] = '\0';
     return size;
+}
+
+static bool server_is_local(const char *server)
+{
+    static const char *const local[] = {"http://127.0.0.1", "http://localhost", "http://[::1]"};
+    for (size_t i = 0; i < sizeof local / sizeof *local; i++) {
+        size_t size = strlen(local[i]);
+        if (strncmp(server, local[i], size) == 0 && (server[size] == '\0' || strchr(":/", server[size]) != NULL))
+            return true;
+    }
+    return false;
 }
 
 static int unreachable(const struct cli *cli, CURLcode code)
@@ -49,12 +62,40 @@ static int take_answer(const struct answer *a, long status, json_t **out)
     return code;
 }
 
+/* Adds the Authorization header, if there is a token. */
+static int add_token(const struct cli *cli, struct curl_slist **headers)
+{
+    char token[TOKEN_BYTES] = "", header[TOKEN_BYTES + 32];
+    const char *from_environment = getenv("MILLRACE_TOKEN");
+    if (cli->token_file != NULL) {
+        int code = password_from_file(cli->token_file, token, sizeof token);
+        if (code != CLI_OK) return code;
+    } else if (from_environment != NULL && strlen(from_environment) < sizeof token) {
+        strcpy(token, from_environment);
+    }
+    if (*token == '\0') return CLI_OK;
+    if (strncmp(cli->server, "https://", 8) != 0 && !server_is_local(cli->server))
+        return cli_fail(CLI_USAGE, "a token is not sent to %s in the clear: use https://", cli->server);
+    snprintf(header, sizeof header, "Authorization: Bearer %s", token);
+    *headers = curl_slist_append(*headers, header);
+    explicit_bzero(token, sizeof token);
+    explicit_bzero(header, sizeof header);
+    return CLI_OK;
+}
+
 static int perform(const struct cli *cli, CURL *curl, const char *method, const char *url, const char *body,
                    json_t **out)
 {
     struct answer answer = {NULL, 0};
     struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
     headers = curl_slist_append(headers, "Expect:");
+    int code = add_token(cli, &headers);
+    if (code != CLI_OK) {
+        curl_slist_free_all(headers);
+        return code;
+    }
+    if (cli->ca != NULL) curl_easy_setopt(curl, CURLOPT_CAINFO, cli->ca);
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
@@ -69,7 +110,7 @@ static int perform(const struct cli *cli, CURL *curl, const char *method, const 
     CURLcode rc = curl_easy_perform(curl);
     long status = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    int code = rc == CURLE_OK ? take_answer(&answer, status, out) : unreachable(cli, rc);
+    code = rc == CURLE_OK ? take_answer(&answer, status, out) : unreachable(cli, rc);
     curl_slist_free_all(headers);
     free(answer.bytes);
     return code;

@@ -13,8 +13,9 @@ enum { CHANNEL_FILE_VERSION = 1 };
 
 bool channel_name_is_valid(const char *name)
 {
-    static const char *const reserved[] = {"accounts.json", "accounts.json.new", "channels", "counters", "format",
-                                           "lock"}; /* stand beside the channels' folders */
+    static const char *const reserved[] = {/* what stands beside the channels' folders */
+        "accounts.json", "accounts.json.new", "alerts.json", "alerts.json.new", "alerts-state.json",
+        "alerts-state.json.new", "channels", "counters", "format", "lock", "tokens.json", "tokens.json.new"};
     size_t size = strlen(name);
     if (size == 0 || size > CHANNEL_NAME_MAX) return false;
     if (strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") != size) return false;

@@ -35,8 +35,15 @@ enum {
 #define CONFIG_FIELDS(TEXT, NUMBER, FLAG, CORES)                                                                       \
     TEXT(data_folder, NULL, NULL,                                                                                      \
          "where channels, their logs and the groups' offsets live; a local file system with room for the retention")   \
-    TEXT(rest_address, "127.0.0.1", NULL, "where the REST API listens; a loopback address for now")                    \
+    TEXT(rest_address, "127.0.0.1", NULL,                                                                              \
+         "where the REST API listens; one that other machines reach needs tokens and TLS")                             \
     NUMBER(rest_port, 0, 65535, 8083, "where the REST API listens; 0: any free port, named in the log")                \
+    TEXT(rest_tls_certificate, "", NULL,                                                                               \
+         "PEM file of the REST API's certificate and the chain behind it: it then speaks HTTPS only; empty: HTTP")     \
+    TEXT(rest_tls_key, "", NULL, "PEM file of its key, without a password; SIGHUP reads both files again")             \
+    TEXT(rest_admin_token_file, "", NULL,                                                                              \
+         "a file whose first line is an admin's token of the REST API, beside those made with millrace token; "        \
+         "$MILLRACE_ADMIN_TOKEN does the same")                                                                        \
     TEXT(log_level, "info", "debug info warn error", "lines below this level are not written")                         \
     TEXT(log_levels, "", NULL, "levels of single rooms, e.g. capture=debug,kafka=warn")                                \
     TEXT(log_format, "text", "text json", "how log lines are written; json: an object a line")                         \

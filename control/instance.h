@@ -15,6 +15,7 @@
 #include "control/accounts.h"
 #include "control/alert/alerts.h"
 #include "control/config.h"
+#include "control/tokens.h"
 #include "dataplane/serve.h"
 #include "ring/log_feed.h"
 #include "storage/storage.h"
@@ -56,6 +57,7 @@ struct instance {
     struct accounts accounts;
     struct alerts alerts;
     uint64_t alerts_due_ns; /* of the next round */
+    struct tokens tokens; /* of the REST API */
 
     struct channel **channel; /* config.channels_max slots, the first channel_count in use, in the order of creation */
     uint32_t channel_count;

@@ -39,13 +39,14 @@ static void drain(int fd)
 }
 
 /* Takes a signal; returns it when it ends us, else 0. */
-static int take_signal(struct instance *in, const char *config_path, int signal_fd)
+static int take_signal(struct instance *in, struct rest_server *rest, const char *config_path, int signal_fd)
 {
     struct signalfd_siginfo info;
     if (read(signal_fd, &info, sizeof info) != (ssize_t)sizeof info) return 0;
     if (info.ssi_signo != SIGHUP) return (int)info.ssi_signo;
     service_notify_reloading();
     reload(in, config_path);
+    rest_server_reload_certificate(rest);
     service_notify("READY=1");
     return 0;
 }
@@ -74,7 +75,7 @@ static int control_loop(struct instance *in, struct rest_server *rest, const cha
             log_error("control", "poll: %s", strerror(errno));
             return SIGTERM;
         }
-        int ended_by = fds[0].revents == 0 ? 0 : take_signal(in, config_path, signal_fd);
+        int ended_by = fds[0].revents == 0 ? 0 : take_signal(in, rest, config_path, signal_fd);
         if (ended_by != 0) return ended_by;
         if (fds[1].revents != 0) {
             drain(in->wake_fd);
@@ -97,6 +98,28 @@ static int signals_init(void)
     return signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* The REST API's tokens; what is configured stands in a file or in the environment, never in the configuration. */
+static enum err open_tokens(struct instance *in, struct err_msg *msg)
+{
+    char line[256] = "";
+    const char *path = in->config.rest_admin_token_file, *configured = getenv("MILLRACE_ADMIN_TOKEN");
+    if (path[0] != '\0') {
+        FILE *f = fopen(path, "re");
+        bool got = f != NULL && fgets(line, sizeof line, f) != NULL;
+        int why = errno;
+        if (f != NULL) fclose(f);
+        if (!got)
+            return err_set(msg, ERR_INVALID, "rest_admin_token_file: %s: %s", path,
+                           f == NULL ? strerror(why) : "it is empty");
+        line[strcspn(line, "\r\n")] = '\0';
+        configured = line;
+    }
+    enum err e = tokens_open(&in->tokens, in->config.data_folder, configured, msg);
+    explicit_bzero(line, sizeof line);
+    unsetenv("MILLRACE_ADMIN_TOKEN"); /* no child shall have it */
+    return e;
+}
+
 static int run(const char *config_path)
 {
     static struct instance in;
@@ -113,6 +136,7 @@ static int run(const char *config_path)
     in.clock = clock_real();
     int signal_fd = signals_init();
     enum err e = signal_fd < 0 ? err_set(&msg, ERR_IO, "no descriptor for signals: %s", strerror(errno)) : ERR_OK;
+    if (e == ERR_OK) e = open_tokens(&in, &msg);
     if (e == ERR_OK) e = rest_server_start(&rest, &in, &msg);
     if (e == ERR_OK) e = topology_start(&in, &msg);
     if (e != ERR_OK) {

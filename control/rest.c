@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "control/channel_spec.h"
+#include "control/rest_server.h"
 
 static const struct route {
     const char *method;
@@ -47,6 +48,9 @@ static const struct route {
     {"POST", "/v1/accounts", rest_account_create},
     {"PATCH", "/v1/accounts/*", rest_account_change},
     {"DELETE", "/v1/accounts/*", rest_account_delete},
+    {"GET", "/v1/tokens", rest_tokens_list},
+    {"POST", "/v1/tokens", rest_token_create},
+    {"DELETE", "/v1/tokens/*", rest_token_delete},
     {"GET", "/v1/status", rest_instance_status},
     {"GET", "/", rest_console_page},
     {"GET", "/console/*", rest_console_file},
@@ -91,17 +95,53 @@ static bool is_local_authority(const char *authority, const char *rest_address)
 }
 
 /* A page in a user's browser may send requests here: by a name of its own that points to 127.0.0.1 (Host tells), or
- * across origins (Origin tells). */
+ * across origins (Origin tells).  Where tokens are asked for the first gains nothing, for a page has none; and what
+ * listens to other machines has names that are not ours to know. */
 static bool refuse_foreign(const struct instance *in, const struct rest_request *request, struct rest_response *out)
 {
     const char *own = in->config.rest_address;
-    if (request->host == NULL || !is_local_authority(request->host, own)) {
+    bool is_local = rest_address_is_loopback(&in->config);
+    if (request->host == NULL || (is_local && !is_local_authority(request->host, own))) {
         rest_problem(out, 403, "the Host header must name this machine: localhost, 127.0.0.1 or [::1]");
         return true;
     }
     const char *origin = request->origin == NULL ? NULL : strstr(request->origin, "://");
-    if (request->origin == NULL || (origin != NULL && is_local_authority(origin + 3, own))) return false;
+    bool is_same = origin != NULL && (is_local ? is_local_authority(origin + 3, own)
+                                               : strcasecmp(origin + 3, request->host) == 0);
+    if (request->origin == NULL || is_same) return false;
     rest_problem(out, 403, "requests from pages of other origins are refused");
+    return true;
+}
+
+/* Without tokens the API is open to this machine, and it listens to no other. */
+static enum role role_of(const struct instance *in, const struct rest_request *request)
+{
+    return in->tokens.count == 0 ? ROLE_ADMIN : tokens_role(&in->tokens, request->authorization);
+}
+
+/* What says nothing of what is served, and the page that asks for a token. */
+static bool is_public(const char *path)
+{
+    static const char *const paths[] = {"/", "/healthz", "/readyz"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        if (strcmp(path, paths[i]) == 0) return true;
+    return strncmp(path, "/console/", 9) == 0;
+}
+
+static bool refuse_role(const struct rest_request *request, bool is_public, struct rest_response *out)
+{
+    bool only_looks = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+    if (is_public || request->role == ROLE_ADMIN || (request->role == ROLE_VIEWER && only_looks)) return false;
+    bool is_known = request->role == ROLE_VIEWER;
+    if (is_known)
+        rest_problem(out, 403, "a viewer's token may only look: this takes an admin's");
+    else
+        rest_problem(out, 401, request->authorization == NULL
+                                   ? "this takes a token: send Authorization: Bearer TOKEN (millrace token create)"
+                                   : "this token is not known, or was revoked");
+    out->challenge = is_known                         ? "Bearer realm=\"millrace\", error=\"insufficient_scope\""
+                     : request->authorization == NULL ? "Bearer realm=\"millrace\""
+                                                      : "Bearer realm=\"millrace\", error=\"invalid_token\"";
     return true;
 }
 
@@ -111,12 +151,14 @@ void rest_answer(struct instance *in, const struct rest_request *request, struct
     char names[PATH_NAMES_MAX][PATH_NAME_MAX + 1];
     *out = (struct rest_response){.status = 503};
     if (refuse_foreign(in, request, out)) return;
+    struct rest_request routed = *request;
+    routed.role = role_of(in, request);
+    if (refuse_role(&routed, is_public(request->path), out)) return;
     allow[0] = '\0';
     const char *method = strcmp(request->method, "HEAD") == 0 ? "GET" : request->method;
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
         if (!path_fits(routes[i].path, request->path, names)) continue;
         if (strcmp(routes[i].method, method) == 0) {
-            struct rest_request routed = *request;
             routed.item = names[1];
             routes[i].answer(in, &routed, names[0], out);
             return;
@@ -157,6 +199,7 @@ static const char *status_title(unsigned status)
 {
     switch (status) {
     case 400: return "Bad Request";
+    case 401: return "Unauthorized";
     case 403: return "Forbidden";
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";

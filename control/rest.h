@@ -19,6 +19,8 @@ struct rest_request {
     const char *item;   /* set by rest_answer: what the path names within what its `name` is, "" if nothing */
     const char *host;   /* the Host header, NULL: none */
     const char *origin; /* the Origin header, NULL: none (a browser's page sends it) */
+    const char *authorization; /* the header, NULL: none */
+    enum role role;     /* set by rest_answer: what whoever asks may do */
     const char *(*query)(void *carrier, const char *name); /* NAME's value behind '?', decoded; NULL: not said */
     void *carrier;
     const char *body;   /* NULL: none */
@@ -29,6 +31,7 @@ struct rest_response {
     unsigned status;
     const char *content_type; /* static */
     const char *allow;        /* methods, with status 405; else NULL */
+    const char *challenge;    /* static: WWW-Authenticate, with status 401 and 403; else NULL */
     const char *policy;       /* static: a page's Content-Security-Policy; NULL: no page */
     char *body;               /* malloc'd; the receiver frees */
     size_t body_bytes;
@@ -124,6 +127,11 @@ bool rest_change_password(struct instance *in, const struct account *who, const 
 /* control/rest_samples.c; request->item: a language */
 void rest_samples_list(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 void rest_sample_get(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+
+/* control/rest_tokens.c: who may use this API */
+void rest_tokens_list(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+void rest_token_create(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+void rest_token_delete(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 
 /* control/rest_status.c */
 void rest_instance_status(struct instance *in, const struct rest_request *, const char *name,

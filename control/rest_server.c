@@ -2,29 +2,89 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "control/rest.h"
 
-enum { CONNECTIONS_MAX = 64, CONNECTION_BYTES = 32 * 1024, CONNECTION_TIMEOUT_S = 30 };
+enum {
+    CONNECTIONS_MAX = 64,
+    CONNECTIONS_PER_ADDRESS_MAX = 16, /* of another machine: nobody there shall take all of them */
+    CONNECTION_BYTES = 32 * 1024,
+    CONNECTION_TIMEOUT_S = 30,        /* of silence */
+    REQUEST_S = 10,                   /* to send a whole request, or to take a whole answer */
+    DROPPED_BYTES_MAX = 16 << 20,     /* of a body that is too large: then the connection is closed */
+    PEM_BYTES_MAX = 1 << 20,
+};
+
+struct rest_connection {
+    struct rest_connection *next, **link;
+    int fd;
+    uint64_t since_ns; /* of its last progress: a whole request, a whole answer */
+};
 
 struct rest_server {
     struct MHD_Daemon *daemon;
     struct instance *instance;
+    struct rest_connection *connections;
+    char *certificate, *key; /* PEM; NULL: plain HTTP */
     int epoll_fd;
     uint16_t port;
 };
 
 struct rest_exchange { /* one request while it arrives */
     char *body;
-    size_t body_bytes;
-    bool is_too_large;
+    size_t body_bytes, dropped_bytes;
 };
+
+static struct rest_connection *connection_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info == NULL ? NULL : info->socket_context;
+}
+
+static void note_progress(struct rest_server *s, struct MHD_Connection *connection)
+{
+    struct rest_connection *c = connection_of(connection);
+    if (c != NULL) c->since_ns = clock_monotonic_ns(s->instance->clock);
+}
+
+static void connection_changed(void *context, struct MHD_Connection *connection, void **socket_context,
+                               enum MHD_ConnectionNotificationCode what)
+{
+    struct rest_server *s = context;
+    struct rest_connection *c = *socket_context;
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        if (c == NULL) return;
+        *c->link = c->next;
+        if (c->next != NULL) c->next->link = c->link;
+        free(c);
+        *socket_context = NULL;
+        return;
+    }
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    c = info == NULL ? NULL : malloc(sizeof *c);
+    if (c == NULL) return; /* then the time of silence alone bounds it */
+    *c = (struct rest_connection){.next = s->connections, .link = &s->connections, .fd = info->connect_fd,
+                                  .since_ns = clock_monotonic_ns(s->instance->clock)};
+    if (c->next != NULL) c->next->link = &c->next;
+    s->connections = c;
+    *socket_context = c;
+}
+
+/* Who sends a byte now and then would keep its connection for ever; the library only ends those that are silent. */
+static void end_slow_connections(const struct rest_server *s)
+{
+    uint64_t now_ns = clock_monotonic_ns(s->instance->clock);
+    for (const struct rest_connection *c = s->connections; c != NULL; c = c->next)
+        if (now_ns - c->since_ns > (uint64_t)REQUEST_S * 1000000000) shutdown(c->fd, SHUT_RDWR);
+}
 
 static enum MHD_Result respond(struct MHD_Connection *connection, struct rest_response *response)
 {
@@ -37,6 +97,8 @@ static enum MHD_Result respond(struct MHD_Connection *connection, struct rest_re
     if (response->content_type != NULL)
         MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
     if (response->allow != NULL) MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, response->allow);
+    if (response->challenge != NULL)
+        MHD_add_response_header(r, MHD_HTTP_HEADER_WWW_AUTHENTICATE, response->challenge);
     if (response->policy != NULL) MHD_add_response_header(r, "Content-Security-Policy", response->policy);
     MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
@@ -72,13 +134,14 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
         return *state == NULL ? MHD_NO : MHD_YES;
     }
     if (*upload_size > 0) {
-        if (!x->is_too_large && !body_append(x, upload, *upload_size))
-            x->is_too_large = true; /* read on, drop, then say so */
+        if (x->dropped_bytes > 0 || !body_append(x, upload, *upload_size))
+            x->dropped_bytes += *upload_size; /* read on, drop, then say so: who still sends would not see an answer */
         *upload_size = 0;
-        return MHD_YES;
+        return x->dropped_bytes > DROPPED_BYTES_MAX ? MHD_NO : MHD_YES;
     }
     struct rest_response response;
-    if (x->is_too_large) {
+    note_progress(s, connection);
+    if (x->dropped_bytes > 0) {
         rest_problem(&response, 413, "a request's body may have at most %d bytes", REST_BODY_BYTES_MAX);
     } else {
         struct rest_request request = {
@@ -86,6 +149,8 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
             .path = url,
             .host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST),
             .origin = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ORIGIN),
+            .authorization =
+                MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION),
             .query = query_value,
             .carrier = connection,
             .body = x->body,
@@ -99,8 +164,9 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 static void completed(void *context, struct MHD_Connection *connection, void **state,
                       enum MHD_RequestTerminationCode why)
 {
-    (void)context, (void)connection, (void)why;
+    (void)why;
     struct rest_exchange *x = *state;
+    note_progress(context, connection);
     if (x == NULL) return;
     if (x->body != NULL) explicit_bzero(x->body, x->body_bytes); /* it may hold a password */
     free(x->body);
@@ -108,19 +174,43 @@ static void completed(void *context, struct MHD_Connection *connection, void **s
     *state = NULL;
 }
 
+bool rest_address_is_loopback(const struct config *c)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (inet_pton(AF_INET, c->rest_address, &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+    return inet_pton(AF_INET6, c->rest_address, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+/* Elsewhere than on this machine nobody comes without a token, and no token travels in the clear. */
+static enum err check_exposure(const struct instance *in, struct err_msg *msg)
+{
+    const struct config *c = &in->config;
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (inet_pton(AF_INET, c->rest_address, &v4) != 1 && inet_pton(AF_INET6, c->rest_address, &v6) != 1)
+        return err_set(msg, ERR_INVALID, "rest_address '%s' is not an IPv4 or IPv6 address", c->rest_address);
+    if ((c->rest_tls_certificate[0] == '\0') != (c->rest_tls_key[0] == '\0'))
+        return err_set(msg, ERR_INVALID, "rest_tls_certificate and rest_tls_key go together");
+    if (rest_address_is_loopback(c)) return ERR_OK;
+    if (in->tokens.count == 0)
+        return err_set(msg, ERR_INVALID,
+                       "rest_address '%s' can be reached from other machines, and there is no token yet: listen on "
+                       "127.0.0.1 first and make one (millrace token create NAME --role admin), or name one in "
+                       "rest_admin_token_file or $MILLRACE_ADMIN_TOKEN", c->rest_address);
+    if (c->rest_tls_certificate[0] == '\0')
+        return err_set(msg, ERR_INVALID,
+                       "rest_address '%s' can be reached from other machines, where tokens must not travel in the "
+                       "clear: set rest_tls_certificate and rest_tls_key, or listen on 127.0.0.1", c->rest_address);
+    return ERR_OK;
+}
+
 static enum err listen_on(const struct config *c, int *out, uint16_t *port, struct err_msg *msg)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)c->rest_port)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)c->rest_port)};
     bool is_v4 = inet_pton(AF_INET, c->rest_address, &v4.sin_addr) == 1;
-    bool is_loopback =
-        is_v4 ? (ntohl(v4.sin_addr.s_addr) >> 24) == 127
-              : inet_pton(AF_INET6, c->rest_address, &v6.sin6_addr) == 1 && IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
-    if (!is_loopback)
-        return err_set(msg, ERR_INVALID,
-                       "rest_address '%s' is not a loopback address: the REST API has no login yet, so only this "
-                       "machine may reach it; use 127.0.0.1 or ::1",
-                       c->rest_address);
+    if (!is_v4 && inet_pton(AF_INET6, c->rest_address, &v6.sin6_addr) != 1) return ERR_INVALID;
     struct sockaddr *address = is_v4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
     socklen_t size = is_v4 ? sizeof v4 : sizeof v6;
     int on = 1;
@@ -137,21 +227,63 @@ static enum err listen_on(const struct config *c, int *out, uint16_t *port, stru
     return ERR_OK;
 }
 
-enum err rest_server_start(struct rest_server **out, struct instance *in, struct err_msg *msg)
+/* --- TLS, by the library that carries HTTP --- */
+
+static void pem_free(char *pem)
 {
-    int fd = -1;
-    struct rest_server *s = calloc(1, sizeof *s);
-    if (s == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for the REST API");
-    s->instance = in;
-    enum err e = listen_on(&in->config, &fd, &s->port, msg);
-    if (e != ERR_OK) {
-        free(s);
-        return e;
+    if (pem != NULL) explicit_bzero(pem, strlen(pem));
+    free(pem);
+}
+
+/* NULL: it cannot be read, which msg says. */
+static char *pem_read(const char *path, struct err_msg *msg)
+{
+    char *pem = calloc(1, PEM_BYTES_MAX + 1);
+    int fd = pem == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? -1 : read(fd, pem, PEM_BYTES_MAX);
+    int why = errno;
+    if (fd >= 0) close(fd);
+    if (size > 0) return pem;
+    err_set(msg, ERR_IO, "the REST API's certificate or key cannot be read from %s: %s", path,
+            size == 0 ? "it is empty" : strerror(why));
+    free(pem);
+    return NULL;
+}
+
+static enum err read_certificate(struct rest_server *s, struct err_msg *msg)
+{
+    const struct config *c = &s->instance->config;
+    if (c->rest_tls_certificate[0] == '\0') return ERR_OK;
+    if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
+        return err_set(msg, ERR_UNSUPPORTED, "the libmicrohttpd of this machine was built without TLS: install one "
+                       "that has it, or listen on 127.0.0.1 without rest_tls_certificate");
+    char *certificate = pem_read(c->rest_tls_certificate, msg);
+    char *key = certificate == NULL ? NULL : pem_read(c->rest_tls_key, msg);
+    if (key == NULL) {
+        pem_free(certificate);
+        return ERR_IO;
     }
+    pem_free(s->certificate);
+    pem_free(s->key);
+    s->certificate = certificate;
+    s->key = key;
+    return ERR_OK;
+}
+
+/* Takes the listening socket over. */
+static enum err start_daemon(struct rest_server *s, int fd, struct err_msg *msg)
+{
+    bool is_tls = s->certificate != NULL;
+    unsigned per_address = rest_address_is_loopback(&s->instance->config) ? 0 : CONNECTIONS_PER_ADDRESS_MAX;
+    struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, s->certificate},
+                                   {MHD_OPTION_HTTPS_MEM_KEY, 0, s->key},
+                                   {MHD_OPTION_END, 0, NULL}};
     s->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL, 0, NULL, NULL, handle, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, completed,
-        NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_TIMEOUT_S, MHD_OPTION_END);
+        MHD_USE_EPOLL | (is_tls ? MHD_USE_TLS : 0), 0, NULL, NULL, handle, s, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, s,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)CONNECTION_TIMEOUT_S, MHD_OPTION_ARRAY, is_tls ? tls : tls + 2, MHD_OPTION_END);
     const union MHD_DaemonInfo *info =
         s->daemon == NULL ? NULL : MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     if (info == NULL) {
@@ -159,18 +291,65 @@ enum err rest_server_start(struct rest_server **out, struct instance *in, struct
             MHD_stop_daemon(s->daemon);
         else
             close(fd);
-        free(s);
-        return err_set(msg, ERR_IO, "the REST API could not be started");
+        s->daemon = NULL;
+        return err_set(msg, ERR_IO, "the REST API could not be started%s",
+                       is_tls ? ": rest_tls_certificate and rest_tls_key do not belong to each other, or are no PEM"
+                              : "");
     }
     s->epoll_fd = info->epoll_fd;
+    return ERR_OK;
+}
+
+enum err rest_server_start(struct rest_server **out, struct instance *in, struct err_msg *msg)
+{
+    int fd = -1;
+    struct rest_server *s = calloc(1, sizeof *s);
+    if (s == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for the REST API");
+    s->instance = in;
+    enum err e = check_exposure(in, msg);
+    if (e == ERR_OK) e = read_certificate(s, msg);
+    if (e == ERR_OK) e = listen_on(&in->config, &fd, &s->port, msg);
+    if (e == ERR_OK) e = start_daemon(s, fd, msg);
+    if (e != ERR_OK) {
+        rest_server_stop(s);
+        return e;
+    }
     *out = s;
     return ERR_OK;
+}
+
+void rest_server_reload_certificate(struct rest_server *s)
+{
+    struct err_msg msg = {.code = ERR_OK};
+    if (s->certificate == NULL) return;
+    char *certificate = s->certificate, *key = s->key;
+    s->certificate = s->key = NULL;
+    enum err e = read_certificate(s, &msg);
+    int fd = e != ERR_OK ? -1 : dup(MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_LISTEN_FD)->listen_fd);
+    struct MHD_Daemon *before = s->daemon;
+    if (e == ERR_OK && fd < 0) e = err_set(&msg, ERR_IO, "no descriptor to start it anew");
+    if (e == ERR_OK) e = start_daemon(s, fd, &msg);
+    if (e == ERR_OK) {
+        pem_free(certificate);
+        pem_free(key);
+        MHD_stop_daemon(before); /* its connections end: clients come again */
+        log_info("control", "the REST API's certificate was read again");
+        return;
+    }
+    pem_free(s->certificate);
+    pem_free(s->key);
+    s->certificate = certificate;
+    s->key = key;
+    s->daemon = before;
+    log_error("control", "%s; the certificate of before stays", msg.text);
 }
 
 void rest_server_stop(struct rest_server *s)
 {
     if (s == NULL) return;
-    MHD_stop_daemon(s->daemon);
+    if (s->daemon != NULL) MHD_stop_daemon(s->daemon);
+    pem_free(s->certificate);
+    pem_free(s->key);
     free(s);
 }
 
@@ -192,5 +371,6 @@ int rest_server_timeout_ms(const struct rest_server *s)
 
 void rest_server_run(struct rest_server *s)
 {
+    end_slow_connections(s);
     if (MHD_run(s->daemon) != MHD_YES) log_warn("control", "the REST API's server reports a failure");
 }

@@ -7,9 +7,14 @@
 
 struct rest_server;
 
-/* Listens.  ERR_INVALID: not a loopback address; ERR_IO: address in use (msg names it). */
+/* Listens, with TLS where the configuration has a certificate.  `in->tokens` is open.  ERR_INVALID: it is no address,
+ * or one that other machines reach and tokens or TLS are missing; ERR_IO: address in use, or no certificate to be read
+ * (msg names it); ERR_UNSUPPORTED: this machine's libmicrohttpd has no TLS. */
 NODISCARD enum err rest_server_start(struct rest_server **out, struct instance *in, struct err_msg *msg);
 void rest_server_stop(struct rest_server *s);
+/* Reads the certificate again; what is wrong with it is logged, and that of before stays. */
+void rest_server_reload_certificate(struct rest_server *s);
+bool rest_address_is_loopback(const struct config *c);
 uint16_t rest_server_port(const struct rest_server *s);
 
 /* For the control loop: wait for `fd` to be readable or the timeout (-1: none), then run. */

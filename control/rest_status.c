@@ -23,7 +23,7 @@ static json_t *listeners_json(const struct instance *in)
 void rest_instance_status(struct instance *in, const struct rest_request *request, const char *name,
                           struct rest_response *out)
 {
-    (void)request, (void)name;
+    (void)name;
     json_t *memory = json_array();
     for (uint32_t i = 0; i < in->memory.row_count; i++)
         json_array_append_new(memory,
@@ -37,6 +37,8 @@ void rest_instance_status(struct instance *in, const struct rest_request *reques
                              (int)in->channel_count, "memory_bytes", (json_int_t)in->memory.total_bytes,
                              "memory_max_bytes", (json_int_t)in->config.memory_max_bytes, "memory", memory);
     json_object_set_new(body, "listeners", listeners_json(in));
+    json_object_set_new(body, "role", json_string(role_name(request->role)));
+    json_object_set_new(body, "takes_tokens", json_boolean(in->tokens.count > 0));
     json_object_set_new(body, "offsets_error",
                         in->offsets_error.code == ERR_OK ? json_null() : json_string(in->offsets_error.text));
     rest_json(out, 200, body);

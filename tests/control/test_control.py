@@ -486,7 +486,7 @@ def refused_starts(harness):
     cases = [({"rest_port": "many"}, 3, "rest_port"), ({"listner": 1}, 3, "listner"),
              ({"listeners": [{"name": "a", "port": "many"}]}, 3, "port"),
              ({"memory_max_bytes": 64 << 20}, 4, "memory_max_bytes"),
-             ({"rest_address": "0.0.0.0"}, 4, "loopback"),
+             ({"rest_address": "0.0.0.0"}, 4, "there is no token yet"),
              ({"listeners": [{"name": "a", "address": "192.0.2.1"}]}, 3, "accept_anyone"),
              ({"rest_port": instance.rest_port}, 4, f"port {instance.rest_port}"),
              ({"listeners": [{"name": "a", "port": instance.kafka_port}]}, 4, str(instance.kafka_port)),

@@ -4,13 +4,18 @@
 usage: test_rest.py CASE     (see CASES)
 """
 import datetime
+import http.client
+import json
 import os
+import signal
+import ssl
+import stat
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "e2e"))
-from harness import check, checkpoint_of, main, wait_until  # noqa: E402
+from harness import BUILD, check, checkpoint_of, main, wait_until  # noqa: E402
 
 GROUP = "/v1/channels/events/groups/readers"
 
@@ -130,7 +135,158 @@ def kcat_newest(instance):
     return int(subprocess.run(command, capture_output=True, text=True, timeout=30).stdout) / 1000
 
 
-CASES = {case.__name__: case for case in (groups,)}
+def asked(instance, method, path, token=None, content=None, scheme="Bearer", context=None, address="127.0.0.1",
+          headers=None):
+    """(status, body, headers) of a request with a token."""
+    if context is None:
+        connection = http.client.HTTPConnection(address, instance.rest_port, timeout=20)
+    else:
+        connection = http.client.HTTPSConnection(address, instance.rest_port, timeout=20, context=context)
+    sent = {} if token is None else {"Authorization": f"{scheme} {token}"}
+    connection.request(method, path, None if content is None else json.dumps(content), {**sent, **(headers or {})})
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, json.loads(text) if text.startswith("{") else text, answer.headers
+
+
+def tokens(harness):
+    """Open to this machine until there is a token; then 401 without one, 403 for what a viewer may not, and nothing of
+    a token in a file or in the log.  No other machine before there are tokens and TLS."""
+    instance = harness.millraced()
+    instance.start()
+    made = {"name": "me", "role": "admin"}
+    refused(instance, 409, "first token must be an admin's", "POST", "/v1/tokens", {**made, "role": "viewer"})
+    for content, words in (({**made, "role": "root"}, "role must be"), ({**made, "name": ""}, "1 to 64 bytes"),
+                           ({**made, "name": "a\nb"}, "control characters"), ({**made, "more": 1}, "unknown field"),
+                           ({"name": "me"}, "role is required"), ({**made, "name": 5}, "must be a string")):
+        refused(instance, 400, words, "POST", "/v1/tokens", content)
+    check(instance.ask("GET", "/v1/status")["role"] == "admin", "not open before there is a token")
+    admin = instance.ask("POST", "/v1/tokens", made)["token"]
+    refused(instance, 401, "takes a token", "GET", "/v1/channels")
+    for path in ("/v1/nothing", "/metrics", "/v1/channels/x/start"):
+        status, answer, headers = asked(instance, "GET", path)
+        check(status == 401 and answer["title"] == "Unauthorized" and headers["WWW-Authenticate"] ==
+              'Bearer realm="millrace"' and headers["Content-Type"] == "application/problem+json",
+              f"{path}: {status} {answer} {headers}")
+    check(instance.ask("GET", "/healthz") == "ok\n" and instance.ask("GET", "/readyz") == "ready\n", "not public")
+    for token, scheme in ((admin[:-1], "Bearer"), (admin + "x", "Bearer"), (admin, "Basic"), ("", "Bearer"),
+                          (admin.swapcase(), "Bearer"), ("x" * 5000, "Bearer")):
+        status, answer, headers = asked(instance, "GET", "/v1/channels", token, scheme=scheme)
+        check(status == 401 and "invalid_token" in headers["WWW-Authenticate"], f"{token}: {status} {answer}")
+    viewer = asked(instance, "POST", "/v1/tokens", admin, {"name": "grafana", "role": "viewer"})[1]
+    check(asked(instance, "GET", "/v1/status", viewer["token"])[1]["role"] == "viewer", "no viewer")
+    metrics = asked(instance, "GET", "/metrics", viewer["token"], scheme="bearer")[1]
+    check("millrace_build_info" in metrics, "no metrics")
+    for method, path in (("POST", "/v1/channels"), ("PATCH", "/v1/channels/x"), ("DELETE", "/v1/channels/x"),
+                         ("PUT", "/v1/channels/x/objects"), ("POST", "/v1/tokens"), ("DELETE", "/v1/tokens/x"),
+                         ("POST", "/v1/channels/x/start"), ("PUT", "/v1/channels/x/groups/g/checkpoint")):
+        status, answer, headers = asked(instance, method, path, viewer["token"], {})
+        check(status == 403 and "may only look" in answer["detail"] and "insufficient_scope" in
+              headers["WWW-Authenticate"], f"a viewer's {method} {path}: {status} {answer}")
+    listed = asked(instance, "GET", "/v1/tokens", viewer["token"])[1]["tokens"]
+    check([t["name"] for t in listed] == ["me", "grafana"] and not any("token" in t for t in listed), f"{listed}")
+    status, answer, _ = asked(instance, "DELETE", f"/v1/tokens/{listed[0]['id']}", admin)
+    check(status == 409 and "only admin" in answer["detail"], f"{status} {answer}")
+    file = instance.settings["data_folder"] + "/tokens.json"
+    check(stat.S_IMODE(os.stat(file).st_mode) == 0o600, "others may read the tokens' file")
+    check(instance.stop() == 0, "no orderly stop")
+    with open(file) as f:
+        kept = f.read()
+    for secret in (admin, viewer["token"]):
+        check(secret not in kept and secret not in instance.log_text(), "a token is kept or logged")
+    with open(file, "w") as f:
+        f.write(kept[:-20])
+    instance.start(wait=False)
+    check(instance.process.wait(20) == 4 and "tokens.json" in instance.tail(), instance.tail())
+    with open(file, "w") as f:
+        f.write(kept)
+    instance.start()
+    check(asked(instance, "GET", "/v1/channels", admin)[0] == 200, "a restart forgot the token")
+    check(asked(instance, "DELETE", f"/v1/tokens/{viewer['id']}", admin)[0] == 204, "not revoked")
+    check(asked(instance, "GET", "/v1/channels", viewer["token"])[0] == 401, "a revoked token is good")
+    check(instance.stop() == 0, "no orderly stop")
+    other_machines(harness, instance, admin, file)
+
+
+def certificate(folder, name):
+    """A self-signed one for localhost."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem", "-days", "2", "-subj", f"/CN={name}",
+                    "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True)
+
+
+def other_machines(harness, instance, admin, file):
+    def refused_start(words):
+        instance.write_config()
+        instance.start(wait=False)
+        check(instance.process.wait(20) == 4 and words in instance.tail(5), f"no '{words}': {instance.tail(5)}")
+
+    instance.settings["rest_address"] = "0.0.0.0"
+    refused_start("rest_tls_certificate and rest_tls_key")
+    os.rename(file, file + ".away")
+    refused_start("there is no token yet")
+    os.rename(file + ".away", file)
+    certificate(harness.folder, "first")
+    instance.settings["rest_tls_certificate"] = harness.folder + "/cert.pem"
+    refused_start("go together")
+    instance.settings["rest_tls_key"] = harness.folder + "/cert.pem"
+    refused_start("do not belong to each other")
+    instance.settings["rest_tls_key"] = harness.folder + "/key.pem"
+    token_file = harness.folder + "/token"
+    with open(token_file, "w") as f:
+        f.write("too-short\n")
+    instance.settings["rest_admin_token_file"] = token_file
+    refused_start("fewer than 32")
+    with open(token_file, "w") as f:
+        f.write("c" * 40 + "\n")
+    instance.write_config()
+    instance.start(wait=False)
+    context = ssl.create_default_context(cafile=harness.folder + "/cert.pem")
+
+    def answers(token, at=context):
+        try:
+            return asked(instance, "GET", "/v1/status", token, context=at, address="localhost")[0]
+        except OSError:
+            return None
+    wait_until(lambda: answers(admin) == 200, 20, instance.tail)
+    check(answers("c" * 40) == 200 and answers(None) == 401, "the configured token is not good")
+    for origin, status in ((f"https://localhost:{instance.rest_port}", 201), ("https://evil.example", 403)):
+        got = asked(instance, "POST", "/v1/tokens", admin, {"name": "o", "role": "viewer"}, context=context,
+                    address="localhost", headers={"Origin": origin})[0]
+        check(got == status, f"Origin {origin}: {got}")
+
+    def millrace(*words, code=0, **environment):
+        done = subprocess.run([BUILD + "/cli/millrace", *words], capture_output=True, text=True, timeout=30,
+                              env={**os.environ, "MILLRACE_SERVER": f"https://localhost:{instance.rest_port}",
+                                   **environment})
+        check(done.returncode == code, f"{words}: {done}")
+        return done.stdout + done.stderr
+
+    millrace("status", code=3)  # nobody vouches for the certificate
+    check("takes a token" in millrace("status", code=1, MILLRACE_CA=harness.folder + "/cert.pem"), "no words")
+    how = ["--ca", harness.folder + "/cert.pem", "--token-file", token_file]
+    check("configured" in millrace(*how, "token", "list"), "not listed")
+    check("comes from the configuration" in millrace(*how, "token", "revoke", "configured", code=1), "revoked")
+    made = json.loads(millrace(*how, "--json", "token", "create", "cli", "--role", "viewer"))
+    check(answers(made["token"]) == 200, f"{made}")
+    millrace(*how, "token", "revoke", made["id"])
+    check(answers(made["token"]) == 401, "revoked, and good")
+    check("in the clear" in millrace("--server", "http://db.example:1", "--token-file", token_file, "status", code=2),
+          "a token would leave in the clear")
+    certificate(harness.folder, "second")
+    instance.process.send_signal(signal.SIGHUP)
+    renewed = ssl.create_default_context(cafile=harness.folder + "/cert.pem")
+    wait_until(lambda: answers(admin, renewed) == 200, 10, instance.tail)
+    with open(harness.folder + "/cert.pem", "w") as f:
+        f.write("no PEM")
+    instance.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "certificate of before stays" in instance.log_text(), 10, instance.tail)
+    check(answers(admin, renewed) == 200, "a wrong certificate took the API away")
+    check(admin not in instance.log_text() and "c" * 40 not in instance.log_text(), "a token is logged")
+
+
+CASES = {case.__name__: case for case in (groups, tokens)}
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in CASES:
