@@ -6,7 +6,7 @@
 
 #include "base/fnv.h"
 
-enum { TIMES_KEPT = 4096, POLL_MS = 10 };
+enum { TIMES_KEPT = 4096, POLL_MS = 10, PATIENCE_AGAIN_MS = 10000 };
 
 struct known_time {
     uint64_t log; /* a hash of what names its offsets; 0: the place is free */
@@ -17,6 +17,7 @@ struct known_time {
 struct log_lookup {
     struct log_reader *reader;
     const struct clock *clock;
+    uint64_t impatient_until_ns; /* a wait was in vain: the next ones would hold up the control thread as well */
     struct known_time known[TIMES_KEPT];
 };
 
@@ -65,15 +66,19 @@ static enum err ask(struct log_lookup *l, struct log *log, struct question *q)
 /* Asks until the disk has answered.  Then `log_reader_rest` is the caller's to do. */
 static enum err ask_on(struct log_lookup *l, struct log *log, struct question *q)
 {
-    uint64_t until_ns = clock_monotonic_ns(l->clock) + (uint64_t)LOG_LOOKUP_WAIT_MS * 1000000;
+    uint64_t now_ns = clock_monotonic_ns(l->clock);
+    uint64_t until_ns = now_ns < l->impatient_until_ns ? now_ns : now_ns + (uint64_t)LOG_LOOKUP_WAIT_MS * 1000000;
     log_reader_quiesce(l->reader);
+    log_reader_poll(l->reader); /* what an impatient lookup did not wait for */
     enum err e = ask(l, log, q);
     while (e == ERR_AGAIN && clock_monotonic_ns(l->clock) < until_ns) {
         struct pollfd readable = {log_reader_fd(l->reader), POLLIN, 0};
         poll(&readable, 1, POLL_MS);
         if (log_reader_poll(l->reader) > 0) e = ask(l, log, q);
     }
-    return e == ERR_AGAIN ? ERR_IO : e;
+    if (e != ERR_AGAIN) return e;
+    if (until_ns > now_ns) l->impatient_until_ns = until_ns + (uint64_t)PATIENCE_AGAIN_MS * 1000000;
+    return ERR_IO;
 }
 
 /* Offsets of a log that was made anew, or cut behind what was shown, are others. */

@@ -1,8 +1,9 @@
 /* control/log_lookup.h -- control's own log reader: at what time is an offset, which offset is at a time, and what is
  * in the log there.
  *
- * Control thread only.  A lookup in the past waits for its disk reads, LOG_LOOKUP_WAIT_MS at most; times already found
- * are remembered, for groups that rest are asked about again and again. */
+ * Control thread only.  A lookup in the past waits for its disk reads, LOG_LOOKUP_WAIT_MS at most, and after one that
+ * waited in vain the next ones do not wait, for some seconds.  Times already found are remembered, for groups that rest
+ * are asked about again and again. */
 #ifndef CONTROL_LOG_LOOKUP_H
 #define CONTROL_LOG_LOOKUP_H
 
