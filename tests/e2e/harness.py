@@ -126,7 +126,7 @@ class Millraced:
         self.bootstrap = f"127.0.0.1:{self.kafka_port}"
         self.settings = {"data_folder": folder + "/data", "rest_address": "127.0.0.1",
                          "listeners": [{"name": "test", "port": self.kafka_port}], "rest_port": self.rest_port,
-                         "memory_max_bytes": 6 << 28,
+                         "memory_max_bytes": 7 << 28,
                          "chunk_bytes": 1 << 20, "chunk_count": 192, "tail_chunks_per_log": 32,
                          "record_bytes_max": 16 << 20, "packet_bytes_max": 64 << 20, "segment_bytes": 64 << 20}
         self.settings.update(settings)
