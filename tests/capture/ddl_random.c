@@ -360,7 +360,8 @@ static void put_key(struct ddl_random *g, FILE *out, const struct catalog_table 
     if (one_in(g, 5)) {
         if (one_in(g, 4)) fputs("CONSTRAINT pk ", out);
         fputs("PRIMARY KEY ", out);
-    } else if (one_in(g, 8)) {
+    } else if (one_in(g, 8) && at_least(g, 50700, 100000)) {
+        /* MySQL 5.6.24 ends in some ALTERs of tables that have one (InnoDB, "Failing assertion: s"). */
         const struct catalog_table *parent = any_table(g);
         if (one_in(g, 2)) fprintf(out, "CONSTRAINT f%u ", (unsigned)ddl_random_below(g, 100000));
         fputs("FOREIGN KEY ", out);
