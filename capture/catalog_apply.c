@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "capture/catalog_work.h"
+#include "capture/name_fold.h"
 
 /* ---- the work ---- */
 
@@ -21,7 +22,7 @@ enum err catalog_fail(const struct catalog_work *w, enum err code, const char *a
 
 static const char *fold(struct catalog_work *w, const char *name)
 {
-    return w->c->server.lower_case_table_names == 1 ? catalog_lower(&w->arena, name) : name;
+    return w->c->server.lower_case_table_names == 1 ? name_lower(&w->arena, name) : name;
 }
 
 enum err catalog_work_name(struct catalog_work *w, const struct ddl_name *name, const char **database,

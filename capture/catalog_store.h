@@ -26,8 +26,6 @@ struct catalog {
 int catalog_compare_names(const struct catalog *c, const char *a, const char *b);
 /* How every server compares names of columns and keys. */
 bool catalog_same_column(const char *a, const char *b);
-/* The text in lower case as the server folds names, in `a`; NULL: no memory. */
-char *catalog_lower(struct arena *a, const char *text);
 
 /* A copy of `t` with a version of its own; NULL: no memory. */
 struct catalog_table *catalog_table_copy(struct catalog *c, const struct catalog_table *t);

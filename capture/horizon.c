@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+
+#include "capture/name_fold.h"
 
 static void touches_free(struct horizon *h)
 {
@@ -32,8 +33,8 @@ static uint32_t search(const struct horizon *h, const char *database, const char
     *found = false;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        int order = strcasecmp(h->touch[middle].database, database);
-        if (order == 0) order = strcasecmp(h->touch[middle].table, table);
+        int order = name_compare_folded(h->touch[middle].database, database);
+        if (order == 0) order = name_compare_folded(h->touch[middle].table, table);
         if (order == 0) *found = true;
         if (order < 0)
             low = middle + 1;

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "capture/name_fold.h"
 #include "capture/sql_split.h"
 #include "capture/tracker_state.h"
 
@@ -12,7 +12,7 @@ static const char why_nobody[] = "nobody has told it yet";
 
 bool tracker_same_name(const struct tracker *t, const char *a, const char *b)
 {
-    return (catalog_server(t->catalog)->lower_case_table_names == 0 ? strcmp(a, b) : strcasecmp(a, b)) == 0;
+    return (catalog_server(t->catalog)->lower_case_table_names == 0 ? strcmp(a, b) : name_compare_folded(a, b)) == 0;
 }
 
 /* ---- what is not known ---- */

@@ -10,7 +10,7 @@
 
 #include "capture/tracker.h"
 
-static const struct catalog_server server = {.version = 50729};
+static struct catalog_server server = {.version = 50729};
 static struct tracker *tracker;
 static struct gtid_set moved;
 static char path[64];
@@ -286,6 +286,25 @@ START_TEST(unreadable)
 }
 END_TEST
 
+/* lower_case_table_names=1: statements keep the case they were written in, of any letter, and name the same table. */
+START_TEST(other_case)
+{
+    struct horizon h = {0};
+    server.lower_case_table_names = 1;
+    tracker_close(tracker);
+    open_tracker();
+    note(&h, 102, "ALTER TABLE T\xc3\x84 ADD z INT"); /* the source is asked behind it */
+    learn(100, "CREATE TABLE t\xc3\xa4 (a INT, z INT)", &h, 103);
+    ck_assert_str_eq(columns("t\xc3\xa4"), "!");
+    ck_assert(apply(102, "ALTER TABLE T\xc3\x84 ADD z INT").is_new);
+    ck_assert_str_eq(columns("t\xc3\xa4"), "a,z");
+    ck_assert(!apply(104, "ALTER TABLE T\xc3\x84 FROBNICATE a").is_read);
+    ck_assert_str_eq(columns("t\xc3\xa4"), "?");
+    horizon_free(&h);
+    server.lower_case_table_names = 0;
+}
+END_TEST
+
 /* The statement stands within a transaction, so the source is asked when its place was passed already, and tells what
  * is true behind it: the statement comes again with its transaction. */
 START_TEST(unreadable_within_a_transaction)
@@ -494,6 +513,7 @@ int main(void)
     tcase_add_test(cases, learned_behind);
     tcase_add_test(cases, conditions);
     tcase_add_test(cases, unreadable);
+    tcase_add_test(cases, other_case);
     tcase_add_test(cases, unreadable_within_a_transaction);
     tcase_add_test(cases, swapped);
     tcase_add_test(cases, other_server);
