@@ -156,6 +156,28 @@ static enum err place_new_columns(struct alteration *a)
     return ERR_OK;
 }
 
+/* Has the table the primary key that MySQL 8.0.30 makes where a statement gives none?  AUTO_INCREMENT, which is not kept
+ * here, is the rest of its form. */
+static bool has_made_key(const struct alteration *a)
+{
+    const struct catalog_table *old = a->old;
+    const struct catalog_column *c = old->column;
+    const struct catalog_key *k = old->key;
+    return !a->w->c->server.is_mariadb && a->w->c->server.version >= 80030 && old->column_count != 0 &&
+           catalog_same_column(c->name, "my_row_id") && strcmp(c->type, "bigint unsigned") == 0 && !c->is_nullable &&
+           c->is_invisible && old->key_count != 0 && k->kind == CATALOG_KEY_PRIMARY && k->part_count == 1 &&
+           k->part[0].column == 0;
+}
+
+/* It stays in front of what a statement puts FIRST. */
+static enum err keep_made_key_first(struct alteration *a)
+{
+    struct catalog_column c;
+    if (!has_made_key(a) || a->new_name[0] == NULL) return ERR_OK;
+    take_column(a, a->new_name[0], &c);
+    return place_column(a, 0, &c);
+}
+
 /* ---- keys ---- */
 
 static bool is_key_dropped(const struct alteration *a, const struct catalog_key *k)
@@ -458,6 +480,7 @@ enum err catalog_alter(struct catalog_work *w, const struct catalog_table *old, 
     TRY(settle_defaults(&a));
     TRY(keep_columns(&a));
     TRY(place_new_columns(&a));
+    TRY(keep_made_key_first(&a));
     TRY(finish_columns(&a));
     TRY(keep_keys(&a));
     TRY(add_keys(&a));

@@ -230,8 +230,10 @@ static enum err parse_spec(struct ddl_parser *p)
     }
     if (ddl_take_words(p, "WITH", "VALIDATION") || ddl_take_words(p, "WITHOUT", "VALIDATION")) return ERR_OK;
     if (ddl_take_words(p, "DISCARD", "TABLESPACE") || ddl_take_words(p, "IMPORT", "TABLESPACE")) return ERR_OK;
-    if (ddl_take_any_of(p,
-                        "TRUNCATE COALESCE REORGANIZE EXCHANGE ANALYZE CHECK OPTIMIZE REBUILD REPAIR DISCARD IMPORT")) {
+    /* These four look after a table: they stand alone, and are logged of views and of what is not there, too. */
+    bool changes_nothing = ddl_take_any_of(p, "ANALYZE CHECK OPTIMIZE REPAIR");
+    if (changes_nothing) p->out->kind = DDL_NOTHING;
+    if (changes_nothing || ddl_take_any_of(p, "TRUNCATE COALESCE REORGANIZE EXCHANGE REBUILD DISCARD IMPORT")) {
         TRY(ddl_need_word(p, "PARTITION"));
         return skip_rest_of_list(p);
     }

@@ -29,7 +29,7 @@ static bool at_least(const struct ddl_random *g, uint32_t mysql, uint32_t mariad
 
 static const char *const databases[] = {"d0", "d1", "d 2"};
 static const char *const tables[] = {"t0", "t1",     "t2",  "t3",  "t4",        "t5",
-                                     "T0", "select", "a b", "x`y", "t\xc3\xa4", "q\"r"};
+                                     "T0", "select", "a b", "x`y", "t\xc3\xa4", "q\"r", "T\xc3\x84"};
 static const char *const columns[] = {
     "c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "C0", "key", "a b", "x`y", "\xc3\xa4\xc3\x96"};
 static const char *const keys[] = {"k0", "k1", "k2", "c0", "c1_2", "K1", "prim"};
@@ -538,6 +538,34 @@ static void put_convert(struct ddl_random *g, FILE *out)
     if (one_in(g, 4)) fprintf(out, " COLLATE %s", random_collation(g));
 }
 
+/* Most are refused, for there are few tables with partitions; none changes a definition. */
+static void put_partition_spec(struct ddl_random *g, FILE *out, const struct catalog_table *t)
+{
+    static const char *const form[] = {"ADD PARTITION PARTITIONS 2",
+                                       "COALESCE PARTITION 1",
+                                       "DROP PARTITION p0, p1",
+                                       "ADD PARTITION (PARTITION p7 VALUES LESS THAN (7000) COMMENT = 'a, b')",
+                                       "TRUNCATE PARTITION p0",
+                                       "REBUILD PARTITION ALL",
+                                       "ANALYZE PARTITION p0, p1",
+                                       "REORGANIZE PARTITION p0 INTO (PARTITION p0 VALUES LESS THAN (1) ENGINE = "
+                                       "InnoDB, PARTITION pa VALUES LESS THAN (5))"};
+    if (one_in(g, 4)) {
+        fprintf(out, "EXCHANGE PARTITION p0 WITH TABLE ");
+        put_old_table(g, out, any_table(g));
+    } else if (one_in(g, 2)) {
+        fputs(PICK(g, form), out);
+    } else if (one_in(g, 2)) {
+        fputs("PARTITION BY HASH (", out);
+        put_name(g, out, old_column(g, t));
+        fputs(") PARTITIONS 3", out);
+    } else {
+        fputs("PARTITION BY RANGE (", out);
+        put_name(g, out, old_column(g, t));
+        fputs(") (PARTITION p0 VALUES LESS THAN (5), PARTITION `p1` VALUES LESS THAN MAXVALUE)", out);
+    }
+}
+
 static void put_spec(struct ddl_random *g, FILE *out, const struct catalog_table *t)
 {
     static const char *const plain[] = {
@@ -605,6 +633,12 @@ static void put_alter_table(struct ddl_random *g, FILE *out)
     uint64_t count = one_in(g, 3) ? 1 + ddl_random_below(g, 4) : 1;
     fprintf(out, "ALTER TABLE %s", if_exists(g, false));
     put_old_table(g, out, t);
+    bool may_partition = at_least(g, 50700, 0) || g->server.is_mariadb || (g->sql_mode & SQL_MODE_ANSI_QUOTES) == 0;
+    if (one_in(g, 12) && may_partition) {
+        fputc(' ', out);
+        put_partition_spec(g, out, t);
+        return;
+    }
     /* MySQL 9.7.4 ends when an expression is indexed and a column of the key dropped. */
     g->lacks_expressions = count > 1;
     for (uint64_t i = 0; i < count; i++) {

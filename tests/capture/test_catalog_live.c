@@ -59,6 +59,8 @@ static void connect_source(void)
                   "%s", mysql_error(db));
     ask(version, sizeof version, "SELECT VERSION()");
     ck_assert(catalog_server_parse(&server, version));
+    ask(version, sizeof version, "SELECT @@lower_case_table_names");
+    server.lower_case_table_names = (uint8_t)atoi(version);
     must("SET SESSION foreign_key_checks = 0");
     if (server.version >= 80000 && !server.is_mariadb) must("SET SESSION information_schema_stats_expiry = 0");
 }
@@ -94,6 +96,9 @@ static void change_session(void)
     snprintf(sql, sizeof sql, "SET SESSION explicit_defaults_for_timestamp = %u",
              (unsigned)ddl_random_below(&generator, 2));
     execute(sql);
+    if (!server.is_mariadb && server.version >= 80030)
+        must(ddl_random_below(&generator, 4) == 0 ? "SET SESSION sql_generate_invisible_primary_key = ON"
+                                                  : "SET SESSION sql_generate_invisible_primary_key = OFF");
     if (!server.is_mariadb && server.version >= 80011)
         must(ddl_random_below(&generator, 2) == 0 ? "SET SESSION default_collation_for_utf8mb4 = utf8mb4_general_ci"
                                                   : "SET SESSION default_collation_for_utf8mb4 = utf8mb4_0900_ai_ci");
