@@ -156,8 +156,8 @@ static enum err place_new_columns(struct alteration *a)
     return ERR_OK;
 }
 
-/* Has the table the primary key that MySQL 8.0.30 makes where a statement gives none?  AUTO_INCREMENT, which is not kept
- * here, is the rest of its form. */
+/* Has the table the primary key that MySQL 8.0.30 makes where a statement gives none?  It has AUTO_INCREMENT, too,
+ * which is not kept here. */
 static bool has_made_key(const struct alteration *a)
 {
     const struct catalog_table *old = a->old;

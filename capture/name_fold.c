@@ -2,6 +2,7 @@
 
 #include <locale.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <wctype.h>
@@ -11,6 +12,11 @@ static locale_t utf8_locale; /* for towlower_l; the process's own locale may be 
 static void make_locale(void)
 {
     utf8_locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+}
+
+static uint32_t ascii_lower(uint32_t c)
+{
+    return c >= 'A' && c <= 'Z' ? c + 32 : c;
 }
 
 /* One character of UTF-8 in lower case; a byte that is none stands for itself. */
@@ -24,7 +30,7 @@ static uint32_t next_lower(const unsigned char **at)
     int i = 0;
     while (i < more && (p[i] & 0xc0) == 0x80) wide = wide << 6 | (p[i++] & 0x3f);
     *at = p;
-    if (more == 0 || i < more) return c >= 'A' && c <= 'Z' ? c + 32 : c;
+    if (more == 0 || i < more) return ascii_lower(c);
     *at = p + more;
     pthread_once(&once, make_locale);
     return utf8_locale == (locale_t)0 || wide > 0xffff ? wide : (uint32_t)towlower_l((wint_t)wide, utf8_locale);
@@ -34,7 +40,8 @@ int name_compare_folded(const char *a, const char *b)
 {
     const unsigned char *x = (const unsigned char *)a, *y = (const unsigned char *)b;
     for (;;) {
-        uint32_t p = next_lower(&x), q = next_lower(&y);
+        bool is_ascii = ((*x | *y) & 0x80) == 0; /* nearly always */
+        uint32_t p = is_ascii ? ascii_lower(*x++) : next_lower(&x), q = is_ascii ? ascii_lower(*y++) : next_lower(&y);
         if (p != q) return p < q ? -1 : 1;
         if (p == 0) return 0;
     }

@@ -191,8 +191,8 @@ static const struct rule rules[] = {
      "NULL, PRIMARY KEY (`my_row_id`)) START TRANSACTION",
      "`my_row_id` bigint unsigned NOT NULL INVISIBLE, `a` int NULL, PRIMARY KEY (`my_row_id`)"},
     {80032, 0,
-     "CREATE TABLE `t` (`my_row_id` bigint unsigned NOT NULL AUTO_INCREMENT /*!80023 INVISIBLE */, `a` int, PRIMARY KEY "
-     "(`my_row_id`));;ALTER TABLE t ADD b INT FIRST, MODIFY a INT FIRST;;ALTER TABLE t ADD c INT FIRST, ALTER "
+     "CREATE TABLE `t` (`my_row_id` bigint unsigned NOT NULL AUTO_INCREMENT /*!80023 INVISIBLE */, `a` int, PRIMARY "
+     "KEY (`my_row_id`));;ALTER TABLE t ADD b INT FIRST, MODIFY a INT FIRST;;ALTER TABLE t ADD c INT FIRST, ALTER "
      "my_row_id SET VISIBLE",
      "`my_row_id` bigint unsigned NOT NULL, `c` int NULL, `a` int NULL, `b` int NULL, PRIMARY KEY (`my_row_id`)"},
     {80032, 0,
@@ -212,9 +212,9 @@ static const struct rule rules[] = {
     {50729, 0,
      "CREATE TABLE t (a INT);;CREATE TEMPORARY TABLE t (b INT);;DROP TEMPORARY TABLE t;;CREATE PROCEDURE p() DROP "
      "TABLE "
-     "t;;TRUNCATE t;;CREATE TABLE IF NOT EXISTS t (c INT);;DROP TABLE IF EXISTS u;;ALTER TABLE t DISABLE KEYS;;ALTER TABLE w "
-     "REPAIR PARTITION p0, p1;;INSERT INTO t VALUES ('DROP TABLE t');;CREATE VIEW x AS SELECT 1;;RENAME TABLE x TO w;;DROP VIEW w;;GRANT ALL ON *.* TO "
-     "u",
+     "t;;TRUNCATE t;;CREATE TABLE IF NOT EXISTS t (c INT);;DROP TABLE IF EXISTS u;;ALTER TABLE t DISABLE KEYS;;ALTER "
+     "TABLE w REPAIR PARTITION p0, p1;;INSERT INTO t VALUES ('DROP TABLE t');;CREATE VIEW x AS SELECT 1;;RENAME "
+     "TABLE x TO w;;DROP VIEW w;;GRANT ALL ON *.* TO u",
      "`a` int(11) NULL"},
     {MARIADB + 101119, 0, "CREATE TABLE t (a INT);;CREATE SEQUENCE s;;DROP SEQUENCE IF EXISTS t, s",
      "`a` int(11) NULL"},
