@@ -38,6 +38,7 @@ int cli_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)
 int cli_usage(int (*run)(struct cli *, int, char **));
 
 int cli_channel_create(struct cli *cli, int argc, char **argv);
+int cli_channel_configure(struct cli *cli, int argc, char **argv);
 int cli_channel_start(struct cli *cli, int argc, char **argv);
 int cli_channel_stop(struct cli *cli, int argc, char **argv);
 int cli_channel_resume(struct cli *cli, int argc, char **argv);

@@ -21,6 +21,14 @@ const struct cli_command cli_commands[] = {
      "make a channel and check its source; the password may also stand in $MILLRACE_SOURCE_PASSWORD; --source-files "
      "reads a folder of binlog files (mysql-bin.000001, ...) instead of a server, and waits there for more",
      cli_channel_create},
+    {"channel configure",
+     "NAME [--source mysql://USER[:PASSWORD]@HOST[:PORT]] [--password-file FILE]\n"
+     "      [--standby HOST:PORT,...] [--tls off|preferred|required|verify_ca|verify_identity] [--tls-ca FILE]\n"
+     "      [--tls-certificate FILE --tls-key FILE] [--connect-timeout-s N] [--read-timeout-s N]\n"
+     "      [--ddl instance|selected] [--statement-events error|warn] [--partial-images error|none]\n"
+     "      [--text stored|utf8mb4] [--schema-file FILE]",
+     "change the source, its account or a setting; what is not given stays, and a capture goes on behind its log",
+     cli_channel_configure},
     {"channel start", "NAME", "capture", cli_channel_start},
     {"channel stop", "NAME", "stop capturing; what is logged is still served", cli_channel_stop},
     {"channel resume", "NAME", "try again now, after an Error or a failed precheck", cli_channel_resume},

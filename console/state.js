@@ -74,7 +74,8 @@ export function operations(name, changed) {
       if (key === shown) return // a button under the finger must not move
       const focused = document.activeElement?.dataset?.verb
       shown = key
-      node.replaceChildren(...status.operations.map(verb => {
+      const verbs = status.operations.filter(verb => verb !== 'reconfigure') // no button, but what the editors do
+      node.replaceChildren(...verbs.map(verb => {
         const act = verb === 'delete' ? () => askDelete(name)
           : verb === 'stop' ? () => askStop(name, changed) : () => operate(name, verb, changed)
         const text = verb === 'resume' && isCheck ? 'Check again' : WORDS[verb] ?? verb

@@ -80,13 +80,12 @@ static enum err channel_save(struct instance *in, struct channel *ch, struct err
 static void channel_clear_error(struct channel *ch)
 {
     ch->error = (struct err_msg){.code = ERR_OK};
-    ch->error_since_ms = ch->retry_due_ns = ch->connecting_since_ns = 0;
+    ch->error_since_ms = ch->retry.due_ns = ch->connecting_since_ns = 0;
 }
 
-/* The row of failures is over: the next one is tried again soon. */
-static void channel_clear_failures(struct channel *ch)
+static void channel_say_it_is_over(const struct channel *ch)
 {
-    ch->failing_since_ms = ch->retry_pause_ms = 0;
+    log_error("control", "channel %s: no more attempts after 7 days; resume it by hand", ch->spec.name);
 }
 
 /* Remembers why, says it once, and plans the next attempt. */
@@ -94,17 +93,13 @@ static void channel_fail(struct instance *in, struct channel *ch, const struct e
 {
     uint64_t now_ms = clock_realtime_ms(in->clock);
     if (ch->error_since_ms == 0) ch->error_since_ms = now_ms;
-    if (ch->failing_since_ms == 0) ch->failing_since_ms = now_ms;
     if (strcmp(ch->error.text, why->text) != 0) log_error("control", "channel %s: %s", ch->spec.name, why->text);
     ch->error = *why;
     if (ch->error.code == ERR_OK) ch->error.code = ERR_STATE;
     bool moved = channel_apply(ch, CHANNEL_ON_FAILED);
     INVARIANT(moved);
-    ch->retry_pause_ms = ch->retry_pause_ms == 0 ? CHANNEL_RETRY_PAUSE_MIN_MS : ch->retry_pause_ms * 2;
-    if (ch->retry_pause_ms > CHANNEL_RETRY_PAUSE_MAX_MS) ch->retry_pause_ms = CHANNEL_RETRY_PAUSE_MAX_MS;
-    bool gives_up = now_ms - ch->failing_since_ms > CHANNEL_RETRY_FOR_MS;
-    ch->retry_due_ns = gives_up ? 0 : clock_monotonic_ns(in->clock) + ch->retry_pause_ms * 1000000;
-    if (gives_up) log_error("control", "channel %s: no more attempts after 7 days; resume it by hand", ch->spec.name);
+    channel_retry_failed(&ch->retry, clock_monotonic_ns(in->clock));
+    if (channel_retry_is_over(&ch->retry, clock_monotonic_ns(in->clock))) channel_say_it_is_over(ch);
 }
 
 static void channel_stop_capture(struct channel *ch)
@@ -305,7 +300,7 @@ enum err channel_start(struct instance *in, struct channel *ch, struct err_msg *
         return e;
     }
     channel_clear_error(ch);
-    channel_clear_failures(ch);
+    channel_retry_clear(&ch->retry);
     channel_apply(ch, CHANNEL_ON_START);
     return ERR_OK;
 }
@@ -359,6 +354,63 @@ enum err channel_select(struct instance *in, struct channel *ch, const json_t *b
     return ERR_OK;
 }
 
+/* What a channel's log and consumers rest on stays; where to start, while nothing is logged. */
+static enum err channel_check_fixed(const struct channel *ch, const json_t *body, struct err_msg *msg)
+{
+    static const char *const fixed[] = {"name", "format", "visible", NULL};
+    for (size_t i = 0; fixed[i] != NULL; i++)
+        if (json_object_get(body, fixed[i]) != NULL)
+            return err_set(msg, ERR_INVALID, "%s cannot be changed: make another channel", fixed[i]);
+    if (ch->life.has_log && json_object_get(body, "start_at") != NULL)
+        return err_set(msg, ERR_INVALID, "start_at cannot be changed any more: the channel goes on where its log ends");
+    return ERR_OK;
+}
+
+/* A capture that runs, or waits to be tried again, goes on with what is there now. */
+static void channel_begin_anew(struct instance *in, struct channel *ch)
+{
+    struct err_msg why = {.code = ERR_OK};
+    ch->precheck_is_stale = true;
+    if (ch->state == CHANNEL_PRECHECKING) {
+        channel_clear_error(ch);
+        if (channel_begin_precheck(in, ch, &why) != ERR_OK) ch->error = why;
+    } else if (ch->state == CHANNEL_NORMAL) {
+        channel_begin(in, ch);
+    } else if (ch->state == CHANNEL_ERROR) {
+        channel_retry_at_once(&ch->retry, clock_monotonic_ns(in->clock));
+    }
+}
+
+enum err channel_reconfigure(struct instance *in, struct channel *ch, const json_t *body, struct err_msg *msg)
+{
+    struct channel_spec fresh, before;
+    if (channel_state_next(ch->state, CHANNEL_ON_RECONFIGURE) == CHANNEL_STATE_NONE)
+        return channel_refuse(ch, CHANNEL_ON_RECONFIGURE, msg);
+    if (ch->precheck != NULL)
+        return err_set(msg, ERR_STATE, "channel %s: its source is being checked; try again in a moment", ch->spec.name);
+    TRY(channel_check_fixed(ch, body, msg));
+    TRY(channel_spec_merge(&ch->spec, body, &fresh, msg));
+    enum err e = ERR_OK;
+    for (char **p = fresh.include; e == ERR_OK && *p != NULL; p++) e = filter_check(*p, msg);
+    for (char **p = fresh.exclude; e == ERR_OK && *p != NULL; p++) e = filter_check(*p, msg);
+    if (e == ERR_OK) e = channel_store_save(in->config.data_folder, &fresh, &ch->life, msg);
+    if (e != ERR_OK) {
+        channel_spec_fini(&fresh);
+        return e;
+    }
+    if (ch->state == CHANNEL_NORMAL || ch->state == CHANNEL_ERROR) { /* capture borrows the words of before */
+        channel_stop_capture(ch);
+        channel_log_detach(in, ch);
+    }
+    before = ch->spec;
+    ch->spec = fresh;
+    channel_spec_fini(&before);
+    channel_capture_config(&in->config, &ch->spec, &ch->capture_config);
+    log_info("control", "channel %s: was reconfigured", ch->spec.name);
+    channel_begin_anew(in, ch);
+    return ERR_OK;
+}
+
 enum err channel_resume(struct instance *in, struct channel *ch, struct err_msg *msg)
 {
     if (channel_state_next(ch->state, CHANNEL_ON_RESUME) == CHANNEL_STATE_NONE)
@@ -370,8 +422,7 @@ enum err channel_resume(struct instance *in, struct channel *ch, struct err_msg 
     }
     channel_stop_capture(ch); /* it may be waiting to connect */
     channel_log_detach(in, ch);
-    channel_clear_failures(ch); /* seven more days */
-    ch->retry_due_ns = clock_monotonic_ns(in->clock);
+    channel_retry_at_once(&ch->retry, clock_monotonic_ns(in->clock)); /* seven more days */
     return ERR_OK;
 }
 
@@ -426,7 +477,7 @@ static void channel_take_end(struct instance *in, struct channel *ch, const stru
     channel_stop_capture(ch); /* refreshes ch->status for the last time */
     struct err_msg why = log_error->code != ERR_OK ? *log_error : ch->status.error;
     /* Once silently; when it happens again before the channel was healthy, with the pauses of a failure. */
-    bool reattach = ch->status.wants_reattach && log_error->code == ERR_OK && ch->failing_since_ms == 0;
+    bool reattach = ch->status.wants_reattach && log_error->code == ERR_OK && !ch->retry.is_failing;
     /* What is wrong with a folder of files is mended by copying them: they can still be sent again. */
     bool cannot_resend = ch->log != NULL && log_is_resending(ch->log) && ch->spec.files[0] == '\0' &&
                          (why.code == ERR_SOURCE_HISTORY || why.code == ERR_SOURCE_PURGED);
@@ -440,7 +491,7 @@ static void channel_take_end(struct instance *in, struct channel *ch, const stru
     }
     log_info("control", "channel %s: the source took back a transaction; the log goes on behind the one before",
              ch->spec.name);
-    ch->failing_since_ms = clock_realtime_ms(in->clock);
+    channel_retry_note(&ch->retry, clock_monotonic_ns(in->clock));
     channel_begin(in, ch);
 }
 
@@ -461,6 +512,12 @@ static void channel_follow_capture(struct instance *in, struct channel *ch, uint
         if (is_long && ch->state != CHANNEL_ERROR)
             channel_fail(in, ch, &ch->status.error); /* capture itself tries on */
         if (is_long) ch->error = ch->status.error;
+        if (is_long && channel_retry_is_over(&ch->retry, now_ns)) {
+            channel_say_it_is_over(ch);
+            channel_stop_capture(ch);
+            channel_log_detach(in, ch);
+            ch->retry.due_ns = 0;
+        }
         return;
     }
     if (ch->error.code != ERR_OK) {
@@ -469,7 +526,7 @@ static void channel_follow_capture(struct instance *in, struct channel *ch, uint
     }
     ch->connecting_since_ns = 0;
     if (ch->streaming_since_ns == 0) ch->streaming_since_ns = now_ns;
-    if (now_ns - ch->streaming_since_ns > (uint64_t)CHANNEL_HEALTHY_MS * 1000000) channel_clear_failures(ch);
+    if (now_ns - ch->streaming_since_ns > (uint64_t)CHANNEL_HEALTHY_MS * 1000000) channel_retry_clear(&ch->retry);
     channel_apply(ch, ch->status.state == CAPTURE_AT_TAIL ? CHANNEL_ON_CAUGHT_UP : CHANNEL_ON_STREAMING);
 }
 
@@ -525,7 +582,7 @@ static void channel_reopen(struct instance *in, struct channel *ch)
     }
     channel_log_detach(in, ch);
     channel_clear_error(ch);
-    channel_clear_failures(ch);
+    channel_retry_clear(&ch->retry);
     channel_apply(ch, CHANNEL_ON_STOP);
 }
 
@@ -534,7 +591,7 @@ void channel_tick(struct instance *in, struct channel *ch, uint64_t now_ns)
     if (ch->precheck != NULL && precheck_is_done(ch->precheck)) channel_take_verdict(in, ch);
     if (ch->capture != NULL)
         channel_follow_capture(in, ch, now_ns);
-    else if (ch->state == CHANNEL_ERROR && ch->retry_due_ns != 0 && now_ns >= ch->retry_due_ns) {
+    else if (ch->state == CHANNEL_ERROR && channel_retry_is_due(&ch->retry, now_ns)) {
         if (ch->life.is_started)
             channel_begin(in, ch);
         else

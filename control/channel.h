@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "capture/capture.h"
+#include "control/channel_retry.h"
 #include "control/channel_spec.h"
 #include "control/channel_state.h"
 #include "control/instance.h"
@@ -18,13 +19,10 @@
 
 enum {
     CHANNEL_PRECHECK_TIMEOUT_S = 10,
-    CHANNEL_RETRY_PAUSE_MIN_MS = 1000,
-    CHANNEL_RETRY_PAUSE_MAX_MS = 5 * 60 * 1000,
     CHANNEL_UNREACHABLE_MS = 10 * 1000, /* a capture that cannot connect for this long is an Error */
     CHANNEL_HEALTHY_MS = 60 * 1000,     /* events arrive for this long: the row of failures is over */
     CHANNEL_RATE_PERIOD_MS = 1000,
 };
-#define CHANNEL_RETRY_FOR_MS ((uint64_t)7 * 24 * 3600 * 1000)
 
 struct channel_rates { /* over the last second or so */
     uint64_t sampled_ns;
@@ -43,9 +41,7 @@ struct channel {
 
     struct err_msg error;         /* why it does not capture; ERR_OK: nothing to say */
     uint64_t error_since_ms;      /* Unix ms; 0: no error */
-    uint64_t failing_since_ms;    /* Unix ms of the first failure of a row; 0: healthy for CHANNEL_HEALTHY_MS or new */
-    uint64_t retry_pause_ms;      /* the last one of the row */
-    uint64_t retry_due_ns;        /* monotonic; 0: no retry is planned */
+    struct channel_retry retry;   /* healthy for CHANNEL_HEALTHY_MS: the row of failures is over */
     uint64_t connecting_since_ns; /* 0: capture is connected or has no error */
     uint64_t streaming_since_ns;  /* 0: it is not */
 
@@ -88,6 +84,10 @@ NODISCARD enum err channel_resume(struct instance *in, struct channel *ch, struc
 /* Other objects, by the body of channel_spec_select; a capture that runs takes them at its next border.
  * ERR_INVALID; ERR_STATE: its source is being checked; ERR_NO_SPACE, ERR_IO. */
 NODISCARD enum err channel_select(struct instance *in, struct channel *ch, const json_t *body, struct err_msg *msg);
+/* Another source, account or setting: a merge patch (RFC 7396) of what channel_spec_json shows.  A capture that runs is
+ * started anew, and goes on where the log ends.  ERR_INVALID; ERR_STATE: not now; ERR_NO_SPACE, ERR_IO. */
+NODISCARD enum err channel_reconfigure(struct instance *in, struct channel *ch, const json_t *body,
+                                       struct err_msg *msg);
 /* Removes the channel, its log and its groups' checkpoints; `ch` is freed on success. */
 NODISCARD enum err channel_delete(struct instance *in, struct channel *ch, struct err_msg *msg);
 

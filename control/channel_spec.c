@@ -202,6 +202,36 @@ json_t *channel_spec_json(const struct channel_spec *spec, bool with_password)
                      "schema_file", spec->schema_file[0] == '\0' ? NULL : spec->schema_file);
 }
 
+/* RFC 7396: null takes a field away, an object goes into the object that is there, all else replaces. */
+static void merge(json_t *into, const json_t *patch)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)patch, key, value)
+    {
+        json_t *there = json_object_get(into, key);
+        if (json_is_null(value)) {
+            json_object_del(into, key);
+        } else if (json_is_object(value) && json_is_object(there)) {
+            merge(there, value);
+        } else {
+            json_object_set(into, key, value);
+        }
+    }
+}
+
+enum err channel_spec_merge(const struct channel_spec *spec, const json_t *patch, struct channel_spec *fresh,
+                            struct err_msg *msg)
+{
+    if (!json_is_object(patch)) return err_set(msg, ERR_INVALID, "the change must be a JSON object");
+    json_t *whole = channel_spec_json(spec, true);
+    if (whole == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory to change the channel");
+    merge(whole, patch);
+    enum err e = channel_spec_parse(whole, fresh, msg);
+    json_decref(whole);
+    return e;
+}
+
 static void hex_of(const uint8_t *bytes, size_t size, char *out)
 {
     for (size_t i = 0; i < size; i++) snprintf(out + 2 * i, 3, "%02x", bytes[i]);

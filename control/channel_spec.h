@@ -75,6 +75,10 @@ void channel_spec_fini(struct channel_spec *spec);
  * ERR_INVALID: nothing changed. */
 NODISCARD enum err channel_spec_select(const json_t *body, struct channel_spec *spec, struct channel_spec *before,
                                        struct err_msg *msg);
+/* Makes `fresh` of `spec` and a merge patch (RFC 7396) of what a create request holds; a password that is not given
+ * stays.  ERR_INVALID. */
+NODISCARD enum err channel_spec_merge(const struct channel_spec *spec, const json_t *patch, struct channel_spec *fresh,
+                                      struct err_msg *msg);
 /* New reference; NULL: no memory. */
 json_t *channel_spec_json(const struct channel_spec *spec, bool with_password);
 

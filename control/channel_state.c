@@ -6,6 +6,7 @@
 /* Why some cells are as they are:
  * - Prechecking takes a stop: a start that waits for its check can be withdrawn.
  * - Performing Initial Change Tracking takes a stop: the source may be far behind, or never answer.
+ * - Performing Initial Change Tracking takes no reconfiguration: it would begin again what is far behind already.
  * - Error takes streaming, but no begin: a retry shows only when events arrive, so the state does not flicker with each
  * attempt. */
 /* clang-format off */
@@ -13,10 +14,12 @@ static const uint8_t next[CHANNEL_STATE_COUNT][CHANNEL_EVENT_COUNT] = {
     [CHANNEL_PRECHECKING] = {
         [CHANNEL_ON_START] = CHANNEL_PRECHECKING, [CHANNEL_ON_STOP] = CHANNEL_NOT_STARTED,
         [CHANNEL_ON_RESUME] = CHANNEL_PRECHECKING, [CHANNEL_ON_DELETE] = CHANNEL_RELEASED,
+        [CHANNEL_ON_RECONFIGURE] = CHANNEL_PRECHECKING,
         [CHANNEL_ON_CHECK_PASSED] = CHANNEL_NOT_STARTED, [CHANNEL_ON_CHECK_FAILED] = CHANNEL_PRECHECKING,
     },
     [CHANNEL_NOT_STARTED] = {
         [CHANNEL_ON_START] = CHANNEL_PRECHECKING, [CHANNEL_ON_DELETE] = CHANNEL_RELEASED,
+        [CHANNEL_ON_RECONFIGURE] = CHANNEL_NOT_STARTED,
         [CHANNEL_ON_BEGIN] = CHANNEL_INITIAL, [CHANNEL_ON_FAILED] = CHANNEL_ERROR,
     },
     [CHANNEL_INITIAL] = {
@@ -26,12 +29,14 @@ static const uint8_t next[CHANNEL_STATE_COUNT][CHANNEL_EVENT_COUNT] = {
     },
     [CHANNEL_NORMAL] = {
         [CHANNEL_ON_STOP] = CHANNEL_NOT_STARTED, [CHANNEL_ON_DELETE] = CHANNEL_RELEASED,
+        [CHANNEL_ON_RECONFIGURE] = CHANNEL_NORMAL,
         [CHANNEL_ON_STREAMING] = CHANNEL_NORMAL, [CHANNEL_ON_CAUGHT_UP] = CHANNEL_NORMAL,
         [CHANNEL_ON_FAILED] = CHANNEL_ERROR,
     },
     [CHANNEL_ERROR] = {
         [CHANNEL_ON_STOP] = CHANNEL_NOT_STARTED, [CHANNEL_ON_RESUME] = CHANNEL_ERROR,
-        [CHANNEL_ON_DELETE] = CHANNEL_RELEASED, [CHANNEL_ON_STREAMING] = CHANNEL_INITIAL,
+        [CHANNEL_ON_DELETE] = CHANNEL_RELEASED, [CHANNEL_ON_RECONFIGURE] = CHANNEL_ERROR,
+        [CHANNEL_ON_STREAMING] = CHANNEL_INITIAL,
         [CHANNEL_ON_CAUGHT_UP] = CHANNEL_NORMAL, [CHANNEL_ON_FAILED] = CHANNEL_ERROR,
     },
 };
@@ -65,6 +70,7 @@ const char *channel_event_word(enum channel_event event)
     case CHANNEL_ON_STOP: return "stop";
     case CHANNEL_ON_RESUME: return "resume";
     case CHANNEL_ON_DELETE: return "delete";
+    case CHANNEL_ON_RECONFIGURE: return "reconfigure";
     default: return NULL;
     }
 }

@@ -22,6 +22,7 @@ enum channel_event {
     CHANNEL_ON_STOP,
     CHANNEL_ON_RESUME, /* try again now: the check, or the capture */
     CHANNEL_ON_DELETE,
+    CHANNEL_ON_RECONFIGURE, /* another source, account or setting; objects alone may change in every state */
     /* control's own */
     CHANNEL_ON_CHECK_PASSED,
     CHANNEL_ON_CHECK_FAILED,
@@ -37,7 +38,8 @@ enum channel_state channel_state_next(enum channel_state state, enum channel_eve
 
 /* As users know them: "Normal", "Not Started", ...; never NULL. */
 const char *channel_state_name(enum channel_state state);
-/* The word of an operation a person can ask for (start, stop, resume, delete); NULL for control's own events. */
+/* The word of an operation a person can ask for (start, stop, resume, delete, reconfigure); NULL for control's own
+ * events. */
 const char *channel_event_word(enum channel_event event);
 
 #endif

@@ -28,17 +28,17 @@ static json_t *error_json(const struct instance *in, const struct channel *ch)
                   "is_transient", is_transient || ch->capture != NULL);
     if (ch->error_since_ms != 0) json_object_set_new(error, "since_ms", json_integer((json_int_t)ch->error_since_ms));
     uint64_t now_ns = clock_monotonic_ns(in->clock);
-    if (ch->capture == NULL && ch->retry_due_ns != 0)
+    if (ch->capture == NULL && ch->retry.due_ns != 0)
         json_object_set_new(
             error, "next_attempt_in_ms",
-            json_integer(ch->retry_due_ns <= now_ns ? 0 : (json_int_t)((ch->retry_due_ns - now_ns) / 1000000)));
+            json_integer(ch->retry.due_ns <= now_ns ? 0 : (json_int_t)((ch->retry.due_ns - now_ns) / 1000000)));
     return error;
 }
 
 static json_t *operations_json(const struct channel *ch)
 {
     static const enum channel_event people[] = {CHANNEL_ON_START, CHANNEL_ON_STOP, CHANNEL_ON_RESUME,
-                                                CHANNEL_ON_DELETE};
+                                                CHANNEL_ON_DELETE, CHANNEL_ON_RECONFIGURE};
     json_t *list = json_array();
     for (size_t i = 0; i < sizeof people / sizeof *people; i++)
         if (channel_state_next(ch->state, people[i]) != CHANNEL_STATE_NONE)
@@ -133,16 +133,20 @@ void rest_channels_create(struct instance *in, const struct rest_request *reques
         rest_json(out, 201, status_json(in, ch));
 }
 
+static json_t *definition_json(const struct channel *ch)
+{
+    json_t *body = channel_spec_json(&ch->spec, false);
+    json_object_set_new(body, "state", json_string(channel_state_name(ch->state)));
+    json_object_set_new(body, "cluster_id", json_string(ch->life.cluster_id));
+    return body;
+}
+
 void rest_channel_get(struct instance *in, const struct rest_request *request, const char *name,
                       struct rest_response *out)
 {
     (void)request;
     const struct channel *ch = rest_find_channel(in, name, out);
-    if (ch == NULL) return;
-    json_t *body = channel_spec_json(&ch->spec, false);
-    json_object_set_new(body, "state", json_string(channel_state_name(ch->state)));
-    json_object_set_new(body, "cluster_id", json_string(ch->life.cluster_id));
-    rest_json(out, 200, body);
+    if (ch != NULL) rest_json(out, 200, definition_json(ch));
 }
 
 /* The operations answer with the status as it is now; what takes longer shows there later. */
@@ -186,12 +190,13 @@ void rest_channel_change(struct instance *in, const struct rest_request *request
     struct err_msg msg = {.code = ERR_OK};
     json_t *body = ch == NULL ? NULL : rest_body_json(request, out);
     if (body == NULL) return;
-    enum err e = channel_select(in, ch, body, &msg);
+    bool is_of_objects = json_object_size(body) == 1 && json_object_get(body, "tables") != NULL;
+    enum err e = is_of_objects ? channel_select(in, ch, body, &msg) : channel_reconfigure(in, ch, body, &msg);
     json_decref(body);
     if (e != ERR_OK)
         rest_error(out, &msg);
     else
-        rest_json(out, 200, channel_spec_json(&ch->spec, false));
+        rest_json(out, 200, definition_json(ch));
 }
 
 void rest_channel_delete(struct instance *in, const struct rest_request *request, const char *name,

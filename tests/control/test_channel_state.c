@@ -5,12 +5,12 @@
 
 #include "control/channel_state.h"
 
-/* columns: start stop resume delete | check passed, check failed, begin, streaming, caught up, failed; '-': impossible
- */
+/* columns: start stop resume delete reconfigure | check passed, check failed, begin, streaming, caught up, failed;
+ * '-': impossible */
 static const char *const expected[CHANNEL_STATE_COUNT] = {
-    [CHANNEL_STATE_NONE] = "----------", [CHANNEL_PRECHECKING] = "PSPRSP----", [CHANNEL_NOT_STARTED] = "P--R--I--E",
-    [CHANNEL_INITIAL] = "-S-R---INE",    [CHANNEL_NORMAL] = "-S-R---NNE",      [CHANNEL_ERROR] = "-SER---INE",
-    [CHANNEL_RELEASED] = "----------",
+    [CHANNEL_STATE_NONE] = "-----------", [CHANNEL_PRECHECKING] = "PSPRPSP----", [CHANNEL_NOT_STARTED] = "P--RS--I--E",
+    [CHANNEL_INITIAL] = "-S-R----INE",    [CHANNEL_NORMAL] = "-S-RN---NNE",      [CHANNEL_ERROR] = "-SERE---INE",
+    [CHANNEL_RELEASED] = "-----------",
 };
 
 static enum channel_state state_of(char letter)

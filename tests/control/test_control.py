@@ -113,7 +113,8 @@ def channel_life(harness):
     instance.create_channel("events", source, ["shop.*"])
     refused(instance, 409, "exists already", "POST", "/v1/channels", body())
     wait_until(lambda: instance.status("events")["state"] == "Not Started", 15, lambda: f"{instance.status('events')}")
-    check(set(instance.status("events")["operations"]) == {"start", "delete"}, f"{instance.status('events')}")
+    operations = instance.status("events")["operations"]
+    check(set(operations) == {"start", "delete", "reconfigure"}, f"{operations}")
     found = instance.ask("GET", "/v1/channels/events/precheck")
     verdicts = {item["item"]: item["verdict"] for item in found["items"]}
     check(len(verdicts) == 15 and verdicts["connection"] == verdicts["start"] == "pass" and found["checked_ms"] and
@@ -140,7 +141,12 @@ def channel_life(harness):
     source.sql("CREATE TABLE shop.more (id INT PRIMARY KEY); CREATE TABLE shop.less (id INT PRIMARY KEY);")
     refused(instance, 400, "backtick", "PATCH", "/v1/channels/events", {"tables": {"include": ["shop.`x"]}})
     refused(instance, 400, "tables.include must list", "PATCH", "/v1/channels/events", {"tables": {"include": []}})
-    refused(instance, 400, "source", "PATCH", "/v1/channels/events", {"tables": TABLES, "source": {}})
+    for what, words in (({"name": "other"}, "name cannot be changed"), ({"visible": "written"}, "visible cannot"),
+                        ({"format": "x"}, "format cannot"), ({"start_at": "now"}, "start_at cannot be changed"),
+                        ({"source": {"port": "x"}}, "source.port"), ({"source": 5}, "source"), ({"a": 1}, "field 'a'"),
+                        ({"tables": TABLES, "ddl": "none"}, "ddl must be"), ({"source": {"host": None}}, "source.host"),
+                        ([], "JSON object"), ({"tables": {"include": ["a"]}, "ddl": "instance"}, "not a pattern")):
+        refused(instance, 400, words, "PATCH", "/v1/channels/events", what)
     check(instance.ask("GET", "/v1/channels/events")["tables"]["include"] == ["shop.*"], "a refused change was kept")
     change = {"tables": {"include": ["shop.*"], "exclude": ["shop.less"]}}
     objects = "/v1/channels/events/objects"
@@ -462,8 +468,21 @@ def channel_errors(harness):
     status, _ = instance.rest("DELETE", "/v1/channels/nowhere")
     check(status == 204, "a channel whose precheck failed cannot be deleted")
 
-    instance.create_channel("events", source, ["shop.*"])
+    instance.ask("POST", "/v1/channels", body(name="events", source=nowhere))
+    wait_until(lambda: instance.status("events")["error"], 15, lambda: f"{instance.status('events')}")
+    right = {"port": source.port, "user": source.facts["user"], "password": source.facts["password"]}
+    changed = instance.ask("PATCH", "/v1/channels/events", {"source": right})
+    check(changed["state"] == "Prechecking" and changed["source"]["port"] == source.port and
+          "password" not in changed["source"], f"{changed}")
     instance.start_channel("events")
+    instance.ask("PATCH", "/v1/channels/events", {"source": {"password": "wr0ng-word"}, "ddl": "selected"})
+    wait_until(lambda: instance.status("events")["state"] == "Error", 20, lambda: f"{instance.status('events')}")
+    check("denied" in instance.status("events")["error"]["text"].lower(), f"{instance.status('events')}")
+    changed = instance.ask("PATCH", "/v1/channels/events", {"source": {"password": right["password"]}})
+    check(changed["ddl"] == "selected", f"{changed}")
+    wait_until(lambda: instance.status("events")["state"] == "Normal", 20, lambda: f"{instance.status('events')}")
+    for word in ("wr0ng-word", right["password"]):
+        check(word not in instance.log_text(), "a password is in the log")
     subprocess.run([os.path.join(ROOT, "tests/servers"), "stop", "--folder", source.folder], check=True)
     wait_until(lambda: instance.status("events")["error"], 15, lambda: f"{instance.status('events')}")
     wait_until(lambda: instance.status("events")["state"] == "Error", 25,
