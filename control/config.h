@@ -48,7 +48,7 @@ enum {
     TEXT(log_levels, "", NULL, "levels of single rooms, e.g. capture=debug,kafka=warn")                                \
     TEXT(log_format, "text", "text json", "how log lines are written; json: an object a line")                         \
     NUMBER(channels_max, 1, 255, 4, "channels that may exist at once; each may need its share of every pool")          \
-    NUMBER(memory_max_bytes, CONFIG_MIB(64), CONFIG_GIB(4096), CONFIG_GIB(3),                                          \
+    NUMBER(memory_max_bytes, CONFIG_MIB(64), CONFIG_GIB(4096), CONFIG_GIB(4),                                          \
            "the sum of all pools may not be larger; the start is refused with the table of pools")                     \
     NUMBER(chunk_bytes, CONFIG_KIB(64), CONFIG_MIB(64), CONFIG_MIB(1),                                                 \
            "size of a chunk, the unit in which memory goes to captures and to the hot tail; a multiple of 4096")       \
