@@ -89,6 +89,7 @@ export function errorPlace() {
 export function form(options, submit, ...children) {
   const error = errorPlace()
   const node = el('form', { autocomplete: 'off', ...options }, ...children, error.node)
+  node.addEventListener('input', () => error.say('')) // it was about what stood there before
   node.addEventListener('submit', async event => {
     event.preventDefault()
     const buttons = [...node.querySelectorAll('button')].filter(b => !b.disabled)

@@ -5,6 +5,9 @@ const short = new Intl.NumberFormat('en', { maximumFractionDigits: 1 })
 
 export const count = n => n === null || n === undefined ? '–' : plain.format(n)
 
+/** "1 record", "2 records" */
+export const plural = (n, word) => `${count(n)} ${word}${n === 1 ? '' : 's'}`
+
 export function rate(n) {
   if (n === null || n === undefined) return '–'
   if (n >= 1e6) return short.format(n / 1e6) + ' M/s'

@@ -1,7 +1,7 @@
 // Consumer groups of a channel: who reads, how far behind, and where each goes on.
 import { api, channelPath, every, get } from './api.js'
 import { button, copyable, dialog, el, field, form, radios, setText, show, syncList, toast } from './dom.js'
-import { count, duration, localInput, time, utc, zone } from './format.js'
+import { count, duration, localInput, plural, time, utc, zone } from './format.js'
 
 const STATES = { Stable: 'good', Empty: 'idle', Dead: 'idle', PreparingRebalance: 'busy', CompletingRebalance: 'busy',
   Assigning: 'busy', Reconciling: 'busy' }
@@ -136,13 +136,13 @@ function groupCard(name, context) {
       setText(user, g.user ?? 'none: it came without a login')
       setText(at, g.checkpoint ? `offset ${count(g.checkpoint.offset)}` + (g.checkpoint.time
         ? `, ${time(Date.parse(g.checkpoint.time))}` : '') : 'none yet')
-      setText(behind, g.lag ? `${count(g.lag.records)} records` + (g.lag.seconds !== null
+      setText(behind, g.lag ? plural(g.lag.records, 'record') + (g.lag.seconds !== null && g.lag.records > 0
         ? `, ${duration(g.lag.seconds * 1000)}` : '') : '–')
       setText(committed, g.checkpoint?.committed_at ? time(Date.parse(g.checkpoint.committed_at)) : 'never')
       const list = g.members ?? []
       syncList(members, list, m => m.member_id, memberRow)
       setText(nobody, list.length > 0 ? '' : g.member_count > 0 ? `${g.member_count} members`
-        : 'Nobody is connected.')
+        : 'Nobody is connected.') // a member count without its list: it could not be asked
       show(nobody, list.length === 0)
     },
   }

@@ -1,7 +1,7 @@
 // What the check of a source found: failures first, each with its SQL and what to do.
 import { channelPath, every, get } from './api.js'
 import { copyable, el, setText } from './dom.js'
-import { time } from './format.js'
+import { plural, time } from './format.js'
 
 const ORDER = ['failure', 'warning', 'pass', 'skipped']
 const WORDS = { failure: 'failed', warning: 'warning', pass: 'passed', skipped: 'not checked' }
@@ -22,7 +22,8 @@ function words(report) {
   if (report.is_running) return 'The source is being checked…'
   if (report.checked_ms === null) return 'Not checked since millraced started. Start or "Check again" does it.'
   const of = verdict => report.items.filter(i => i.verdict === verdict).length
-  return `Checked ${time(report.checked_ms)}: ${of('failure')} failed, ${of('warning')} warnings, ${of('pass')} passed.`
+  return `Checked ${time(report.checked_ms)}: ${of('failure')} failed, ${plural(of('warning'), 'warning')}, ` +
+    `${of('pass')} passed.`
 }
 
 /** Shows a report whenever it is a new one. */

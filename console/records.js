@@ -77,7 +77,7 @@ function check(label, isOn, onChange) {
 }
 
 export function recordsTab(root, signal, name) {
-  let records = [], before = null, hasLog = true
+  let records = [], before = null, hasLog = true, isAllowed = true
   const words = el('p', { class: 'subtitle' }), list = el('ul', { class: 'records' })
   const empty = el('p', { class: 'quiet-note', role: 'status' })
   const only = check('Rows and definitions only', true, () => { records = []; before = null; render(); load() })
@@ -90,10 +90,11 @@ export function recordsTab(root, signal, name) {
     const query = [`count=${AT_ONCE}`, at === null ? '' : `before=${at}`, only.value() ? 'only=changes' : '']
       .filter(part => part !== '').join('&')
     try {
-      hasLog = true
+      hasLog = isAllowed = true
       return await get(`${channelPath(name, 'records')}?${query}`)
     } catch (why) {
-      if (why.status !== 409) throw why
+      if (why.status === 403) isAllowed = false
+      if (why.status !== 409 && why.status !== 403) throw why
       hasLog = false
       return { records: [], before: null, start_offset: 0, high_watermark: 0 }
     }
@@ -106,7 +107,8 @@ export function recordsTab(root, signal, name) {
     records = answer.records
     before = answer.before
     render()
-    setText(empty, records.length > 0 ? '' : !hasLog ? 'There is no log yet: it is made at the first start.'
+    setText(empty, records.length > 0 ? '' : !isAllowed ? 'Your token is a viewer\'s: records are the source\'s ' +
+      'rows, and take an admin\'s.' : !hasLog ? 'There is no log yet: it is made at the first start.'
       : before !== null ? 'No change among the newest records: look further back.' : 'Nothing was captured yet.')
   }
   const older = button('Older records', async () => {

@@ -5,7 +5,7 @@ import { button, el, errorPlace, form, freshId, syncList, toast } from './dom.js
 /** Patterns as a list with a field to add one; `onChange` after each step. */
 export function patternEditor(label, help, onChange = () => {}) {
   let patterns = []
-  const list = el('ul', { class: 'patterns', 'aria-label': label })
+  const list = el('ul', { class: 'patterns', 'aria-label': `${label} so far` })
   const input = el('input', { type: 'text', id: freshId('pattern'), spellcheck: 'false', autocapitalize: 'none',
     placeholder: 'database.table' })
   const error = errorPlace()
@@ -40,7 +40,8 @@ export function patternEditor(label, help, onChange = () => {}) {
   })
   input.setAttribute('aria-describedby', input.id + '-help')
   const node = el('div', { class: 'field' }, el('label', { for: input.id, text: label }), list,
-    el('div', { class: 'add' }, input, button('Add', add)),
+    el('div', { class: 'add' }, input, el('button', { type: 'button', text: 'Add', 'aria-label': `Add to ${label}`,
+      on: { click: add } })),
     el('p', { class: 'help', id: input.id + '-help', text: help }), error.node)
   return { node, add, value: () => patterns, set(list) { patterns = [...list]; render() } }
 }

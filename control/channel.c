@@ -541,7 +541,7 @@ static void channel_remember(struct instance *in, struct channel *ch, uint64_t n
                                     .delay_ms = ch->capture == NULL ? -1 : ch->status.delay_ms, .groups = group};
     if (ch->log != NULL && in->dataplane != NULL) {
         uint64_t served = dataplane_served_bytes(in->dataplane, ch->log), end = log_high_watermark(ch->log);
-        if (served >= ch->served_bytes) /* not the first time, and serving was not started anew */
+        if (served >= ch->served_bytes) /* else serving was started anew */
             sample.bytes_out_per_s = (double)(served - ch->served_bytes) / seconds;
         ch->served_bytes = served;
         uint32_t count = dataplane_groups(in->dataplane, ch->spec.name, summary, HISTORY_GROUPS_MAX);
@@ -597,6 +597,8 @@ void channel_tick(struct instance *in, struct channel *ch, uint64_t now_ns)
         else
             channel_reopen(in, ch);
     }
+    if (ch->served_bytes == UINT64_MAX && ch->log != NULL && in->dataplane != NULL)
+        ch->served_bytes = dataplane_served_bytes(in->dataplane, ch->log); /* what others had before it in its slot */
     channel_sample_rates(in, ch, now_ns);
 }
 

@@ -62,7 +62,7 @@ struct channel {
     struct channel_rates rates;
     struct channel_gauges *gauges;
     struct history *history;
-    uint64_t served_bytes; /* to consumers, as of the last sample; UINT64_MAX: there was none */
+    uint64_t served_bytes; /* to consumers, as of the last sample; UINT64_MAX: not looked at yet */
     struct channel *next_leaving; /* of instance.leaving */
 };
 

@@ -226,6 +226,10 @@ void rest_records_list(struct instance *in, const struct rest_request *request, 
 {
     const struct channel *ch = rest_find_channel(in, name, out);
     if (ch == NULL) return;
+    if (request->role != ROLE_ADMIN) { /* consumers need a group's password for them */
+        rest_problem(out, 403, "records are the source's rows: this takes an admin's token, not a viewer's");
+        return;
+    }
     if (ch->log == NULL) {
         rest_problem(out, 409, "channel %s has no log yet: it is made at the first start", name);
         return;
