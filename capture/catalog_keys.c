@@ -224,12 +224,13 @@ static int rank(const struct catalog_work *w, const struct catalog_draft *d, con
 
 enum err catalog_settle_keys(struct catalog_work *w, struct catalog_draft *d, struct catalog_table *out)
 {
-    int ranks[CATALOG_KEYS_MAX];
+    int placed[CATALOG_KEYS_MAX], rank_of[CATALOG_KEYS_MAX];
     drop_needless(w, d);
     struct catalog_key *key = arena_alloc(&w->arena, (d->key_count + 1ul) * sizeof *key);
     if (key == NULL) return ERR_NO_MEMORY;
     for (uint32_t i = 0; i < d->key_count; i++) {
         TRY(settle_parts(w, d, &d->key[i], out->engine));
+        rank_of[i] = rank(w, d, &d->key[i].key); /* by the columns as they are before a later PRIMARY KEY */
         if (d->key[i].key.kind == CATALOG_KEY_PRIMARY) {
             if (is_taken(d, i, "PRIMARY")) return catalog_fail(w, ERR_SCHEMA, NULL, "the table has two primary keys");
             d->key[i].key.name = "PRIMARY";
@@ -242,12 +243,12 @@ enum err catalog_settle_keys(struct catalog_work *w, struct catalog_draft *d, st
     }
     for (uint32_t i = 0; i < d->key_count; i++) {
         uint32_t at = i;
-        int r = rank(w, d, &d->key[i].key);
-        for (; at > 0 && ranks[at - 1] > r; at--) {
-            ranks[at] = ranks[at - 1];
+        int r = rank_of[i];
+        for (; at > 0 && placed[at - 1] > r; at--) {
+            placed[at] = placed[at - 1];
             key[at] = key[at - 1];
         }
-        ranks[at] = r;
+        placed[at] = r;
         key[at] = d->key[i].key;
     }
     out->key = key;
