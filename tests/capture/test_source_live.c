@@ -580,6 +580,40 @@ START_TEST(starts_at_a_set_with_gaps)
 }
 END_TEST
 
+/* CREATE TABLE ... SELECT: the table and its rows are one transaction, and no channel begins within it. */
+START_TEST(starts_at_a_create_select)
+{
+    enum { EVENTS_MAX = 16 };
+    struct capture_config config = live_config();
+    uint64_t start[EVENTS_MAX], after;
+    uint32_t count = 0;
+    char file[256], sql[400];
+    if (!live_is_mariadb(admin) && !live_is_version(admin, 80021)) return; /* refused with GTIDs, or two transactions */
+    insert("word-a");
+    place(file, sizeof file, &start[0]);
+    snprintf(sql, sizeof sql, "SHOW BINLOG EVENTS IN '%s' FROM %" PRIu64, file, start[0]);
+    live_sql(admin, "CREATE TABLE shop.copied AS SELECT id, 'word-b' AS name FROM shop.item");
+    place(file, sizeof file, &after);
+    ck_assert_int_eq(mysql_query(admin, sql), 0);
+    MYSQL_RES *result = mysql_store_result(admin);
+    for (MYSQL_ROW row; (row = mysql_fetch_row(result)) != NULL && count < EVENTS_MAX;)
+        start[count++] = strtoull(row[1], NULL, 10);
+    mysql_free_result(result);
+    ck_assert_uint_ge(count, 5); /* GTID, CREATE, TABLE_MAP, rows, end */
+    insert("word-d");
+    config.start = CAPTURE_START_POSITION;
+    config.start_file = file;
+    for (uint32_t i = 1; i < count; i++) {
+        config.start_position = start[i];
+        refuses(&config, ERR_INVALID, "within a"); /* MariaDB does not send the event that annotates the rows */
+    }
+    config.start_position = start[0];
+    begins_with(&config, "bd");
+    config.start_position = after;
+    begins_with(&config, "d");
+}
+END_TEST
+
 /* The set has a transaction that this server commits only later, so its positions do not say yet what is logged: a
  * channel that stops there goes on without a loss and without a double. */
 START_TEST(stops_within_a_set)
@@ -703,6 +737,7 @@ int main(void)
     tcase_add_test(cases, server_id_is_taken);
     tcase_add_test(cases, starts);
     tcase_add_test(cases, starts_at_a_set_with_gaps);
+    tcase_add_test(cases, starts_at_a_create_select);
     tcase_add_test(cases, stops_within_a_set);
     tcase_add_test(cases, reset_while_away);
     tcase_add_test(cases, reset_while_connected);
