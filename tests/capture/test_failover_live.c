@@ -1,7 +1,7 @@
 /* Goal: two real servers, one the other's replica by GTIDs, and a capture that knows both.  The one it reads is killed
  * under load, comes back, and then the other is killed: the rows come in order, once each, as an undisturbed capture of
  * the survivor has them.  A definition changes on the way.
- * Run by `tests/servers run KIND --crash-safe --set log_slave_updates=ON -- test_failover_live`. */
+ * Run by `tests/servers run KIND --crash-safe --set log_slave_updates=ON -- test_failover_live [ROWS]`. */
 #include <check.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -11,7 +11,9 @@
 
 #include "tests/capture/live_source.h"
 
-enum { ROWS_OF_LOAD = 2400, ROWS_BEHIND = 200, ROWS_A_TRANSACTION = 8 };
+enum { ROWS_BEHIND = 200, ROWS_A_TRANSACTION = 8, WAIT_S = 60 };
+
+static uint64_t rows_of_load = 2400;
 
 static struct live_follow follow;
 static MYSQL *first; /* the server of the facts; the second is its replica */
@@ -64,10 +66,10 @@ static void *load(void *ignored)
     (void)ignored;
     mysql_thread_init();
     MYSQL *mysql = live_admin(0);
-    rows_insert(mysql, 0, ROWS_OF_LOAD / 2);
+    rows_insert(mysql, 0, rows_of_load / 2);
     live_sql(mysql, "ALTER TABLE shop.item ADD COLUMN size INT NOT NULL DEFAULT 7 AFTER id");
     live_sql(mysql, "FLUSH BINARY LOGS");
-    rows_insert(mysql, ROWS_OF_LOAD / 2, ROWS_OF_LOAD);
+    rows_insert(mysql, rows_of_load / 2, rows_of_load);
     mysql_close(mysql);
     mysql_thread_end();
     return NULL;
@@ -91,7 +93,7 @@ static void check_order(const struct live_follow *f, int count)
 
 static void wait_rows(MYSQL *mysql, int count)
 {
-    for (uint64_t until = live_now_ms() + 60000; live_now_ms() < until; live_nap(50)) {
+    for (uint64_t until = live_now_ms() + WAIT_S * 1000 + 10 * rows_of_load; live_now_ms() < until; live_nap(50)) {
         if (atoi(live_ask(mysql, "SELECT COUNT(*) FROM shop.item")) >= count) return;
     }
     ck_abort_msg("the replica has %s rows of %d", live_ask(mysql, "SELECT COUNT(*) FROM shop.item"), count);
@@ -99,7 +101,7 @@ static void wait_rows(MYSQL *mysql, int count)
 
 static void wait_gears(uint64_t count)
 {
-    for (uint64_t until = live_now_ms() + 60000; live_now_ms() < until; live_nap(5)) {
+    for (uint64_t until = live_now_ms() + WAIT_S * 1000 + 10 * rows_of_load; live_now_ms() < until; live_nap(5)) {
         struct capture_status s;
         fake_storage_step(&follow.storage);
         if (live_count(&follow, "gear-") >= count) return;
@@ -163,23 +165,23 @@ START_TEST(fail_over_under_load)
     live_wait_state(&follow, CAPTURE_AT_TAIL);
     check_server(&follow, server, false);
     ck_assert_int_eq(pthread_create(&writer, NULL, load, NULL), 0);
-    wait_gears(ROWS_OF_LOAD / 8);
+    wait_gears(rows_of_load / 8);
     ck_assert(live_servers("kill --folder '%s'", folder)); /* the load goes on: the first server takes over */
-    wait_gears(ROWS_OF_LOAD / 4 * 3);
+    wait_gears(rows_of_load / 4 * 3);
     pthread_join(writer, NULL);
-    wait_gears(ROWS_OF_LOAD);
-    check_order(&follow, ROWS_OF_LOAD);
+    wait_gears(rows_of_load);
+    check_order(&follow, rows_of_load);
     check_server(&follow, server, false);
 
     second_start();
     second = live_admin(second_port);
-    wait_rows(second, ROWS_OF_LOAD);
+    wait_rows(second, rows_of_load);
     mysql_close(first);
     ck_assert(live_servers("kill --folder '%s'", live_fact("FOLDER")));
     live_sql(second, live_is_version(second, 80400) ? "STOP REPLICA" : "STOP SLAVE");
-    rows_insert(second, ROWS_OF_LOAD, ROWS_OF_LOAD + ROWS_BEHIND);
-    wait_gears(ROWS_OF_LOAD + ROWS_BEHIND);
-    check_order(&follow, ROWS_OF_LOAD + ROWS_BEHIND);
+    rows_insert(second, rows_of_load, rows_of_load + ROWS_BEHIND);
+    wait_gears(rows_of_load + ROWS_BEHIND);
+    check_order(&follow, rows_of_load + ROWS_BEHIND);
     check_server(&follow, server, false);
     live_close(&follow);
 
@@ -188,8 +190,8 @@ START_TEST(fail_over_under_load)
     config.start = CAPTURE_START_EARLIEST;
     live_open(&undisturbed);
     live_start(&undisturbed, &config);
-    live_wait(&undisturbed, "gear-", ROWS_OF_LOAD + ROWS_BEHIND);
-    check_order(&undisturbed, ROWS_OF_LOAD + ROWS_BEHIND);
+    live_wait(&undisturbed, "gear-", rows_of_load + ROWS_BEHIND);
+    check_order(&undisturbed, rows_of_load + ROWS_BEHIND);
     live_close(&undisturbed);
     mysql_close(second);
 }
@@ -206,14 +208,15 @@ static void second_remove(void)
     folder[0] = '\0';
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc == 2) rows_of_load = strtoull(argv[1], NULL, 10);
     if (live_fact("PORT")[0] == '\0') {
         puts("skipped: run by tests/servers run KIND --crash-safe --set log_slave_updates=ON -- this program");
         return 77;
     }
     TCase *cases = tcase_create("live");
-    tcase_set_timeout(cases, 170);
+    tcase_set_timeout(cases, 170 + (double)rows_of_load / 100);
     tcase_add_checked_fixture(cases, NULL, second_remove);
     tcase_add_test(cases, fail_over_under_load);
     Suite *suite = suite_create("failover_live");
