@@ -134,16 +134,20 @@ static enum err resume_by_gtids(struct source_stream *s, struct follower *f, boo
 }
 
 /* The server that was read last does not name a transaction that it sent us.  It sends them before it names them: they
- * are committed behind the binlog, and may wait there for a semi-synchronous replica.  So as long as its binlog is the
- * one that was read, that is a matter of time. */
+ * are committed behind the binlog, and may wait there for a semi-synchronous replica, for as long as there is none.  So
+ * while its binlog is the one that was read, and as long, that is a matter of time, however much; one that was reset or
+ * restored has no such file.  Where the file's time is not known (it was gone on by GTIDs), only so much. */
 static enum err lacks_read(struct source_stream *s, struct follower *f, const char *missing, struct err_msg *msg)
 {
-    bool has_file;
+    bool has_file, is_proof = f->resume.format_description_s != 0;
     uint64_t now_ns = clock_monotonic_ns(f->config.clock);
     TRY(has_our_file(s, f, &has_file, msg));
     if (f->lacks_since_ns == 0) f->lacks_since_ns = now_ns;
-    if (has_file && now_ns - f->lacks_since_ns < (uint64_t)LACKS_S_MAX * 1000000000)
-        return err_set(msg, ERR_CONNECT, "the source has not committed yet what it wrote to its binlog (%s)", missing);
+    if (has_file && (is_proof || now_ns - f->lacks_since_ns < (uint64_t)LACKS_S_MAX * 1000000000))
+        return err_set(msg, ERR_CONNECT,
+                       "the source has not committed yet what it wrote to its binlog (%s): it may be waiting for a "
+                       "semi-synchronous replica, or for a lock",
+                       missing);
     return err_set(msg, ERR_SOURCE_HISTORY,
                    "the source no longer has transactions that were read from it (%s): its binlog was reset, or it was "
                    "restored from a backup; delete the channel and create it anew",

@@ -499,14 +499,15 @@ START_TEST(sent_before_it_is_executed)
         ck_assert_msg(world_run(&w, 100, &status), "ended: %s", status.error.text);
         ck_assert_int_eq(status.error.code, ERR_CONNECT);
         uint64_t before = w.storage.record_count;
-        if (i == 2) break;
+        if (i == 2) { /* for minutes: it waits for a semi-synchronous replica */
+            ck_assert_msg(world_run(&w, 10000, &status), "ended: %s", status.error.text);
+            ck_assert_int_eq(status.error.code, ERR_CONNECT);
+        }
         gtid_set_clear(&w.source.uncommitted);
         ck_assert_msg(world_run(&w, 1000, &status), "ended: %s", status.error.text);
         ck_assert_uint_ge(w.storage.record_count, before);
         ck_assert_int_eq(status.state, CAPTURE_AT_TAIL);
     }
-    ck_assert(!world_run(&w, 10000, &status));
-    ck_assert_int_eq(status.error.code, ERR_SOURCE_HISTORY);
     world_leave(&w);
     world_fini(&w);
 }
