@@ -400,6 +400,11 @@ enum err capture_select(struct capture *c, const char *const *include, const cha
     return ERR_OK;
 }
 
+void capture_compress(struct capture *c, enum compression codec)
+{
+    atomic_store_explicit(&c->compression, (int)codec, memory_order_relaxed);
+}
+
 /* Other objects from here on, if that is wished; *changed: a HEARTBEAT must tell it at once. */
 static enum err take_wish(struct capture *c, bool *changed, struct err_msg *msg)
 {
@@ -640,6 +645,7 @@ enum err capture_open_simulated(struct capture **out, const struct capture_confi
     c->stream = stream;
     c->clock = clock;
     c->feed = feed;
+    capture_compress(c, config->compression);
     random_init(&c->random, config->server_id);
     e = capture_config_copy(c, config) == ERR_OK ? ERR_OK
                                          : err_set(msg, ERR_NO_MEMORY, "no memory for channel %s", config->channel);
@@ -662,6 +668,7 @@ enum err capture_open_simulated(struct capture **out, const struct capture_confi
                                                .resume = resume,
                                                .clock = clock,
                                                .stop = &c->stop,
+                                               .compression = &c->compression,
                                                .segment_bytes = config->segment_bytes,
                                                .batch_bytes_target = config->batch_bytes_target,
                                                .record_bytes_max = config->record_bytes_max,

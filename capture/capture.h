@@ -9,6 +9,7 @@
 #include "base/counters.h"
 #include "base/err.h"
 #include "capture/source_options.h"
+#include "formats/compression.h"
 #include "ring/log_feed.h"
 
 enum capture_start { /* when the log holds no position yet */
@@ -44,6 +45,7 @@ struct capture_config { /* all strings are copied */
                                       * of their character set */
     const char *schema_file;         /* the user's CREATE statements for a start in the past; NULL: none */
     const char *format;              /* "dts-avro" */
+    enum compression compression;    /* of the batches */
     enum capture_start start;
     const char *start_gtid_set, *start_file;
     uint64_t    start_position;
@@ -94,6 +96,8 @@ void capture_stop(struct capture *c);
  * it holds across a crash.  ERR_INVALID: a pattern is malformed; ERR_NO_MEMORY.  Any thread. */
 NODISCARD enum err capture_select(struct capture *c, const char *const *include, const char *const *exclude,
                                   struct err_msg *msg);
+/* Another codec from the next batch on.  Any thread. */
+void capture_compress(struct capture *c, enum compression codec);
 void capture_status(struct capture *c, struct capture_status *out); /* any thread */
 
 /* What is counted for the definitions of a channel's tables, of all tables of its source: those of 10,000 usual tables,

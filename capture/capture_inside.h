@@ -49,6 +49,7 @@ struct capture {
     uint64_t status_ns;
 
     _Atomic bool stop;
+    _Atomic int compression; /* enum compression of the batches to come */
     pthread_t thread;
     bool has_thread;
     pthread_mutex_t lock; /* of `status`; taken at most every STATUS_PERIOD_MS and at changes of state */

@@ -16,5 +16,5 @@ uint64_t capture_memory_bytes(const struct capture_config *config)
     uint64_t spool = 2 * (uint64_t)config->record_bytes_max; /* a row, there and back */
     uint64_t payload = PAYLOAD_BUFFER_BYTES + PAYLOAD_WINDOW_BYTES;
     return sizeof(struct follower) + CAPTURE_ITSELF_BYTES + values + arena + scratch + spool + payload +
-           CAPTURE_DEFINITIONS_BYTES + config->packet_bytes_max + CAPTURE_ARCHIVE_BYTES;
+           packer_memory_bytes() + CAPTURE_DEFINITIONS_BYTES + config->packet_bytes_max + CAPTURE_ARCHIVE_BYTES;
 }

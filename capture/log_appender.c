@@ -31,7 +31,9 @@ enum err log_appender_open(struct log_appender *a, const struct log_appender_con
                                .leader_epoch = r->leader_epoch,
                                /* a bound on a value may be twice what it comes to be */
                                .scratch_bytes = 2 * (uint64_t)config->record_bytes_max +
-                                                2 * (uint64_t)pool->chunk_bytes + BATCH_ROOM_MIN};
+                                                2 * (uint64_t)pool->chunk_bytes + BATCH_ROOM_MIN,
+                               .packed_bytes_max = record_batch_plain_bytes_max(config->record_bytes_max,
+                                                                                pool->chunk_bytes)};
     a->config.resume = NULL;
     return ERR_OK;
 }
@@ -39,7 +41,9 @@ enum err log_appender_open(struct log_appender *a, const struct log_appender_con
 void log_appender_close(struct log_appender *a)
 {
     if (a->scratch != NULL) munmap(a->scratch, a->scratch_bytes);
+    packer_close(a->packer);
     a->scratch = NULL;
+    a->packer = NULL;
 }
 
 /* Mapped once; the pages come when they are touched. */
@@ -198,6 +202,39 @@ static enum err batch_open(struct log_appender *a, size_t size)
     return ERR_OK;
 }
 
+static enum compression codec_now(const struct log_appender *a)
+{
+    if (a->config.compression == NULL) return COMPRESSION_NONE;
+    return (enum compression)atomic_load_explicit(a->config.compression, memory_order_relaxed);
+}
+
+/* Bytes that the open batch will have for certain. */
+static size_t size_sure(const struct log_appender *a)
+{
+    return codec_now(a) == COMPRESSION_NONE ? record_batch_bytes(&a->writer) : 0;
+}
+
+/* Finishes the batch's bytes, packed when that is asked for; *size: how many they are. */
+static enum err batch_seal(struct log_appender *a, size_t *size)
+{
+    enum compression codec = codec_now(a);
+    size_t plain = record_batch_bytes(&a->writer);
+    if (codec == COMPRESSION_NONE || plain > a->packed_bytes_max) {
+        *size = record_batch_finish(&a->writer);
+        return ERR_OK;
+    }
+    TRY(scratch_map(a));
+    if (a->packer == NULL || packer_codec(a->packer) != codec) {
+        packer_close(a->packer);
+        a->packer = NULL;
+        TRY(packer_open(&a->packer, codec));
+    }
+    /* The scratch begins with the batch itself, or with the records that wait for the next one: less than a chunk. */
+    size_t used = a->in_scratch ? plain : a->pool->chunk_bytes;
+    *size = record_batch_finish_packed(&a->writer, a->packer, a->scratch + used, a->scratch_bytes - used);
+    return ERR_OK;
+}
+
 /* Copies a finished batch from the scratch into chunks, beginning in a fresh one when it does not fit in the current.
  */
 static enum err batch_spread(struct log_appender *a, size_t size, uint32_t *chunk, uint32_t *position)
@@ -230,7 +267,8 @@ static enum err batch_finish(struct log_appender *a)
     bool ends_transaction = a->whole.record_count == record_count;
     uint64_t base_offset = a->writer.base_offset;
     int64_t max_timestamp_ms = a->writer.max_timestamp_ms;
-    size_t size = record_batch_finish(&a->writer);
+    size_t size;
+    TRY(batch_seal(a, &size));
     uint32_t chunk = (uint32_t)a->chunk, position = a->chunk_position;
     if (a->in_scratch)
         TRY(batch_spread(a, size, &chunk, &position));
@@ -263,12 +301,21 @@ static enum err batch_finish(struct log_appender *a)
     return ERR_OK;
 }
 
+/* Finishes the open batch for the sake of a record that was asked for: whether that begins a segment was said before,
+ * so if this fills one, the next transaction's end rolls. */
+static enum err batch_finish_within(struct log_appender *a)
+{
+    TRY(batch_finish(a));
+    a->rolls = a->wants_gtid_set = false;
+    return ERR_OK;
+}
+
 /* The open batch must end here.  When it holds whole transactions and the beginning of another, it is cut before that,
  * whose records begin the next batch. */
 static enum err batch_close(struct log_appender *a)
 {
     struct record_batch_writer *w = &a->writer;
-    if (a->whole.record_count == 0 || a->whole.record_count == w->record_count) return batch_finish(a);
+    if (a->whole.record_count == 0 || a->whole.record_count == w->record_count) return batch_finish_within(a);
 
     size_t tail = (size_t)(w->at - a->whole.at);
     uint64_t tail_offset = w->base_offset + a->whole.record_count, end_offset = a->next_offset;
@@ -277,8 +324,7 @@ static enum err batch_close(struct log_appender *a)
     TRY(scratch_map(a));
     memcpy(a->scratch, a->whole.at, tail);
     record_batch_cut(w, a->whole);
-    TRY(batch_finish(a));
-    INVARIANT(!a->rolls); /* a segment that is full ends its batch at the transaction's end */
+    TRY(batch_finish_within(a));
     a->next_offset = tail_offset;
     TRY(chunk_next(a));
     writer_begin(a, chunk_at(a->pool, (uint32_t)a->chunk) + a->chunk_position,
@@ -294,7 +340,7 @@ static enum err batch_close(struct log_appender *a)
         w->start = a->scratch;
         a->in_scratch = true;
         a->next_offset = end_offset;
-        return batch_finish(a);
+        return batch_finish_within(a);
     }
     INVARIANT(e == ERR_OK);
     a->next_offset = end_offset;
@@ -328,9 +374,10 @@ static uint64_t segment_bytes_hard(const struct log_appender *a)
 static enum err record_prepare(struct log_appender *a)
 {
     bool is_part = a->is_open && a->whole.record_count == 0 && a->writer.record_count > 0;
-    uint64_t size = is_part ? record_batch_bytes(&a->writer) : 0;
-    bool is_full = a->segment_position + size >= segment_bytes_hard(a);
-    if (is_part && (a->in_scratch || is_full || size >= a->config.batch_bytes_target)) TRY(batch_finish(a));
+    if (is_part && (a->in_scratch || a->segment_position + size_sure(a) >= segment_bytes_hard(a) ||
+                    record_batch_bytes(&a->writer) >= a->config.batch_bytes_target))
+        TRY(batch_finish(a));
+    bool is_full = a->segment_position >= segment_bytes_hard(a);
     if (is_full && !a->is_open && log_appender_transaction_is_sent(a)) a->rolls = a->wants_gtid_set = true;
     return ERR_OK;
 }
@@ -398,7 +445,7 @@ enum err log_appender_transaction_end(struct log_appender *a)
     a->whole = record_batch_mark(&a->writer);
     size_t size = record_batch_bytes(&a->writer);
     if (is_part || a->in_scratch || size >= a->config.batch_bytes_target ||
-        a->segment_position + size >= a->config.segment_bytes)
+        a->segment_position + size_sure(a) >= a->config.segment_bytes)
         return keep(a, batch_finish(a));
     return ERR_OK;
 }

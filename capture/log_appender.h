@@ -6,6 +6,9 @@
  * transactions, or a part of exactly one.  A batch that fills up in the middle of a transaction that began behind
  * others is cut before that transaction, whose records move to the next batch.
  *
+ * With compression the records are packed when their batch is finished, in their place.  How large an open batch will
+ * be is not known then: its bytes do not count to the segment's, which may pass its size by one batch.
+ *
  * Segments roll at transaction ends, and in the middle of a transaction that fills one by itself;
  * log_appender_record_next says when the next record must carry the GTID set.
  *
@@ -31,6 +34,7 @@ struct log_appender_config {
     const struct log_resume *resume; /* read by open only */
     const struct clock *clock;
     const _Atomic bool *stop; /* true: waiting ends with ERR_STOPPED */
+    const _Atomic int *compression; /* enum compression of the batches to come; may change.  NULL: none */
     uint64_t segment_bytes;
     uint32_t batch_bytes_target;
     uint32_t record_bytes_max;
@@ -67,8 +71,10 @@ struct log_appender {
     uint64_t transaction_offset; /* of the first record behind the last transaction end */
     uint64_t sent_offset;        /* of the first record that is not in a finished batch */
 
-    uint8_t *scratch; /* mapped when first needed */
+    uint8_t *scratch; /* mapped when first needed: a large record, records that move, or packed ones on their way */
     uint64_t scratch_bytes;
+    struct packer *packer; /* of the last codec; NULL: none yet */
+    uint64_t packed_bytes_max; /* of a batch that may be packed, as all who unpack it have room for */
     uint32_t leader_epoch;
     uint64_t batches;
     enum err failure; /* of the first call that failed, or what FEED_FAILED said: all later ones end with it */

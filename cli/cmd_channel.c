@@ -70,7 +70,7 @@ int cli_channel_create(struct cli *cli, int argc, char **argv)
 {
     const char *name, *source = NULL, *files = NULL, *tables = NULL, *exclude = NULL, *start_at = NULL,
                *ddl = "instance", *statements = "error", *partial_images = "error", *text = "stored",
-               *visible = "durable", *password_file = NULL, *schema_file = NULL;
+               *visible = "durable", *compression = "none", *password_file = NULL, *schema_file = NULL;
     struct source_words words = {0};
     const struct cli_option options[] = {
         {.name = "--source", .text = &source},
@@ -83,6 +83,7 @@ int cli_channel_create(struct cli *cli, int argc, char **argv)
         {.name = "--partial-images", .text = &partial_images},
         {.name = "--visible", .text = &visible},
         {.name = "--text", .text = &text},
+        {.name = "--compression", .text = &compression},
         {.name = "--password-file", .text = &password_file},
         {.name = "--schema-file", .text = &schema_file},
         {.name = "--server-id", .number = &words.server_id},
@@ -116,12 +117,13 @@ int cli_channel_create(struct cli *cli, int argc, char **argv)
         snprintf(url.password, sizeof url.password, "%s", from_environment);
     }
     json_t *body =
-        json_pack("{s:s, s:o, s:{s:o, s:o}, s:o, s:s, s:s, s:s, s:s, s:s}", "name", name, "source",
+        json_pack("{s:s, s:o, s:{s:o, s:o}, s:o, s:s, s:s, s:s, s:s, s:s, s:s}", "name", name, "source",
                   source_json(files, &url, &words), "tables", "include", rest_list(tables), "exclude",
                   rest_list(exclude), "start_at",
                   start_json(start_at != NULL ? start_at : files == NULL ? "now" : "earliest"), "ddl", ddl,
                   "statement_events", statements,
-                  "partial_images", partial_images, "text", text, "visible", visible);
+                  "partial_images", partial_images, "text", text, "visible", visible, "compression",
+                  compression);
     explicit_bzero(&url, sizeof url);
     if (body == NULL) return cli_fail(CLI_USAGE, "the arguments are not UTF-8");
     set_text(body, "schema_file", schema_file);
@@ -131,6 +133,22 @@ int cli_channel_create(struct cli *cli, int argc, char **argv)
         print_json(answer);
     else if (code == CLI_OK)
         printf("channel %s: created, its source is being checked.  Next: millrace channel start %s\n", name, name);
+    json_decref(answer);
+    return code;
+}
+
+int cli_channel_set(struct cli *cli, int argc, char **argv)
+{
+    const char *name, *compression = NULL;
+    json_t *answer;
+    const struct cli_option options[] = {{.name = "--compression", .text = &compression}, {NULL}};
+    if (!cli_options_parse(cli, argc, argv, options, &name)) return cli_usage(cli_channel_set);
+    if (compression == NULL) return cli_usage(cli_channel_set);
+    int code = rest_call_channel(cli, "PATCH", name, "", json_pack("{s:s}", "compression", compression), &answer);
+    if (code == CLI_OK && cli->json)
+        print_json(answer);
+    else if (code == CLI_OK)
+        printf("channel %s: compression of the batches to come: %s\n", name, compression);
     json_decref(answer);
     return code;
 }

@@ -17,7 +17,7 @@
 #include "formats/source_position.h"
 #include "storage/log_reader.h"
 
-enum { VALUE_TEXT_BYTES = 128 << 20 }; /* touched only as far as values are long */
+enum { VALUE_TEXT_BYTES = 128 << 20, PLAIN_BYTES = 128 << 20 }; /* touched only as far as values are long */
 
 struct dump {
     bool json, batches_only;
@@ -25,6 +25,8 @@ struct dump {
     uint64_t batches, records, faults;
     uint64_t next_offset;
     bool has_next_offset;
+    struct unpacker *unpacker;
+    uint8_t *plain; /* PLAIN_BYTES; for a batch unpacked */
 };
 
 /* The record's value as JSON text, or NULL when it is not one of ours. */
@@ -89,12 +91,29 @@ static void dump_records(struct dump *d, const struct record_batch_view *batch, 
     if (cursor_left(&records) != 0) fault(d, position, "bytes are left behind the last record of the batch");
 }
 
+/* Its records, which are packed. */
+static void dump_packed(struct dump *d, const uint8_t *bytes, const struct record_batch_view *batch, uint64_t position)
+{
+    struct record_batch_view plain;
+    size_t size;
+    enum err e = record_batch_unpack(d->unpacker, bytes, batch, d->plain, PLAIN_BYTES, &size);
+    if (e == ERR_OK) e = record_batch_view(d->plain, size, &plain);
+    if (e == ERR_OK) dump_records(d, &plain, position);
+    else if (e == ERR_UNSUPPORTED && !d->json)
+        printf("    %u records, packed with %s, which is not read here\n", batch->record_count,
+               compression_name(record_batch_codec(batch)));
+    else if (e == ERR_TOO_LARGE) fault(d, position, "its packed records unpack to more than 128 MiB");
+    else if (e != ERR_UNSUPPORTED) fault(d, position, "its packed records cannot be unpacked");
+}
+
 static void dump_batch(struct dump *d, const uint8_t *bytes, const struct record_batch_view *batch, uint64_t position)
 {
     bool holds = record_batch_crc_holds(bytes, batch);
+    enum compression codec = record_batch_codec(batch);
     if (!d->json)
-        printf("batch at %" PRIu64 ": offsets %" PRIu64 " to %" PRIu64 ", %u bytes, checksum %s\n", position,
+        printf("batch at %" PRIu64 ": offsets %" PRIu64 " to %" PRIu64 ", %u bytes%s%s, checksum %s\n", position,
                batch->base_offset, batch->base_offset + batch->record_count - 1, batch->bytes,
+               codec == COMPRESSION_NONE ? "" : ", ", codec == COMPRESSION_NONE ? "" : compression_name(codec),
                holds ? "holds" : "DOES NOT HOLD");
     if (!holds) fault(d, position, "the batch's checksum does not hold");
     if (d->has_next_offset && batch->base_offset != d->next_offset)
@@ -102,10 +121,8 @@ static void dump_batch(struct dump *d, const uint8_t *bytes, const struct record
     d->next_offset = batch->base_offset + batch->record_count;
     d->has_next_offset = true;
     d->batches++;
-    if (holds && (batch->attributes & 7) == 0)
-        dump_records(d, batch, position);
-    else if (holds && !d->json)
-        printf("    %u records, compressed\n", batch->record_count);
+    if (holds && codec == COMPRESSION_NONE) dump_records(d, batch, position);
+    else if (holds) dump_packed(d, bytes, batch, position);
 }
 
 static bool is_zero(const uint8_t *bytes, size_t size)
@@ -158,8 +175,10 @@ int cli_log_dump(struct cli *cli, int argc, char **argv)
     uint8_t *bytes = size == 0 ? NULL : mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     close(fd);
     d.text = malloc(VALUE_TEXT_BYTES);
-    if (bytes == MAP_FAILED || d.text == NULL) {
+    d.plain = malloc(PLAIN_BYTES);
+    if (bytes == MAP_FAILED || d.text == NULL || d.plain == NULL || unpacker_open(&d.unpacker) != ERR_OK) {
         free(d.text);
+        free(d.plain);
         return cli_fail(CLI_FAILED, "cannot map %s", path);
     }
     if (size > 0) {
@@ -167,6 +186,8 @@ int cli_log_dump(struct cli *cli, int argc, char **argv)
         munmap(bytes, size);
     }
     free(d.text);
+    free(d.plain);
+    unpacker_close(d.unpacker);
     if (!cli->json)
         printf("%" PRIu64 " batches, %" PRIu64 " records, %" PRIu64 " faults\n", d.batches, d.records, d.faults);
     return d.faults == 0 ? CLI_OK : CLI_FAILED;

@@ -14,7 +14,7 @@ const struct cli_command cli_commands[] = {
      "      [--exclude 'DB.TABLE'] [--ddl instance|selected]\n"
      "      [--start-at now|earliest|gtid:SET|file:NAME:POSITION|time:SECONDS|time:2026-01-31T23:59:59Z]\n"
      "      [--statement-events error|warn] [--partial-images error|none] [--text stored|utf8mb4]\n"
-     "      [--visible durable|written]\n"
+     "      [--visible durable|written] [--compression none|gzip|lz4|zstd]\n"
      "      [--standby HOST:PORT,...] [--tls off|preferred|required|verify_ca|verify_identity] [--tls-ca FILE]\n"
      "      [--tls-certificate FILE --tls-key FILE] [--connect-timeout-s N] [--read-timeout-s N]\n"
      "      [--password-file FILE] [--server-id N] [--schema-file FILE]",
@@ -44,6 +44,8 @@ const struct cli_command cli_commands[] = {
      "take patterns off the channel's lists", cli_objects_remove},
     {"channel objects set", "NAME [--tables 'DB.*,DB.TABLE'] [--exclude 'DB.TABLE']",
      "replace the channel's lists; one that is not given stays", cli_objects_set},
+    {"channel set", "NAME --compression none|gzip|lz4|zstd",
+     "pack the channel's batches otherwise, from the next one on", cli_channel_set},
     {"channel sample", "NAME [LANGUAGE [--group ID] [--file FILE]]",
      "print a working consumer of the channel with its address, topic and group filled in, or another file that "
      "belongs to it; without LANGUAGE: the languages and their files", cli_channel_sample},

@@ -33,6 +33,7 @@ void channel_capture_config(const struct config *config, const struct channel_sp
         .text_utf8mb4 = spec->text_utf8mb4,
         .schema_file = spec->schema_file,
         .format = spec->format,
+        .compression = spec->compression,
         .standby = spec->standby,
         .standby_count = spec->standby_count,
         .tls = {spec->tls_mode, spec->tls_ca, spec->tls_certificate, spec->tls_key},
@@ -354,6 +355,25 @@ enum err channel_select(struct instance *in, struct channel *ch, const json_t *b
     return ERR_OK;
 }
 
+enum err channel_compress(struct instance *in, struct channel *ch, const json_t *body, struct err_msg *msg)
+{
+    enum compression codec, before = ch->spec.compression;
+    if (ch->precheck != NULL)
+        return err_set(msg, ERR_STATE, "channel %s: its source is being checked; try again in a moment", ch->spec.name);
+    TRY(channel_spec_compress(body, &codec, msg));
+    ch->spec.compression = codec;
+    enum err e = channel_save(in, ch, msg);
+    if (e != ERR_OK) {
+        ch->spec.compression = before;
+        return e;
+    }
+    ch->capture_config.compression = codec;
+    if (ch->capture != NULL) capture_compress(ch->capture, codec);
+    channel_log_compress(ch);
+    log_info("control", "channel %s: compression of the batches to come: %s", ch->spec.name, compression_name(codec));
+    return ERR_OK;
+}
+
 /* What a channel's log and consumers rest on stays; where to start, while nothing is logged. */
 static enum err channel_check_fixed(const struct channel *ch, const json_t *body, struct err_msg *msg)
 {
@@ -406,6 +426,7 @@ enum err channel_reconfigure(struct instance *in, struct channel *ch, const json
     ch->spec = fresh;
     channel_spec_fini(&before);
     channel_capture_config(&in->config, &ch->spec, &ch->capture_config);
+    channel_log_compress(ch);
     log_info("control", "channel %s: was reconfigured", ch->spec.name);
     channel_begin_anew(in, ch);
     return ERR_OK;

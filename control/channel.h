@@ -84,6 +84,9 @@ NODISCARD enum err channel_resume(struct instance *in, struct channel *ch, struc
 /* Other objects, by the body of channel_spec_select; a capture that runs takes them at its next border.
  * ERR_INVALID; ERR_STATE: its source is being checked; ERR_NO_SPACE, ERR_IO. */
 NODISCARD enum err channel_select(struct instance *in, struct channel *ch, const json_t *body, struct err_msg *msg);
+/* Another codec, by the body of channel_spec_compress; a capture that runs takes it with its next batch.  Errors as
+ * above. */
+NODISCARD enum err channel_compress(struct instance *in, struct channel *ch, const json_t *body, struct err_msg *msg);
 /* Another source, account or setting: a merge patch (RFC 7396) of what channel_spec_json shows.  A capture that runs is
  * started anew, and goes on where the log ends.  ERR_INVALID; ERR_STATE: not now; ERR_NO_SPACE, ERR_IO. */
 NODISCARD enum err channel_reconfigure(struct instance *in, struct channel *ch, const json_t *body,

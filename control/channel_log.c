@@ -37,8 +37,14 @@ static enum err log_open(struct instance *in, struct channel *ch, struct err_msg
                        in->config.data_folder, ch->spec.name);
     }
     ch->life.has_log = true;
+    channel_log_compress(ch);
     snprintf(ch->life.cluster_id, sizeof ch->life.cluster_id, "%s", identity.cluster_id); /* log repair draws one */
     return ERR_OK;
+}
+
+void channel_log_compress(struct channel *ch)
+{
+    if (ch->log != NULL) storage_log_set_compression(ch->log, ch->spec.compression);
 }
 
 enum err channel_log_attach(struct instance *in, struct channel *ch, struct err_msg *msg)

@@ -8,6 +8,8 @@
 /* Afterwards the log is open and waits for a producer: ch->feed and ch->resume are set.  Nothing to do when it is
  * already. Errors are storage_log_open's. */
 NODISCARD enum err channel_log_attach(struct instance *in, struct channel *ch, struct err_msg *msg);
+/* Tells readers what the channel's batches are packed with. */
+void channel_log_compress(struct channel *ch);
 /* Ends the writing side; the log stays open and served.  Its capture must have stopped. */
 void channel_log_detach(struct instance *in, struct channel *ch);
 /* Detached logs: closes the files. */

@@ -72,6 +72,22 @@ static enum err take_patterns(const json_t *tables, const char *key, const char 
     return e;
 }
 
+/* Left out: `fallback`. */
+static enum err take_compression(const json_t *body, const char *fallback, enum compression *out, struct err_msg *msg)
+{
+    char word[CHANNEL_FORMAT_MAX + 1];
+    TRY(json_take_text(body, "compression", "compression", 1, CHANNEL_FORMAT_MAX, fallback, word, msg));
+    if (compression_find(word, out)) return ERR_OK;
+    return err_set(msg, ERR_INVALID, "compression must be \"none\", \"gzip\", \"lz4\" or \"zstd\"");
+}
+
+enum err channel_spec_compress(const json_t *body, enum compression *out, struct err_msg *msg)
+{
+    static const char *const keys[] = {"compression", NULL};
+    TRY(json_only_keys(body, keys, "the change", msg));
+    return take_compression(body, NULL, out, msg);
+}
+
 static enum err take_choices(const json_t *body, struct channel_spec *spec, struct err_msg *msg)
 {
     char word[CHANNEL_FORMAT_MAX + 1];
@@ -104,6 +120,7 @@ static enum err take_choices(const json_t *body, struct channel_spec *spec, stru
         return err_set(msg, ERR_INVALID,
                        "text must be \"stored\" (in each column's character set) or \"utf8mb4\" (converted)");
     spec->text_utf8mb4 = strcmp(word, "utf8mb4") == 0;
+    TRY(take_compression(body, "none", &spec->compression, msg));
     const json_t *source = json_object_get(body, "source"); /* beside "files" it may stand there */
     bool is_there = json_object_get(source, "schema_file") != NULL;
     TRY(json_take_text(is_there ? source : body, "schema_file", "schema_file", 0, CHANNEL_PATH_MAX, "",
@@ -153,7 +170,8 @@ static enum err take_spec(const json_t *body, const char *const *keys, struct ch
 enum err channel_spec_parse(const json_t *body, struct channel_spec *spec, struct err_msg *msg)
 {
     static const char *const keys[] = {"name", "source", "tables", "start_at", "ddl", "statement_events",
-                                       "partial_images", "text", "visible", "schema_file", "format", NULL};
+                                       "partial_images", "text", "visible", "compression", "schema_file", "format",
+                                       NULL};
     return take_spec(body, keys, spec, msg);
 }
 
@@ -191,14 +209,15 @@ static json_t *patterns_json(char *const *patterns)
 
 json_t *channel_spec_json(const struct channel_spec *spec, bool with_password)
 {
-    return json_pack("{s:s, s:o, s:{s:o, s:o}, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s*}", "name", spec->name, "source",
-                     source_spec_json(spec, with_password), "tables", "include", patterns_json(spec->include),
+    return json_pack("{s:s, s:o, s:{s:o, s:o}, s:o, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s*}", "name", spec->name,
+                     "source", source_spec_json(spec, with_password), "tables", "include", patterns_json(spec->include),
                      "exclude", patterns_json(spec->exclude), "start_at", start_spec_json(spec), "ddl",
                      spec->ddl_instance ? "instance" : "selected", "statement_events",
                      spec->statements_warn ? "warn" : "error", "partial_images",
                      spec->partial_images_none ? "none" : "error", "text",
                      spec->text_utf8mb4 ? "utf8mb4" : "stored", "visible",
-                     spec->shows_written ? "written" : "durable", "format", spec->format,
+                     spec->shows_written ? "written" : "durable", "compression",
+                     compression_name(spec->compression), "format", spec->format,
                      "schema_file", spec->schema_file[0] == '\0' ? NULL : spec->schema_file);
 }
 
@@ -279,8 +298,8 @@ enum err channel_file_parse(const json_t *file, struct channel_spec *spec, struc
 {
     static const char *const keys[] = {"name",       "source",  "tables",   "start_at",   "ddl", "statement_events",
                                        "format",     "version", "topic_id", "cluster_id", "is_checked",
-                                       "is_started", "has_log", "partial_images", "text", "visible", "schema_file",
-                                       NULL};
+                                       "is_started", "has_log", "partial_images", "text", "visible", "compression",
+                                       "schema_file", NULL};
     const json_t *version = json_object_get(file, "version");
     if (!json_is_integer(version)) return err_set(msg, ERR_CORRUPT, "not a channel's file: it has no version");
     if (json_integer_value(version) != CHANNEL_FILE_VERSION)

@@ -45,6 +45,7 @@ struct channel_spec {
     bool statements_warn; /* see struct capture_config */
     bool partial_images_none; /* as in struct capture_config, as the next */
     bool text_utf8mb4;
+    enum compression compression;
     char schema_file[CHANNEL_PATH_MAX + 1]; /* CREATE statements for a start in the past; "": none */
     enum capture_start start;
     char *start_gtid_set; /* owned; NULL: none */
@@ -75,6 +76,8 @@ void channel_spec_fini(struct channel_spec *spec);
  * ERR_INVALID: nothing changed. */
 NODISCARD enum err channel_spec_select(const json_t *body, struct channel_spec *spec, struct channel_spec *before,
                                        struct err_msg *msg);
+/* Reads the body of a change, {"compression": "..."}.  ERR_INVALID. */
+NODISCARD enum err channel_spec_compress(const json_t *body, enum compression *out, struct err_msg *msg);
 /* Makes `fresh` of `spec` and a merge patch (RFC 7396) of what a create request holds; a password that is not given
  * stays.  ERR_INVALID. */
 NODISCARD enum err channel_spec_merge(const struct channel_spec *spec, const json_t *patch, struct channel_spec *fresh,

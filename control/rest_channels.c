@@ -190,8 +190,11 @@ void rest_channel_change(struct instance *in, const struct rest_request *request
     struct err_msg msg = {.code = ERR_OK};
     json_t *body = ch == NULL ? NULL : rest_body_json(request, out);
     if (body == NULL) return;
-    bool is_of_objects = json_object_size(body) == 1 && json_object_get(body, "tables") != NULL;
-    enum err e = is_of_objects ? channel_select(in, ch, body, &msg) : channel_reconfigure(in, ch, body, &msg);
+    bool is_one = json_object_size(body) == 1; /* what can be changed without beginning anew */
+    enum err e;
+    if (is_one && json_object_get(body, "tables") != NULL) e = channel_select(in, ch, body, &msg);
+    else if (is_one && json_object_get(body, "compression") != NULL) e = channel_compress(in, ch, body, &msg);
+    else e = channel_reconfigure(in, ch, body, &msg);
     json_decref(body);
     if (e != ERR_OK)
         rest_error(out, &msg);

@@ -164,6 +164,7 @@ struct log {
     _Atomic uint64_t start_offset, high_watermark_ns;
     _Atomic uint64_t served_offset; /* consumers saw records up to here, if the log shows what is written */
     _Atomic bool     is_closing, is_resending;
+    _Atomic int      compression; /* enum compression, as readers are told */
     struct tail          tail;
     struct segment_table segments;
     struct index_set     index[2];

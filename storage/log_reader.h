@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "base/clock.h"
+#include "formats/compression.h"
 #include "ring/chunk_pool.h"
 #include "ring/wait.h"
 
@@ -76,6 +77,8 @@ void log_was_served(struct log *l, uint64_t offset);
 /* The largest timestamp of all records (durable ones: it may run ahead of the watermark for a moment, and behind it in
  * a log that shows what is written); -1: there are none. */
 int64_t log_max_timestamp_ms(const struct log *l);
+/* What the batches to come are packed with; storage_log_set_compression.  Any thread. */
+enum compression log_compression(const struct log *l);
 /* Bytes on disk.  Any thread. */
 uint64_t log_size_bytes(const struct log *l);
 /* Monotonic ns at which the high watermark last moved. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "storage/log_files.h"
 
@@ -35,7 +36,7 @@ void log_scan_close(struct log_scan *s)
     if (s->file >= 0) disk_close(s->disk, s->file);
     free(s->buffer);
     unpacker_close(s->unpacker);
-    free(s->plain);
+    if (s->plain != NULL) munmap(s->plain, SCAN_PLAIN_BYTES);
     s->file = -1;
     s->buffer = s->plain = NULL;
     s->unpacker = NULL;
@@ -96,7 +97,12 @@ enum err log_scan_unpack(struct log_scan *s, const uint8_t *bytes, struct record
     size_t size;
     if (record_batch_codec(view) == COMPRESSION_NONE) return ERR_OK;
     if (s->unpacker == NULL) TRY(unpacker_open(&s->unpacker));
-    if (s->plain == NULL && (s->plain = malloc(SCAN_PLAIN_BYTES)) == NULL) return ERR_NO_MEMORY;
+    if (s->plain == NULL) {
+        void *room = mmap(NULL, SCAN_PLAIN_BYTES, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (room == MAP_FAILED) return ERR_NO_MEMORY;
+        s->plain = room;
+    }
     enum err e = record_batch_unpack(s->unpacker, bytes, view, s->plain, SCAN_PLAIN_BYTES, &size);
     if (e == ERR_OK) e = record_batch_view(s->plain, size, &plain);
     if (e != ERR_OK) return e == ERR_NO_MEMORY ? e : ERR_CORRUPT;

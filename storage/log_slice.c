@@ -1,6 +1,6 @@
 /* Batches out of the pieces that they lie in, unpacked: for consumers that cannot unpack them, or know no batches. */
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/invariant.h"
 #include "formats/record_batch.h"
@@ -10,17 +10,20 @@ enum { CODECS_PACKED = ~(1 << COMPRESSION_NONE) };
 
 enum err plain_rooms_init(struct plain_rooms *p, uint64_t bytes)
 {
-    *p = (struct plain_rooms){.room = malloc(bytes), .plain = malloc(bytes), .bytes = bytes};
+    *p = (struct plain_rooms){.bytes = bytes};
+    void *both =
+        mmap(NULL, 2 * bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (both == MAP_FAILED) return ERR_NO_MEMORY;
+    p->room = both;
+    p->plain = p->room + bytes;
     enum err e = unpacker_open(&p->unpacker);
-    if (e == ERR_OK && p->room != NULL && p->plain != NULL) return ERR_OK;
-    plain_rooms_fini(p);
-    return ERR_NO_MEMORY;
+    if (e != ERR_OK) plain_rooms_fini(p);
+    return e;
 }
 
 void plain_rooms_fini(struct plain_rooms *p)
 {
-    free(p->room);
-    free(p->plain);
+    if (p->room != NULL) munmap(p->room, 2 * p->bytes);
     unpacker_close(p->unpacker);
     *p = (struct plain_rooms){0};
 }

@@ -44,6 +44,16 @@ uint64_t log_high_watermark_ns(const struct log *l)
 {
     return atomic_load_explicit(&l->high_watermark_ns, memory_order_relaxed);
 }
+enum compression log_compression(const struct log *l)
+{
+    return (enum compression)atomic_load_explicit(&l->compression, memory_order_relaxed);
+}
+
+void storage_log_set_compression(struct log *l, enum compression codec)
+{
+    atomic_store_explicit(&l->compression, (int)codec, memory_order_relaxed);
+}
+
 bool log_is_resending(const struct log *l)
 {
     return atomic_load_explicit(&l->is_resending, memory_order_acquire);

@@ -69,6 +69,8 @@ void storage_memory(const struct storage_config *config, struct storage_memory *
  * ERR_NEWER_FORMAT, ERR_NO_SPACE, ERR_IO. */
 NODISCARD enum err storage_log_open(struct storage *s, struct log_identity *identity, bool create, struct log **log,
                                     struct log_feed **feed, struct log_resume *resume, struct err_msg *msg);
+/* What its producer packs batches with, for log_compression; none at first.  Any thread. */
+void storage_log_set_compression(struct log *l, enum compression codec);
 /* Ends the writing side (its producer has stopped): what is finished becomes durable, an unfinished transaction is cut.
  * The log stays readable. */
 NODISCARD enum err storage_log_detach(struct storage *s, struct log *l, struct err_msg *msg);

@@ -8,7 +8,7 @@
 #include "dataplane/kafka/request.h"
 
 enum { RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4 };
-enum { SOURCE_STATIC_BROKER = 4, SOURCE_DEFAULT = 5 };
+enum { SOURCE_TOPIC = 1, SOURCE_STATIC_BROKER = 4, SOURCE_DEFAULT = 5 };
 enum { TYPE_BOOLEAN = 1, TYPE_STRING = 2, TYPE_INT = 3, TYPE_LONG = 5, TYPE_LIST = 7 };
 enum { VALUE_BYTES = 24 };
 
@@ -18,6 +18,7 @@ struct setting {
     const char *constant; /* NULL: one of ours, */
     size_t      at;       /* an int64_t of struct served_settings, */
     int64_t     unit;     /* divided by this; */
+    bool        is_codec;  /* the topic's own compression, if it has any */
     bool        none_at_0; /* 0 means no limit, which Kafka says as -1 */
     const char *documentation;
 };
@@ -26,8 +27,8 @@ struct setting {
 
 static const struct setting of_topics[] = {
     {"cleanup.policy", "log.cleanup.policy", TYPE_LIST, "delete", .documentation = "Old segments are removed."},
-    {"compression.type", "compression.type", TYPE_STRING, "uncompressed",
-     .documentation = "How records are kept and sent."},
+    {"compression.type", "compression.type", TYPE_STRING, "uncompressed", .is_codec = true,
+     .documentation = "How records are kept and sent: the channel's compression."},
     {"index.interval.bytes", "log.index.interval.bytes", TYPE_INT, OURS(index_interval_bytes, 1),
      .documentation = "Bytes of records between two entries of the offset index."},
     {"max.message.bytes", "message.max.bytes", TYPE_INT, OURS(record_bytes_max, 1),
@@ -100,12 +101,18 @@ static bool is_wanted(const struct describe_configs_resource *in, const char *na
     return false;
 }
 
-static bool setting_tell(struct request *r, const struct describe_configs_request *in, const struct setting *s,
-                         struct described_config *out)
+/* `log`: the topic's; NULL: of the broker. */
+static bool setting_tell(struct request *r, const struct describe_configs_request *in, const struct log *log,
+                         const struct setting *s, struct described_config *out)
 {
     const char *value = value_of(r, s);
     if (value == NULL) return false;
     int8_t source = s->constant != NULL ? SOURCE_DEFAULT : SOURCE_STATIC_BROKER;
+    enum compression codec = s->is_codec ? log_compression(log) : COMPRESSION_NONE;
+    if (codec != COMPRESSION_NONE) {
+        value = compression_name(codec);
+        source = SOURCE_TOPIC;
+    }
     *out = (struct described_config){.name = kafka_string_of(s->name), .value = kafka_string_of(value),
         .read_only = true, .is_default = source == SOURCE_DEFAULT, .config_source = source, .config_type = s->type,
         .documentation = kafka_string_null()};
@@ -120,14 +127,14 @@ static bool setting_tell(struct request *r, const struct describe_configs_reques
 }
 
 static bool settings_tell(struct request *r, const struct describe_configs_request *in,
-                          const struct describe_configs_resource *resource, const struct setting *settings,
-                          size_t count, struct describe_configs_result *out)
+                          const struct describe_configs_resource *resource, const struct log *log,
+                          const struct setting *settings, size_t count, struct describe_configs_result *out)
 {
     out->configs = request_room(r, (int64_t)count, sizeof *out->configs);
     if (out->configs == NULL) return false;
     for (size_t i = 0; i < count; i++) {
         if (!is_wanted(resource, settings[i].name)) continue;
-        if (!setting_tell(r, in, &settings[i], &out->configs[out->config_count])) return false;
+        if (!setting_tell(r, in, log, &settings[i], &out->configs[out->config_count])) return false;
         out->config_count++;
     }
     return true;
@@ -141,15 +148,16 @@ static bool resource_tell(struct request *r, const struct describe_configs_reque
     *out = (struct describe_configs_result){.error_message = kafka_string_null(),
         .resource_type = resource->resource_type, .resource_name = resource->resource_name};
     bool is_topic = resource->resource_type == RESOURCE_TOPIC, is_broker = resource->resource_type == RESOURCE_BROKER;
-    if (is_topic && request_log(r, resource->resource_name) != NULL)
-        return settings_tell(r, in, resource, of_topics, sizeof of_topics / sizeof *of_topics, out);
+    const struct log *log = is_topic ? request_log(r, resource->resource_name) : NULL;
+    if (log != NULL)
+        return settings_tell(r, in, resource, log, of_topics, sizeof of_topics / sizeof *of_topics, out);
     if (is_broker && principal_is_limited(r->principal)) {
         out->error_code = KAFKA_CLUSTER_AUTHORIZATION_FAILED;
         out->error_message = kafka_string_of("only operators see a broker's settings");
         return true;
     }
     if (is_broker && kafka_string_is(resource->resource_name, self))
-        return settings_tell(r, in, resource, of_broker, sizeof of_broker / sizeof *of_broker, out);
+        return settings_tell(r, in, resource, NULL, of_broker, sizeof of_broker / sizeof *of_broker, out);
     if (is_broker && resource->resource_name.size == 0) return true; /* changed for all brokers: none is */
     out->error_code = is_topic ? (int16_t)request_topic_missing(r, resource->resource_name) : KAFKA_INVALID_REQUEST;
     if (!is_topic)

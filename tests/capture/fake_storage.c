@@ -3,6 +3,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "formats/gtid_list.h"
 #include "formats/source_position.h"
@@ -225,6 +226,25 @@ static uint32_t batch_records(struct fake_storage *s, const struct record_batch_
     return ends;
 }
 
+/* Makes the batch's records plain, in memory that stays until the next one. */
+static void batch_unpack(struct fake_storage *s, const uint8_t *bytes, struct record_batch_view *v)
+{
+    enum { PLAIN_BYTES = 128 << 20 }; /* touched as far as needed */
+    static uint8_t *plain;
+    struct unpacker *u;
+    size_t size;
+    uint32_t packed_bytes = v->bytes;
+    if (plain == NULL)
+        plain = mmap(NULL, PLAIN_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    ck_assert(plain != MAP_FAILED);
+    ck_assert_int_eq(unpacker_open(&u), ERR_OK);
+    ck_assert_int_eq(record_batch_unpack(u, bytes, v, plain, PLAIN_BYTES, &size), ERR_OK);
+    ck_assert_int_eq(record_batch_view(plain, size, v), ERR_OK);
+    ck_assert_msg(v->bytes > packed_bytes, "a packed batch is not smaller");
+    unpacker_close(u);
+    s->batches_packed++;
+}
+
 static void on_batch(struct fake_storage *s, const struct feed_batch *b)
 {
     uint64_t before = s->segment_bytes;
@@ -239,6 +259,7 @@ static void on_batch(struct fake_storage *s, const struct feed_batch *b)
     ck_assert_msg(v.base_offset == s->resume.next_offset, "batch at offset %llu, expected %llu",
                   (unsigned long long)v.base_offset, (unsigned long long)s->resume.next_offset);
     ck_assert_msg(b->max_timestamp_ms == v.max_timestamp_ms, "max timestamp differs");
+    if (record_batch_codec(&v) != COMPRESSION_NONE) batch_unpack(s, s->segment + before, &v);
     bool last_ends = false;
     uint64_t first_record = s->record_count;
     uint32_t ends = batch_records(s, &v, before == 0, (b->flags & FEED_GTID_SET) != 0, &last_ends);

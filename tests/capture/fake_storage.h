@@ -50,7 +50,7 @@ struct fake_storage {
     uint64_t batches, records, bytes, transaction_ends;
     uint64_t batches_of_several; /* with more than one transaction */
     uint64_t batches_of_part;    /* without a transaction's end */
-    uint64_t batches_spanning;
+    uint64_t batches_spanning, batches_packed;
     uint64_t gtid_sets, rolls_in_transaction, segment_bytes_most;
     bool in_transaction; /* the last batch ended in the middle of one */
 };

@@ -24,6 +24,8 @@ static struct log_appender appender;
 static struct counter count;
 static struct histogram histogram;
 static _Atomic bool stop;
+static _Atomic int codec;  /* what batches are packed with */
+static bool codec_changes; /* with each transaction, perhaps */
 static struct random dice;
 static uint32_t *expected; /* the seed of each record's bytes */
 static uint64_t expected_count;
@@ -42,6 +44,7 @@ static void appender_open(uint64_t segment_bytes)
                                          .resume = &storage.resume,
                                          .clock = clock_real(),
                                          .stop = &stop,
+                                         .compression = &codec,
                                          .segment_bytes = segment_bytes,
                                          .batch_bytes_target = TARGET,
                                          .record_bytes_max = RECORD_MAX,
@@ -68,6 +71,7 @@ static void fill(uint32_t seed, uint8_t *out, uint32_t size)
     struct random r;
     random_init(&r, ~(uint64_t)seed);
     random_bytes(&r, out, size);
+    if (seed % 4 != 0 && size > 20) memset(out + 20, (int)(seed >> 8), size - 20); /* some can be packed, some cannot */
 }
 
 static void record_add(uint32_t seed, bool ends)
@@ -100,7 +104,9 @@ static void record_add(uint32_t seed, bool ends)
 
 static void transaction(void)
 {
+    static const int codecs[] = {COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_LZ4, COMPRESSION_ZSTD};
     uint64_t before = expected_count;
+    if (codec_changes && random_below(&dice, 20) == 0) atomic_store(&codec, codecs[random_below(&dice, 4)]);
     uint32_t records = 1 + (uint32_t)random_below(&dice, random_below(&dice, 30) == 0 ? 300 : 6);
     for (uint32_t i = 1; i <= records; i++) {
         record_add((uint32_t)random_u64(&dice), i == records);
@@ -134,8 +140,16 @@ static void assert_log(void)
     free(bytes);
 }
 
+/* Every third run packs nothing, one all, one now this and now that. */
+static void codec_choose(int run)
+{
+    atomic_store(&codec, run % 3 == 1 ? COMPRESSION_LZ4 : COMPRESSION_NONE);
+    codec_changes = run % 3 == 2;
+}
+
 static void setup(void)
 {
+    codec_choose(0);
     fake_storage_init(&storage, CHUNK_BYTES, CHUNKS, LEASES, true);
     expected = calloc(EXPECTED_MAX, sizeof *expected);
     expected_count = sets_wanted = 0;
@@ -151,6 +165,7 @@ static void teardown(void)
 START_TEST(random_transactions)
 {
     random_init(&dice, (uint64_t)_i + 1);
+    codec_choose(_i);
     appender_open(300 * 1024);
     for (int i = 0; i < 2000; i++) transaction();
     ck_assert_int_eq(log_appender_flush(&appender), ERR_OK);
@@ -161,6 +176,7 @@ START_TEST(random_transactions)
     ck_assert_uint_gt(storage.batches_of_several, 0);
     ck_assert_uint_gt(storage.batches_of_part, 0);
     ck_assert_uint_gt(storage.batches_spanning, 0);
+    ck_assert(storage.batches_packed == 0 ? _i % 3 == 0 : storage.batches_packed > 100);
 }
 END_TEST
 
@@ -169,6 +185,7 @@ START_TEST(transaction_of_many_segments)
 {
     enum { SEGMENT = 64 * 1024, LARGEST = RECORD_MAX + 4 * CHUNK_BYTES };
     random_init(&dice, (uint64_t)_i + 200);
+    codec_choose(_i);
     appender_open(SEGMENT);
     for (int i = 0; i < 20; i++) {
         transaction();
@@ -195,6 +212,7 @@ END_TEST
 START_TEST(taken_up_again)
 {
     random_init(&dice, (uint64_t)_i + 50);
+    codec_choose(_i);
     for (int round = 0; round < 20; round++) {
         appender_open(1 << 20);
         for (uint64_t n = random_below(&dice, 20); n > 0; n--) transaction();

@@ -22,7 +22,7 @@ static const char whole[] =
     "\"s3cr\\\"et\","
     "\"server_id\":77},\"tables\":{\"include\":[\"shop.*\",\"crm.client\"],\"exclude\":[\"shop.tmp_*\"]},"
     "\"start_at\":\"earliest\",\"ddl\":\"selected\",\"statement_events\":\"warn\",\"partial_images\":\"none\","
-    "\"text\":\"utf8mb4\",\"format\":\"dts-avro\"}";
+    "\"text\":\"utf8mb4\",\"compression\":\"lz4\",\"format\":\"dts-avro\"}";
 
 static void setup(void)
 {
@@ -92,6 +92,7 @@ START_TEST(a_definition_survives_disk_and_a_second_save)
     ck_assert_str_eq(loaded.exclude[0], "shop.tmp_*");
     ck_assert_int_eq(loaded.start, CAPTURE_START_EARLIEST);
     ck_assert(!loaded.ddl_instance && loaded.statements_warn && loaded.partial_images_none && loaded.text_utf8mb4);
+    ck_assert_int_eq(loaded.compression, COMPRESSION_LZ4);
     ck_assert(loaded_life.is_checked && !loaded_life.is_started && loaded_life.has_log);
     ck_assert_mem_eq(loaded_life.topic_id, life.topic_id, 16);
     ck_assert_str_eq(loaded_life.cluster_id, life.cluster_id);
@@ -131,6 +132,7 @@ START_TEST(defaults_are_drawn_where_nothing_is_said)
     ck_assert_uint_eq(a.port, 3306);
     ck_assert_str_eq(a.password, "");
     ck_assert(a.ddl_instance && !a.statements_warn && !a.partial_images_none && !a.text_utf8mb4);
+    ck_assert_int_eq(a.compression, COMPRESSION_NONE);
     ck_assert(a.start == CAPTURE_START_NOW && a.exclude[0] == NULL);
     ck_assert_uint_ge(a.server_id, 0x80000000u);
     ck_assert_uint_ne(a.server_id, b.server_id);

@@ -147,6 +147,10 @@ def channel_life(harness):
                         ({"tables": TABLES, "ddl": "none"}, "ddl must be"), ({"source": {"host": None}}, "source.host"),
                         ([], "JSON object"), ({"tables": {"include": ["a"]}, "ddl": "instance"}, "not a pattern")):
         refused(instance, 400, words, "PATCH", "/v1/channels/events", what)
+    refused(instance, 400, "compression must be", "PATCH", "/v1/channels/events", {"compression": "snappy"})
+    refused(instance, 400, "compression must be", "PATCH", "/v1/channels/events",
+            {"compression": "x", "ddl": "selected"})
+    check(instance.ask("GET", "/v1/channels/events")["compression"] == "none", "a refused change was kept")
     check(instance.ask("GET", "/v1/channels/events")["tables"]["include"] == ["shop.*"], "a refused change was kept")
     change = {"tables": {"include": ["shop.*"], "exclude": ["shop.less"]}}
     objects = "/v1/channels/events/objects"
@@ -165,6 +169,11 @@ def channel_life(harness):
     changed = {"include": ["shop.*", "more.*"], "exclude": ["shop.not"]}
     check(instance.ask("PATCH", objects, both) == changed, "not added and removed")
     check(instance.ask("PUT", objects, change["tables"]) == change["tables"], "it was not replaced")
+    check(instance.ask("PATCH", "/v1/channels/events", {"compression": "lz4"})["compression"] == "lz4", "no change")
+    subprocess.run([BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{instance.rest_port}", "channel", "set",
+                    "events", "--compression", "zstd"], check=True, stdout=subprocess.DEVNULL)
+    after = instance.ask("GET", "/v1/channels/events")
+    check(after["compression"] == "zstd" and after["tables"] == change["tables"], f"{after}")
     wait_until(lambda: "follows other objects" in instance.log_text(), 15, lambda: instance.log_text()[-500:])
     before = instance.status("events")["captured"]["row_changes"]
     source.sql("INSERT INTO shop.less VALUES (1), (2); INSERT INTO shop.more VALUES (1);")
@@ -182,7 +191,8 @@ def channel_life(harness):
     instance.start()
     status = instance.status("events")
     check(status["state"] == "Not Started" and status["log"]["high_watermark"] == records, f"after a restart: {status}")
-    check(instance.ask("GET", "/v1/channels/events")["cluster_id"] == cluster, "the cluster id changed")
+    after = instance.ask("GET", "/v1/channels/events")
+    check(after["cluster_id"] == cluster and after["compression"] == "zstd", f"after a restart: {after}")
     check(topic_id_of(instance, "events") == topic_id, "a restart changed the topic id")
     instance.start_channel("events")
     wait_for_changes(instance, 1)

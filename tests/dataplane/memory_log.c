@@ -126,6 +126,10 @@ int64_t log_max_timestamp_ms(const struct log *l)
 }
 uint64_t log_size_bytes(const struct log *l) { return l->used_bytes; }
 
+enum compression log_compression(const struct log *l)
+{
+    return l->packer == NULL ? COMPRESSION_NONE : packer_codec(l->packer);
+}
 bool log_is_resending(const struct log *l) { return atomic_load(&l->is_resending); }
 void log_was_served(struct log *l, uint64_t offset) { atomic_store(&l->served_offset, offset); }
 

@@ -192,9 +192,11 @@ class Millraced:
         check(status < 300, f"{method} {path} answered {status}: {answer}")
         return answer
 
-    def create_channel(self, name, source, include, exclude=(), start_at="now", **changes):
+    def create_channel(self, name, source, include, exclude=(), start_at="now", compression="none",
+                       **changes):
         facts = source.facts
-        body = {"name": name, "start_at": start_at, "tables": {"include": list(include), "exclude": list(exclude)},
+        body = {"name": name, "start_at": start_at, "compression": compression,
+                "tables": {"include": list(include), "exclude": list(exclude)},
                 "source": {"host": "127.0.0.1", "port": source.port, "user": facts["user"],
                            "password": facts["password"], **changes}}
         self.ask("POST", "/v1/channels", body)
