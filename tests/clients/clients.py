@@ -40,18 +40,21 @@ fetch = load_fetch()
 SCRAM = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
-def java(release):
+NEW_PROTOCOL = {"MILLRACE_GROUP_PROTOCOL": "consumer"}
+
+
+def java(release, words="", environment=None, in_short=None):
     jars = [f"kafka-clients-{release}.jar", "slf4j-api-1.7.36.jar", "slf4j-nop-1.7.36.jar", "lz4-java-1.8.0.jar",
             "zstd-jni-1.5.6-4.jar", "jaxb-api-2.3.1.jar"]
-    return Client(f"java {release}", "java", lambda folder: JAVA + [
+    return Client(f"java {release}{words}", "java", lambda folder: JAVA + [
         "-cp", ":".join([folder + "/classes"] + [f"{folder}/java/jars/{jar}" for jar in jars]), "ConsumerDriver"],
-        in_short=JAVA_RELEASES[release], has_time=release != "0.10.0.1",
+        environment, in_short=JAVA_RELEASES[release] if in_short is None else in_short, has_time=release != "0.10.0.1",
         mechanisms=("PLAIN",) if release in ("0.10.0.1", "0.10.1.1") else SCRAM)
 
 
-def python(part):
-    return Client(part, part, lambda folder: [fetch.PYTHON, f"{HERE}/python/{PYTHON_DRIVERS[part]}"],
-                  {"PYTHONPATH": "site"}, mechanisms=SCRAM)
+def python(part, words="", environment=None, in_short=True):
+    return Client(part + words, part, lambda folder: [fetch.PYTHON, f"{HERE}/python/{PYTHON_DRIVERS[part]}"],
+                  {"PYTHONPATH": "site", **(environment or {})}, in_short, mechanisms=SCRAM)
 
 
 def node_is(*least):
@@ -71,20 +74,31 @@ def all_clients(build):
     for name in ("sarama", "kafka-go", "franz-go"):
         clients.append(Client(name, "go", lambda folder, name=name: [folder + "/drive_go", name],
                               mechanisms=SCRAM))
-    for version in ("0.10.2.0", "2.8.0"):
-        clients.append(Client(f"sarama as {version}", "go", lambda folder: [folder + "/drive_go", "sarama"],
-                              {"MILLRACE_SARAMA_VERSION": version}, in_short=False))
+    # What its users set as the broker's version: the Go demo of a cloud's tracking service says 0.11.
+    for driver, version in (("sarama-partition", "0.10.0.0"), ("sarama-partition", "0.11.0.0"), ("sarama", "0.10.2.0"),
+                            ("sarama", "0.11.0.0"), ("sarama", "1.0.0"), ("sarama", "2.8.0"), ("sarama", "4.1.0")):
+        clients.append(Client(f"{driver} as {version}", "go",
+                              lambda folder, driver=driver: [folder + "/drive_go", driver], {
+                                  "MILLRACE_SARAMA_VERSION": version}, in_short=version == "0.10.0.0",
+                              has_time=version != "0.10.0.0"))
     clients.append(Client("kafkajs", "node", lambda folder: ["node", folder + "/node/drive_kafkajs.js"],
                           mechanisms=SCRAM))
     clients.append(Client("@platformatic/kafka", "node",
                           lambda folder: ["node", folder + "/node/drive_platformatic.mjs"], mechanisms=SCRAM))
     clients.append(Client("rust rdkafka", "rust", lambda folder: [folder + "/drive_rust"], mechanisms=SCRAM))
+    clients += [java("4.3.1", ", new protocol", NEW_PROTOCOL, in_short=False),
+                python("confluent", ", new protocol", NEW_PROTOCOL, in_short=False),
+                Client("rust rdkafka, new protocol", "rust", lambda folder: [folder + "/drive_rust"], NEW_PROTOCOL,
+                       in_short=False, mechanisms=SCRAM),
+                Client("@platformatic/kafka, new protocol", "node",
+                       lambda folder: ["node", folder + "/node/drive_platformatic.mjs"], NEW_PROTOCOL, in_short=False,
+                       mechanisms=SCRAM)]
     return [(client, why_not(client)) for client in clients]
 
 
 def why_not(client):
     if client.part == "java" and shutil.which("java") is None:
         return "no command java here (Debian: default-jdk-headless)"
-    if client.name == "@platformatic/kafka":
+    if client.name.startswith("@platformatic/kafka"):
         return node_is(20, 19, 4)
     return node_is(18, 0, 0) if client.part == "node" else None

@@ -96,7 +96,9 @@ int main(void)
     set(conf, "fetch.message.max.bytes", "16384");
     set(conf, "check.crcs", "true");
     if (*order("MILLRACE_MECHANISM") != '\0') {
-        set(conf, "security.protocol", "SASL_PLAINTEXT");
+        bool is_plain = *order("MILLRACE_CA") == '\0';
+        set(conf, "security.protocol", is_plain ? "SASL_PLAINTEXT" : "SASL_SSL");
+        if (!is_plain) set(conf, "ssl.ca.location", order("MILLRACE_CA"));
         set(conf, "sasl.mechanism", order("MILLRACE_MECHANISM"));
         set(conf, "sasl.username", order("MILLRACE_USER"));
         set(conf, "sasl.password", order("MILLRACE_PASSWORD"));

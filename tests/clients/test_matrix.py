@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Goal: real, unmodified Kafka clients of every language and age work with a channel: each logs in (PLAIN, the second
-time SCRAM where it can), joins its group, reads all records, commits in the middle, is killed, goes on at the commit,
-finds the first record of a time and reads again from there, leaves.  What each saw must be what kcat sees, record by
-record: offset, time, bytes.
+time by TLS, and with SCRAM where it can), joins its group, reads all records, commits in the middle, is killed, goes on
+at the commit, finds the first record of a time and reads again from there, leaves.  What each saw must be what kcat
+sees, record by record: offset, time, bytes.
 
 usage: test_matrix.py [CLIENT...]      all that belong to the run, or those whose name contains one of these words
 """
 import os
+import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,7 +17,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 from clients import all_clients, fetch
-from harness import BUILD, IS_LONG, Failed, check, checkpoint_of, free_port, main, wait_until
+from harness import BUILD, IS_LONG, ROOT, Failed, check, checkpoint_of, free_port, main, wait_until
 
 AT_ONCE = 6
 STAGE_TIMEOUT_S = 150  # a busy machine starves a JVM
@@ -85,7 +87,8 @@ class Driver:
 
     def end(self):
         self.process.stdin.close()
-        check(self.process.wait(STAGE_TIMEOUT_S) == 0, f"it ended with {self.process.returncode}: {self.tail()}")
+        wait_until(lambda: self.process.poll() is not None, STAGE_TIMEOUT_S, lambda: f"it ends: {self.tail()}")
+        check(self.process.returncode == 0, f"it ended with {self.process.returncode}: {self.tail()}")
         self.reader.join()
 
 
@@ -107,7 +110,7 @@ def group_of(instance, topic, group):
 def drive(harness, instance, reference, client):
     """The whole way of one client."""
     folder = None if client.part is None else fetch.folder_of(client.part)
-    group = "matrix-" + client.name.replace(" ", "-").replace("/", "-").strip("@")
+    group = "matrix-" + re.sub("[^a-z0-9.]+", "-", client.name.lower()).strip("-")
     instance.ask("POST", "/v1/channels/matrix/groups", {"group": group, "account": "team", "password": PASSWORD})
     orders = {"MILLRACE_BOOTSTRAP": f"127.0.0.1:{harness.login_port}", "MILLRACE_TOPIC": "matrix",
               "MILLRACE_GROUP": group, "MILLRACE_END": str(reference.end), "MILLRACE_USER": "team-" + group,
@@ -122,14 +125,16 @@ def drive(harness, instance, reference, client):
         expected += [f"time {reference.time_offset}"] + reference.lines[reference.time_offset:]
         expected += [f"committed {reference.end}"]
     mechanism = client.mechanisms[(1 + len(group) % 2) % len(client.mechanisms)]
-    again = Driver(harness, client, folder, {**orders, "MILLRACE_COMMIT": str(reference.end),
-                                             "MILLRACE_MECHANISM": mechanism})
+    again = Driver(harness, client, folder, {
+        **orders, "MILLRACE_COMMIT": str(reference.end), "MILLRACE_MECHANISM": mechanism,
+        "MILLRACE_BOOTSTRAP": f"127.0.0.1:{harness.tls_port}", "MILLRACE_CA": harness.folder + "/ca.pem",
+        "MILLRACE_TRUST": harness.folder + "/ca.p12"})
     again.expect(expected)
     again.end()
     again.expect(expected + ["ended"])
-    facts = group_of(instance, "matrix", group)
-    check(checkpoint_of(facts) == reference.end, f"the server's word on the group: {facts}")
-    check(facts["member_count"] == 0, f"it did not leave: {facts}")
+    check(checkpoint_of(group_of(instance, "matrix", group)) == reference.end, "the server has another checkpoint")
+    # Some ask to leave and end at once.  A session would last 6 s.
+    wait_until(lambda: group_of(instance, "matrix", group)["member_count"] == 0, 4, "it leaves its group")
 
 
 def fill(source, instance):
@@ -157,16 +162,28 @@ def outcome_of(harness, instance, reference, client):
         return False, f"client {client.name}: {fault}"
 
 
+def make_certificates(harness):
+    subprocess.run([ROOT + "/tests/dataplane/certificates", harness.folder], check=True)
+    if shutil.which("keytool") is not None:  # it comes with Java, which wants the authority in a key store
+        subprocess.run(["keytool", "-importcert", "-noprompt", "-alias", "ca", "-file", harness.folder + "/ca.pem",
+                        "-keystore", harness.folder + "/ca.p12", "-storetype", "PKCS12", "-storepass", "changeit"],
+                       check=True, capture_output=True)
+
+
 def test_matrix(harness):
     harness.run_driver = lambda *how: run_driver(harness, *how)
     words = sys.argv[1:]
     chosen = [(client, why) for client, why in all_clients(BUILD)
               if (any(word in client.name for word in words) if words else client.in_short or IS_LONG)]
     source = harness.source()
-    harness.login_port, plain_port = free_port(), free_port()
-    instance = harness.millraced(fetch_bytes_max=65536, groups_per_channel_max=100, listeners=[
+    harness.login_port, harness.tls_port, plain_port = free_port(), free_port(), free_port()
+    make_certificates(harness)
+    instance = harness.millraced(fetch_bytes_max=65536, groups_per_channel_max=100,
+                                 group_consumer_session_timeout_ms=6000, listeners=[
         {"name": "plain", "port": plain_port},
-        {"name": "login", "port": harness.login_port, "authentication": "required"}])
+        {"name": "login", "port": harness.login_port, "authentication": "required"},
+        {"name": "tls", "port": harness.tls_port, "authentication": "required",
+         "tls_certificate": harness.folder + "/server.pem", "tls_key": harness.folder + "/server.key"}])
     instance.bootstrap = f"127.0.0.1:{plain_port}"
     instance.start()
     fill(source, instance)

@@ -65,6 +65,9 @@ func driveFranz(ended <-chan struct{}) {
 	options := append(franzLogin(), kgo.SeedBrokers(order.bootstrap), kgo.ConsumerGroup(order.group),
 		kgo.ConsumeTopics(order.topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(),
 		kgo.SessionTimeout(6e9), kgo.HeartbeatInterval(5e8), kgo.FetchMaxPartitionBytes(16384))
+	if config := tlsConfig(); config != nil {
+		options = append(options, kgo.DialTLSConfig(config))
+	}
 	c, err := kgo.NewClient(options...)
 	must(err)
 	franzReadToEnd(c)

@@ -25,7 +25,7 @@ func kafkaGoLogin() sasl.Mechanism {
 }
 
 func kafkaGoDialer() *kafka.Dialer {
-	d := &kafka.Dialer{Timeout: 10 * time.Second, ClientID: "kafka-go"}
+	d := &kafka.Dialer{Timeout: 10 * time.Second, ClientID: "kafka-go", TLS: tlsConfig()}
 	if order.mechanism != "" {
 		d.SASLMechanism = kafkaGoLogin()
 	}
@@ -33,7 +33,7 @@ func kafkaGoDialer() *kafka.Dialer {
 }
 
 func kafkaGoClient() *kafka.Client {
-	t := &kafka.Transport{}
+	t := &kafka.Transport{TLS: tlsConfig()}
 	if order.mechanism != "" {
 		t.SASL = kafkaGoLogin()
 	}

@@ -3,6 +3,8 @@ package main
 
 import (
 	"bufio"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -28,6 +30,19 @@ var order = orders{
 	bootstrap: os.Getenv("MILLRACE_BOOTSTRAP"), topic: os.Getenv("MILLRACE_TOPIC"), group: os.Getenv("MILLRACE_GROUP"),
 	user: os.Getenv("MILLRACE_USER"), password: os.Getenv("MILLRACE_PASSWORD"), mechanism: os.Getenv("MILLRACE_MECHANISM"),
 	end: number("MILLRACE_END"), commit: number("MILLRACE_COMMIT"), timeMs: number("MILLRACE_TIME_MS"),
+}
+
+// What MILLRACE_CA says; nil: plain text.
+func tlsConfig() *tls.Config {
+	file := os.Getenv("MILLRACE_CA")
+	if file == "" {
+		return nil
+	}
+	authorities, err := os.ReadFile(file)
+	must(err)
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(authorities)
+	return &tls.Config{RootCAs: pool}
 }
 
 func say(words ...any) {
@@ -60,7 +75,8 @@ func inputEnd() <-chan struct{} {
 }
 
 func main() {
-	drivers := map[string]func(<-chan struct{}){"sarama": driveSarama, "kafka-go": driveKafkaGo, "franz-go": driveFranz}
+	drivers := map[string]func(<-chan struct{}){"sarama": driveSarama,
+		"sarama-partition": driveSaramaPartition, "kafka-go": driveKafkaGo, "franz-go": driveFranz}
 	drivers[os.Args[1]](inputEnd())
 	say("ended")
 }

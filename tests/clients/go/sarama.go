@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log"
 	"os"
 
 	"github.com/IBM/sarama"
@@ -85,7 +86,8 @@ func (d *saramaDriver) ConsumeClaim(session sarama.ConsumerGroupSession, claim s
 	}
 }
 
-func driveSarama(ended <-chan struct{}) {
+func saramaConfig() *sarama.Config {
+	sarama.Logger = log.New(os.Stderr, "", 0)
 	c := sarama.NewConfig()
 	c.Version = sarama.V2_1_0_0
 	if v := os.Getenv("MILLRACE_SARAMA_VERSION"); v != "" {
@@ -98,6 +100,9 @@ func driveSarama(ended <-chan struct{}) {
 	c.Consumer.Group.Session.Timeout = 6e9
 	c.Consumer.Group.Heartbeat.Interval = 5e8
 	c.Consumer.Fetch.Default = 16384
+	if !c.Version.IsAtLeast(sarama.V1_0_0_0) { // as it spoke then: blindly, and tokens outside of requests
+		c.ApiVersionsRequest, c.Net.SASL.Version = false, sarama.SASLHandshakeV0
+	}
 	if order.mechanism != "" {
 		c.Net.SASL.Enable = true
 		c.Net.SASL.Mechanism = sarama.SASLMechanism(order.mechanism)
@@ -109,7 +114,14 @@ func driveSarama(ended <-chan struct{}) {
 			return &saramaScram{hash: scram.SHA512}
 		}
 	}
-	client, err := sarama.NewClient([]string{order.bootstrap}, c)
+	if config := tlsConfig(); config != nil {
+		c.Net.TLS.Enable, c.Net.TLS.Config = true, config
+	}
+	return c
+}
+
+func driveSarama(ended <-chan struct{}) {
+	client, err := sarama.NewClient([]string{order.bootstrap}, saramaConfig())
 	must(err)
 	group, err := sarama.NewConsumerGroupFromClient(order.group, client)
 	must(err)
@@ -123,4 +135,54 @@ func driveSarama(ended <-chan struct{}) {
 		}
 	}
 	must(group.Close())
+}
+
+// A consumer of one partition without a group's members, which keeps its place by an offset manager: all that sarama has
+// below 0.10.2.
+func driveSaramaPartition(ended <-chan struct{}) {
+	client, err := sarama.NewClient([]string{order.bootstrap}, saramaConfig())
+	must(err)
+	manager, err := sarama.NewOffsetManagerFromClient(order.group, client)
+	must(err)
+	place, err := manager.ManagePartition(order.topic, 0)
+	must(err)
+	consumer, err := sarama.NewConsumerFromClient(client)
+	must(err)
+	readFrom := func(offset int64) {
+		partition, err := consumer.ConsumePartition(order.topic, 0, offset)
+		must(err)
+		for m := range partition.Messages() {
+			if sayRecord(m.Offset, m.Timestamp.UnixMilli(), m.Value) {
+				break
+			}
+		}
+		must(partition.Close())
+	}
+	commit := func(offset int64) {
+		place.MarkOffset(order.end, "")
+		place.ResetOffset(offset, "")
+		manager.Commit()
+		other, err := sarama.NewOffsetManagerFromClient(order.group, client) // asks the server
+		must(err)
+		found, err := other.ManagePartition(order.topic, 0)
+		must(err)
+		next, _ := found.NextOffset()
+		say("committed", next)
+		found.AsyncClose() // Close would wait for a commit that comes by itself
+		must(other.Close())
+	}
+	next, _ := place.NextOffset()
+	readFrom(next)
+	commit(order.commit)
+	if order.timeMs != 0 {
+		found, err := client.GetOffset(order.topic, 0, order.timeMs)
+		must(err)
+		say("time", found)
+		readFrom(found)
+		commit(order.end)
+	}
+	<-ended
+	place.AsyncClose()
+	must(manager.Close())
+	must(client.Close())
 }

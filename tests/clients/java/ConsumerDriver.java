@@ -34,8 +34,14 @@ public final class ConsumerDriver {
                     + System.getenv("MILLRACE_USER") + "\" password=\"" + System.getenv("MILLRACE_PASSWORD") + "\"; };");
         }
         System.setProperty("java.security.auth.login.config", jaas.getPath());
-        p.put("security.protocol", "SASL_PLAINTEXT");
         p.put("sasl.mechanism", mechanism);
+        String trust = System.getenv("MILLRACE_TRUST"); /* a key store with the authority: PEM files came with 2.7 */
+        boolean isPlain = trust == null || trust.isEmpty();
+        p.put("security.protocol", isPlain ? "SASL_PLAINTEXT" : "SASL_SSL");
+        if (isPlain) return;
+        p.put("ssl.truststore.type", "PKCS12");
+        p.put("ssl.truststore.location", trust);
+        p.put("ssl.truststore.password", "changeit");
     }
 
     @SuppressWarnings("unchecked")
@@ -90,8 +96,13 @@ public final class ConsumerDriver {
         p.put("group.id", System.getenv("MILLRACE_GROUP"));
         p.put("auto.offset.reset", "earliest");
         p.put("enable.auto.commit", "false");
-        p.put("session.timeout.ms", "6000");
-        p.put("heartbeat.interval.ms", "500");
+        String protocol = System.getenv("MILLRACE_GROUP_PROTOCOL");
+        if (protocol == null) { /* the new one has the server's times */
+            p.put("session.timeout.ms", "6000");
+            p.put("heartbeat.interval.ms", "500");
+        } else {
+            p.put("group.protocol", protocol);
+        }
         p.put("max.partition.fetch.bytes", "16384");
         for (int i = 0; i + 1 < arguments.length; i += 2) p.put(arguments[i], arguments[i + 1]);
         login(p);

@@ -5,7 +5,8 @@ const { orders, say, sayRecord, inputEnd } = require('./driver_common.js')
 
 const sasl = orders.mechanism && { mechanism: orders.mechanism.toLowerCase(), username: orders.user,
   password: orders.password }
-const kafka = new Kafka({ brokers: [orders.bootstrap], logLevel: logLevel.ERROR, ...(sasl ? { sasl } : {}) })
+const kafka = new Kafka({ brokers: [orders.bootstrap], logLevel: logLevel.ERROR, ...(sasl ? { sasl } : {}),
+  ssl: orders.ca ? { ca: orders.ca } : false })
 const consumer = kafka.consumer({ groupId: orders.group, sessionTimeout: 6000, heartbeatInterval: 500,
   maxBytesPerPartition: 16384, maxWaitTimeInMs: 500 })
 const admin = kafka.admin()

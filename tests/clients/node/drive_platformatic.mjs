@@ -6,7 +6,8 @@ const { orders, say, sayRecord, inputEnd } = common
 const sasl = orders.mechanism && { mechanism: orders.mechanism, username: orders.user, password: orders.password }
 const consumer = new Consumer({ groupId: orders.group, clientId: 'platformatic', bootstrapBrokers: [orders.bootstrap],
   autocommit: false, sessionTimeout: 6000, heartbeatInterval: 500, maxBytesPerPartition: 16384, maxWaitTime: 500,
-  ...(sasl ? { sasl } : {}) })
+  ...(orders.groupProtocol ? { groupProtocol: orders.groupProtocol } : {}), ...(sasl ? { sasl } : {}),
+  ...(orders.ca ? { tls: { ca: orders.ca } } : {}) })
 const partition = { topic: orders.topic, partition: 0 }
 
 async function readToEnd(stream) {

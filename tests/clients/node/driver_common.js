@@ -1,9 +1,11 @@
 // What the drivers in JavaScript share (tests/clients/README.md): their orders, their printing, the end of the input.
 'use strict'
+const fs = require('node:fs')
 const env = process.env
 const orders = {
   bootstrap: env.MILLRACE_BOOTSTRAP, topic: env.MILLRACE_TOPIC, group: env.MILLRACE_GROUP,
   end: Number(env.MILLRACE_END), commit: Number(env.MILLRACE_COMMIT), timeMs: Number(env.MILLRACE_TIME_MS || 0),
+  ca: env.MILLRACE_CA && fs.readFileSync(env.MILLRACE_CA), groupProtocol: env.MILLRACE_GROUP_PROTOCOL,
   user: env.MILLRACE_USER, password: env.MILLRACE_PASSWORD, mechanism: env.MILLRACE_MECHANISM,
 }
 

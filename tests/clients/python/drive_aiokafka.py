@@ -1,5 +1,6 @@
 """The driver of aiokafka."""
 import asyncio
+import ssl
 
 from driver_common import *
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -22,7 +23,8 @@ async def commit(consumer, offset):
 async def main():
     settings = {}
     if MECHANISM:
-        settings = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": MECHANISM,
+        settings = {"security_protocol": "SASL_SSL" if CA else "SASL_PLAINTEXT",
+                    "ssl_context": ssl.create_default_context(cafile=CA) if CA else None, "sasl_mechanism": MECHANISM,
                     "sasl_plain_username": USER, "sasl_plain_password": PASSWORD}
     consumer = AIOKafkaConsumer(TOPIC, bootstrap_servers=BOOTSTRAP, group_id=GROUP, auto_offset_reset="earliest",
                                 enable_auto_commit=False, session_timeout_ms=6000, heartbeat_interval_ms=500,

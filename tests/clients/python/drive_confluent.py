@@ -3,11 +3,15 @@ from driver_common import *
 from confluent_kafka import Consumer, TopicPartition
 
 settings = {"bootstrap.servers": BOOTSTRAP, "group.id": GROUP, "auto.offset.reset": "earliest",
-            "enable.auto.commit": False, "session.timeout.ms": 6000, "heartbeat.interval.ms": 500,
-            "fetch.message.max.bytes": 16384, "check.crcs": True}
+            "enable.auto.commit": False, "fetch.message.max.bytes": 16384, "check.crcs": True,
+            "group.protocol": GROUP_PROTOCOL}
+if GROUP_PROTOCOL == "classic":  # the new one has the server's times
+    settings.update({"session.timeout.ms": 6000, "heartbeat.interval.ms": 500})
+if CA:
+    settings["ssl.ca.location"] = CA
 if MECHANISM:
-    settings.update({"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": MECHANISM, "sasl.username": USER,
-                     "sasl.password": PASSWORD})
+    settings.update({"security.protocol": "SASL_SSL" if CA else "SASL_PLAINTEXT", "sasl.mechanism": MECHANISM,
+                     "sasl.username": USER, "sasl.password": PASSWORD})
 consumer = Consumer(settings)
 consumer.subscribe([TOPIC])
 

@@ -5,8 +5,8 @@ from kafka.structs import OffsetAndMetadata
 
 settings = {}
 if MECHANISM:
-    settings = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": MECHANISM, "sasl_plain_username": USER,
-                "sasl_plain_password": PASSWORD}
+    settings = {"security_protocol": "SASL_SSL" if CA else "SASL_PLAINTEXT", "ssl_cafile": CA,
+                "sasl_mechanism": MECHANISM, "sasl_plain_username": USER, "sasl_plain_password": PASSWORD}
 consumer = KafkaConsumer(TOPIC, bootstrap_servers=BOOTSTRAP, group_id=GROUP, auto_offset_reset="earliest",
                          enable_auto_commit=False, session_timeout_ms=6000, heartbeat_interval_ms=500,
                          max_partition_fetch_bytes=16384, **settings)

@@ -12,6 +12,8 @@ COMMIT = int(os.environ["MILLRACE_COMMIT"])
 TIME_MS = int(os.environ.get("MILLRACE_TIME_MS") or 0)
 USER = os.environ.get("MILLRACE_USER") or None
 PASSWORD = os.environ.get("MILLRACE_PASSWORD") or None
+CA = os.environ.get("MILLRACE_CA") or None
+GROUP_PROTOCOL = os.environ.get("MILLRACE_GROUP_PROTOCOL") or "classic"
 MECHANISM = os.environ.get("MILLRACE_MECHANISM") or None
 
 _input_ended = threading.Event()

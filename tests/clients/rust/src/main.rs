@@ -63,16 +63,22 @@ fn main() {
         .set("group.id", order("GROUP"))
         .set("auto.offset.reset", "earliest")
         .set("enable.auto.commit", "false")
-        .set("session.timeout.ms", "6000")
-        .set("heartbeat.interval.ms", "500")
         .set("fetch.message.max.bytes", "16384")
         .set("check.crcs", "true");
     if !order("MECHANISM").is_empty() {
         config
-            .set("security.protocol", "SASL_PLAINTEXT")
+            .set("security.protocol", if order("CA").is_empty() { "SASL_PLAINTEXT" } else { "SASL_SSL" })
             .set("sasl.mechanism", order("MECHANISM"))
             .set("sasl.username", order("USER"))
             .set("sasl.password", order("PASSWORD"));
+    }
+    if !order("CA").is_empty() {
+        config.set("ssl.ca.location", order("CA"));
+    }
+    if order("GROUP_PROTOCOL").is_empty() {
+        config.set("session.timeout.ms", "6000").set("heartbeat.interval.ms", "500");
+    } else {
+        config.set("group.protocol", order("GROUP_PROTOCOL")); // it has the server's times
     }
     let consumer: BaseConsumer = config.create().expect("consumer");
     consumer.subscribe(&[&order("TOPIC")]).expect("subscribe");
