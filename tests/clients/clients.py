@@ -19,8 +19,9 @@ PYTHON_DRIVERS = {"confluent": "drive_confluent.py", "kafka-python-2": "drive_ka
 
 
 class Client:
-    def __init__(self, name, part, command, environment=None, in_short=True, has_time=True, mechanisms=("PLAIN",)):
-        self.name, self.part, self.environment = name, part, environment or {}
+    def __init__(self, name, part, command, environment=None, in_short=True, has_time=True, mechanisms=("PLAIN",),
+                 leaves=True):
+        self.name, self.part, self.environment, self.leaves = name, part, environment or {}, leaves
         self._command, self.in_short, self.has_time, self.mechanisms = command, in_short, has_time, mechanisms
 
     def command(self, folder):
@@ -44,12 +45,13 @@ NEW_PROTOCOL = {"MILLRACE_GROUP_PROTOCOL": "consumer"}
 
 
 def java(release, words="", environment=None, in_short=None):
+    is_early = release in ("0.10.0.1", "0.10.1.1")  # no SCRAM; close does not wait until it has left (KIP-102)
     jars = [f"kafka-clients-{release}.jar", "slf4j-api-1.7.36.jar", "slf4j-nop-1.7.36.jar", "lz4-java-1.8.0.jar",
             "zstd-jni-1.5.6-4.jar", "jaxb-api-2.3.1.jar"]
     return Client(f"java {release}{words}", "java", lambda folder: JAVA + [
         "-cp", ":".join([folder + "/classes"] + [f"{folder}/java/jars/{jar}" for jar in jars]), "ConsumerDriver"],
         environment, in_short=JAVA_RELEASES[release] if in_short is None else in_short, has_time=release != "0.10.0.1",
-        mechanisms=("PLAIN",) if release in ("0.10.0.1", "0.10.1.1") else SCRAM)
+        mechanisms=("PLAIN",) if is_early else SCRAM, leaves=not is_early)
 
 
 def python(part, words="", environment=None, in_short=True):
