@@ -215,6 +215,27 @@ static enum err check_together(const char *name, const struct config *c, struct 
 static bool address_is_loopback(const char *a) { return strncmp(a, "127.", 4) == 0 || strcmp(a, "::1") == 0; }
 static bool address_is_any(const char *a) { return strcmp(a, "0.0.0.0") == 0 || strcmp(a, "::") == 0; }
 
+static bool is_past_kernel(const struct config_listener *l) { return strcmp(l->network, "dpdk") == 0; }
+
+/* Its address must be the device's: nobody else would answer there. */
+static enum err check_past_kernel(const char *name, const struct config *all, const struct config_listener *l,
+                                  struct err_msg *msg)
+{
+    if (!is_past_kernel(l)) return ERR_OK;
+    if (all->dpdk_device[0] == '\0')
+        return err_set(msg, ERR_INVALID, "%s: network is dpdk: set dpdk_device and dpdk_address", name);
+    const char *slash = strchr(all->dpdk_address, '/');
+    size_t size = slash == NULL ? 0 : (size_t)(slash - all->dpdk_address);
+    bool is_4 = size > 0 && strlen(l->address) == size && memcmp(l->address, all->dpdk_address, size) == 0;
+    bool is_6 = all->dpdk_address6[0] != '\0' && strcmp(l->address, all->dpdk_address6) == 0;
+    if (!is_4 && !is_6)
+        return err_set(msg, ERR_INVALID, "%s: network is dpdk: address %s must be that of dpdk_address (%s) without "
+                       "its prefix, or dpdk_address6", name, l->address, all->dpdk_address);
+    if (l->port == 0)
+        return err_set(msg, ERR_INVALID, "%s: network is dpdk: port must not be 0", name);
+    return ERR_OK;
+}
+
 /* What one listener's keys say together; `name`: of the file and the entry. */
 static enum err check_listener(const char *name, const struct config *all, const struct config_listener *l,
                                struct err_msg *msg)
@@ -227,6 +248,7 @@ static enum err check_listener(const char *name, const struct config *all, const
     if (address_is_any(l->address) && l->advertised_host[0] == '\0')
         return err_set(msg, ERR_INVALID, "%s: address is %s, which no client can connect to: set advertised_host to "
                        "the name or address of this machine that clients use", name, l->address);
+    TRY(check_past_kernel(name, all, l, msg));
     if (l->request_bytes_max > all->request_bytes_max)
         return err_set(msg, ERR_INVALID, "%s: request_bytes_max is %" PRId64 ", but at most %" PRId64 " for all "
                        "listeners: raise that", name, l->request_bytes_max, all->request_bytes_max);
@@ -260,7 +282,9 @@ static enum err check_listeners(const char *name, const struct config *c, struct
             if (strcmp(a->name, b->name) == 0)
                 return err_set(msg, ERR_INVALID, "%s: listeners[%u] and listeners[%u] have the same name %s", name, j,
                                i, a->name);
-            if (strcmp(a->address, b->address) == 0 && a->port == b->port && a->port != 0)
+            bool is_one_device = is_past_kernel(a) && is_past_kernel(b); /* it listens on all its addresses */
+            bool is_same = is_one_device || strcmp(a->address, b->address) == 0;
+            if (is_same && a->port == b->port && a->port != 0)
                 return err_set(msg, ERR_INVALID, "%s: listeners[%u] and listeners[%u]: port is %" PRId64 " in both",
                                name, j, i, a->port);
         }

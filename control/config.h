@@ -102,11 +102,23 @@ enum {
            "a group without members forgets its checkpoints after this")                                               \
     TEXT(alert_programs_folder, "", NULL,                                                                              \
          "programs that alerts may run, by their names in this folder; empty: alerts run none")                        \
+    TEXT(dpdk_device, "", NULL,                                                                                        \
+         "the network device of listeners with network: dpdk: a PCI address, 0000:3b:00.0, or a virtual device with "  \
+         "its arguments, net_af_packet0,iface=veth0")                                                                  \
+    TEXT(dpdk_address, "", NULL, "its IPv4 address with the prefix, 192.0.2.1/24; the kernel must not have it too")    \
+    TEXT(dpdk_gateway, "", NULL, "the IPv4 gateway to other networks; empty: none")                                    \
+    TEXT(dpdk_address6, "", NULL, "its IPv6 address, of a network of 64 bits; empty: none")                            \
+    TEXT(dpdk_gateway6, "", NULL, "the IPv6 gateway to other networks; empty: none")                                   \
+    NUMBER(dpdk_mtu, 1280, 9000, 1500, "the network's MTU; all of it must carry a larger one than 1500")               \
+    NUMBER(dpdk_vlan, 0, 4094, 0, "the VLAN of its frames; 0: untagged")                                               \
+    FLAG(dpdk_huge_pages, true, "huge pages for packets; false: ordinary memory, slower, for trying")                  \
     FLAG(spin, false, "serving threads poll without sleeping: lowest latency, a whole core each")
 
 /* The same for each entry of `listeners`; an empty text stands for "not set". */
 #define CONFIG_LISTENER_FIELDS(TEXT, NUMBER, FLAG)                                                                     \
     TEXT(name, NULL, NULL, "how messages and counters call it, e.g. internal; letters, digits, - and _")               \
+    TEXT(network, "kernel", "kernel dpdk",                                                                             \
+         "dpdk: past the kernel, at dpdk_device; address is then dpdk_address without its prefix, or dpdk_address6")   \
     TEXT(address, "127.0.0.1", NULL, "the IPv4 or IPv6 address to listen on; 0.0.0.0 or ::, all of this machine")      \
     NUMBER(port, 0, 65535, 9092, "where Kafka clients connect; 0: any free port, see GET /v1/status")                  \
     TEXT(advertised_host, "", NULL,                                                                                    \

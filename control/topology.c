@@ -79,6 +79,7 @@ static struct dataplane_config dataplane_config_of(const struct config *c, const
             .port = (uint16_t)l->port,
             .advertised_host = l->advertised_host,
             .advertised_port = (uint16_t)l->advertised_port,
+            .is_past_kernel = strcmp(l->network, "dpdk") == 0,
             .needs_login = strcmp(l->authentication, "required") == 0,
             .tls = {.certificate = l->tls_certificate, .key = l->tls_key, .client_ca = l->tls_client_ca,
                     .client_certificates = client_certificates_of(l->client_certificates)},
@@ -94,6 +95,9 @@ static struct dataplane_config dataplane_config_of(const struct config *c, const
         .listeners = listeners,
         .listener_count = c->listener_count,
         .serve_thread_count = (uint32_t)c->serve_thread_count,
+        .dpdk = {.device = c->dpdk_device, .address = c->dpdk_address, .gateway = c->dpdk_gateway,
+                 .address6 = c->dpdk_address6, .gateway6 = c->dpdk_gateway6, .mtu = (uint16_t)c->dpdk_mtu,
+                 .vlan = (uint16_t)c->dpdk_vlan, .huge_pages = c->dpdk_huge_pages},
         .serve_cores = c->serve_cores.count == 0 ? NULL : c->serve_cores.core,
         .connections_max = (uint32_t)c->connections_max,
         .request_bytes_max = (uint32_t)c->request_bytes_max,
@@ -143,8 +147,8 @@ void topology_memory(const struct config *c, struct memory_table *out)
                    (uint64_t)(c->channels_max + 1) * logs.log_bytes);
     memory_row_add(out, "storage: rings to its helper and readers", "uring_depth", logs.rings_bytes);
     memory_row_add(out, "serving: connections and groups",
-                   "connections_max, request_bytes_max, record_bytes_max, groups_max, serve_thread_count, listeners "
-                   "with TLS",
+                   "connections_max, request_bytes_max, record_bytes_max, groups_max, serve_thread_count, dpdk_mtu, "
+                   "listeners with TLS",
                    dataplane_memory_bytes(&dataplane));
     memory_row_add(out, "captures: one for each channel that may exist",
                    "channels_max, packet_bytes_max, record_bytes_max",

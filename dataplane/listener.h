@@ -17,6 +17,7 @@ struct listener_config { /* strings are copied */
     uint16_t    port;            /* 0: any free one */
     const char *advertised_host; /* NULL or empty: host */
     uint16_t    advertised_port; /* 0: the port listened on */
+    bool        is_past_kernel;  /* at the DPDK device, whose address `host` is; then `port` is not 0 */
     bool        needs_login;
     struct tls_config tls;
     uint32_t    login_timeout_ms; /* to finish the handshake, and then to log in; 0: no limit */

@@ -1,7 +1,8 @@
 /* dataplane/port.h -- the door to the network: connections, bytes in, bytes out.
  *
  * One port belongs to one serve lcore; all functions are that thread's.  Behind the door stands the kernel's TCP
- * (port_kernel.h) or memory (port_sim.h); nothing of either shows here.
+ * (port_kernel.h), a stack of our own on DPDK (port_dpdk.h), both (port_both.h) or memory (port_sim.h); nothing of them
+ * shows here.
  *
  * A connection is a slot number, 0 .. connections_max-1, from PORT_ACCEPTED until PORT_CLOSED.
  *
@@ -72,6 +73,8 @@ struct port_stats { /* since the start */
     uint64_t received_bytes, copied_bytes, zero_copy_bytes;
     uint64_t handshakes, handshakes_failed, encrypted_bytes; /* TLS */
     uint64_t buffer_bytes; /* now, of encrypted data that waits */
+    /* Past the kernel.  waited: for memory, or for room at the device; pins: now, messages that it may still send. */
+    uint64_t packets_received, packets_sent, packets_retransmitted, packets_dropped, packets_waited, pins;
 };
 
 struct port;

@@ -25,7 +25,7 @@ enum {
     PINS_PER_CONNECTION = 4, PINS_MIN = 1024,
     REST_SHORT_NS    = 50000, REST_LONG_NS = 1000000,
     AWAKE_NS         = 20000000, /* behind work: as long it rests shortly */
-    CLEAN_NS         = 1000000,
+    SHOW_NS          = 500000000,
 };
 
 enum connection_state { CONNECTION_FREE, CONNECTION_OPEN, CONNECTION_ENDING };
@@ -67,8 +67,8 @@ struct port_dpdk {
     struct port_message *report_first, *report_last;
     struct held *held, *free_held;
     struct { struct connection *connection; struct stack_bytes *keep; uint32_t size; } lent[LENT_MAX];
-    uint32_t lent_count, first_listener, connection_count;
-    uint64_t tick_ms, worked_ns, cleaned_ns;
+    uint32_t lent_count;
+    uint64_t tick_ms, worked_ns, shown_ns;
     bool     is_stopping, said_refused, is_registered;
     struct pollfd watches[PORT_WATCHES_MAX];
     bool     is_watch_ready[PORT_WATCHES_MAX];
@@ -172,7 +172,6 @@ static unsigned ended_drain(struct port_dpdk *d, struct port_event *out, unsigne
         c->state = CONNECTION_FREE; /* it may still stand in the lists: they look at the state */
         c->next = d->free;
         d->free = c;
-        d->connection_count--;
     }
     return count;
 }
@@ -258,7 +257,6 @@ static void *on_accepted(void *context, struct stack_pcb *pcb, uint32_t listener
                              .is_ready = is_ready, .is_writing = is_writing, .ready_next = ready_next,
                              .writing_next = writing_next, .acknowledged = d->stack->position(pcb)};
     d->stack->peer(pcb, c->peer, sizeof c->peer);
-    d->connection_count++;
     d->port.stats.accepted++;
     ready_add(c);
     return c;
@@ -475,14 +473,29 @@ static void dpdk_send(struct port *p, uint32_t slot, struct port_message *m)
 
 /* --- the port's operations --- */
 
+static void stats_show(struct port_dpdk *d)
+{
+    struct stack_stats stack;
+    struct port_stats *s = &d->port.stats;
+    d->stack->stats(&stack);
+    s->packets_received = d->queue.stats.received_frames;
+    s->packets_sent = d->queue.stats.sent_frames;
+    s->packets_retransmitted = stack.retransmitted;
+    s->packets_dropped = stack.dropped + stack.checksum_errors;
+    s->packets_waited = d->queue.stats.no_frame + d->queue.stats.ring_full;
+    s->pins = d->queue.pins_used;
+}
+
 static void tick(struct port_dpdk *d, uint64_t now_ns)
 {
     uint64_t now_ms = now_ns / 1000000;
     if (now_ms == d->tick_ms) return;
     d->tick_ms = now_ms;
     d->stack->tick(now_ms);
-    if (now_ns - d->cleaned_ns < CLEAN_NS) return;
-    d->cleaned_ns = now_ns;
+    if (now_ns - d->shown_ns >= SHOW_NS) {
+        d->shown_ns = now_ns;
+        stats_show(d);
+    }
     if (d->queue.pins_used > 0) queue_clean(&d->queue); /* else the last frames' pins wait for the next frames */
 }
 
@@ -617,21 +630,19 @@ static enum err stack_open(struct port_dpdk *d, struct port_dpdk_device *device,
     const char *why = d->stack->open(&config, clock_monotonic_ns(d->clock) / 1000000);
     if (why != NULL) return err_set(msg, ERR_INVALID, "the addresses of device %s: %s", device->config.device, why);
     for (uint32_t i = 0; i < port_count; i++)
-        if (!d->stack->listen(ports[i], d->first_listener + i))
+        if (ports[i] != 0 && !d->stack->listen(ports[i], i))
             return err_set(msg, ERR_EXISTS, "two listeners have port %u at device %s", ports[i], device->config.device);
     return ERR_OK;
 }
 
 enum err port_dpdk_open(struct port **out, struct port_dpdk_device *device, uint32_t lcore, const uint16_t *ports,
-                        uint32_t port_count, uint32_t first_listener, uint32_t connections_max,
-                        const struct clock *clock, struct err_msg *msg)
+                        uint32_t port_count, uint32_t connections_max, const struct clock *clock, struct err_msg *msg)
 {
     INVARIANT(lcore < device->config.lcores && port_count <= STACK_LISTENERS_MAX);
     struct port_dpdk *d = calloc(1, sizeof *d);
     if (d == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for a DPDK port");
     d->port.operations = &dpdk_operations;
     d->clock = clock;
-    d->first_listener = first_listener;
     d->connections_max = connections_max;
     d->connections = calloc(connections_max, sizeof *d->connections);
     d->held = calloc(HELD_MAX, sizeof *d->held);

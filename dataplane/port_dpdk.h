@@ -39,11 +39,11 @@ struct port_dpdk_stats { /* of one port, since the start; the last five: now */
  * such device), ERR_IO, ERR_NO_MEMORY: msg says what to do. */
 NODISCARD enum err port_dpdk_start(struct port_dpdk_device **out, const struct port_dpdk_config *config,
                                    const struct chunk_pool *pool, struct err_msg *msg);
-/* Opens the port of a lcore, by the thread that will use it.  `ports`: the TCP ports to listen on; PORT_ACCEPTED tells
- * the index in it plus first_listener.  ERR_INVALID: an address; ERR_NO_MEMORY; ERR_EXISTS: a port twice. */
+/* Opens the port of a lcore, by the thread that will use it.  `ports`: the TCP ports to listen on, by the listener's
+ * number that PORT_ACCEPTED tells; 0: not here.  ERR_INVALID: an address; ERR_NO_MEMORY; ERR_EXISTS: a port twice. */
 NODISCARD enum err port_dpdk_open(struct port **out, struct port_dpdk_device *device, uint32_t lcore,
-                                  const uint16_t *ports, uint32_t port_count, uint32_t first_listener,
-                                  uint32_t connections_max, const struct clock *clock, struct err_msg *msg);
+                                  const uint16_t *ports, uint32_t port_count, uint32_t connections_max,
+                                  const struct clock *clock, struct err_msg *msg);
 /* How long it may rest now, 0: not at all.  A device is looked at, it does not wake anybody: so shortly after work it
  * rests for 50 us at most, later for 1 ms. */
 uint64_t port_dpdk_rest_ns(struct port *p);

@@ -104,7 +104,7 @@ static void *number_of(uint32_t n) { return (void *)(uintptr_t)((uint64_t)n * (O
 static void accept_arm(struct port_kernel *k, uint32_t listener)
 {
     struct listening *l = &k->listening[listener];
-    if (l->is_accepting || k->is_stopping) return;
+    if (l->fd < 0 || l->is_accepting || k->is_stopping) return;
     struct io_uring_sqe *sqe = submission(k);
     io_uring_prep_multishot_accept(sqe, l->fd, NULL, NULL, SOCK_CLOEXEC);
     tag(sqe, ON_ACCEPT, number_of(listener));
@@ -578,7 +578,8 @@ static void kernel_fini(struct port *p)
     io_uring_queue_exit(&k->ring);
     for (uint32_t i = 0; i < k->connections_max; i++)
         if (k->connections[i].state != CONNECTION_FREE && k->connections[i].fd >= 0) close(k->connections[i].fd);
-    for (uint32_t i = 0; i < k->listener_count; i++) close(k->listening[i].fd);
+    for (uint32_t i = 0; i < k->listener_count; i++)
+        if (k->listening[i].fd >= 0) close(k->listening[i].fd);
     if (k->buffers != NULL) munmap(k->buffers, RECEIVE_BUFFERS * sizeof(struct io_uring_buf));
     if (k->buffer_bytes != NULL) munmap(k->buffer_bytes, (size_t)RECEIVE_BUFFERS * RECEIVE_BYTES);
     free(k->connections);
@@ -668,7 +669,8 @@ static void pool_register(struct port_kernel *k)
 
 static void close_all(const int *fds, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) close(fds[i]);
+    for (uint32_t i = 0; i < count; i++)
+        if (fds[i] >= 0) close(fds[i]);
 }
 
 enum err port_kernel_open(struct port **out, const int *listen_fds, uint32_t listener_count, uint32_t connections_max,

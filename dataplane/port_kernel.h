@@ -22,7 +22,8 @@ NODISCARD enum err port_kernel_listen(const char *host, uint16_t port, uint32_t 
 
 /* `pool` may be NULL (nothing is sent without a copy) and outlives the port.  Must be called by the thread that
  * uses the port.  Takes the listeners' descriptors (at most PORT_LISTENERS_MAX; their index is the number that
- * PORT_ACCEPTED tells) also on failure.  ERR_UNSUPPORTED: no io_uring, msg says the mend.  ERR_NO_MEMORY. */
+ * PORT_ACCEPTED tells; -1: that listener is not here) also on failure.  ERR_UNSUPPORTED: no io_uring, msg says the
+ * mend.  ERR_NO_MEMORY. */
 NODISCARD enum err port_kernel_open(struct port **out, const int *listen_fds, uint32_t listener_count,
                                     uint32_t connections_max, const struct chunk_pool *pool, struct err_msg *msg);
 size_t             port_kernel_memory_bytes(uint32_t connections_max);

@@ -12,6 +12,7 @@
 #include "base/thread.h"
 #include "dataplane/auth/authority.h"
 #include "dataplane/group/coordinator.h"
+#include "dataplane/port_both.h"
 #include "dataplane/port_kernel.h"
 #include "dataplane/port_tls.h"
 #include "dataplane/serve_lcore.h"
@@ -43,6 +44,9 @@ struct dataplane {
     const struct clock *clock;
     struct counters *counters;
     const struct chunk_pool *pool;
+    uint16_t past_kernel[LISTENERS_MAX]; /* ports at the DPDK device, 0: the listener is the kernel's */
+    uint32_t past_count;
+    struct port_dpdk_device *device; /* where past_count > 0 */
     struct coordinator *coordinator;
     struct authority *authority;
     _Atomic bool stop;
@@ -50,10 +54,31 @@ struct dataplane {
     struct serve_thread *threads;
 };
 
+static uint32_t past_kernel_count(const struct dataplane_config *config)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < config->listener_count; i++) count += config->listeners[i].is_past_kernel;
+    return count;
+}
+
+/* Connections of a serve thread: connections_max at each of its ports. */
+static uint32_t connections_of(const struct dataplane_config *config)
+{
+    uint32_t past = past_kernel_count(config);
+    return config->connections_max * (past > 0 && past < config->listener_count ? 2 : 1);
+}
+
+static struct port_dpdk_config device_config(const struct dataplane_config *config)
+{
+    struct port_dpdk_config device = config->dpdk;
+    device.lcores = config->serve_thread_count;
+    return device;
+}
+
 static struct serve_config lcore_config(const struct dataplane_config *config, uint32_t index)
 {
     return (struct serve_config){.index = index, .thread_count = config->serve_thread_count,
-                                 .connections_max = config->connections_max,
+                                 .connections_max = connections_of(config),
                                  .request_bytes_max = config->request_bytes_max,
                                  .send_pinned_bytes_max = config->send_pinned_bytes_max,
                                  .large_bytes = config->plain_bytes_max,
@@ -96,15 +121,35 @@ static void lcore_drain(struct serve_lcore *s)
         if (serve_step(s) == 0) port_wait(s->port, 1000000);
 }
 
+/* The thread's port: the kernel's, the one past it, or both as one; TLS above. */
+static enum err ports_open(struct serve_thread *t, struct port **out)
+{
+    struct dataplane *d = t->dataplane;
+    struct port *kernel = NULL, *past = NULL;
+    uint32_t each = d->config.connections_max;
+    if (d->past_count < d->listener_count)
+        TRY(port_kernel_open(&kernel, t->listen_fd, d->listener_count, each, d->pool, &t->msg));
+    for (uint32_t i = 0; i < LISTENERS_MAX; i++) t->listen_fd[i] = -1;
+    enum err e = ERR_OK;
+    if (d->past_count > 0)
+        e = port_dpdk_open(&past, d->device, (uint32_t)(t - d->threads), d->past_kernel, d->listener_count, each,
+                           d->clock, &t->msg);
+    if (e != ERR_OK) {
+        if (kernel != NULL) port_fini(kernel);
+        return e;
+    }
+    *out = kernel == NULL ? past : kernel;
+    if (kernel != NULL && past != NULL) TRY(port_both_open(out, kernel, each, past, &t->msg));
+    if (!d->has_tls) return ERR_OK;
+    return port_tls_open(out, *out, d->tls, d->listener_count, connections_of(&d->config), d->clock, &t->msg);
+}
+
 static void *serve_thread_run(void *argument)
 {
     struct serve_thread *t = argument;
     struct dataplane *d = t->dataplane;
     struct port *port;
-    t->error = port_kernel_open(&port, t->listen_fd, d->listener_count, d->config.connections_max, d->pool, &t->msg);
-    for (uint32_t i = 0; i < LISTENERS_MAX; i++) t->listen_fd[i] = -1;
-    if (t->error == ERR_OK && d->has_tls)
-        t->error = port_tls_open(&port, port, d->tls, d->listener_count, d->config.connections_max, d->clock, &t->msg);
+    t->error = ports_open(t, &port);
     if (t->error == ERR_OK) t->error = lcore_open(t, port, false, (uint32_t)(t - d->threads));
     enum err error = t->error;
     sem_post(&t->started);
@@ -166,6 +211,7 @@ static enum err dataplane_new(struct dataplane **out, const struct dataplane_con
     d->counters = counters;
     d->threads = threads;
     d->storage = storage;
+    d->past_count = past_kernel_count(config);
     const struct account_limits *limits = &config->account_limits;
     if ((limits->connections_max != 0 || limits->bytes_per_s_max != 0 || limits->inflight_bytes_max != 0) &&
         account_uses_open(&d->uses, limits) != ERR_OK) {
@@ -190,6 +236,7 @@ static enum err dataplane_new(struct dataplane **out, const struct dataplane_con
             dataplane_free(d);
             return e;
         }
+        if (of_listener.is_past_kernel) d->past_kernel[d->listener_count] = of_listener.port;
         d->tls[d->listener_count] = (struct tls_listener){.name = l->name, .context = l->tls};
         if (l->tls != NULL) d->has_tls = true;
     }
@@ -256,7 +303,11 @@ enum err dataplane_set_accounts(struct dataplane *d, const struct account *accou
 static enum err listener_open(struct dataplane *d, uint32_t index, struct err_msg *msg)
 {
     struct listener *l = &d->listener[index];
-    uint16_t port;
+    uint16_t port = d->past_kernel[index];
+    if (port != 0) {
+        listener_bound(l, port);
+        return ERR_OK;
+    }
     int *fds = calloc(d->thread_count, sizeof *fds);
     if (fds == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for the listening sockets");
     enum err e = port_kernel_listen(l->host, d->config.listeners[index].port, d->thread_count, fds, &port, msg);
@@ -271,6 +322,8 @@ static enum err dataplane_run(struct dataplane *d, struct log *offsets_log, stru
                               struct err_msg *msg)
 {
     const struct dataplane_config *config = &d->config;
+    struct port_dpdk_config device = device_config(config);
+    if (d->past_count > 0) TRY(port_dpdk_start(&d->device, &device, d->pool, msg));
     for (uint32_t i = 0; i < d->listener_count; i++) TRY(listener_open(d, i, msg));
     for (uint32_t i = 0; i < d->thread_count; i++)
         if (waiter_init(&d->threads[i].lcore->waiter) != ERR_OK)
@@ -332,11 +385,14 @@ uint64_t dataplane_memory_bytes(const struct dataplane_config *config)
     struct serve_config lcore = lcore_config(config, 0);
     struct coordinator_config groups = group_config(config);
     struct authority_config logins = login_config(config);
-    uint64_t port_bytes = port_kernel_memory_bytes(config->connections_max);
+    uint32_t past = past_kernel_count(config);
+    uint64_t port_bytes = past < config->listener_count ? port_kernel_memory_bytes(config->connections_max) : 0;
+    struct port_dpdk_config device = device_config(config);
+    if (past > 0) port_bytes += port_dpdk_memory_bytes(&device, config->connections_max);
     bool has_tls = false;
     for (uint32_t i = 0; i < config->listener_count; i++)
         has_tls = has_tls || tls_config_is_set(&config->listeners[i].tls);
-    if (has_tls) port_bytes += port_tls_memory_bytes(config->connections_max);
+    if (has_tls) port_bytes += port_tls_memory_bytes(connections_of(config));
     return config->serve_thread_count * (serve_lcore_memory_bytes(&lcore) + port_bytes) +
            coordinator_memory_bytes(&groups) + authority_memory_bytes(&logins);
 }

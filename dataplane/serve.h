@@ -12,6 +12,7 @@
 #include "dataplane/auth/directory.h"
 #include "dataplane/listener.h"
 #include "dataplane/kafka/request.h"
+#include "dataplane/port_dpdk.h"
 #include "storage/log_reader.h"
 
 struct log_feed;
@@ -21,6 +22,7 @@ struct dataplane_config { /* strings are copied */
     const struct listener_config *listeners;
     uint32_t    listener_count;     /* 1 .. LISTENERS_MAX */
     uint32_t    serve_thread_count; /* 1.. */
+    struct port_dpdk_config dpdk;   /* where a listener is past the kernel; lcores: is serve_thread_count */
     const int  *serve_cores;        /* serve_thread_count entries, -1: not pinned; NULL: none pinned */
     uint32_t    connections_max;    /* per serve thread */
     uint32_t    request_bytes_max;  /* a larger frame closes the connection */
@@ -47,7 +49,7 @@ struct dataplane;
 /* Starts listening, the serve threads (log readers 0..serve_thread_count-1) and the coordinator's thread (log reader
  * serve_thread_count), which first loads groups and offsets from `offsets_log` and appends to it through
  * `offsets_feed`.  ERR_IO (address in use: msg names it), ERR_INVALID (not an address), ERR_NO_MEMORY,
- * ERR_UNSUPPORTED (no io_uring: msg says the mend). */
+ * ERR_UNSUPPORTED (no io_uring: msg says the mend), or why the DPDK device does not start (port_dpdk_start). */
 NODISCARD enum err dataplane_start(struct dataplane **out, const struct dataplane_config *config,
                                    struct storage *storage, struct log *offsets_log, struct log_feed *offsets_feed,
                                    const struct clock *clock, struct counters *counters, struct err_msg *msg);

@@ -60,6 +60,12 @@ static void counters_init(struct serve_lcore *s, struct counters *counters)
     c->handshakes_failed = counters_add(counters, COUNTER_COUNT, "tls_handshakes_failed", lcore);
     c->encrypted_bytes = counters_add(counters, COUNTER_COUNT, "tls_sent_bytes", lcore);
     c->tls_buffer_bytes = counters_add(counters, COUNTER_GAUGE, "tls_buffer_bytes", lcore);
+    c->packets_received = counters_add(counters, COUNTER_COUNT, "packets_received", lcore);
+    c->packets_sent = counters_add(counters, COUNTER_COUNT, "packets_sent", lcore);
+    c->packets_retransmitted = counters_add(counters, COUNTER_COUNT, "packets_retransmitted", lcore);
+    c->packets_dropped = counters_add(counters, COUNTER_COUNT, "packets_dropped", lcore);
+    c->packets_waited = counters_add(counters, COUNTER_COUNT, "packets_waited", lcore);
+    c->packet_pins = counters_add(counters, COUNTER_GAUGE, "packet_pins", lcore);
     c->buffer_bytes = counters_add(counters, COUNTER_GAUGE, "serve_buffer_bytes", lcore);
     c->busy_ns = counters_add(counters, COUNTER_COUNT, "serve_busy_ns", lcore);
     c->idle_ns = counters_add(counters, COUNTER_COUNT, "serve_idle_ns", lcore);
@@ -267,6 +273,12 @@ static void housekeeping(struct serve_lcore *s)
     counter_set(s->counters.handshakes_failed, s->port->stats.handshakes_failed);
     counter_set(s->counters.encrypted_bytes, s->port->stats.encrypted_bytes);
     counter_set(s->counters.tls_buffer_bytes, s->port->stats.buffer_bytes);
+    counter_set(s->counters.packets_received, s->port->stats.packets_received);
+    counter_set(s->counters.packets_sent, s->port->stats.packets_sent);
+    counter_set(s->counters.packets_retransmitted, s->port->stats.packets_retransmitted);
+    counter_set(s->counters.packets_dropped, s->port->stats.packets_dropped);
+    counter_set(s->counters.packets_waited, s->port->stats.packets_waited);
+    counter_set(s->counters.packet_pins, s->port->stats.pins);
     limits_counters_set(s);
     counter_set(s->counters.buffer_bytes, s->arena.used_bytes);
     counter_set(s->counters.connections, s->client_count);

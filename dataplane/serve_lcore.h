@@ -160,6 +160,8 @@ struct client { /* one connection */
 struct serve_counters {
     struct counter *connections, *parked, *refused, *requests[LCORE_APIS], *closed[CLOSE_CAUSE_COUNT];
     struct counter *received_bytes, *copied_bytes, *zero_copy_bytes, *buffer_bytes, *busy_ns, *idle_ns;
+    struct counter *packets_received, *packets_sent, *packets_retransmitted, *packets_dropped, *packets_waited;
+    struct counter *packet_pins;
     struct counter *slow, *relieved_bytes, *fetch_sessions, *fetch_sessions_evicted;
     struct counter *throttled, *throttled_ms, *held_requests;
     struct counter *input_bytes[LISTENERS_MAX], *listener_connections[LISTENERS_MAX]; /* the latter: lcore 0's */

@@ -85,6 +85,16 @@ START_TEST(wrong_files_are_refused_with_the_reason)
         {"data_folder: d\nlisteners:\n- name: a\n  authentication: maybe\n", "authentication: 'maybe'"},
         {"data_folder: d\nlisteners:\n- name: a\n  address: 192.0.2.1\n", "accept_anyone"},
         {"data_folder: d\nlisteners:\n- name: a\n  address: 0.0.0.0\n  accept_anyone: true\n", "advertised_host"},
+        {"data_folder: d\nlisteners:\n- name: a\n  network: dpdk\n", "set dpdk_device"},
+        {"data_folder: d\ndpdk_device: net_x\ndpdk_address: 192.0.2.1/24\nlisteners:\n- name: a\n  network: dpdk\n"
+         "  address: 192.0.2.2\n", "must be that of dpdk_address"},
+        {"data_folder: d\ndpdk_device: net_x\ndpdk_address: 192.0.2.1/24\nlisteners:\n- name: a\n  network: dpdk\n"
+         "  address: 192.0.2.1\n  port: 0\n  accept_anyone: true\n", "port must not be 0"},
+        {"data_folder: d\ndpdk_device: net_x\ndpdk_address: 192.0.2.1/24\nlisteners:\n- name: a\n  network: dpdk\n"
+         "  address: 192.0.2.1\n", "accept_anyone"},
+        {"data_folder: d\ndpdk_device: net_x\ndpdk_address: 192.0.2.1/24\ndpdk_address6: fd00::1\nlisteners:\n"
+         "- name: a\n  network: dpdk\n  address: 192.0.2.1\n  accept_anyone: true\n- name: b\n  network: dpdk\n"
+         "  address: fd00::1\n  accept_anyone: true\n", "port is 9092 in both"},
         {"- a list\n", ""},
         {"data_folder: [d\n", ""},
         {"data_folder: &a d\nrest_address: *a\n", ""},
@@ -171,8 +181,11 @@ START_TEST(a_missing_file_is_said_and_the_profiles_are_valid)
     const char *root = getenv("MILLRACE_SOURCE_ROOT");
     ck_assert_ptr_nonnull(root);
     char path[512];
-    snprintf(path, sizeof path, "%s/profiles/embedded.yaml", root);
-    ck_assert_msg(config_load(path, &config, &msg) == ERR_OK, "%s", msg.text);
+    static const char *const profiles[] = {"embedded", "virtual", "baremetal"};
+    for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++) {
+        snprintf(path, sizeof path, "%s/profiles/%s.yaml", root, profiles[i]);
+        ck_assert_msg(config_load(path, &config, &msg) == ERR_OK, "%s", msg.text);
+    }
 }
 END_TEST
 

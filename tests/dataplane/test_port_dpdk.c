@@ -32,7 +32,7 @@ static struct port *open_at(const char *host, uint32_t connections_max, const st
     (void)host;
     enum err e = port_dpdk_start(&device, &config, pool, &msg);
     ck_assert_msg(e == ERR_OK, "%s", msg.text);
-    e = port_dpdk_open(&p, device, 0, &port, 1, 0, connections_max, clock_real(), &msg);
+    e = port_dpdk_open(&p, device, 0, &port, 1, connections_max, clock_real(), &msg);
     ck_assert_msg(e == ERR_OK, "%s", msg.text);
     *number = port;
     return p;

@@ -1,0 +1,30 @@
+/* In place of the DPDK port in a build that has none. */
+#include "base/invariant.h"
+#include "dataplane/port_dpdk.h"
+
+enum err port_dpdk_start(struct port_dpdk_device **out, const struct port_dpdk_config *config,
+                         const struct chunk_pool *pool, struct err_msg *msg)
+{
+    (void)out, (void)pool;
+    return err_set(msg, ERR_UNSUPPORTED, "a listener wants network: dpdk, device %s, but this build has no DPDK port: "
+                   "install libdpdk-dev, run tools/lwip fetch, and build it with -Ddpdk=enabled", config->device);
+}
+
+enum err port_dpdk_open(struct port **out, struct port_dpdk_device *device, uint32_t lcore, const uint16_t *ports,
+                        uint32_t port_count, uint32_t connections_max, const struct clock *clock, struct err_msg *msg)
+{
+    (void)out, (void)device, (void)lcore, (void)ports, (void)port_count, (void)connections_max, (void)clock;
+    return err_set(msg, ERR_UNSUPPORTED, "this build has no DPDK port");
+}
+
+uint64_t port_dpdk_rest_ns(struct port *p)
+{
+    (void)p;
+    INVARIANT(!"a port that was never opened");
+}
+
+size_t port_dpdk_memory_bytes(const struct port_dpdk_config *config, uint32_t connections_max)
+{
+    (void)config, (void)connections_max;
+    return 0;
+}

@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+"""Goal: a real client of the kernel reads past the kernel what it reads through it: the same bytes for the same
+requests, also by TLS and over a network that loses, doubles, delays, damages and turns around frames; and when nobody
+asks any more nothing is pinned.
+
+Runs in a network namespace: client (the kernel's sockets) - wire1, wire (a bad cable, tests/e2e/wire.c), wire0 - server
+(DPDK's af_packet).  Without root, in a user namespace.
+
+usage: test_dpdk.py [--seed N]
+"""
+import argparse
+import fcntl
+import hashlib
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+from harness import BUILD, IS_LONG, ROOT, Failed, Skipped, check, free_port, main, wait_until
+
+SERVER, CLIENT = "10.77.0.1", "10.77.0.2"
+ROWS = 4000
+CALM = {"lost": 0, "doubled": 0, "late": 0, "damaged": 0, "delay_ms": 0}
+HOSTILE = {"losses": {"lost": 10}, "another order": {"late": 100}, "twice": {"doubled": 50}, "damage": {"damaged": 10},
+           "delay": {"delay_ms": 20, "late": 10}, "all of it": {"lost": 10, "doubled": 20, "late": 50, "damaged": 5,
+                                                                  "delay_ms": 10}}
+
+
+def enter_namespace():
+    """Runs this program again in a network of its own."""
+    user = [] if os.getuid() == 0 else ["--user", "--map-current-user", "--keep-caps"]
+    command = ["unshare", *user, "--net"]
+    if subprocess.run([*command, "true"], capture_output=True).returncode != 0:
+        print("SKIP: no network namespace of our own can be had here")
+        sys.exit(77)
+    os.execvp(command[0], [*command, sys.executable, os.path.realpath(__file__), "--inside", *sys.argv[1:]])
+
+
+def offloads_off(name):
+    """A veth hands on unfinished checksums and segments larger than the MTU, as the kernel leaves them to devices."""
+    value = bytearray(struct.pack("II", 0x17, 0))  # ETHTOOL_STXCSUM
+    buffer = (bytearray_address(value), value)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, 0x8946, struct.pack("16sQ", name.encode(), buffer[0]))  # SIOCETHTOOL
+
+
+def bytearray_address(value):
+    import ctypes
+    return ctypes.addressof((ctypes.c_char * len(value)).from_buffer(value))
+
+
+def make_network():
+    os.environ["PATH"] += ":/sbin:/usr/sbin"
+    for words in ("link set lo up", "link add server type veth peer name wire0",
+                  "link add client type veth peer name wire1", "link set server addrgenmode none up",
+                  "link set wire0 addrgenmode none up", "link set wire1 addrgenmode none up",
+                  "link set client up", f"addr add {CLIENT}/24 dev client"):
+        done = subprocess.run(["ip", *words.split()], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Skipped(f"ip {words}: {done.stderr.strip()}")
+    try:
+        offloads_off("client")
+    except OSError as fault:
+        raise Skipped(f"the checksums of a veth cannot be had from the kernel: {fault}")
+
+
+class Wire:
+    """The cable; laid anew with other faults."""
+
+    def __init__(self, harness):
+        self.harness, self.process = harness, None
+
+    def lay(self, **faults):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+        seed = self.harness.random.randrange(1 << 32)
+        self.process = self.harness.run([BUILD + "/tests/e2e/wire", "wire0", "wire1", str(seed),
+                                         *(str({**CALM, **faults}[name]) for name in CALM)])
+
+
+def kcat(bootstrap, *options, timeout_s=60):
+    """(exit code, sum of the output, bytes of it, words)"""
+    done = subprocess.run(["timeout", str(timeout_s), "kcat", "-b", bootstrap, *options], stdin=subprocess.DEVNULL,
+                          capture_output=True)
+    words = done.stderr.decode("utf-8", "replace")
+    return done.returncode, hashlib.sha256(done.stdout).hexdigest(), len(done.stdout), words
+
+
+def read_exactly(s, size):
+    parts = b""
+    while len(parts) < size:
+        part = s.recv(size - len(parts))
+        check(part, f"the connection was closed after {len(parts)} of {size} bytes")
+        parts += part
+    return parts
+
+
+def recorded_requests(kafka_port, recorder_port, topic, rows):
+    """What kcat asks: the frames of each of its connections, taken by a proxy."""
+    connections = []
+
+    def relay(client):
+        frames = []
+        connections.append(frames)
+        with client, socket.create_connection(("127.0.0.1", kafka_port)) as server:
+            try:
+                while True:
+                    head = client.recv(4)
+                    if not head:
+                        return
+                    head += read_exactly(client, 4 - len(head)) if len(head) < 4 else b""
+                    frames.append(head + read_exactly(client, struct.unpack(">i", head)[0]))
+                    server.sendall(frames[-1])
+                    size = read_exactly(server, 4)
+                    client.sendall(size + read_exactly(server, struct.unpack(">i", size)[0]))
+            except (OSError, Failed):
+                return  # kcat hung up
+
+    with socket.create_server(("127.0.0.1", recorder_port)) as listening:
+        def accept():
+            while True:
+                try:
+                    client, _ = listening.accept()
+                except OSError:
+                    return
+                threading.Thread(target=relay, args=(client,), daemon=True).start()
+        threading.Thread(target=accept, daemon=True).start()
+        code, _, size, words = kcat(f"127.0.0.1:{recorder_port}", "-C", "-t", topic, "-o", "beginning", "-c", str(rows))
+        check(code == 0 and size > 0, f"kcat through the recorder: {code}: {words}")
+        listening.shutdown(socket.SHUT_RDWR)
+    return [frames for frames in connections if frames]
+
+
+def answers(address, connections):
+    """Every answer's bytes, to the same requests in the same order."""
+    got = []
+    for frames in connections:
+        with socket.create_connection(address, timeout=30) as s:
+            for frame in frames:
+                s.sendall(frame)
+                size = read_exactly(s, 4)
+                got.append(size + read_exactly(s, struct.unpack(">i", size)[0]))
+    return got
+
+
+def same_answers(instance, ports):
+    connections = recorded_requests(ports["twin"], ports["recorder"], "events", ROWS)
+    through = answers(("127.0.0.1", ports["twin"]), connections)
+    past = answers((SERVER, ports["past twin"]), connections)
+    total = sum(len(a) for a in through)
+    check(len(through) > 5 and total > ROWS * 300, f"{len(through)} answers, {total} bytes were recorded")
+    for i, (a, b) in enumerate(zip(through, past)):
+        check(a == b, f"answer {i} differs: {len(a)} bytes through the kernel, {len(b)} past it")
+    print(f"{len(through)} answers of {total} bytes are the same through the kernel and past it")
+
+
+def counter(instance, name):
+    text = instance.rest("GET", "/metrics")[1]
+    lines = [line for line in text.splitlines() if f"_{name}" in line and "#" not in line]
+    check(lines, f"no counter {name}")
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+
+def test_dpdk(harness):
+    make_network()
+    subprocess.run([ROOT + "/tests/dataplane/certificates", harness.folder], check=True)
+    wire = Wire(harness)
+    wire.lay()
+    source = harness.source()
+    source.sql("CREATE DATABASE shop; CREATE TABLE shop.events (id INT PRIMARY KEY, what VARCHAR(1000));")
+    ports = {"twin": free_port(), "recorder": free_port(), "past twin": 9095}
+    instance = harness.millraced(dpdk_device="net_af_packet0,iface=server", dpdk_address=SERVER + "/24",
+                                 dpdk_huge_pages="false", memory_max_bytes=7 << 28)
+    told = {"advertised_host": "127.0.0.1", "advertised_port": ports["recorder"]}
+    past = {"network": "dpdk", "address": SERVER, "accept_anyone": "true"}
+    tls = {"tls_certificate": harness.folder + "/server.pem", "tls_key": harness.folder + "/server.key"}
+    instance.settings["listeners"] += [
+        {"name": "past", "port": 9092, **past}, {"name": "past_tls", "port": 9093, **past, **tls},
+        {"name": "twin", "port": ports["twin"], **told},
+        {"name": "past_twin", "port": ports["past twin"], **past, **told}]
+    instance.write_config()
+    instance.start(wait=False)
+    try:
+        instance.wait_ready()
+    except Failed:
+        if "this build has no DPDK port" in instance.log_text():
+            raise Skipped("this build has no DPDK port")
+        raise
+    instance.create_channel("events", source, ["shop.*"])
+    instance.start_channel("events")
+    source.sql("".join(f"INSERT INTO shop.events VALUES ({n}, REPEAT('{n:05}', {n % 200}));\n" for n in range(ROWS)))
+    wait_until(lambda: (instance.status("events")["log"] or {}).get("high_watermark", 0) >= 3 * ROWS, 60,
+               lambda: str(instance.status("events")))
+    read = ["-C", "-t", "events", "-o", "beginning", "-c", str(3 * ROWS), "-f", "%o %T %S %s\\n"]
+    warm = kcat(f"{SERVER}:9092", *read)
+    check(warm[0] == 0, f"past the kernel, from the hot tail: {warm}")
+    wait_until(lambda: counter(instance, "sent_zero_copy_bytes") > ROWS * 300, 10, "records went without a copy")
+    instance.ask("POST", "/v1/channels/events/stop")  # the log rests: what is read is the same at any time
+    wait_until(lambda: "start" in instance.status("events")["operations"], 30, lambda: str(instance.status("events")))
+    through = kcat(instance.bootstrap, *read)
+    check(through[:3] == warm[:3] and through[2] > ROWS * 300, f"through the kernel: {through}")
+    check(kcat(f"{SERVER}:9092", *read)[:3] == through[:3], f"past the kernel: {instance.tail()}")
+    secure = ["-X", "security.protocol=ssl", "-X", f"ssl.ca.location={harness.folder}/ca.pem", "-X",
+              "ssl.endpoint.identification.algorithm=none"]
+    got = kcat(f"{SERVER}:9093", *secure, *read)
+    check(got[:3] == through[:3], f"past the kernel by TLS: {got}")
+    same_answers(instance, ports)
+    hostile(harness, instance, wire, read, through)
+
+
+def hostile(harness, instance, wire, read, expected):
+    rounds = int(os.environ.get("MILLRACE_DPDK_ROUNDS", 40 if IS_LONG else 1))
+    for _ in range(rounds):
+        for name, faults in HOSTILE.items():
+            wire.lay(**faults)
+            begun = time.monotonic()
+            got = kcat(f"{SERVER}:9092", *read, timeout_s=120)
+            check(got[:3] == expected[:3], f"{name}: {got}\n{instance.tail()}")
+            print(f"{name}: {time.monotonic() - begun:.1f} s", flush=True)
+    wire.lay()
+    wait_until(lambda: counter(instance, "packet_pins") == 0, 30, "a pin is left")
+    check(counter(instance, "packets_retransmitted") > 0, "the network was not that bad")
+    check(counter(instance, "packets_dropped") > 0, "no frame was damaged")
+    got = kcat(f"{SERVER}:9092", *read)
+    check(got[:3] == expected[:3], f"after it all: {got}")
+    check(instance.stop() == 0, "millraced did not stop in order")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--inside", action="store_true")
+    parser.add_argument("--seed", type=int)
+    asked = parser.parse_args()
+    if not asked.inside:
+        enter_namespace()
+    sys.exit(main(test_dpdk, asked.seed))
