@@ -19,7 +19,17 @@ struct cli {
     const char *ca;     /* PEM file of whom to trust with https; NULL: the system's authorities */
     const char *token_file; /* NULL: none; "-": stdin */
     bool json;          /* print JSON for programs, not text for people */
+    bool watch;         /* again each second, until interrupted */
 };
+
+/* An option that every command takes, before it or behind it. */
+struct cli_global {
+    const char *name;  /* "--server" */
+    const char *value; /* "URL"; NULL: it takes none */
+    const char *what;
+};
+/* NULL-terminated; cli/main.c */
+extern const struct cli_global cli_globals[];
 
 /* One command: its words are taken off argv, argv[0] is the last of them. */
 struct cli_command {
@@ -27,6 +37,7 @@ struct cli_command {
     const char *usage; /* behind the words */
     const char *what;
     int (*run)(struct cli *cli, int argc, char **argv);
+    bool may_watch; /* it only looks: --watch makes sense */
 };
 
 /* NULL-terminated; cli/main.c */
@@ -62,6 +73,12 @@ int cli_account_list(struct cli *cli, int argc, char **argv);
 int cli_token_create(struct cli *cli, int argc, char **argv);
 int cli_token_list(struct cli *cli, int argc, char **argv);
 int cli_token_revoke(struct cli *cli, int argc, char **argv);
+int cli_group_checkpoint(struct cli *cli, int argc, char **argv);
+int cli_alert_rules(struct cli *cli, int argc, char **argv);
+int cli_alert_targets(struct cli *cli, int argc, char **argv);
+int cli_alert_test(struct cli *cli, int argc, char **argv);
+int cli_alert_log(struct cli *cli, int argc, char **argv);
+int cli_records(struct cli *cli, int argc, char **argv);
 int cli_consume(struct cli *cli, int argc, char **argv);
 int cli_groups(struct cli *cli, int argc, char **argv);
 int cli_status(struct cli *cli, int argc, char **argv);

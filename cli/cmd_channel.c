@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/follow.h"
 #include "cli/options.h"
 #include "cli/password.h"
 #include "cli/print.h"
@@ -71,8 +72,10 @@ int cli_channel_create(struct cli *cli, int argc, char **argv)
     const char *name, *source = NULL, *files = NULL, *tables = NULL, *exclude = NULL, *start_at = NULL,
                *ddl = "instance", *statements = "error", *partial_images = "error", *text = "stored",
                *visible = "durable", *compression = "none", *password_file = NULL, *schema_file = NULL;
+    bool waits = false;
     struct source_words words = {0};
     const struct cli_option options[] = {
+        {.name = "--wait", .flag = &waits},
         {.name = "--source", .text = &source},
         {.name = "--source-files", .text = &files},
         {.name = "--tables", .text = &tables},
@@ -134,7 +137,7 @@ int cli_channel_create(struct cli *cli, int argc, char **argv)
     else if (code == CLI_OK)
         printf("channel %s: created, its source is being checked.  Next: millrace channel start %s\n", name, name);
     json_decref(answer);
-    return code;
+    return code == CLI_OK && waits ? follow_channel(cli, name, FOLLOW_CHECKED) : code;
 }
 
 int cli_channel_set(struct cli *cli, int argc, char **argv)
@@ -158,17 +161,21 @@ static int operate(struct cli *cli, int argc, char **argv, const char *verb, int
 {
     const char *name;
     char suffix[32];
+    bool waits = false;
     json_t *answer;
-    const struct cli_option none[] = {{NULL}};
-    if (!cli_options_parse(cli, argc, argv, none, &name)) return cli_usage(self);
+    const struct cli_option options[] = {{.name = "--wait", .flag = &waits}, {NULL}};
+    bool may_wait = self != cli_channel_stop; /* which is done when it is answered */
+    if (!cli_options_parse(cli, argc, argv, may_wait ? options : options + 1, &name)) return cli_usage(self);
     snprintf(suffix, sizeof suffix, "/%s", verb);
     int code = rest_call_channel(cli, "POST", name, suffix, NULL, &answer);
     if (code == CLI_OK && cli->json)
         print_json(answer);
     else if (code == CLI_OK)
         printf("channel %s: %s\n", name, print_text(answer, "state"));
+    bool is_check = strcmp(print_text(answer, "state"), "Prechecking") == 0 &&
+                    !json_is_true(json_object_get(answer, "is_started"));
     json_decref(answer);
-    return code;
+    return code == CLI_OK && waits ? follow_channel(cli, name, is_check ? FOLLOW_CHECKED : FOLLOW_NORMAL) : code;
 }
 
 int cli_channel_start(struct cli *cli, int argc, char **argv)
@@ -203,15 +210,18 @@ int cli_channel_precheck(struct cli *cli, int argc, char **argv)
 {
     const char *name;
     json_t *answer;
-    const struct cli_option none[] = {{NULL}};
-    if (!cli_options_parse(cli, argc, argv, none, &name)) return cli_usage(cli_channel_precheck);
+    bool waits = false;
+    const struct cli_option options[] = {{.name = "--wait", .flag = &waits}, {NULL}};
+    if (!cli_options_parse(cli, argc, argv, options, &name)) return cli_usage(cli_channel_precheck);
+    int verdict = waits ? follow_channel(cli, name, FOLLOW_CHECKED) : CLI_OK;
+    if (verdict == CLI_UNREACHABLE) return verdict;
     int code = rest_call_channel(cli, "GET", name, "/precheck", NULL, &answer);
     if (code == CLI_OK && cli->json)
         print_json(answer);
     else if (code == CLI_OK)
         print_precheck(answer);
     json_decref(answer);
-    return code;
+    return code == CLI_OK ? verdict : code;
 }
 
 int cli_channel_status(struct cli *cli, int argc, char **argv)

@@ -113,6 +113,38 @@ int cli_group_delete(struct cli *cli, int argc, char **argv)
     return group(cli, argc, argv, GROUP_DELETE, cli_group_delete);
 }
 
+int cli_group_checkpoint(struct cli *cli, int argc, char **argv)
+{
+    const char *channel, *id = NULL, *time = NULL;
+    uint64_t offset = UINT64_MAX;
+    bool earliest = false, latest = false;
+    char path[2048], whole[2100];
+    const struct cli_option options[] = {{.name = "--group", .text = &id},
+                                         {.name = "--to-offset", .number = &offset},
+                                         {.name = "--to-time", .text = &time},
+                                         {.name = "--to-earliest", .flag = &earliest},
+                                         {.name = "--to-latest", .flag = &latest},
+                                         {NULL}};
+    if (!cli_options_parse(cli, argc, argv, options, &channel)) return cli_usage(cli_group_checkpoint);
+    if (id == NULL || (offset != UINT64_MAX) + (time != NULL) + earliest + latest != 1)
+        return cli_usage(cli_group_checkpoint);
+    int code = group_path(path, sizeof path, channel, id);
+    if (code != CLI_OK) return code;
+    snprintf(whole, sizeof whole, "%s/checkpoint", path);
+    json_t *answer, *body = offset != UINT64_MAX ? json_pack("{s:I}", "offset", (json_int_t)offset)
+                            : time != NULL       ? json_pack("{s:s}", "time", time)
+                                                 : json_pack("{s:s}", "to", earliest ? "earliest" : "latest");
+    code = ask(cli, "PUT", whole, body, false, NULL, &answer);
+    if (code == CLI_OK && cli->json) {
+        print_json(answer);
+    } else if (code == CLI_OK) {
+        printf("group %s of channel %s: moved\n", id, channel);
+        print_group(answer);
+    }
+    json_decref(answer);
+    return code;
+}
+
 /* --- operators --- */
 
 static int account(struct cli *cli, int argc, char **argv, const char *method,

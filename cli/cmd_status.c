@@ -65,6 +65,27 @@ int cli_groups(struct cli *cli, int argc, char **argv)
     return code;
 }
 
+int cli_records(struct cli *cli, int argc, char **argv)
+{
+    const char *channel;
+    uint64_t count = 20;
+    bool changes = false;
+    char suffix[64];
+    json_t *answer, *record;
+    size_t i;
+    const struct cli_option options[] = {
+        {.name = "--count", .number = &count}, {.name = "--changes", .flag = &changes}, {NULL}};
+    if (!cli_options_parse(cli, argc, argv, options, &channel)) return cli_usage(cli_records);
+    snprintf(suffix, sizeof suffix, "/records?count=%" PRIu64 "%s", count, changes ? "&only=changes" : "");
+    int code = rest_call_channel(cli, "GET", channel, suffix, NULL, &answer);
+    if (code == CLI_OK && cli->json)
+        print_json(answer);
+    else if (code == CLI_OK)
+        json_array_foreach(json_object_get(answer, "records"), i, record) print_json(record);
+    json_decref(answer);
+    return code;
+}
+
 static void print_counter(void *context, const struct counter_view *v)
 {
     const bool json = *(const bool *)context;

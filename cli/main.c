@@ -2,10 +2,23 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/manual.h"
 
 #define DEFAULT_SERVER "http://127.0.0.1:8083"
+
+const struct cli_global cli_globals[] = {
+    {"--server", "URL", "millraced's REST API; default $MILLRACE_SERVER, else " DEFAULT_SERVER},
+    {"--ca", "FILE", "PEM file of the authorities to trust with https://; default $MILLRACE_CA, else the system's"},
+    {"--token-file", "FILE", "its first line is a token of the REST API (-: stdin); or it stands in $MILLRACE_TOKEN"},
+    {"--json", NULL, "print JSON for programs, not text for people"},
+    {"--watch", NULL, "look again each second, until interrupted; for commands that only look"},
+    {"--help", NULL, "print all commands"},
+    {"--version", NULL, "print the version"},
+    {NULL, NULL, NULL},
+};
 
 const struct cli_command cli_commands[] = {
     {"channel create",
@@ -17,9 +30,10 @@ const struct cli_command cli_commands[] = {
      "      [--visible durable|written] [--compression none|gzip|lz4|zstd]\n"
      "      [--standby HOST:PORT,...] [--tls off|preferred|required|verify_ca|verify_identity] [--tls-ca FILE]\n"
      "      [--tls-certificate FILE --tls-key FILE] [--connect-timeout-s N] [--read-timeout-s N]\n"
-     "      [--password-file FILE] [--server-id N] [--schema-file FILE]",
+     "      [--password-file FILE] [--server-id N] [--schema-file FILE] [--wait]",
      "make a channel and check its source; the password may also stand in $MILLRACE_SOURCE_PASSWORD; --source-files "
-     "reads a folder of binlog files (mysql-bin.000001, ...) instead of a server, and waits there for more",
+     "reads a folder of binlog files (mysql-bin.000001, ...) instead of a server, and waits there for more; --wait: "
+     "until the check has ended",
      cli_channel_create},
     {"channel configure",
      "NAME [--source mysql://USER[:PASSWORD]@HOST[:PORT]] [--password-file FILE]\n"
@@ -29,13 +43,15 @@ const struct cli_command cli_commands[] = {
      "      [--text stored|utf8mb4] [--schema-file FILE]",
      "change the source, its account or a setting; what is not given stays, and a capture goes on behind its log",
      cli_channel_configure},
-    {"channel start", "NAME", "capture", cli_channel_start},
+    {"channel start", "NAME [--wait]",
+     "check the source, then capture; --wait: until it has caught up, with a line that shows how far it is",
+     cli_channel_start},
     {"channel stop", "NAME", "stop capturing; what is logged is still served", cli_channel_stop},
-    {"channel resume", "NAME", "try again now, after an Error or a failed precheck", cli_channel_resume},
-    {"channel precheck", "NAME", "what the check of its source found, item by item, and what to do",
-     cli_channel_precheck},
-    {"channel status", "NAME", "state, source position, delay, log", cli_channel_status},
-    {"channel list", "", "all channels, a line each", cli_channel_list},
+    {"channel resume", "NAME [--wait]", "try again now, after an Error or a failed precheck", cli_channel_resume},
+    {"channel precheck", "NAME [--wait]", "what the check of its source found, item by item, and what to do",
+     cli_channel_precheck, true},
+    {"channel status", "NAME", "state, source position, delay, log", cli_channel_status, true},
+    {"channel list", "", "all channels, a line each", cli_channel_list, true},
     {"channel delete", "NAME [--yes]", "remove a channel with its data and its groups' checkpoints",
      cli_channel_delete},
     {"channel objects add", "NAME [--tables 'DB.*,DB.TABLE'] [--exclude 'DB.TABLE']",
@@ -55,16 +71,27 @@ const struct cli_command cli_commands[] = {
      "print records as JSON lines, as a consumer group of Kafka; the group's checkpoint moves as it goes; --timeout is "
      "for the whole run; --tls trusts the system's authorities, --tls-ca those in a PEM file",
      cli_consume},
-    {"groups", "CHANNEL", "the consumer groups of a channel, their accounts, checkpoints and lag", cli_groups},
+    {"groups", "CHANNEL", "the consumer groups of a channel, their accounts, checkpoints and lag", cli_groups, true},
     {"group create", "CHANNEL --group ID --account NAME [--password-file FILE]",
      "make a consumer group that logs in as NAME-ID; the password is the first line of FILE (-: stdin), or "
      "$MILLRACE_PASSWORD, or is asked for", cli_group_create},
-    {"group list", "CHANNEL", "as groups", cli_groups},
-    {"group show", "CHANNEL --group ID", "its user name, state and checkpoint", cli_group_show},
+    {"group list", "CHANNEL", "as groups", cli_groups, true},
+    {"group show", "CHANNEL --group ID", "its user name, state and checkpoint", cli_group_show, true},
     {"group password", "CHANNEL --group ID [--password-file FILE]",
      "change its password; who is logged in with the old one is put out", cli_group_password},
     {"group delete", "CHANNEL --group ID", "remove a group with its account; who is logged in is put out",
      cli_group_delete},
+    {"group checkpoint",
+     "CHANNEL --group ID --to-earliest | --to-latest | --to-offset N | --to-time 2026-01-31T23:59:59Z",
+     "move where a group reads on, while nobody is in it", cli_group_checkpoint},
+    {"records", "CHANNEL [--count N] [--changes]", "the newest records of a channel, the newest first", cli_records,
+     true},
+    {"alert rules", "CHANNEL [--set FILE]",
+     "what is watched of a channel, and what fires; --set: replace the rules by those in a file of JSON (-: stdin)",
+     cli_alert_rules},
+    {"alert targets", "[--set FILE]", "whom alerts are told to; --set: replace them", cli_alert_targets},
+    {"alert test", "TARGET", "send a notice that says that it is a test", cli_alert_test},
+    {"alert log", "", "what was told, and whether it arrived, a line of JSON each", cli_alert_log, true},
     {"account create", "NAME [--password-file FILE]",
      "make an operator's account, which sees all channels and groups over the Kafka protocol", cli_account_create},
     {"account list", "", "the operators' accounts", cli_account_list},
@@ -85,8 +112,8 @@ const struct cli_command cli_commands[] = {
      "make damaged indexes and checkpoints anew; --cut: also cut a damaged log at the last whole transaction before "
      "the damage; what is cut is kept in DATA/CHANNEL/cut-OFFSET",
      cli_log_repair},
-    {"status", "", "version, addresses and memory of millraced", cli_status},
-    {"counters", "FILE", "print the counter file of a running or ended millraced", cli_counters},
+    {"status", "", "version, addresses and memory of millraced", cli_status, true},
+    {"counters", "FILE", "print the counter file of a running or ended millraced", cli_counters, true},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -110,13 +137,14 @@ int cli_usage(int (*run)(struct cli *, int, char **))
 
 static int print_help(FILE *to)
 {
-    fprintf(to, "usage: millrace [--server URL] [--ca FILE] [--token-file FILE] [--json] COMMAND ...\n\n");
+    fprintf(to, "usage: millrace [OPTION]... COMMAND ...\n\n");
     for (const struct cli_command *c = cli_commands; c->words != NULL; c++)
         fprintf(to, "  %s %s\n      %s\n", c->words, c->usage, c->what);
-    fprintf(to, "\n--server: millraced's REST API, default $MILLRACE_SERVER or " DEFAULT_SERVER "\n"
-                "--ca: PEM file of the authorities to trust with https://, default $MILLRACE_CA or the system's\n"
-                "--token-file: the first line is a token of the REST API; or it stands in $MILLRACE_TOKEN\n"
-                "exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 millraced does not answer\n");
+    fputc('\n', to);
+    for (const struct cli_global *g = cli_globals; g->name != NULL; g++)
+        fprintf(to, "  %s%s%s\n      %s\n", g->name, g->value == NULL ? "" : " ", g->value == NULL ? "" : g->value,
+                g->what);
+    fprintf(to, "\nexit status: 0 done, 1 refused or failed, 2 wrong usage, 3 millraced does not answer\n");
     return to == stdout ? CLI_OK : CLI_USAGE;
 }
 
@@ -132,6 +160,45 @@ static int words_match(const char *words, int argc, char **argv)
     return count;
 }
 
+/* Again each second; on a terminal over what was there. */
+static int run_command(const struct cli_command *c, struct cli *cli, int argc, char **argv)
+{
+    bool is_terminal = isatty(STDOUT_FILENO) == 1;
+    int code = c->run(cli, argc, argv);
+    if (cli->watch && !c->may_watch) return cli_fail(CLI_USAGE, "%s takes no --watch", c->words);
+    while (cli->watch && code == CLI_OK && fflush(stdout) == 0) {
+        sleep(1);
+        if (is_terminal && !cli->json) fputs("\033[H\033[2J", stdout);
+        code = c->run(cli, argc, argv);
+    }
+    return code;
+}
+
+/* One option before the command; moves `at` to its last word.  -1: go on, else the exit code. */
+static int take_global(struct cli *cli, int argc, char **argv, int *at)
+{
+    const char *word = argv[*at];
+    const char **text = strcmp(word, "--server") == 0 ? &cli->server
+                        : strcmp(word, "--ca") == 0 ? &cli->ca
+                        : strcmp(word, "--token-file") == 0 ? &cli->token_file : NULL;
+    if (text != NULL && *at + 1 < argc) {
+        *text = argv[++*at];
+        return -1;
+    }
+    bool *flag = strcmp(word, "--json") == 0 ? &cli->json : strcmp(word, "--watch") == 0 ? &cli->watch : NULL;
+    if (flag != NULL) {
+        *flag = true;
+        return -1;
+    }
+    if (strcmp(word, "--version") == 0) return printf("millrace %s\n", MILLRACE_VERSION) < 0;
+    if (strcmp(word, "--help") == 0) return print_help(stdout);
+    bool is_page = strcmp(word, "--print-manual") == 0; /* for the build */
+    if (is_page) manual_print_page(stdout);
+    else if (strcmp(word, "--print-completion") == 0) manual_print_completion(stdout);
+    else return print_help(stderr);
+    return CLI_OK;
+}
+
 int main(int argc, char **argv)
 {
     const char *server = getenv("MILLRACE_SERVER"), *ca = getenv("MILLRACE_CA");
@@ -139,25 +206,13 @@ int main(int argc, char **argv)
                       .ca = ca == NULL || *ca == '\0' ? NULL : ca};
     int at = 1;
     for (; at < argc && argv[at][0] == '-'; at++) {
-        if (strcmp(argv[at], "--json") == 0)
-            cli.json = true;
-        else if (strcmp(argv[at], "--server") == 0 && at + 1 < argc)
-            cli.server = argv[++at];
-        else if (strcmp(argv[at], "--ca") == 0 && at + 1 < argc)
-            cli.ca = argv[++at];
-        else if (strcmp(argv[at], "--token-file") == 0 && at + 1 < argc)
-            cli.token_file = argv[++at];
-        else if (strcmp(argv[at], "--help") == 0)
-            return print_help(stdout);
-        else if (strcmp(argv[at], "--version") == 0)
-            return printf("millrace %s\n", MILLRACE_VERSION) < 0;
-        else
-            return print_help(stderr);
+        int code = take_global(&cli, argc, argv, &at);
+        if (code >= 0) return code;
     }
     if (at == argc) return print_help(stderr);
     for (const struct cli_command *c = cli_commands; c->words != NULL; c++) {
         int words = words_match(c->words, argc - at, argv + at);
-        if (words > 0) return c->run(&cli, argc - at - words + 1, argv + at + words - 1);
+        if (words > 0) return run_command(c, &cli, argc - at - words + 1, argv + at + words - 1);
     }
     return cli_fail(CLI_USAGE, "there is no command '%s%s%s'; see millrace --help", argv[at], at + 1 < argc ? " " : "",
                     at + 1 < argc ? argv[at + 1] : "");

@@ -52,7 +52,12 @@ static const struct cli_option *find(const struct cli_option *options, const cha
 bool cli_options_parse(struct cli *cli, int argc, char **argv, const struct cli_option *options, const char **argument)
 {
     const struct cli_option common[] = {
-        {.name = "--json", .flag = &cli->json}, {.name = "--server", .text = &cli->server}, {NULL}};
+        {.name = "--json", .flag = &cli->json},
+        {.name = "--watch", .flag = &cli->watch},
+        {.name = "--server", .text = &cli->server},
+        {.name = "--ca", .text = &cli->ca},
+        {.name = "--token-file", .text = &cli->token_file},
+        {NULL}};
     bool only_arguments = false;
     if (argument != NULL) *argument = NULL;
     for (int at = 1; at < argc; at++) {
