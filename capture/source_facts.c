@@ -73,6 +73,7 @@ static enum err variable_row(void *context, const char *const *field, const size
     if (strcasecmp(name, "expire_logs_days") == 0 && f->binlog_kept_s == 0)
         f->binlog_kept_s = (int64_t)(strtod(value, NULL) * 86400); /* MariaDB's has a fraction */
     if (strcasecmp(name, "log_bin") == 0) f->log_bin = is_on(value);
+    if (strcasecmp(name, "wsrep_on") == 0 || strcasecmp(name, "wsrep_gtid_mode") == 0) f->cluster_words += is_on(value);
     if (strcasecmp(name, "gtid_mode") == 0) {
         f->has_gtids = strcasecmp(value, "OFF") != 0;
         f->has_gtids_only = strcasecmp(value, "ON") == 0;
@@ -97,12 +98,13 @@ enum err source_facts_read(struct source_stream *s, const struct clock *clock, s
         s,
         "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version','server_uuid','server_id','log_bin',"
         "'binlog_format','binlog_row_image','lower_case_table_names','gtid_mode','binlog_expire_logs_seconds',"
-        "'expire_logs_days')",
+        "'expire_logs_days','wsrep_on','wsrep_gtid_mode')",
         variable_row, &f, msg));
     unsigned major = 0, minor = 0, patch = 0;
     sscanf(f.version, "%3u.%3u.%3u", &major, &minor, &patch);
     f.version_number = major << 16 | (minor & 0xff) << 8 | (patch & 0xff);
     f.is_mariadb = strcasestr(f.version, "mariadb") != NULL;
+    f.is_cluster = f.is_mariadb && f.cluster_words == 2;
     if (f.is_mariadb) f.has_gtids = f.has_gtids_only = major >= 10;
     /* Servers that replicate each other have different ids: what MariaDB has in a uuid's place. */
     if (f.is_mariadb && f.server_uuid[0] == '\0')
@@ -280,6 +282,44 @@ enum err source_executed(struct source_stream *s, const struct source_facts *f, 
     gtid_set_clear(out);
     enum err e = s->ops->query(s, sql, gtids_row, out, msg);
     return e == ERR_INVALID ? err_set(msg, e, "the source answers to \"%s\" with no GTID set", sql) : e;
+}
+
+struct state_answer {
+    const struct gtid_set *set;
+    bool *had;
+};
+
+/* "0-1-100,0-2-57,1-1-9" */
+static bool state_has(const char *at, const char *end, const struct gtid_domain *d)
+{
+    while (at < end) {
+        char entry[72];
+        unsigned long domain, server_id;
+        unsigned long long number;
+        const char *comma = memchr(at, ',', (size_t)(end - at));
+        copy_field(entry, sizeof entry, at, (size_t)((comma == NULL ? end : comma) - at));
+        if (sscanf(entry, "%lu-%lu-%llu", &domain, &server_id, &number) == 3 && domain == d->domain &&
+            server_id == d->server_id && number >= d->number)
+            return true;
+        at = comma == NULL ? end : comma + 1;
+    }
+    return false;
+}
+
+static enum err state_row(void *context, const char *const *field, const size_t *bytes, uint32_t count)
+{
+    struct state_answer *a = context;
+    *a->had = count > 0 && field[0] != NULL;
+    for (uint32_t i = 0; *a->had && i < a->set->domain_count; i++)
+        *a->had = state_has(field[0], field[0] + bytes[0], &a->set->domain[i]);
+    return ERR_OK;
+}
+
+enum err source_mariadb_had(struct source_stream *s, const struct gtid_set *set, bool *had, struct err_msg *msg)
+{
+    struct state_answer a = {set, had};
+    *had = false;
+    return s->ops->query(s, "SELECT @@GLOBAL.gtid_binlog_state", state_row, &a, msg);
 }
 
 enum err source_mariadb_gtids(struct source_stream *s, const struct source_place *place, struct gtid_set *out,

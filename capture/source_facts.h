@@ -25,6 +25,8 @@ struct source_facts {
     uint32_t server_id;
     bool ignore_case; /* lower_case_table_names is not 0 */
     bool has_gtids;   /* MySQL with gtid_mode, MariaDB from 10.0 */
+    uint8_t cluster_words; /* how many of wsrep_on and wsrep_gtid_mode are ON; both: */
+    bool is_cluster; /* a Galera node whose cluster writes the GTIDs: nodes share a server id, and none can be reset */
     bool log_bin;
     char binlog_format[SOURCE_WORD_BYTES];
     char row_image[SOURCE_WORD_BYTES]; /* "" where the version has no such variable: images are full */
@@ -69,6 +71,10 @@ NODISCARD enum err source_place_check(struct source_stream *s, struct source_pla
 /* All transactions that the source's binlog has and had.  ERR_INVALID: it says something that is no GTID set. */
 NODISCARD enum err source_executed(struct source_stream *s, const struct source_facts *f, struct gtid_set *out,
                                    struct err_msg *msg);
+/* MariaDB: is each last transaction of `set` one that this binlog has or had, from the same server?  The state knows
+ * the last one of each server in each domain. */
+NODISCARD enum err source_mariadb_had(struct source_stream *s, const struct gtid_set *set, bool *had,
+                                      struct err_msg *msg);
 /* MariaDB: the GTID set of a place. */
 NODISCARD enum err source_mariadb_gtids(struct source_stream *s, const struct source_place *place, struct gtid_set *out,
                                         struct err_msg *msg);

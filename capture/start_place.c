@@ -91,15 +91,32 @@ static enum err has_our_file(struct source_stream *s, const struct follower *f, 
     return e;
 }
 
+/* MariaDB: are the transactions before our place in the file those that we have?  Nodes of a cluster share a server id,
+ * and their files may have been begun in the same second. */
+static enum err has_our_gtids(struct source_stream *s, const struct follower *f, bool *has, struct err_msg *msg)
+{
+    const struct gtid_set *ours = follower_logged(f);
+    const struct source_place place = source_place_of(&f->resume);
+    struct gtid_set there = {0};
+    *has = true;
+    if (!f->facts.is_mariadb || !f->facts.has_gtids || f->facts.is_archive || ours == NULL || f->passes_known)
+        return ERR_OK;
+    enum err e = source_mariadb_gtids(s, &place, &there, msg);
+    *has = gtid_set_contains_set(&there, ours) && (!f->gtids_known || gtid_set_contains_set(ours, &there));
+    gtid_set_free(&there);
+    return e;
+}
+
 /* Is the server that was reached the one that was read last?  A uuid tells; a server id, or no id at all, leaves it to
- * the file as well: another server has another id, but an equal one may be a server made anew. */
+ * the file as well: another server has another id mostly, and an equal one may be a server made anew. */
 static enum err is_same_server(struct source_stream *s, const struct follower *f, bool *same, struct err_msg *msg)
 {
     const struct source_position *r = &f->resume;
     bool are_told = r->server_uuid[0] != '\0' && f->facts.server_uuid[0] != '\0';
     *same = !are_told || strcmp(r->server_uuid, f->facts.server_uuid) == 0;
     if (!*same || (are_told && !f->facts.is_mariadb)) return ERR_OK;
-    return has_our_file(s, f, same, msg);
+    TRY(has_our_file(s, f, same, msg));
+    return *same ? has_our_gtids(s, f, same, msg) : ERR_OK;
 }
 
 static enum err resume_same(struct source_stream *s, struct follower *f, struct err_msg *msg)
@@ -198,13 +215,26 @@ static enum err no_such_file(struct source_stream *s, const struct follower *f, 
                    place.file);
 }
 
-static enum err resume_anywhere(struct source_stream *s, struct follower *f, struct err_msg *msg)
+/* Another server with the same id, as MariaDB's clusters have them, or the same one made anew, which numbers other
+ * transactions as it did those that we have?  A node of a cluster cannot be, and another host is another server; then
+ * its binlog must have had all that we have, from the same servers. */
+static enum err is_twin(struct source_stream *s, const struct follower *f, bool is_other_host, bool *twin,
+                        struct err_msg *msg)
+{
+    *twin = f->facts.is_mariadb && (f->facts.is_cluster || is_other_host) && follower_logged(f) != NULL;
+    return *twin ? source_mariadb_had(s, follower_logged(f), twin, msg) : ERR_OK;
+}
+
+static enum err resume_anywhere(struct source_stream *s, struct follower *f, bool is_other_host, struct err_msg *msg)
 {
     bool is_same;
     const char *former = f->resume.server_uuid;
     TRY(is_same_server(s, f, &is_same, msg));
-    /* Never by GTIDs: a server that was reset numbers other transactions as it did those that we have. */
-    if (!is_same && strcmp(former, f->facts.server_uuid) == 0) return no_such_file(s, f, msg);
+    if (!is_same && strcmp(former, f->facts.server_uuid) == 0) {
+        bool twin;
+        TRY(is_twin(s, f, is_other_host, &twin, msg));
+        if (!twin) return no_such_file(s, f, msg);
+    }
     TRY(check_executed(s, f, is_same, msg));
     if (is_same && !f->passes_known) return resume_same(s, f, msg);
     if (f->facts.has_gtids_only && follower_logged(f) != NULL) return resume_by_gtids(s, f, is_same, msg);
@@ -219,9 +249,10 @@ static enum err resume_anywhere(struct source_stream *s, struct follower *f, str
                    f->facts.server_uuid, former, why);
 }
 
-enum err start_place_resume(struct source_stream *s, struct follower *f, bool has_others, struct err_msg *msg)
+enum err start_place_resume(struct source_stream *s, struct follower *f, bool has_others, bool is_other_host,
+                            struct err_msg *msg)
 {
-    enum err e = resume_anywhere(s, f, msg);
+    enum err e = resume_anywhere(s, f, is_other_host, msg);
     bool does_not_fit = e == ERR_SOURCE_HISTORY || e == ERR_SOURCE_PURGED;
     if (!does_not_fit || !has_others) return e;
     struct err_msg why = *msg;
