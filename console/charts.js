@@ -19,9 +19,9 @@ function axis(values, size, more) {
     size, values: (_, ticks) => ticks.map(values), ...more }
 }
 
-/** A figure: title, the value under the pointer or else the newest one, the lines.
+/** A figure until `signal`: title, the value under the pointer or else the newest one, the lines.
  * `format` writes a value, `steps` names how the axis is divided, `least` is what it shows at least. */
-export function chart(title, format, steps, least) {
+export function chart(title, signal, format, steps, least) {
   const now = el('span', { class: 'now' }), at = el('span', { class: 'at' })
   const legend = el('ul', { class: 'legend', hidden: true })
   const plot = el('div', { class: 'plot', role: 'img' })
@@ -58,8 +58,14 @@ export function chart(title, format, steps, least) {
       hooks: { setCursor: [u => { hovered = u.cursor.idx ?? null; read() }] },
     }, data, plot)
   }
-  new ResizeObserver(() => drawn?.setSize({ width: Math.max(plot.clientWidth, 200), height: HEIGHT })).observe(plot)
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { if (node.isConnected) build() })
+  const sized = new ResizeObserver(() => drawn?.setSize({ width: Math.max(plot.clientWidth, 200), height: HEIGHT }))
+  sized.observe(plot)
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { if (drawn) build() }, { signal })
+  signal.addEventListener('abort', () => {
+    sized.disconnect()
+    drawn?.destroy()
+    drawn = null
+  })
 
   return {
     node,

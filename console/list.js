@@ -81,7 +81,7 @@ export function showList(root, signal) {
     channels = (await get('/v1/channels')).channels
     render()
   })
-  every(5000, signal, async () => { // groups cost a request each
+  every(10000, signal, async () => { // groups cost a request each
     const names = channels.length > 0 ? channels.map(c => c.name)
       : (await get('/v1/channels')).channels.map(c => c.name)
     for (const name of names) {

@@ -9,12 +9,14 @@ const SECONDS = 600
 /** Keeps the last SECONDS samples; asks for all once and then for the newest. */
 function samples() {
   let rows = [] // {time, rows, delay, out, lag: Map}
+  let asked = 0 // by this machine's clock, which need not be the server's
   return {
     async more(name) {
       const last = rows.at(-1)?.time ?? 0
-      const gap = last === 0 ? SECONDS : Math.ceil((Date.now() - last) / 1000) + 2
-      const seconds = Math.max(2, Math.min(SECONDS, gap))
+      const now = performance.now()
+      const seconds = last === 0 ? SECONDS : Math.min(SECONDS, Math.ceil((now - asked) / 1000) + 3)
       const answer = await get(`${channelPath(name, 'history')}?seconds=${seconds}`)
+      asked = now
       answer.time_ms.forEach((at, i) => {
         if (at <= last) return
         rows.push({ time: at, rows: answer.rows_per_s[i], delay: answer.delay_ms[i], out: answer.bytes_out_per_s[i],
@@ -61,9 +63,10 @@ const FACTS = [
 ]
 
 export function overview(root, signal, name) {
-  const charts = { rows: chart('Row changes', rate, 'plain', 10), delay: chart('Delay behind the source', duration,
-    'ms', 100), out: chart('Read by consumers', n => bytes(n) + '/s', 'bytes', 1024),
-  lag: chart('Records behind, by group', count, 'plain', 10) }
+  const charts = { rows: chart('Row changes', signal, rate, 'plain', 10),
+    delay: chart('Delay behind the source', signal, duration, 'ms', 100),
+    out: chart('Read by consumers', signal, n => bytes(n) + '/s', 'bytes', 1024),
+    lag: chart('Records behind, by group', signal, count, 'plain', 10) }
   const noGroups = el('p', { class: 'quiet-note', text: 'No group has a checkpoint yet.' })
   charts.lag.node.append(noGroups)
   const values = valuesTable()

@@ -13,7 +13,8 @@ function item(found) {
   const body = [el('p', { text: found.found })]
   if (found.mend && found.verdict !== 'pass') body.push(el('p', { class: 'mend' }, el('strong', { text: 'To do: ' }),
     found.mend))
-  if (found.sql) body.push(copyable(found.sql, `the question for ${found.item}`))
+  if (found.sql) body.push(el('p', { class: 'asked', text: 'Asked with:' }),
+    copyable(found.sql, `the question for ${found.item}`))
   return el('li', { class: `check ${found.verdict}` },
     el('details', { open: isOpen }, el('summary', {}, verdict, title), ...body))
 }

@@ -58,23 +58,30 @@ export function tablesTab(root, signal, name) {
   }
   const include = patternEditor('Followed tables', INCLUDE_HELP, changed)
   const exclude = patternEditor('Excluded tables', EXCLUDE_HELP, changed)
-  const take = spec => {
-    stored = spec.tables
+  const take = objects => {
+    stored = objects
     include.set(stored.include)
     exclude.set(stored.exclude)
     changed()
   }
+  const difference = () => { // so that what somebody else changes meanwhile stays
+    const lists = { include: include.value(), exclude: exclude.value() }
+    const without = (list, other) => list.filter(pattern => !other.includes(pattern))
+    const both = of => ({ include: of('include'), exclude: of('exclude') })
+    return { add: both(key => without(lists[key], stored[key])), remove: both(key => without(stored[key], lists[key])) }
+  }
   const node = form({}, async () => {
     if (!include.add() || !exclude.add()) return
-    take(await api('PATCH', channelPath(name), { tables: { include: include.value(), exclude: exclude.value() } }))
+    take(await api('PATCH', channelPath(name, 'objects'), difference()))
     toast('The tables were changed.')
   },
   el('p', { class: 'subtitle', text: 'A change takes effect between two transactions of the source, and the stream ' +
     'says where. A table that is added brings its changes from then on, not its rows of before.' }),
   include.node, exclude.node,
-  el('div', { class: 'actions' }, save, button('Undo', () => take({ tables: stored }))))
+  el('div', { class: 'actions' }, save, button('Undo', () => take(stored))))
   node.addEventListener('settled', changed)
   root.append(el('h2', { text: 'Tables' }), node)
-  get(channelPath(name)).then(spec => { if (!signal.aborted) take(spec) }).catch(() => {})
+  get(channelPath(name, 'objects')).then(objects => { if (!signal.aborted) take(objects) },
+    why => toast(why.message, 'bad'))
   return { update() {} }
 }

@@ -111,13 +111,22 @@ function startStep() {
   const visible = radios('Consumers see a change', [['durable', 'When it is safe on disk',
     'What was seen once is never lost.'], ['written', 'As soon as it is written',
     'Sooner by a flush; after a crash the source must send it again.']], 'durable')
+  const text = select('text', [['stored', 'In each column\'s own character set'], ['utf8mb4', 'Converted to UTF-8']])
+  const statements = select('statement_events', [['error', 'Stop the channel with an error'],
+    ['warn', 'Go on: they are lost, and counted']])
+  const images = select('partial_images', [['error', 'Stop the channel with an error'],
+    ['none', 'Go on: what is missing is marked']])
+  const rare = el('details', {}, el('summary', { text: 'Rarely needed' }), field('Text of columns', text),
+    field('Changes that the source logs as statements', statements),
+    field('Rows that the source does not log whole', images))
   const start = () => ({ now: 'now', earliest: 'earliest', time: { time: utc(new Date(at.value).getTime()) },
     gtid_set: { gtid_set: gtid.value.trim() }, place: { file: file.value.trim(), position: Number(position.value) } })
   return {
-    node: el('div', {}, how.node, Object.values(parts), past, field('Record format', format), visible.node),
+    node: el('div', {}, how.node, Object.values(parts), past, field('Record format', format), visible.node, rare),
     value() {
       const body = { start_at: how.value() === 'time' && at.value === '' ? 'now' : start()[how.value()],
-        format: format.value, visible: visible.value() }
+        format: format.value, visible: visible.value(), text: text.value, statement_events: statements.value,
+        partial_images: images.value }
       if (how.value() !== 'now' && schema.value.trim() !== '') body.schema_file = schema.value.trim()
       return body
     },

@@ -106,24 +106,30 @@ async function precheck() {
   await until(async () => await state() === 'Normal', 20, 'the channel is Normal')
 }
 
-/** Pixels of the chart's line. */
-const inked = title => page.evaluate(title => {
+/** How many pixels high the chart's line goes. */
+const lineHeight = title => page.evaluate(title => {
   const figure = [...document.querySelectorAll('figure')].find(f => f.textContent.includes(title))
   const canvas = figure.querySelector('canvas'), { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width,
     canvas.height)
   const line = getComputedStyle(document.documentElement).getPropertyValue('--line-1').trim()
   const [r, g, b] = [1, 3, 5].map(at => parseInt(line.slice(at, at + 2), 16))
-  let count = 0
-  for (let i = 0; i < data.length; i += 4)
-    if (Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b) < 24 && data[i + 3] > 200) count++
-  return count
+  let top = canvas.height, bottom = 0
+  for (let i = 0; i < data.length; i += 4) {
+    const isLine = data[i + 3] > 200 && Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) +
+      Math.abs(data[i + 2] - b) < 24
+    const y = Math.floor(i / 4 / canvas.width)
+    if (isLine) [top, bottom] = [Math.min(top, y), Math.max(bottom, y)]
+  }
+  return bottom - top
 }, title)
 
 async function watch() {
   const rows = page.locator('figure', { hasText: 'Row changes' })
+  await rows.locator('canvas').waitFor()
+  check(await lineHeight('Row changes') < 10, 'nothing has changed, and the line is not flat')
   await sql('INSERT INTO shop.orders (what) SELECT CONCAT(\'early \', seq) FROM shop_seq.numbers')
   await until(async () => parseFloat(await rows.locator('.now').innerText()) > 0, 10, 'the change rate is shown')
-  check(await inked('Row changes') > 100, 'the chart has no line')
+  await until(async () => await lineHeight('Row changes') > 60, 5, 'the line rises')
   check(/Row changes: \d/.test(await rows.locator('.plot').getAttribute('aria-label')), 'the chart has no words')
   await inspect(page, 'the overview')
 }
@@ -155,9 +161,35 @@ async function consume() {
   await until(async () => /^[01] record/.test(await groupFact('Behind')), 15, 'nothing is left to read')
   await inspect(page, 'the groups')
   await picture('groups')
+  if (facts.pictures) await portraits()
   await early.end()
   await seen('Nobody is connected.')
   return early.offsets
+}
+
+/** Pictures of a channel that lives: 60 s of changes, read by two groups. */
+async function portraits() {
+  const other = spawn('kcat', ['-b', facts.bootstrap, '-X', 'auto.commit.interval.ms=2000', '-G', 'search-index',
+    'orders'], { stdio: 'ignore' })
+  running.add(other)
+  await tab('Overview')
+  for (const end = Date.now() + 60e3; Date.now() < end;) {
+    const rows = Math.round(20 + 15 * Math.sin(Date.now() / 9000) + 10 * Math.random())
+    await sql(`INSERT INTO shop.orders (what) SELECT CONCAT('order ', seq) FROM shop_seq.numbers LIMIT ${rows};
+      UPDATE shop.orders SET what = 'paid' ORDER BY id DESC LIMIT 5`)
+    await page.waitForTimeout(250)
+  }
+  await picture('overview')
+  await page.emulateMedia({ colorScheme: 'dark' })
+  await page.waitForTimeout(1500)
+  await picture('dark')
+  await page.emulateMedia({ colorScheme: 'light' })
+  await tab('Records')
+  await picture('records', 3000)
+  await page.goto(facts.url + '/#/')
+  await picture('list', 2000)
+  other.kill('SIGKILL')
+  await page.goto(facts.url + '/#/channels/orders/groups')
 }
 
 const utcSeconds = () => Math.floor(Date.now() / 1000)
@@ -216,7 +248,6 @@ async function changeTables() {
   check((await first.locator('td').allInnerTexts()).includes(ODD), 'the value is not shown as it is')
   await inspect(page, 'the records')
   await first.locator('summary').click()
-  await picture('records')
   await tab('Tables')
   await press('Remove more.*')
   await press('Apply')
