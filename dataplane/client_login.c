@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/crc.h"
 #include "base/log.h"
+#include "dataplane/auth/guesses.h"
 #include "dataplane/serve_lcore.h"
 
 enum { MS_NS = 1000000, COMPLAINT_PAUSE_NS = 1000000000 };
@@ -112,7 +112,7 @@ static enum err token_forward(struct serve_lcore *s, const struct client *c, con
     struct auth_request *out = ring_spsc_claim(&link->to_authority, (uint32_t)(sizeof *out + size));
     if (out == NULL) return ERR_AGAIN;
     *out = (struct auth_request){
-        .connection_id = client_id(c), .peer = crc32c(0, c->host, strlen(c->host)), .token_bytes = (uint32_t)size};
+        .connection_id = client_id(c), .address = guess_address(c->host + 1), .token_bytes = (uint32_t)size};
     memcpy(&out->login, &c->login->login, sizeof out->login);
     if (size > 0) memcpy(out + 1, token, size);
     ring_spsc_commit(&link->to_authority);
@@ -121,7 +121,7 @@ static enum err token_forward(struct serve_lcore *s, const struct client *c, con
 }
 
 /* Names only users that there are: one that there is not may be a password typed into the wrong field. */
-static void login_failed(struct serve_lcore *s, struct client *c, const struct principal *who)
+static void login_failed(struct serve_lcore *s, struct client *c, const struct principal *who, uint32_t delay_ms)
 {
     if (s->login_said_ns == 0 || s->now_ns - s->login_said_ns >= COMPLAINT_PAUSE_NS) {
         bool is_known = who != NULL && who->name[0] != '\0';
@@ -134,7 +134,7 @@ static void login_failed(struct serve_lcore *s, struct client *c, const struct p
     } else {
         s->logins_unsaid++;
     }
-    client_delay(s, c, CLIENT_DELAYED, s->now_ns + (uint64_t)LOGIN_DELAY_MS * MS_NS);
+    client_delay(s, c, CLIENT_DELAYED, s->now_ns + (uint64_t)delay_ms * MS_NS);
 }
 
 /* Passes the token of the frame under way on. */
@@ -142,7 +142,7 @@ static void token_take(struct serve_lcore *s, struct client *c, const void *toke
 {
     if (size > AUTH_TOKEN_BYTES_MAX) {
         client_request_end(s, c, frame_bytes);
-        login_failed(s, c, NULL);
+        login_failed(s, c, NULL, LOGIN_DELAY_MS);
         return;
     }
     if (token_forward(s, c, token, size) == ERR_AGAIN) {
@@ -220,7 +220,7 @@ static void logged_in(struct serve_lcore *s, struct client *c, const struct auth
             return;
         }
     } else if (strcmp(c->principal->name, who->name) != 0 || strcmp(c->principal->group_id, who->group_id) != 0) {
-        login_failed(s, c, who); /* a connection stays its principal's */
+        login_failed(s, c, who, LOGIN_DELAY_MS); /* a connection stays its principal's */
         return;
     }
     char user[ACCOUNT_USER_BYTES];
@@ -247,10 +247,10 @@ void client_login_answered(struct serve_lcore *s, struct client *c, const struct
         token_send(s, c, a->token, a->token_bytes, 0);
         break;
     case LOGIN_DONE:   logged_in(s, c, a); break;
-    case LOGIN_FAILED: login_failed(s, c, &a->principal); break;
+    case LOGIN_FAILED: login_failed(s, c, &a->principal, a->delay_ms); break;
     case LOGIN_BUSY:
         c->login->is_busy = true;
-        client_delay(s, c, CLIENT_DELAYED, s->now_ns + (uint64_t)LOGIN_DELAY_MS * MS_NS);
+        client_delay(s, c, CLIENT_DELAYED, s->now_ns + (uint64_t)a->delay_ms * MS_NS);
         break;
     }
 }

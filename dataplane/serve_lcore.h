@@ -11,7 +11,7 @@
  *   LOGIN     the authority has its SASL token
  *   MUTED     its account has overdrawn its quota: nothing of it is looked at until it has not
  *   HELD      its account has too much under way: its request waits, whole or half read
- *   DELAYED   its login failed: its answer waits for LOGIN_DELAY_MS
+ *   DELAYED   its login failed: its answer waits, the longer the more have (auth/guesses.h)
  *   SENDING   its answer is being handed to the network
  *   PINNED    it holds too many unacknowledged bytes to be given more
  *   ENDING    it was closed; the port still has something of it
@@ -51,7 +51,7 @@ enum {
     STALLED_PAUSE_MS   = 500,   /* between two, for the effect of the first to show */
     LARGE_HELD_MS      = 60000, /* the large buffer may be held while others want it */
     SLOW_ANSWER_BYTES  = 256 << 10, /* records of an answer that is copied at once */
-    LOGIN_DELAY_MS     = 100, /* Kafka's connection.failed.authentication.delay.ms */
+    LOGIN_DELAY_MS     = 100, /* of a login that is refused without a look: as auth/guesses.h at first */
     LOGIN_AGAIN_MS     = 1000, /* a connection may log in anew, not before */
     SESSION_GRACE_MS   = 10000, /* a connection may rest beyond its session's end: it may yet log in anew */
     LOGIN_FRAME_BYTES_MAX = 16 << 10, /* of who is not logged in and has to be */

@@ -15,7 +15,7 @@ enum { AUTH_TOKEN_BYTES_MAX = SCRAM_TOKEN_BYTES_MAX, AUTH_RING_BYTES = 256 << 10
 /* serve lcore -> authority; behind it the token */
 struct auth_request {
     uint64_t connection_id; /* opaque to the authority */
-    uint32_t peer; /* a hash of where it comes from */
+    uint64_t address; /* where it comes from: guess_address */
     uint32_t token_bytes;
     struct login login;
 };
@@ -25,6 +25,7 @@ struct auth_answer {
     uint64_t connection_id;
     enum login_result result;
     bool     is_malformed;
+    uint32_t delay_ms; /* FAILED, BUSY: until it may be told */
     uint32_t token_bytes;
     char     token[SCRAM_ANSWER_BYTES_MAX];
     struct principal principal; /* DONE: who it is.  FAILED: whose name was used, "": nobody's */

@@ -8,13 +8,14 @@
 #include "base/invariant.h"
 #include "base/random.h"
 #include "base/thread.h"
+#include "dataplane/auth/guesses.h"
 
 enum { AUTHORITY_BURST = 64, FLOWS = 1024 };
 
 struct queued { /* a PLAIN token */
     uint32_t link, flow;
     uint32_t token_bytes;
-    uint64_t connection_id;
+    uint64_t connection_id, address;
     uint8_t  token[AUTH_TOKEN_BYTES_MAX];
 };
 
@@ -30,7 +31,7 @@ struct auth_side {
 };
 
 struct authority_counters {
-    struct counter *logins[MECHANISM_COUNT], *failures[MECHANISM_COUNT], *malformed, *known, *queue, *busy;
+    struct counter *logins[MECHANISM_COUNT], *failures[MECHANISM_COUNT], *malformed, *known, *queue, *busy, *limited;
     struct histogram *check_ns;
 };
 
@@ -45,6 +46,7 @@ struct authority {
     struct queued *queue;           /* AUTHORITY_QUEUE_MAX; a circle */
     uint32_t queue_first, queue_count;
     uint32_t flow_places[FLOWS];    /* of the queue */
+    struct guesses *guesses;
     uint32_t first_link;            /* to be polled: each in turn, the places that are free are few */
     struct authority_counters count;
 
@@ -182,10 +184,12 @@ static void answer_fill(struct auth_answer *out, uint64_t connection_id, const s
     p->credential = who->credential;
 }
 
+static uint32_t number_of(const struct directory_entry *who) { return who == NULL ? GUESS_NOBODY : who->slot + 1; }
+
 /* Checks the token and answers it.  False: there is no room for an answer, and nothing was done; the lcore wakes us
  * when there is. */
-static bool token_check(struct authority *a, struct auth_side *side, uint64_t connection_id, struct login *l,
-                        const void *token, size_t size, bool is_known)
+static bool token_check(struct authority *a, struct auth_side *side, uint64_t connection_id, uint64_t address,
+                        struct login *l, const void *token, size_t size, bool is_known)
 {
     struct login_step step;
     struct auth_answer *out = ring_spsc_claim(&side->link.to_serve, sizeof *out);
@@ -200,17 +204,29 @@ static bool token_check(struct authority *a, struct auth_side *side, uint64_t co
     if (step.result == LOGIN_DONE && l->mechanism == MECHANISM_PLAIN && !is_known)
         password_keep(a, step.who, token, size);
     answer_fill(out, connection_id, l, &step);
+    if (step.result == LOGIN_FAILED) out->delay_ms = guesses_failed(a->guesses, address, number_of(step.who), begun_ns);
     side->has_news = true;
     return true;
 }
 
-/* Whose share of the queue it is: guesses at one account from one peer; names that nobody has are one name. */
-static uint32_t flow_of(const struct authority *a, const struct auth_request *r)
+/* The account that a token is about; names that nobody has are one. */
+static uint32_t account_of(const struct authority *a, const struct login *l, const void *token, size_t size)
 {
     struct plain_token t;
     const struct directory_entry *who = NULL;
-    if (plain_token_read(&t, r + 1, r->token_bytes) == ERR_OK) who = directory_find(a->directory, t.user);
-    return (r->peer ^ (who == NULL ? 0 : (who->slot + 1) * 2654435761U)) % FLOWS;
+    if (l->mechanism == MECHANISM_PLAIN) {
+        if (plain_token_read(&t, token, size) == ERR_OK) who = directory_find(a->directory, t.user);
+    } else if (l->is_challenged) {
+        who = directory_find(a->directory, l->scram.user);
+    }
+    return number_of(who);
+}
+
+/* Whose share of the queue it is: guesses at one account from one address. */
+static uint32_t flow_of(uint64_t address, uint32_t account)
+{
+    uint64_t mixed = (address ^ (uint64_t)account << 40) * 0x9e3779b97f4a7c15u;
+    return (uint32_t)(mixed >> 32) % FLOWS;
 }
 
 static void queue_fill(struct authority *a, struct queued *q, uint32_t link, uint32_t flow,
@@ -219,20 +235,22 @@ static void queue_fill(struct authority *a, struct queued *q, uint32_t link, uin
     q->link = link;
     q->flow = flow;
     q->connection_id = r->connection_id;
+    q->address = r->address;
     q->token_bytes = r->token_bytes;
     memcpy(q->token, r + 1, r->token_bytes);
     a->flow_places[flow]++;
 }
 
 /* False: there is no room for an answer. */
-static bool busy_answer(struct authority *a, struct auth_side *side, uint64_t connection_id)
+static bool busy_answer(struct auth_side *side, uint64_t connection_id, struct counter *why)
 {
     struct auth_answer *out = ring_spsc_claim(&side->link.to_serve, sizeof *out);
     if (out == NULL) return false;
     memset(out, 0, sizeof *out);
     out->connection_id = connection_id;
     out->result = LOGIN_BUSY;
-    counter_add(a->count.busy, 1);
+    out->delay_ms = GUESS_DELAY_MS;
+    counter_add(why, 1);
     side->has_news = true;
     return true;
 }
@@ -249,22 +267,27 @@ static struct queued *queue_richest(struct authority *a)
 }
 
 /* Into the queue, or it is told that we are busy; false: there is no room for that. */
-static bool queue_put(struct authority *a, uint32_t link, const struct auth_request *r)
+static bool queue_put(struct authority *a, uint32_t link, uint32_t flow, const struct auth_request *r)
 {
-    uint32_t flow = flow_of(a, r);
     struct queued *q;
     if (a->queue_count < AUTHORITY_QUEUE_MAX) {
         q = &a->queue[(a->queue_first + a->queue_count++) % AUTHORITY_QUEUE_MAX];
     } else {
         q = queue_richest(a);
         bool has_less = a->flow_places[flow] + 1 < a->flow_places[q->flow];
-        if (!has_less || !busy_answer(a, &a->side[q->link], q->connection_id))
-            return busy_answer(a, &a->side[link], r->connection_id);
+        if (!has_less || !busy_answer(&a->side[q->link], q->connection_id, a->count.busy))
+            return busy_answer(&a->side[link], r->connection_id, a->count.busy);
         a->flow_places[q->flow]--;
         explicit_bzero(q->token, q->token_bytes);
     }
     queue_fill(a, q, link, flow, r);
     return true;
+}
+
+/* One that is let in at any rate would be a guess that is tested at any rate: so this comes before every look. */
+static bool may_look(const struct authority *a, uint64_t address, uint32_t account)
+{
+    return guesses_may(a->guesses, address, account, clock_monotonic_ns(a->config.clock));
 }
 
 /* The one that waits longest. */
@@ -274,7 +297,11 @@ static unsigned queue_check(struct authority *a)
     struct queued *q = &a->queue[a->queue_first];
     struct login l = {.mechanism = MECHANISM_PLAIN};
     bool is_known = password_is_known(a, q->token, q->token_bytes); /* by one that stood before it, perhaps */
-    if (!token_check(a, &a->side[q->link], q->connection_id, &l, q->token, q->token_bytes, is_known)) return 0;
+    bool may = may_look(a, q->address, account_of(a, &l, q->token, q->token_bytes)); /* others failed meanwhile */
+    bool has_room = !may ? busy_answer(&a->side[q->link], q->connection_id, a->count.limited)
+                         : token_check(a, &a->side[q->link], q->connection_id, q->address, &l, q->token,
+                                       q->token_bytes, is_known);
+    if (!has_room) return 0;
     explicit_bzero(q->token, q->token_bytes);
     a->flow_places[q->flow]--;
     a->queue_first = (a->queue_first + 1) % AUTHORITY_QUEUE_MAX;
@@ -287,11 +314,14 @@ static bool token_take(struct authority *a, uint32_t link, const struct auth_req
 {
     const void *token = r + 1;
     INVARIANT(r->token_bytes <= AUTH_TOKEN_BYTES_MAX);
-    bool is_plain = r->login.mechanism == MECHANISM_PLAIN;
+    bool is_plain = r->login.mechanism == MECHANISM_PLAIN, is_guess = is_plain || r->login.is_challenged;
+    uint32_t account = account_of(a, &r->login, token, r->token_bytes);
+    if (is_guess && !may_look(a, r->address, account))
+        return busy_answer(&a->side[link], r->connection_id, a->count.limited);
     bool is_known = is_plain && password_is_known(a, token, r->token_bytes);
-    if (is_plain && !is_known) return queue_put(a, link, r);
+    if (is_plain && !is_known) return queue_put(a, link, flow_of(r->address, account), r);
     struct login l = r->login;
-    return token_check(a, &a->side[link], r->connection_id, &l, token, r->token_bytes, is_known);
+    return token_check(a, &a->side[link], r->connection_id, r->address, &l, token, r->token_bytes, is_known);
 }
 
 static unsigned link_poll(struct authority *a, uint32_t index)
@@ -376,6 +406,7 @@ void authority_stop(struct authority *a)
     pthread_mutex_destroy(&a->command_lock);
     directory_free(a->directory);
     if (a->queue != NULL) explicit_bzero(a->queue, AUTHORITY_QUEUE_MAX * sizeof *a->queue);
+    guesses_close(a->guesses);
     free(a->queue);
     free(a->side);
     free(a->stays);
@@ -407,6 +438,7 @@ static void open_counters(struct authority *a)
     a->count.malformed = counters_add(counters, COUNTER_COUNT, "login_tokens_malformed", "");
     a->count.known = counters_add(counters, COUNTER_COUNT, "login_passwords_known", "");
     a->count.busy = counters_add(counters, COUNTER_COUNT, "logins_busy", "");
+    a->count.limited = counters_add(counters, COUNTER_COUNT, "logins_limited", "");
     a->count.queue = counters_add(counters, COUNTER_GAUGE, "login_passwords_waiting", "");
     a->count.check_ns = counters_add_histogram(counters, "login_check_ns", "");
 }
@@ -429,6 +461,7 @@ static enum err open_parts(struct authority *a)
         TRY(ring_spsc_init(&link->to_authority, AUTH_RING_BYTES));
         TRY(ring_spsc_init(&link->to_serve, AUTH_RING_BYTES));
     }
+    TRY(guesses_open(&a->guesses));
     random_secret(a->known_key, sizeof a->known_key);
     return directory_new(&a->directory, NULL, 0, no_salts);
 }
@@ -462,6 +495,7 @@ struct auth_link *authority_link_of(struct authority *a, uint32_t index)
 uint64_t authority_memory_bytes(const struct authority_config *config)
 {
     uint64_t links = (uint64_t)config->link_count * (2 * AUTH_RING_BYTES + sizeof(struct auth_side));
-    return links + AUTHORITY_QUEUE_MAX * sizeof(struct queued) + 2 * directory_bytes(config->accounts_max) +
+    return links + AUTHORITY_QUEUE_MAX * sizeof(struct queued) + guesses_memory_bytes() +
+           2 * directory_bytes(config->accounts_max) +
            config->accounts_max * (sizeof(struct known_password) + sizeof(uint64_t));
 }

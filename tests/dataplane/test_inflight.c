@@ -380,7 +380,7 @@ START_TEST(an_lcore_is_told_of_what_those_who_wait_there_may_do)
 }
 END_TEST
 
-enum { THREADS = 4, TAKES = 10000, PART = LIMIT / 2, TOLD_WITHIN_MS = 5000 };
+enum { THREADS = 4, TAKES = 1000, PART = LIMIT / 2, TOLD_WITHIN_MS = 5000 };
 
 struct taker {
     pthread_t thread;

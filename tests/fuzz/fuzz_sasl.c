@@ -12,6 +12,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #define PASSWORD "the password of ann"
+#define FORGETS_NS UINT64_C(3600000000000)
 
 /* The fixture asserts with Check, which works within its own runs alone: here a failed assertion is a finding. */
 void _mark_point(const char *file, int line) { (void)file, (void)line; }
@@ -27,6 +28,7 @@ void _ck_assert_failed(const char *file, int line, const char *what, const char 
 
 static struct sim_server *sim;
 static struct authority *authority;
+static struct clock_simulated authority_clock; /* forgets failures between inputs, and waits for their answers */
 
 static void settle(void)
 {
@@ -45,8 +47,10 @@ static void start(void)
     const uint8_t key[DIRECTORY_KEY_BYTES] = {1};
     struct directory *d;
     FUZZ_CHECK(counters_open(&counters, NULL, 1024, &msg) == ERR_OK);
-    struct authority_config config = {.link_count = 1, .accounts_max = 1, .clock = clock_real(), .counters = counters,
+    struct authority_config config = {.link_count = 1, .accounts_max = 1, .clock = &authority_clock.clock,
+                                      .counters = counters,
                                       .is_simulated = true};
+    clock_simulated_init(&authority_clock, 1700000000000);
     FUZZ_CHECK(authority_open(&authority, &config, &msg) == ERR_OK);
     struct serve_config serve = {.authority = authority_link_of(authority, 0)};
     sim = sim_start(1, 4096, serve, 0);
@@ -98,6 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     settle();
     check_nobody(bytes, size);
     clock_simulated_advance(&sim->clock, (uint64_t)LOGIN_DELAY_MS * 1000000);
+    clock_simulated_advance(&authority_clock, FORGETS_NS);
     settle();
     check_nobody(bytes, size);
     port_sim_hang_up(peer);
