@@ -230,7 +230,8 @@ enum err catalog_settle_keys(struct catalog_work *w, struct catalog_draft *d, st
     if (key == NULL) return ERR_NO_MEMORY;
     for (uint32_t i = 0; i < d->key_count; i++) {
         TRY(settle_parts(w, d, &d->key[i], out->engine));
-        rank_of[i] = rank(w, d, &d->key[i].key); /* by the columns as they are before a later PRIMARY KEY */
+        /* By the columns as they are before a later PRIMARY KEY; what is shown stands where it stands. */
+        rank_of[i] = w->is_shown ? 0 : rank(w, d, &d->key[i].key);
         if (d->key[i].key.kind == CATALOG_KEY_PRIMARY) {
             if (is_taken(d, i, "PRIMARY")) return catalog_fail(w, ERR_SCHEMA, NULL, "the table has two primary keys");
             d->key[i].key.name = "PRIMARY";

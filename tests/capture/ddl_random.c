@@ -388,6 +388,12 @@ static void put_key(struct ddl_random *g, FILE *out, const struct catalog_table 
     if (one_in(g, 15) && at_least(g, 80000, 0)) fputs(" INVISIBLE", out);
 }
 
+/* MySQL 5.6 cannot read the names again that it quotes there, in any later ALTER, under ANSI_QUOTES. */
+static bool may_partition(const struct ddl_random *g)
+{
+    return at_least(g, 50700, 100000);
+}
+
 /* ---- CREATE TABLE ---- */
 
 static void put_options(struct ddl_random *g, FILE *out)
@@ -448,9 +454,7 @@ static void put_create_table(struct ddl_random *g, FILE *out)
     fputs(")", out);
     put_options(g, out);
     if (one_in(g, 20) && is_maria) fputs(" WITH SYSTEM VERSIONING", out);
-    /* MySQL 5.6 cannot read the names again that it quoted there under ANSI_QUOTES. */
-    bool may_partition = at_least(g, 50700, 0) || is_maria || (g->sql_mode & SQL_MODE_ANSI_QUOTES) == 0;
-    if (one_in(g, 20) && may_partition) {
+    if (one_in(g, 20) && may_partition(g)) {
         fputs(" /*!50100 PARTITION BY KEY (", out);
         put_name(g, out, fresh[0]);
         fputs(") PARTITIONS 3 */", out);
@@ -633,8 +637,7 @@ static void put_alter_table(struct ddl_random *g, FILE *out)
     uint64_t count = one_in(g, 3) ? 1 + ddl_random_below(g, 4) : 1;
     fprintf(out, "ALTER TABLE %s", if_exists(g, false));
     put_old_table(g, out, t);
-    bool may_partition = at_least(g, 50700, 0) || g->server.is_mariadb || (g->sql_mode & SQL_MODE_ANSI_QUOTES) == 0;
-    if (one_in(g, 12) && may_partition) {
+    if (one_in(g, 12) && may_partition(g)) {
         fputc(' ', out);
         put_partition_spec(g, out, t);
         return;

@@ -94,6 +94,8 @@ static const struct rule rules[] = {
     {50729, 0, "CREATE TABLE t (a INT UNIQUE, b INT NOT NULL UNIQUE, PRIMARY KEY (a), UNIQUE c (a))",
      "`a` int(11) NOT NULL, `b` int(11) NOT NULL, PRIMARY KEY (`a`), UNIQUE KEY `b` (`b`), UNIQUE KEY `c` (`a`), "
      "UNIQUE KEY `a` (`a`)"},
+    {50729, 0, CATALOG_SHOWN "CREATE TABLE t (a INT, b INT NOT NULL, UNIQUE KEY a (a), UNIQUE KEY b (b))",
+     "`a` int(11) NULL, `b` int(11) NOT NULL, UNIQUE KEY `a` (`a`), UNIQUE KEY `b` (`b`)"},
     {50729, 0, "CREATE TABLE t (a INT, b INT, KEY k (a, b), UNIQUE u (b));;ALTER TABLE t DROP COLUMN b",
      "`a` int(11) NULL, KEY `k` (`a`)"},
     {50729, 0,
