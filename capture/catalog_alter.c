@@ -236,7 +236,7 @@ static enum err keep_keys(struct alteration *a)
     for (uint16_t i = 0; i < a->old->key_count; i++) {
         const struct catalog_key *k = &a->old->key[i];
         if (is_key_dropped(a, k)) continue;
-        struct catalog_draft_key kept = {.key = *k};
+        struct catalog_draft_key kept = {.key = *k, .is_kept = true};
         kept.part = arena_alloc(&a->w->arena, (k->part_count + 1ul) * sizeof *kept.part);
         if (kept.part == NULL) return ERR_NO_MEMORY;
         for (uint16_t p = 0; p < k->part_count; p++) {

@@ -202,17 +202,30 @@ static enum err settle_parts(struct catalog_work *w, struct catalog_draft *d, st
     return ERR_OK;
 }
 
+/* Does the server know that the prefix holds all of the column?  Of POINTs it is told so, by all MySQLs before 8 (5.6
+ * forgets it in the next ALTER); of TINYTEXT and TINYBLOB by later ones. */
+static bool is_all_of_it(const struct catalog_work *w, const struct catalog_column *c, uint32_t prefix, bool is_kept)
+{
+    const struct catalog_server *server = &w->c->server;
+    if (strcmp(c->type, "point") == 0) return !server->is_mariadb && (server->version >= 50700 || !is_kept);
+    if (strncmp(c->type, "tiny", 4) != 0 || (!server->is_mariadb && server->version < 80000)) return false;
+    uint32_t char_bytes = c->collation == NULL ? 1 : catalog_collation(w->c, c->collation).charset->char_bytes_max;
+    return prefix * char_bytes == 255;
+}
+
 /* Primary; UNIQUE without NULLs; other UNIQUE, those without prefixes first; others; FULLTEXT.  Among equals MySQL puts
  * keys over virtual columns last; else they stay as they stood. */
-static int rank(const struct catalog_work *w, const struct catalog_draft *d, const struct catalog_key *k)
+static int rank(const struct catalog_work *w, const struct catalog_draft *d, const struct catalog_draft_key *key)
 {
+    const struct catalog_key *k = &key->key;
     bool may_be_null = false, has_prefix = false, is_virtual = false;
     bool is_unique = k->kind == CATALOG_KEY_PRIMARY || k->kind == CATALOG_KEY_UNIQUE;
     for (uint16_t p = 0; p < k->part_count; p++) {
         bool is_column = k->part[p].column != CATALOG_PART_EXPRESSION;
         const struct catalog_column *c = is_column ? &d->column[k->part[p].column] : NULL;
         if (c == NULL || c->is_nullable) may_be_null = true;
-        if (k->part[p].prefix_chars != 0) has_prefix = true;
+        uint32_t prefix = k->part[p].prefix_chars;
+        if (prefix != 0 && !is_all_of_it(w, c, prefix, key->is_kept)) has_prefix = true;
         if (c == NULL || c->generated == CATALOG_VIRTUAL) is_virtual = !w->c->server.is_mariadb;
     }
     int group = k->kind == CATALOG_KEY_PRIMARY    ? 0
@@ -231,7 +244,7 @@ enum err catalog_settle_keys(struct catalog_work *w, struct catalog_draft *d, st
     for (uint32_t i = 0; i < d->key_count; i++) {
         TRY(settle_parts(w, d, &d->key[i], out->engine));
         /* By the columns as they are before a later PRIMARY KEY; what is shown stands where it stands. */
-        rank_of[i] = w->is_shown ? 0 : rank(w, d, &d->key[i].key);
+        rank_of[i] = w->is_shown ? 0 : rank(w, d, &d->key[i]);
         if (d->key[i].key.kind == CATALOG_KEY_PRIMARY) {
             if (is_taken(d, i, "PRIMARY")) return catalog_fail(w, ERR_SCHEMA, NULL, "the table has two primary keys");
             d->key[i].key.name = "PRIMARY";

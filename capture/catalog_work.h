@@ -71,6 +71,7 @@ struct catalog_draft_key {
     struct catalog_draft_part *part;
     uint16_t part_count;
     bool uses_hash; /* USING HASH */
+    bool is_kept;   /* of the old table */
 };
 struct catalog_draft { /* a table being made */
     struct catalog_column *column;
