@@ -258,8 +258,9 @@ static bool number_parse(const char **at, const char *end, uint64_t *out)
     skip_space(at, end);
     const char *start = *at;
     for (; *at < end && **at >= '0' && **at <= '9'; (*at)++) {
-        if (value > (UINT64_MAX - 9) / 10) return false;
-        value = value * 10 + (uint64_t)(**at - '0');
+        uint64_t digit = (uint64_t)(**at - '0');
+        if (value > (UINT64_MAX - digit) / 10) return false;
+        value = value * 10 + digit;
     }
     bool found = *at > start;
     skip_space(at, end);

@@ -238,10 +238,12 @@ START_TEST(text)
         {UUID ":1:tag:1:3:2:5-6", UUID ":1:tag:1-3:5-6"},
         {UUID ":Tag:4 , " UUID ":1-2:b_2 : 7", UUID ":1-2:b_2:7:tag:4"},
         {UUID ":_a:1:_b:2:_a:2", UUID ":_a:1-2:_b:2"},
+        {"4294967295-1-18446744073709551615", "4294967295-1-18446744073709551615"},
     };
     static const char *const bad[] = {UUID ":tag",     UUID ":tag:",    UUID ":tag:0", UUID ":1:tag-2:3",
                                       UUID ":9tag:1",  UUID ":ta g:1",  UUID "::1",    UUID ":1-2-3",
-                                      UUID ":abcdefghijklmnopqrstuvwxyzabcdefg:1"};
+                                      UUID ":abcdefghijklmnopqrstuvwxyzabcdefg:1",
+                                      "0-1-18446744073709551616", "0-1-99999999999999999999"};
     struct gtid_set s = {0};
     char out[256];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

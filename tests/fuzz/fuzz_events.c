@@ -38,12 +38,18 @@ static void look_query(struct binlog_query *q, struct cursor body)
 
 static void look_set(uint8_t type, struct cursor body)
 {
-    struct gtid_set set = {0};
-    char text[4096];
-    if ((type == BINLOG_PREVIOUS_GTIDS ? gtid_set_from_previous_gtids(&set, body)
-                                       : gtid_set_from_gtid_list(&set, body)) == ERR_OK)
-        (void)gtid_set_text(&set, text, sizeof text);
+    struct gtid_set set = {0}, again = {0};
+    char text[4096], same[4096];
+    enum err e = type == BINLOG_PREVIOUS_GTIDS ? gtid_set_from_previous_gtids(&set, body)
+                                               : gtid_set_from_gtid_list(&set, body);
+    size_t bytes = e == ERR_OK ? gtid_set_text(&set, text, sizeof text) : 0;
+    if (bytes > 0 && bytes < sizeof text) { /* the text is what is kept: it means the same set */
+        FUZZ_CHECK(gtid_set_parse(&again, text, bytes) == ERR_OK);
+        FUZZ_CHECK(gtid_set_contains_set(&again, &set) && gtid_set_contains_set(&set, &again));
+        FUZZ_CHECK(gtid_set_text(&again, same, sizeof same) == bytes && memcmp(text, same, bytes) == 0);
+    }
     gtid_set_free(&set);
+    gtid_set_free(&again);
 }
 
 static void look(uint8_t type, struct cursor body)
