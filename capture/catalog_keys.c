@@ -26,46 +26,6 @@ enum err catalog_draft_key_add(struct catalog_work *w, struct catalog_draft *d, 
     return ERR_OK;
 }
 
-static bool same_part(const struct catalog_work *w, const struct catalog_draft_part *a,
-                      const struct catalog_draft_part *b)
-{
-    return a->name != NULL && b->name != NULL && a->prefix_chars == b->prefix_chars &&
-           (w->c->server.is_mariadb || a->is_descending == b->is_descending) && catalog_same_column(a->name, b->name);
-}
-
-/* Is one of the two made for a foreign key and no longer than the beginning of the other? */
-static bool serves(const struct catalog_work *w, const struct catalog_draft_key *a, const struct catalog_draft_key *b)
-{
-    if (!a->key.is_implied && !b->key.is_implied) return false;
-    if (!a->key.is_implied || (b->key.is_implied && a->part_count > b->part_count)) {
-        const struct catalog_draft_key *swap = a;
-        a = b;
-        b = swap;
-    }
-    if (a->part_count > b->part_count || (w->c->server.is_mariadb && b->uses_hash)) return false;
-    for (uint16_t i = 0; i < a->part_count; i++)
-        if (!same_part(w, &a->part[i], &b->part[i])) return false;
-    return true;
-}
-
-static void drop_needless(const struct catalog_work *w, struct catalog_draft *d)
-{
-    bool gone[CATALOG_KEYS_MAX] = {false};
-    for (uint32_t i = 0; i < d->key_count; i++) {
-        for (uint32_t k = 0; k < i; k++) {
-            if (gone[k] || !serves(w, &d->key[i], &d->key[k])) continue;
-            bool drops_later =
-                !d->key[k].key.is_implied || (d->key[i].key.is_implied && d->key[i].part_count < d->key[k].part_count);
-            gone[drops_later ? i : k] = true;
-            break;
-        }
-    }
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < d->key_count; i++)
-        if (!gone[i]) d->key[kept++] = d->key[i];
-    d->key_count = kept;
-}
-
 static bool is_taken(const struct catalog_draft *d, uint32_t count, const char *name)
 {
     for (uint32_t i = 0; i < count; i++)
@@ -157,6 +117,57 @@ static uint32_t cut_prefix(const struct catalog_work *w, const struct catalog_co
     return chars != 0 && wanted > most ? most : prefix;
 }
 
+/* MariaDB compares what is left of a part when it is cut. */
+static uint32_t compared_prefix(const struct catalog_work *w, const struct catalog_draft *d, const char *engine,
+                                const struct catalog_draft_part *part)
+{
+    int at = w->c->server.is_mariadb && part->prefix_chars == 0 ? column_of(d, part->name) : -1;
+    const struct catalog_column *c = at < 0 ? NULL : &d->column[at];
+    return c == NULL ? part->prefix_chars : cut_prefix(w, c, engine, 0, chars_of(c->type));
+}
+
+static bool same_part(const struct catalog_work *w, const struct catalog_draft *d, const char *engine,
+                      const struct catalog_draft_part *a, const struct catalog_draft_part *b)
+{
+    return a->name != NULL && b->name != NULL && catalog_same_column(a->name, b->name) &&
+           (w->c->server.is_mariadb || a->is_descending == b->is_descending) &&
+           compared_prefix(w, d, engine, a) == compared_prefix(w, d, engine, b);
+}
+
+/* Is one of the two made for a foreign key and no longer than the beginning of the other? */
+static bool serves(const struct catalog_work *w, const struct catalog_draft *d, const char *engine,
+                   const struct catalog_draft_key *a, const struct catalog_draft_key *b)
+{
+    if (!a->key.is_implied && !b->key.is_implied) return false;
+    if (!a->key.is_implied || (b->key.is_implied && a->part_count > b->part_count)) {
+        const struct catalog_draft_key *swap = a;
+        a = b;
+        b = swap;
+    }
+    if (a->part_count > b->part_count || (w->c->server.is_mariadb && b->uses_hash)) return false;
+    for (uint16_t i = 0; i < a->part_count; i++)
+        if (!same_part(w, d, engine, &a->part[i], &b->part[i])) return false;
+    return true;
+}
+
+static void drop_needless(const struct catalog_work *w, struct catalog_draft *d, const char *engine)
+{
+    bool gone[CATALOG_KEYS_MAX] = {false};
+    for (uint32_t i = 0; i < d->key_count; i++) {
+        for (uint32_t k = 0; k < i; k++) {
+            if (gone[k] || !serves(w, d, engine, &d->key[i], &d->key[k])) continue;
+            bool drops_later =
+                !d->key[k].key.is_implied || (d->key[i].key.is_implied && d->key[i].part_count < d->key[k].part_count);
+            gone[drops_later ? i : k] = true;
+            break;
+        }
+    }
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < d->key_count; i++)
+        if (!gone[i]) d->key[kept++] = d->key[i];
+    d->key_count = kept;
+}
+
 /* Turns a draft's names into indexes; a prefix as long as the column is none. */
 static enum err settle_parts(struct catalog_work *w, struct catalog_draft *d, struct catalog_draft_key *k,
                              const char *engine)
@@ -213,8 +224,8 @@ static bool is_all_of_it(const struct catalog_work *w, const struct catalog_colu
     return prefix * char_bytes == 255;
 }
 
-/* Primary; UNIQUE without NULLs; other UNIQUE, those without prefixes first; others; FULLTEXT.  Among equals MySQL puts
- * keys over virtual columns last; else they stay as they stood. */
+/* Primary; UNIQUE without NULLs; other UNIQUE, those without prefixes first; hashes; others; FULLTEXT.  Among equals
+ * MySQL puts keys over virtual columns last; else they stay as they stood. */
 static int rank(const struct catalog_work *w, const struct catalog_draft *d, const struct catalog_draft_key *key)
 {
     const struct catalog_key *k = &key->key;
@@ -229,16 +240,17 @@ static int rank(const struct catalog_work *w, const struct catalog_draft *d, con
         if (c == NULL || c->generated == CATALOG_VIRTUAL) is_virtual = !w->c->server.is_mariadb;
     }
     int group = k->kind == CATALOG_KEY_PRIMARY    ? 0
-                : is_unique                       ? 1 + 3 * may_be_null + (k->is_hash ? 2 : has_prefix)
-                : k->kind == CATALOG_KEY_FULLTEXT ? 9
-                                                  : 8;
+                : is_unique && k->is_hash         ? 5 + may_be_null
+                : is_unique                       ? 1 + 2 * may_be_null + has_prefix
+                : k->kind == CATALOG_KEY_FULLTEXT ? 8
+                                                  : 7;
     return 2 * group + is_virtual;
 }
 
 enum err catalog_settle_keys(struct catalog_work *w, struct catalog_draft *d, struct catalog_table *out)
 {
     int placed[CATALOG_KEYS_MAX], rank_of[CATALOG_KEYS_MAX];
-    drop_needless(w, d);
+    drop_needless(w, d, out->engine);
     struct catalog_key *key = arena_alloc(&w->arena, (d->key_count + 1ul) * sizeof *key);
     if (key == NULL) return ERR_NO_MEMORY;
     for (uint32_t i = 0; i < d->key_count; i++) {

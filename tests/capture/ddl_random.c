@@ -388,10 +388,10 @@ static void put_key(struct ddl_random *g, FILE *out, const struct catalog_table 
     if (one_in(g, 15) && at_least(g, 80000, 0)) fputs(" INVISIBLE", out);
 }
 
-/* MySQL 5.6 cannot read the names again that it quotes there, in any later ALTER, under ANSI_QUOTES. */
+/* MySQL 5.6 and 5.7 cannot read the names again that they quote there, in any later ALTER, under ANSI_QUOTES. */
 static bool may_partition(const struct ddl_random *g)
 {
-    return at_least(g, 50700, 100000);
+    return at_least(g, 80000, 100000);
 }
 
 /* ---- CREATE TABLE ---- */

@@ -94,6 +94,13 @@ static const struct rule rules[] = {
     {50729, 0, "CREATE TABLE t (a INT UNIQUE, b INT NOT NULL UNIQUE, PRIMARY KEY (a), UNIQUE c (a))",
      "`a` int(11) NOT NULL, `b` int(11) NOT NULL, PRIMARY KEY (`a`), UNIQUE KEY `b` (`b`), UNIQUE KEY `c` (`a`), "
      "UNIQUE KEY `a` (`a`)"},
+    {MARIADB + 101119, 0, "CREATE TABLE t (a TEXT NOT NULL UNIQUE, b INT UNIQUE, KEY k (b))",
+     "`a` text CHARACTER SET latin1 COLLATE latin1_swedish_ci NOT NULL, `b` int(11) NULL, UNIQUE KEY `b` (`b`), UNIQUE "
+     "KEY `a` (`a`) USING HASH, KEY `k` (`b`)"},
+    {MARIADB + 101119, 0,
+     "CREATE TABLE t (a TINYBLOB, b TINYBLOB, CONSTRAINT f FOREIGN KEY (a) REFERENCES p (a), CONSTRAINT g FOREIGN KEY "
+     "(b) REFERENCES p (a));;CREATE INDEX k ON t (a);;CREATE INDEX l ON t (b(5))",
+     "`a` tinyblob NULL, `b` tinyblob NULL, KEY `g` (`b`(255)) USING IMPLIED, KEY `k` (`a`(255)), KEY `l` (`b`(5))"},
     {50651, 0, "CREATE TABLE t (a POINT, b INT, UNIQUE u (a), UNIQUE v (b));;ALTER TABLE t ADD UNIQUE w (b)",
      "`a` point NULL, `b` int(11) NULL, UNIQUE KEY `v` (`b`), UNIQUE KEY `w` (`b`), UNIQUE KEY `u` (`a`(25))"},
     {50729, 0, "CREATE TABLE t (a POINT, b INT, UNIQUE u (a), UNIQUE v (b));;ALTER TABLE t ADD UNIQUE w (b)",
