@@ -62,13 +62,19 @@ uint32_t record_value_bytes(uint64_t seed, uint64_t offset, uint32_t value_bytes
     return value_bytes < 16 ? value_bytes : value_bytes - (uint32_t)((seed ^ offset * 7919) % (value_bytes / 4 + 1));
 }
 
+static uint64_t next_of(uint64_t seed, uint64_t x)
+{
+    if ((seed & PRODUCER_ALIKE) != 0) return x;
+    x ^= x << 13;
+    x ^= x >> 7;
+    return x ^ x << 17;
+}
+
 void record_value_fill(uint64_t seed, uint64_t offset, uint8_t *bytes, uint32_t size)
 {
     uint64_t x = (offset + 1) * 0x9e3779b97f4a7c15u ^ seed;
     for (uint32_t i = 0; i < size; i += 8) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
+        x = next_of(seed, x);
         memcpy(bytes + i, &x, size - i < 8 ? size - i : 8);
     }
 }
@@ -77,9 +83,7 @@ bool record_value_holds(uint64_t seed, uint64_t offset, const uint8_t *bytes, ui
 {
     uint64_t x = (offset + 1) * 0x9e3779b97f4a7c15u ^ seed;
     for (uint32_t i = 0; i < size; i += 8) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
+        x = next_of(seed, x);
         if (memcmp(bytes + i, &x, size - i < 8 ? size - i : 8) != 0) return false;
     }
     return true;
@@ -117,7 +121,12 @@ size_t producer_make(struct producer *p, uint32_t records, uint32_t value_bytes,
         record_value_fill(p->seed, offset, value, size);
         record_batch_record_end(&w, size, headers, count);
     }
-    return record_batch_finish(&w);
+    if (p->packer == NULL) return record_batch_finish(&w);
+    uint8_t *packing = malloc(room + PACKER_SLACK_BYTES);
+    INVARIANT(packing != NULL);
+    size_t size = record_batch_finish_packed(&w, p->packer, packing, room + PACKER_SLACK_BYTES);
+    free(packing);
+    return size;
 }
 
 bool producer_send(struct producer *p, uint32_t records, uint32_t value_bytes, bool ends_transaction,
@@ -164,13 +173,14 @@ bool producer_send(struct producer *p, uint32_t records, uint32_t value_bytes, b
     }
     *b = (struct feed_batch){FEED_BATCH,
                              (roll ? FEED_ROLL : 0) | (ends_transaction ? FEED_TRANSACTION_END : 0) |
-                                 (p->is_heartbeat ? FEED_HEARTBEAT : 0),
+                                 (p->is_heartbeat ? FEED_HEARTBEAT : 0) |
+                                 (p->packer != NULL && p->segment_position == 0 ? FEED_GTID_SET : 0),
                              (uint32_t)p->chunk,
                              p->position,
                              (uint32_t)size,
                              records,
                              p->next_offset,
-                             timestamp_ms,
+                             p->step_ms < 0 ? timestamp_ms - (int64_t)(records - 1) * p->step_ms : timestamp_ms,
                              0,
                              clock_real()->monotonic_ns(clock_real())};
     for (size_t done = 0; done < size;) {

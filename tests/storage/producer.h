@@ -10,6 +10,7 @@
 #include "ring/log_feed.h"
 
 enum { PRODUCER_LEASES_MAX = 2048 };
+#define PRODUCER_ALIKE (UINT64_C(1) << 63) /* in a seed: a value is the same eight bytes again and again */
 
 struct producer {
     struct log_feed *feed;
@@ -20,8 +21,10 @@ struct producer {
     uint32_t leader_epoch;
     uint64_t seed;
     bool     roll_next, failed;
+    struct packer *packer;   /* the test's; not NULL: batches are packed */
     bool     is_heartbeat;   /* the next batch is told as one */
-    int64_t  step_ms;        /* a batch's timestamp is its first record's; each other is this much older */
+    int64_t  step_ms;        /* a batch's timestamp is its first record's; each other is this much older than the one
+                              * before it */
     enum err error;
     uint8_t *batch;          /* being placed */
     size_t   batch_room;

@@ -134,6 +134,20 @@ enum err rig_read(struct rig *g, uint64_t offset, uint32_t bytes_max, bool first
     return ERR_AGAIN;
 }
 
+/* The batch with its records plain, in memory for the caller. */
+static uint8_t *unpacked(const uint8_t *bytes, struct record_batch_view *view)
+{
+    enum { PLAIN_BYTES = 1 << 20 };
+    struct unpacker *u;
+    size_t size;
+    uint8_t *plain = malloc(PLAIN_BYTES);
+    ck_assert_int_eq(unpacker_open(&u), ERR_OK);
+    ck_assert_int_eq(record_batch_unpack(u, bytes, view, plain, PLAIN_BYTES, &size), ERR_OK);
+    ck_assert_int_eq(record_batch_view(plain, size, view), ERR_OK);
+    unpacker_close(u);
+    return plain;
+}
+
 void slice_check(const struct log_slice *slice, uint64_t offset, uint64_t seed)
 {
     uint8_t *bytes = malloc((size_t)slice->bytes + 1);
@@ -153,6 +167,9 @@ void slice_check(const struct log_slice *slice, uint64_t offset, uint64_t seed)
         if (expected == UINT64_MAX) ck_assert(view.base_offset <= offset && offset <= view.last_offset);
         else ck_assert_uint_eq(view.base_offset, expected);
         expected = view.base_offset;
+        size_t batch_bytes = view.bytes;
+        uint8_t *plain = NULL;
+        if (record_batch_codec(&view) != COMPRESSION_NONE) plain = unpacked(bytes + done, &view);
         struct cursor records = cursor_of(view.records, view.records_bytes);
         while (cursor_left(&records) > 0) {
             ck_assert_int_eq(record_next(&records, &view, &record), ERR_OK);
@@ -160,7 +177,8 @@ void slice_check(const struct log_slice *slice, uint64_t offset, uint64_t seed)
             ck_assert(record_value_holds(seed, record.offset, record.value, record.value_bytes));
         }
         ck_assert_uint_eq(expected, view.last_offset + 1);
-        done += view.bytes;
+        done += batch_bytes;
+        free(plain);
     }
     ck_assert_uint_eq(expected, slice->next_offset);
     free(bytes);

@@ -322,20 +322,27 @@ static void commit(struct store *s, uint64_t token, const char *group, uint64_t 
 static const char *made, *large;
 
 /* A log of a few thousand batches in six segments, times out of order, ended cleanly: for Kafka's own tools. */
+/* With batches of all codecs, and plain ones. */
 START_TEST(make_large)
 {
     struct store s;
     struct producer p;
+    struct packer *packer[4] = {NULL};
+    ck_assert_int_eq(packer_open(&packer[1], COMPRESSION_GZIP), ERR_OK);
+    ck_assert_int_eq(packer_open(&packer[2], COMPRESSION_LZ4), ERR_OK);
+    ck_assert_int_eq(packer_open(&packer[3], COMPRESSION_ZSTD), ERR_OK);
     store_up(&s, large);
     store_log(&s, "orders", true);
-    producer_init(&p, s.feed, &s.resume, 8192, SEED);
+    producer_init(&p, s.feed, &s.resume, 8192, SEED | PRODUCER_ALIKE);
     for (int i = 0; i < 3000; i++) {
         p.roll_next = i % 500 == 499;
-        while (!producer_send(&p, 1 + (uint32_t)i % 4, 30, i % 5 != 3, 1000 + i * 3 - i * 7919 % 400)) usleep(100);
+        p.packer = packer[i % 4];
+        while (!producer_send(&p, 1 + (uint32_t)i % 5, 90, i % 5 != 3, 1000 + i * 3 - i * 7919 % 400)) usleep(100);
     }
     send(&s, &p, 1, true, 20000);
     producer_fini(&p);
     store_down(&s);
+    for (int i = 0; i < 4; i++) packer_close(packer[i]);
 }
 END_TEST
 
