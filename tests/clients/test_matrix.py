@@ -107,12 +107,12 @@ def group_of(instance, topic, group):
     return next((g for g in groups if g["group"] == group), None)
 
 
-def drive(harness, instance, reference, client):
+def drive(harness, instance, reference, client, topic="matrix"):
     """The whole way of one client."""
     folder = None if client.part is None else fetch.folder_of(client.part)
     group = "matrix-" + re.sub("[^a-z0-9.]+", "-", client.name.lower()).strip("-")
-    instance.ask("POST", "/v1/channels/matrix/groups", {"group": group, "account": "team", "password": PASSWORD})
-    orders = {"MILLRACE_BOOTSTRAP": f"127.0.0.1:{harness.login_port}", "MILLRACE_TOPIC": "matrix",
+    instance.ask("POST", f"/v1/channels/{topic}/groups", {"group": group, "account": "team", "password": PASSWORD})
+    orders = {"MILLRACE_BOOTSTRAP": f"127.0.0.1:{harness.login_port}", "MILLRACE_TOPIC": topic,
               "MILLRACE_GROUP": group, "MILLRACE_END": str(reference.end), "MILLRACE_USER": "team-" + group,
               "MILLRACE_PASSWORD": PASSWORD, **client.environment}
     first = Driver(harness, client, folder, {**orders, "MILLRACE_COMMIT": str(reference.commit),
@@ -132,9 +132,9 @@ def drive(harness, instance, reference, client):
     again.expect(expected)
     again.end()
     again.expect(expected + ["ended"])
-    check(checkpoint_of(group_of(instance, "matrix", group)) == reference.end, "the server has another checkpoint")
+    check(checkpoint_of(group_of(instance, topic, group)) == reference.end, "the server has another checkpoint")
     # Its word that it leaves may come a moment after its end; without it the session lasts 6 s.
-    wait_until(lambda: group_of(instance, "matrix", group)["member_count"] == 0, 4 if client.leaves else 20,
+    wait_until(lambda: group_of(instance, topic, group)["member_count"] == 0, 4 if client.leaves else 20,
                "it leaves its group")
 
 
@@ -151,11 +151,11 @@ def fill(source, instance):
                "the channel has all rows")
 
 
-def outcome_of(harness, instance, reference, client):
+def outcome_of(harness, instance, reference, client, topic="matrix"):
     """(is passed or None: skipped, words)"""
     begun = time.monotonic()
     try:
-        drive(harness, instance, reference, client)
+        drive(harness, instance, reference, client, topic)
         return True, f"{client.name}: {time.monotonic() - begun:.1f} s"
     except fetch.servers.Unavailable as why:
         return None, f"skipped: client {client.name}: {why}"
