@@ -284,7 +284,7 @@ START_TEST(connections_are_cut)
     loads_stop();
     cutting_proxy_stop_cutting(proxy);
     wait_for_the_last(&rough, "rough", cutting_proxy_port(proxy));
-    ck_assert_uint_gt(rough.storage.batches_of_part, 0);
+    if (wanted >= 10) ck_assert_uint_gt(rough.storage.batches_of_part, 0); /* one need not hit */
     printf("%" PRIu64 " cuts, %" PRIu64 " transactions, %" PRIu64 " records, %" PRIu64 " parts of transactions, "
            "%" PRIu64 " reattaches, %" PRIu64 " ms\n",
            cutting_proxy_cuts(proxy), transactions(), rough.storage.record_count, rough.storage.batches_of_part,
