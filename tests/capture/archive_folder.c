@@ -20,15 +20,15 @@ bool is_copying;
 
 /* --- files --- */
 
-void path_of(char out[static 160], const char *name)
+void folder_path(char out[static 160], const char *name)
 {
     snprintf(out, 160, "%s/%s", folder, name);
 }
 
-void put_bytes(const char *name, const void *bytes, size_t size)
+void folder_put_bytes(const char *name, const void *bytes, size_t size)
 {
     char path[160];
-    path_of(path, name);
+    folder_path(path, name);
     FILE *f = fopen(path, "w");
     ck_assert_ptr_nonnull(f);
     ck_assert_uint_eq(fwrite(bytes, 1, size, f), size);
@@ -36,7 +36,7 @@ void put_bytes(const char *name, const void *bytes, size_t size)
 }
 
 /* Nobody has written in the folder for long. */
-void quiet(void)
+void folder_quiet(void)
 {
     const struct timespec then[2] = {{1600000000, 0}, {1600000000, 0}};
     char path[160];
@@ -45,31 +45,31 @@ void quiet(void)
     for (struct dirent *d; (d = readdir(dir)) != NULL;)
         if (d->d_type == DT_REG) ck_assert_int_eq(utimensat(dirfd(dir), d->d_name, then, 0), 0);
     closedir(dir);
-    path_of(path, ".");
+    folder_path(path, ".");
     ck_assert_int_eq(utimensat(AT_FDCWD, path, then, 0), 0);
 }
 
 /* The first `size` bytes (0: all) of a file of the calm source, as it is on a disk. */
-void put_file(uint32_t index, size_t size)
+void folder_put_file(uint32_t index, size_t size)
 {
     const struct stream_sim_file *f = &calm.source.file[index];
-    put_bytes(f->name, f->bytes, size == 0 ? f->size : size);
+    folder_put_bytes(f->name, f->bytes, size == 0 ? f->size : size);
 }
 
-void put_files(void)
+void folder_put_files(void)
 {
-    for (uint32_t i = 0; i < calm.source.file_count; i++) put_file(i, 0);
+    for (uint32_t i = 0; i < calm.source.file_count; i++) folder_put_file(i, 0);
 }
 
-void remove_file(uint32_t index)
+void folder_remove_file(uint32_t index)
 {
     char path[160];
-    path_of(path, calm.source.file[index].name);
+    folder_path(path, calm.source.file[index].name);
     ck_assert_int_eq(unlink(path), 0);
 }
 
 /* Changes a field of a file's FORMAT_DESCRIPTION, checksum included. */
-void patch_format(uint32_t index, size_t at, uint32_t value, unsigned bytes)
+void folder_patch_format(uint32_t index, size_t at, uint32_t value, unsigned bytes)
 {
     uint8_t *b = calm.source.file[index].bytes;
     struct cursor in = cursor_of(b + BINLOG_FIRST_POSITION, BINLOG_HEADER_BYTES);
@@ -84,7 +84,7 @@ void patch_format(uint32_t index, size_t at, uint32_t value, unsigned bytes)
 
 /* --- running --- */
 
-void transactions(uint32_t first_id, bool with_gtids)
+void folder_transactions(uint32_t first_id, bool with_gtids)
 {
     for (uint32_t i = 0; i < TRANSACTIONS; i++) {
         if (with_gtids) binlog_maker_gtid(&calm.maker);
@@ -96,16 +96,16 @@ void transactions(uint32_t first_id, bool with_gtids)
     }
 }
 
-void make_files(uint32_t count, bool with_gtids)
+void folder_make(uint32_t count, bool with_gtids)
 {
     world_init(&calm, 1);
     for (uint32_t i = 0; i < count; i++) {
         if (i > 0) binlog_maker_file(&calm.maker, true);
-        transactions(1000 * i, with_gtids);
+        folder_transactions(1000 * i, with_gtids);
     }
 }
 
-void setup(void)
+void folder_setup(void)
 {
     static const char text[] = "CREATE DATABASE app CHARACTER SET utf8mb4;"
                                "CREATE TABLE app.kept (id int NOT NULL, text text, PRIMARY KEY (id)) CHARSET=utf8mb4;"
@@ -114,16 +114,16 @@ void setup(void)
     is_copying = false;
     snprintf(folder, sizeof folder, "/tmp/millrace-archive-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
-    path_of(schema, "schema.sql");
-    put_bytes("schema.sql", text, strlen(text));
-    make_files(FILES, true);
+    folder_path(schema, "schema.sql");
+    folder_put_bytes("schema.sql", text, strlen(text));
+    folder_make(FILES, true);
     world_init(&w, 1);
     w.config.files = folder;
     w.config.schema_file = schema;
     w.config.heartbeat_ms = 100;
 }
 
-void teardown(void)
+void folder_teardown(void)
 {
     char command[128];
     world_fini(&calm);
@@ -137,7 +137,7 @@ static void storage_works(void *context)
     fake_storage_step(context);
 }
 
-void open_on_busy_folder(void)
+void folder_open_busy(void)
 {
     struct err_msg msg = {0};
     enum err e = capture_open_simulated(&w.capture, &w.config, &w.storage.feed, &w.storage.resume, &w.clock.clock,
@@ -145,10 +145,10 @@ void open_on_busy_folder(void)
     ck_assert_msg(e == ERR_OK, "%s", msg.text);
 }
 
-void open_capture(void)
+void folder_open(void)
 {
-    quiet();
-    open_on_busy_folder();
+    folder_quiet();
+    folder_open_busy();
 }
 
 static uint64_t now_ms(void)
@@ -157,7 +157,7 @@ static uint64_t now_ms(void)
 }
 
 /* Steps until `transactions` are read and nothing more is pending; false: capture ended. */
-bool run(uint64_t transactions, struct capture_status *s)
+bool folder_run(uint64_t transactions, struct capture_status *s)
 {
     for (uint64_t until = now_ms() + DEADLINE_MS;;) {
         capture_step(w.capture);
@@ -172,11 +172,11 @@ bool run(uint64_t transactions, struct capture_status *s)
 }
 
 /* More steps, in which nothing may come.  Somebody writes to the folder in between, if he did before. */
-void stays(unsigned steps, uint64_t transactions)
+void folder_stays(unsigned steps, uint64_t transactions)
 {
     struct capture_status s;
     for (unsigned i = 0; i < steps; i++) {
-        if (is_copying) put_bytes(".incoming", "x", 1);
+        if (is_copying) folder_put_bytes(".incoming", "x", 1);
         capture_step(w.capture);
         fake_storage_step(&w.storage);
         w.clock.now_ns += 120000000;
@@ -186,18 +186,18 @@ void stays(unsigned steps, uint64_t transactions)
     ck_assert_uint_eq(s.transactions, transactions);
 }
 
-void run_calm(void)
+void folder_run_calm(void)
 {
     struct capture_status s;
     world_capture(&calm);
     ck_assert_msg(world_run(&calm, 10000, &s), "%s", s.error.text);
 }
 
-void ends_with(enum err code, const char *words, const char *more_words)
+void folder_ends_with(enum err code, const char *words, const char *more_words)
 {
     struct capture_status s;
-    open_capture();
-    ck_assert_msg(!run(UINT64_MAX, &s), "it goes on");
+    folder_open();
+    ck_assert_msg(!folder_run(UINT64_MAX, &s), "it goes on");
     ck_assert_msg(s.error.code == code && strstr(s.error.text, words) != NULL &&
                       strstr(s.error.text, more_words) != NULL,
                   "error %d: %s", s.error.code, s.error.text);

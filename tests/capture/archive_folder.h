@@ -9,32 +9,32 @@ enum { FILES = 3, TRANSACTIONS = 4 /* a file */, DEADLINE_MS = 20000, FORMAT_CRE
 
 extern struct world calm, w;
 extern char folder[64], schema[160];
-extern bool is_copying; /* somebody writes to the folder with each step of stays */
+extern bool is_copying; /* somebody writes to the folder with each step of folder_stays */
 
-void path_of(char out[static 160], const char *name);
-void put_bytes(const char *name, const void *bytes, size_t size);
+void folder_path(char out[static 160], const char *name);
+void folder_put_bytes(const char *name, const void *bytes, size_t size);
 /* Nobody has written in the folder for long. */
-void quiet(void);
+void folder_quiet(void);
 /* The first `size` bytes (0: all) of a file of the calm source, as it is on a disk. */
-void put_file(uint32_t index, size_t size);
-void put_files(void);
-void remove_file(uint32_t index);
+void folder_put_file(uint32_t index, size_t size);
+void folder_put_files(void);
+void folder_remove_file(uint32_t index);
 /* Changes a field of a file's FORMAT_DESCRIPTION, checksum included. */
-void patch_format(uint32_t index, size_t at, uint32_t value, unsigned bytes);
-void transactions(uint32_t first_id, bool with_gtids);
+void folder_patch_format(uint32_t index, size_t at, uint32_t value, unsigned bytes);
+void folder_transactions(uint32_t first_id, bool with_gtids);
 /* `calm` anew, with so many files. */
-void make_files(uint32_t count, bool with_gtids);
-void setup(void);
-void teardown(void);
+void folder_make(uint32_t count, bool with_gtids);
+void folder_setup(void);
+void folder_teardown(void);
 /* As it is, and when nobody writes to it. */
-void open_on_busy_folder(void);
-void open_capture(void);
+void folder_open_busy(void);
+void folder_open(void);
 /* Steps until `transactions` are read and nothing more is pending; false: capture ended. */
-bool run(uint64_t transactions, struct capture_status *s);
+bool folder_run(uint64_t transactions, struct capture_status *s);
 /* More steps, in which nothing may come. */
-void stays(unsigned steps, uint64_t transactions);
-void run_calm(void);
+void folder_stays(unsigned steps, uint64_t transactions);
+void folder_run_calm(void);
 /* Capture is opened, and ends with this error. */
-void ends_with(enum err code, const char *words, const char *more_words);
+void folder_ends_with(enum err code, const char *words, const char *more_words);
 
 #endif

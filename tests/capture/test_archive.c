@@ -17,12 +17,12 @@
 START_TEST(whole_folder)
 {
     struct capture_status s;
-    run_calm();
-    put_files();
-    put_bytes("notes.txt", "x", 1);
-    put_bytes("mysql-bin.000001.gz", "x", 1);
-    open_capture();
-    ck_assert_msg(run(FILES * TRANSACTIONS, &s), "%s", s.error.text);
+    folder_run_calm();
+    folder_put_files();
+    folder_put_bytes("notes.txt", "x", 1);
+    folder_put_bytes("mysql-bin.000001.gz", "x", 1);
+    folder_open();
+    ck_assert_msg(folder_run(FILES * TRANSACTIONS, &s), "%s", s.error.text);
     ck_assert_uint_eq(s.transactions, FILES * TRANSACTIONS);
     ck_assert_int_eq(s.delay_ms, 0);
     world_leave(&w);
@@ -34,11 +34,11 @@ END_TEST
 START_TEST(taken_up_again)
 {
     struct capture_status s;
-    run_calm();
-    put_files();
+    folder_run_calm();
+    folder_put_files();
     w.config.batch_bytes_target = 1;
     for (unsigned i = 0; i < 40; i++) {
-        open_capture();
+        folder_open();
         for (unsigned k = 0; k < 1 + i % 7; k++) {
             capture_step(w.capture);
             fake_storage_step(&w.storage);
@@ -47,8 +47,8 @@ START_TEST(taken_up_again)
         }
         world_leave(&w);
     }
-    open_capture();
-    ck_assert_msg(run(0, &s), "%s", s.error.text);
+    folder_open();
+    ck_assert_msg(folder_run(0, &s), "%s", s.error.text);
     world_leave(&w);
     world_assert_same_changes(&calm, &w);
 }
@@ -57,14 +57,14 @@ END_TEST
 START_TEST(further_file_comes)
 {
     struct capture_status s;
-    run_calm();
-    put_files();
-    remove_file(FILES - 1);
-    open_capture();
-    ck_assert_msg(run((FILES - 1) * TRANSACTIONS, &s), "%s", s.error.text);
-    stays(3, (FILES - 1) * TRANSACTIONS);
-    put_file(FILES - 1, 0);
-    ck_assert_msg(run(FILES * TRANSACTIONS, &s), "%s", s.error.text);
+    folder_run_calm();
+    folder_put_files();
+    folder_remove_file(FILES - 1);
+    folder_open();
+    ck_assert_msg(folder_run((FILES - 1) * TRANSACTIONS, &s), "%s", s.error.text);
+    folder_stays(3, (FILES - 1) * TRANSACTIONS);
+    folder_put_file(FILES - 1, 0);
+    ck_assert_msg(folder_run(FILES * TRANSACTIONS, &s), "%s", s.error.text);
     world_leave(&w);
     world_assert_same_changes(&calm, &w);
 }
@@ -72,9 +72,9 @@ END_TEST
 
 START_TEST(missing_file)
 {
-    put_files();
-    remove_file(1);
-    ends_with(ERR_SOURCE_PURGED, calm.source.file[1].name, "missing");
+    folder_put_files();
+    folder_remove_file(1);
+    folder_ends_with(ERR_SOURCE_PURGED, calm.source.file[1].name, "missing");
 }
 END_TEST
 
@@ -86,7 +86,7 @@ START_TEST(beyond_4_gib)
     struct source_position place = {.format_description_s = 1700000000};
     char path[160];
     world_fini(&calm);
-    make_files(1, false);
+    folder_make(1, false);
     struct stream_sim_file *f = &calm.source.file[0];
     size_t at = f->size; /* of the third transaction: the file has them one like the other */
     uint8_t *bytes = malloc(f->size);
@@ -104,8 +104,8 @@ START_TEST(beyond_4_gib)
         i += h.event_size;
     }
     uint64_t start = (UINT64_C(1) << 32) - 100, shift = start - at, filler = shift / FILLERS;
-    put_bytes(f->name, bytes, at);
-    path_of(path, f->name);
+    folder_put_bytes(f->name, bytes, at);
+    folder_path(path, f->name);
     FILE *out = fopen(path, "r+");
     ck_assert_ptr_nonnull(out);
     uint64_t to = at;
@@ -140,8 +140,8 @@ START_TEST(beyond_4_gib)
     w.storage.resume.position_bytes = (uint32_t)source_position_encode(&place, w.storage.resume.position);
     w.config.packet_bytes_max = UINT64_C(2) << 30;
     for (int i = 0; i < 2; i++) { /* taken up before 4 GiB, and behind */
-        open_capture();
-        ck_assert_msg(run(i == 0 ? 2 : 0, &s), "%s", s.error.text);
+        folder_open();
+        ck_assert_msg(folder_run(i == 0 ? 2 : 0, &s), "%s", s.error.text);
         ck_assert_uint_eq(s.transactions, i == 0 ? 2 : 0);
         ck_assert_uint_eq(s.position, f->size + shift);
         world_leave(&w);
@@ -164,8 +164,8 @@ START_TEST(what_is_no_binlog)
         {"\xfe" "bin", 4, ERR_NOT_FOUND, "empty"},
         {"", 0, ERR_NOT_FOUND, "empty"},
     };
-    put_bytes("binlog.000001", cases[_i].bytes, cases[_i].size);
-    ends_with(cases[_i].code, cases[_i].words, "binlog.000001");
+    folder_put_bytes("binlog.000001", cases[_i].bytes, cases[_i].size);
+    folder_ends_with(cases[_i].code, cases[_i].words, "binlog.000001");
 }
 END_TEST
 
@@ -175,23 +175,23 @@ START_TEST(damaged_and_odd_files)
     const enum err codes[] = {ERR_CORRUPT, ERR_CORRUPT, ERR_UNSUPPORTED, ERR_UNSUPPORTED, ERR_UNSUPPORTED};
     struct stream_sim_file *f = &calm.source.file[0];
     if (_i == 0) f->bytes[f->size / 2]++;
-    if (_i == 2) patch_format(0, 4 + 17, 0x40, 2);
+    if (_i == 2) folder_patch_format(0, 4 + 17, 0x40, 2);
     if (_i == 1 || _i == 3) { /* a piece is cut from its middle; an event of MariaDB's encryption */
         struct world other;
         world_init(&other, 1);
         other.maker.jump_bytes = _i == 1 ? 40 : 0;
         binlog_maker_event(&other.maker, _i == 1 ? BINLOG_XID : BINLOG_MARIADB_START_ENCRYPTION, "0123456789", 10);
-        put_bytes(f->name, other.source.file[0].bytes, other.source.file[0].size);
+        folder_put_bytes(f->name, other.source.file[0].bytes, other.source.file[0].size);
         world_fini(&other);
     }
     if (_i == 4) {
         memcpy(f->bytes + 4 + 19 + 2, "5.0.86-log\0", 11);
-        patch_format(0, FORMAT_CREATED_AT, 0, 4);
+        folder_patch_format(0, FORMAT_CREATED_AT, 0, 4);
     }
-    if (_i != 1 && _i != 3) put_file(0, 0);
+    if (_i != 1 && _i != 3) folder_put_file(0, 0);
     struct capture_status s;
-    open_capture();
-    ck_assert(!run(UINT64_MAX, &s));
+    folder_open();
+    ck_assert(!folder_run(UINT64_MAX, &s));
     ck_assert_msg(s.error.code == codes[_i] && strstr(s.error.text, words[_i]) != NULL, "error %d: %s", s.error.code,
                   s.error.text);
 }
@@ -204,7 +204,7 @@ START_TEST(starts)
     char set[80];
     const uint64_t expected[] = {FILES * TRANSACTIONS, (FILES - 1) * TRANSACTIONS, FILES * TRANSACTIONS - 6,
                                  FILES * TRANSACTIONS - 2, 0};
-    put_files();
+    folder_put_files();
     snprintf(set, sizeof set, "%s:1-6", uuid);
     switch (_i) {
     case 0: w.config.start = CAPTURE_START_EARLIEST; break;
@@ -217,39 +217,39 @@ START_TEST(starts)
     case 3: w.config.start = CAPTURE_START_TIME; w.config.start_time_s = 1700000000 + 20; break;
     case 4: w.config.start = CAPTURE_START_NOW; break;
     }
-    open_capture();
-    ck_assert_msg(run(expected[_i], &s), "%s", s.error.text);
+    folder_open();
+    ck_assert_msg(folder_run(expected[_i], &s), "%s", s.error.text);
     ck_assert_uint_eq(s.transactions, expected[_i]);
     if (_i != 4) return;
     binlog_maker_file(&calm.maker, true);
-    transactions(9000, true);
-    put_file(FILES - 1, 0);
-    put_file(FILES, 0);
-    ck_assert_msg(run(TRANSACTIONS, &s), "%s", s.error.text);
+    folder_transactions(9000, true);
+    folder_put_file(FILES - 1, 0);
+    folder_put_file(FILES, 0);
+    ck_assert_msg(folder_run(TRANSACTIONS, &s), "%s", s.error.text);
 }
 END_TEST
 
 START_TEST(start_within_a_transaction)
 {
-    put_files();
+    folder_put_files();
     w.config.start = CAPTURE_START_POSITION;
     w.config.start_file = calm.source.file[1].name;
     w.config.start_position = calm.source.file[1].size - 100;
-    ends_with(ERR_INVALID, "within", calm.source.file[1].name);
+    folder_ends_with(ERR_INVALID, "within", calm.source.file[1].name);
 }
 END_TEST
 
 /* The place lies in the event in which the copy is cut: neither a check nor a start waits for the rest. */
 START_TEST(start_behind_the_whole_events)
 {
-    put_files();
-    remove_file(2);
-    put_file(1, calm.source.file[1].size - 100);
+    folder_put_files();
+    folder_remove_file(2);
+    folder_put_file(1, calm.source.file[1].size - 100);
     w.config.start = CAPTURE_START_POSITION;
     w.config.start_file = calm.source.file[1].name;
     w.config.start_position = calm.source.file[1].size - 101;
     struct capture_status s;
-    open_capture();
+    folder_open();
     for (int i = 0; i < 20; i++) capture_step(w.capture);
     capture_status(w.capture, &s);
     ck_assert_msg(s.error.code == ERR_CONNECT && strstr(s.error.text, "copy it once more") != NULL, "%d: %s",
@@ -263,31 +263,31 @@ START_TEST(other_history)
 {
     struct capture_status s;
     world_fini(&calm);
-    make_files(FILES, false);
-    put_files();
-    open_capture();
-    ck_assert_msg(run(FILES * TRANSACTIONS, &s), "%s", s.error.text);
+    folder_make(FILES, false);
+    folder_put_files();
+    folder_open();
+    ck_assert_msg(folder_run(FILES * TRANSACTIONS, &s), "%s", s.error.text);
     world_leave(&w);
-    patch_format(FILES - 1, 4, 1699999999, 4);
-    put_file(FILES - 1, 0);
-    ends_with(ERR_SOURCE_HISTORY, calm.source.file[FILES - 1].name, "begun at another time");
+    folder_patch_format(FILES - 1, 4, 1699999999, 4);
+    folder_put_file(FILES - 1, 0);
+    folder_ends_with(ERR_SOURCE_HISTORY, calm.source.file[FILES - 1].name, "begun at another time");
 }
 END_TEST
 
 /* The last file is of another server of the same history, which has more transactions by then (0), or fewer (1). */
 START_TEST(files_of_two_servers)
 {
-    put_files();
+    folder_put_files();
     world_fini(&calm);
     world_init(&calm, 1);
-    transactions(0, true);
+    folder_transactions(0, true);
     for (uint32_t i = 1; i < FILES; i++) {
         binlog_maker_file(&calm.maker, true);
-        if (_i == 0) transactions(1000 * i, true);
-        if (_i == 0 || i == FILES - 1) transactions(1000 * i + 500, true);
+        if (_i == 0) folder_transactions(1000 * i, true);
+        if (_i == 0 || i == FILES - 1) folder_transactions(1000 * i + 500, true);
     }
-    put_file(FILES - 1, 0);
-    ends_with(ERR_SOURCE_HISTORY, calm.source.file[FILES - 1].name,
+    folder_put_file(FILES - 1, 0);
+    folder_ends_with(ERR_SOURCE_HISTORY, calm.source.file[FILES - 1].name,
               _i == 0 ? "behind transactions that the file before it does not have"
                       : "before transactions that the file before it has");
 }
@@ -320,24 +320,24 @@ START_TEST(hidden_row_id)
                                "CREATE TABLE app.kept (id int NOT NULL, text text) CHARSET=utf8mb4;"
                                "CREATE TABLE app.other (id int NOT NULL, text text, PRIMARY KEY (id)) CHARSET=utf8mb4;";
     struct capture_status s;
-    put_bytes("schema.sql", text, strlen(text));
+    folder_put_bytes("schema.sql", text, strlen(text));
     row_with_more(_i == 2 ? "other" : "kept", _i == 1);
-    put_files();
+    folder_put_files();
     if (_i > 0) {
-        ends_with(ERR_SCHEMA, _i == 2 ? "app.other" : "app.kept", "columns");
+        folder_ends_with(ERR_SCHEMA, _i == 2 ? "app.other" : "app.kept", "columns");
         return;
     }
-    open_capture();
-    ck_assert_msg(run(FILES * TRANSACTIONS + 1, &s), "%s", s.error.text);
+    folder_open();
+    ck_assert_msg(folder_run(FILES * TRANSACTIONS + 1, &s), "%s", s.error.text);
     ck_assert_uint_eq(s.row_changes, 3 * FILES * TRANSACTIONS + 1);
 }
 END_TEST
 
 START_TEST(unknown_definition)
 {
-    put_files();
+    folder_put_files();
     w.config.schema_file = NULL;
-    ends_with(ERR_SCHEMA, "app.kept", "schema_file");
+    folder_ends_with(ERR_SCHEMA, "app.kept", "schema_file");
 }
 END_TEST
 
@@ -346,16 +346,16 @@ START_TEST(index_file)
 {
     struct capture_status s;
     char line[128];
-    put_files();
-    put_bytes("other-bin.000007", "\xfe" "bin", 4);
+    folder_put_files();
+    folder_put_bytes("other-bin.000007", "\xfe" "bin", 4);
     if (_i == 0) {
-        ends_with(ERR_INVALID, "several names", "other-bin.000007");
+        folder_ends_with(ERR_INVALID, "several names", "other-bin.000007");
         return;
     }
     snprintf(line, sizeof line, "./%s\n", calm.source.file[0].name);
-    put_bytes("the.index", line, strlen(line));
-    open_capture();
-    ck_assert_msg(run(FILES * TRANSACTIONS, &s), "%s", s.error.text);
+    folder_put_bytes("the.index", line, strlen(line));
+    folder_open();
+    ck_assert_msg(folder_run(FILES * TRANSACTIONS, &s), "%s", s.error.text);
 }
 END_TEST
 
@@ -364,7 +364,7 @@ START_TEST(checked_before)
     static struct precheck_report report;
     struct err_msg msg = {0};
     unsigned skipped = 0;
-    put_files();
+    folder_put_files();
     ck_assert_msg(capture_precheck(&w.config, 1, &report, &msg) == ERR_OK, "%s", msg.text);
     for (uint32_t i = 0; i < report.count; i++) {
         const struct precheck_item *item = &report.item[i];
@@ -375,9 +375,9 @@ START_TEST(checked_before)
     }
     ck_assert_uint_eq(report.count, 14);
     ck_assert_uint_eq(skipped, 9);
-    remove_file(1);
+    folder_remove_file(1);
     ck_assert_int_eq(capture_precheck(&w.config, 1, &report, &msg), ERR_OK); /* the channel would wait */
-    quiet();
+    folder_quiet();
     ck_assert_int_eq(capture_precheck(&w.config, 1, &report, &msg), ERR_SOURCE_PURGED);
     ck_assert_ptr_nonnull(strstr(msg.text, calm.source.file[1].name));
 }
@@ -390,21 +390,21 @@ START_TEST(large_event)
     uint32_t rows = getenv("MILLRACE_LONG") != NULL ? 10000 : 1000;
     struct capture_status s;
     world_fini(&calm);
-    make_files(1, true);
+    folder_make(1, true);
     binlog_maker_gtid(&calm.maker);
     binlog_maker_query(&calm.maker, "app", "BEGIN");
     binlog_maker_table_map(&calm.maker, 1, "app", "kept");
     binlog_maker_write(&calm.maker, 1, 100000, rows, TEXT_BYTES);
     binlog_maker_xid(&calm.maker);
-    put_files();
+    folder_put_files();
     w.config.packet_bytes_max = 1u << 30;
     w.storage.keeps_records = false;
     uint64_t event_kib = calm.source.file[0].size >> 10;
     world_fini(&calm);
     world_init(&calm, 1);
     uint64_t before_kib = memory_peak_begin_kib();
-    open_capture();
-    ck_assert_msg(run(TRANSACTIONS + 1, &s), "%s", s.error.text);
+    folder_open();
+    ck_assert_msg(folder_run(TRANSACTIONS + 1, &s), "%s", s.error.text);
     ck_assert_uint_eq(s.row_changes, 3 * TRANSACTIONS + rows);
     uint64_t grown_kib = memory_peak_kib(before_kib);
     printf("an event of %" PRIu64 " KiB in a file: %" PRIu64 " KiB of memory\n", event_kib, grown_kib);
@@ -416,7 +416,7 @@ int main(void)
 {
     TCase *cases = tcase_create("archive");
     tcase_set_timeout(cases, 120);
-    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_checked_fixture(cases, folder_setup, folder_teardown);
     tcase_add_test(cases, whole_folder);
     tcase_add_test(cases, large_event);
     tcase_add_test(cases, taken_up_again);

@@ -13,24 +13,25 @@ START_TEST(copied_in_mid_write)
 {
     struct capture_status s;
     char path[160], other[160];
-    run_calm();
+    folder_run_calm();
     const struct stream_sim_file *last = &calm.source.file[FILES - 1];
     for (unsigned i = 0; i < 12; i++) {
         size_t size = i < 5 ? i : 5 + random_below(&calm.source.random, last->size - 5);
-        put_files();
-        put_file(FILES - 1, size == 0 ? last->size : size);
-        open_capture();
-        ck_assert_msg(run((FILES - 1) * TRANSACTIONS, &s), "%zu of %zu bytes: %s", size, last->size, s.error.text);
-        stays(1, s.transactions);
+        folder_put_files();
+        folder_put_file(FILES - 1, size == 0 ? last->size : size);
+        folder_open();
+        ck_assert_msg(folder_run((FILES - 1) * TRANSACTIONS, &s), "%zu of %zu bytes: %s", size, last->size,
+                      s.error.text);
+        folder_stays(1, s.transactions);
         if (i % 2 == 0) {
-            path_of(path, last->name);
-            path_of(other, "incoming");
-            put_bytes("incoming", last->bytes, last->size);
+            folder_path(path, last->name);
+            folder_path(other, "incoming");
+            folder_put_bytes("incoming", last->bytes, last->size);
             ck_assert_int_eq(rename(other, path), 0);
         } else {
-            put_file(FILES - 1, 0);
+            folder_put_file(FILES - 1, 0);
         }
-        ck_assert_msg(run(FILES * TRANSACTIONS, &s), "%zu bytes: %s", size, s.error.text);
+        ck_assert_msg(folder_run(FILES * TRANSACTIONS, &s), "%zu bytes: %s", size, s.error.text);
         world_leave(&w);
         world_assert_same_changes(&calm, &w);
         world_fini(&w);
@@ -47,26 +48,26 @@ START_TEST(copied_in_any_order)
 {
     struct capture_status s;
     is_copying = true;
-    run_calm();
-    put_file(1, calm.source.file[1].size / 2);
-    open_on_busy_folder();
-    stays(3, 0);
-    put_file(0, 100);
-    stays(2, 0);
-    put_file(0, 0);
-    ck_assert_msg(run(TRANSACTIONS, &s), "%s", s.error.text);
-    put_file(2, 0); /* the second is still a half */
-    stays(10, s.transactions);
-    put_file(1, 0);
-    ck_assert_msg(run(FILES * TRANSACTIONS, &s), "%s", s.error.text);
-    put_file(2, calm.source.file[2].size / 3); /* and once more over itself */
-    stays(2, FILES * TRANSACTIONS);
-    put_bytes(calm.source.file[2].name, "", 0);
-    stays(2, FILES * TRANSACTIONS);
-    remove_file(2);
-    stays(2, FILES * TRANSACTIONS);
-    put_file(2, 0);
-    stays(2, FILES * TRANSACTIONS);
+    folder_run_calm();
+    folder_put_file(1, calm.source.file[1].size / 2);
+    folder_open_busy();
+    folder_stays(3, 0);
+    folder_put_file(0, 100);
+    folder_stays(2, 0);
+    folder_put_file(0, 0);
+    ck_assert_msg(folder_run(TRANSACTIONS, &s), "%s", s.error.text);
+    folder_put_file(2, 0); /* the second is still a half */
+    folder_stays(10, s.transactions);
+    folder_put_file(1, 0);
+    ck_assert_msg(folder_run(FILES * TRANSACTIONS, &s), "%s", s.error.text);
+    folder_put_file(2, calm.source.file[2].size / 3); /* and once more over itself */
+    folder_stays(2, FILES * TRANSACTIONS);
+    folder_put_bytes(calm.source.file[2].name, "", 0);
+    folder_stays(2, FILES * TRANSACTIONS);
+    folder_remove_file(2);
+    folder_stays(2, FILES * TRANSACTIONS);
+    folder_put_file(2, 0);
+    folder_stays(2, FILES * TRANSACTIONS);
     world_leave(&w);
     world_assert_same_changes(&calm, &w);
 }
@@ -76,26 +77,26 @@ END_TEST
 START_TEST(missing_later)
 {
     struct capture_status s;
-    put_file(0, 0);
-    open_capture();
-    ck_assert_msg(run(TRANSACTIONS, &s), "%s", s.error.text);
-    put_file(2, 0);
+    folder_put_file(0, 0);
+    folder_open();
+    ck_assert_msg(folder_run(TRANSACTIONS, &s), "%s", s.error.text);
+    folder_put_file(2, 0);
     is_copying = true;
-    stays(3, TRANSACTIONS);
+    folder_stays(3, TRANSACTIONS);
     if (_i == 0) {
-        quiet();
-        ck_assert(!run(UINT64_MAX, &s));
+        folder_quiet();
+        ck_assert(!folder_run(UINT64_MAX, &s));
         ck_assert_msg(s.error.code == ERR_SOURCE_PURGED && strstr(s.error.text, calm.source.file[1].name) != NULL, "%s",
                       s.error.text);
         return;
     }
-    put_file(1, 0);
-    ck_assert_msg(run(FILES * TRANSACTIONS, &s), "%s", s.error.text);
+    folder_put_file(1, 0);
+    ck_assert_msg(folder_run(FILES * TRANSACTIONS, &s), "%s", s.error.text);
     world_leave(&w);
-    remove_file(0); /* nobody needs it any more */
-    put_bytes("binlog.000000", "", 0);
-    open_capture();
-    ck_assert_msg(run(0, &s), "%s", s.error.text);
+    folder_remove_file(0); /* nobody needs it any more */
+    folder_put_bytes("binlog.000000", "", 0);
+    folder_open();
+    ck_assert_msg(folder_run(0, &s), "%s", s.error.text);
 }
 END_TEST
 
@@ -103,13 +104,13 @@ END_TEST
 START_TEST(replaced_by_another)
 {
     struct capture_status s;
-    put_files();
-    open_capture();
-    ck_assert_msg(run(FILES * TRANSACTIONS, &s), "%s", s.error.text);
-    patch_format(FILES - 1, 4, 1699999999, 4);
-    put_file(FILES - 1, 0);
-    quiet();
-    ck_assert(!run(UINT64_MAX, &s));
+    folder_put_files();
+    folder_open();
+    ck_assert_msg(folder_run(FILES * TRANSACTIONS, &s), "%s", s.error.text);
+    folder_patch_format(FILES - 1, 4, 1699999999, 4);
+    folder_put_file(FILES - 1, 0);
+    folder_quiet();
+    ck_assert(!folder_run(UINT64_MAX, &s));
     ck_assert_msg(s.error.code == ERR_SOURCE_HISTORY && strstr(s.error.text, "another time") != NULL, "%s",
                   s.error.text);
 }
@@ -118,10 +119,10 @@ END_TEST
 /* A copy that was taken while the server wrote, and a further file that was begun by ROTATE: never passed over. */
 START_TEST(cut_before_a_further_file)
 {
-    put_files();
+    folder_put_files();
     const struct stream_sim_file *f = &calm.source.file[1];
-    put_file(1, _i == 0 ? f->size - 200 : f->size - 48); /* within an event; before ROTATE, or about there */
-    ends_with(ERR_SOURCE_HISTORY, f->name, "copy");
+    folder_put_file(1, _i == 0 ? f->size - 200 : f->size - 48); /* within an event; before ROTATE, or about there */
+    folder_ends_with(ERR_SOURCE_HISTORY, f->name, "copy");
 }
 END_TEST
 
@@ -132,21 +133,21 @@ START_TEST(crashed_server)
 {
     struct capture_status s;
     world_fini(&calm);
-    make_files(1, _i < 2);
+    folder_make(1, _i < 2);
     size_t whole = calm.source.file[0].size;
-    if (_i == 2) patch_format(0, 4 + 17, BINLOG_FLAG_IN_USE, 2);
+    if (_i == 2) folder_patch_format(0, 4 + 17, BINLOG_FLAG_IN_USE, 2);
     binlog_maker_file(&calm.maker, false);
-    patch_format(1, FORMAT_CREATED_AT, 1700000100, 4);
-    transactions(1000, _i < 2);
-    run_calm();
-    put_files();
-    put_file(0, _i == 1 ? whole - 300 : whole);
+    folder_patch_format(1, FORMAT_CREATED_AT, 1700000100, 4);
+    folder_transactions(1000, _i < 2);
+    folder_run_calm();
+    folder_put_files();
+    folder_put_file(0, _i == 1 ? whole - 300 : whole);
     if (_i == 1 || _i == 2) {
-        ends_with(ERR_SOURCE_HISTORY, calm.source.file[0].name, "cut");
+        folder_ends_with(ERR_SOURCE_HISTORY, calm.source.file[0].name, "cut");
         return;
     }
-    open_capture();
-    ck_assert_msg(run(2 * TRANSACTIONS, &s), "%s", s.error.text);
+    folder_open();
+    ck_assert_msg(folder_run(2 * TRANSACTIONS, &s), "%s", s.error.text);
     world_leave(&w);
     world_assert_same_changes(&calm, &w);
 }
@@ -159,24 +160,24 @@ START_TEST(crashed_old_server)
     static const size_t cut[] = {0, 60};
     struct capture_status s;
     world_fini(&calm);
-    make_files(1, false);
+    folder_make(1, false);
     calm.source.version = "5.5.68-MariaDB";
     binlog_maker_query(&calm.maker, "app", "BEGIN");
     binlog_maker_table_map(&calm.maker, 1, "app", "kept");
     binlog_maker_write(&calm.maker, 1, 500, 3, 40);
     binlog_maker_file(&calm.maker, false);
-    transactions(1000, false);
+    folder_transactions(1000, false);
     for (uint32_t i = 0; i < 2; i++) {
         memset(calm.source.file[i].bytes + 4 + 19 + 2, 0, 50);
         memcpy(calm.source.file[i].bytes + 4 + 19 + 2, "5.5.68-MariaDB\0", 15);
-        patch_format(i, FORMAT_CREATED_AT, 1700000000 + 100 * i, 4);
+        folder_patch_format(i, FORMAT_CREATED_AT, 1700000000 + 100 * i, 4);
     }
-    patch_format(0, 4 + 17, BINLOG_FLAG_IN_USE, 2);
-    run_calm();
-    put_files();
-    put_file(0, calm.source.file[0].size - cut[_i]);
-    open_capture();
-    ck_assert_msg(run(2 * TRANSACTIONS, &s), "%s", s.error.text);
+    folder_patch_format(0, 4 + 17, BINLOG_FLAG_IN_USE, 2);
+    folder_run_calm();
+    folder_put_files();
+    folder_put_file(0, calm.source.file[0].size - cut[_i]);
+    folder_open();
+    ck_assert_msg(folder_run(2 * TRANSACTIONS, &s), "%s", s.error.text);
     world_leave(&w);
     world_assert_same_changes(&calm, &w);
 }
@@ -186,7 +187,7 @@ int main(void)
 {
     TCase *cases = tcase_create("archive_copied");
     tcase_set_timeout(cases, 120);
-    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_checked_fixture(cases, folder_setup, folder_teardown);
     tcase_add_test(cases, copied_in_mid_write);
     tcase_add_test(cases, copied_in_any_order);
     tcase_add_loop_test(cases, missing_later, 0, 2);
