@@ -13,7 +13,7 @@ JAVA = ["java", "-Xmx96m", "-Xss512k", "-XX:TieredStopAtLevel=1", "-XX:+UseSeria
 # One of each major release is in the short run, the others in the long one.
 JAVA_RELEASES = {"0.10.0.1": True, "0.10.1.1": False, "0.10.2.2": True, "0.11.0.3": True, "1.0.2": False,
                  "1.1.1": True, "2.0.1": False, "2.4.1": False, "2.7.2": False, "2.8.2": True, "3.3.2": False,
-                 "3.9.2": True, "4.3.1": True}
+                 "3.9.2": True, "4.4.0": True}
 PYTHON_DRIVERS = {"confluent": "drive_confluent.py", "kafka-python-2": "drive_kafka_python.py",
                   "kafka-python-3": "drive_kafka_python.py", "aiokafka": "drive_aiokafka.py"}
 
@@ -88,7 +88,7 @@ def all_clients(build):
     clients.append(Client("@platformatic/kafka", "node",
                           lambda folder: ["node", folder + "/node/drive_platformatic.mjs"], mechanisms=SCRAM))
     clients.append(Client("rust rdkafka", "rust", lambda folder: [folder + "/drive_rust"], mechanisms=SCRAM))
-    clients += [java("4.3.1", ", new protocol", NEW_PROTOCOL, in_short=False),
+    clients += [java("4.4.0", ", new protocol", NEW_PROTOCOL, in_short=False),
                 python("confluent", ", new protocol", NEW_PROTOCOL, in_short=False),
                 Client("rust rdkafka, new protocol", "rust", lambda folder: [folder + "/drive_rust"], NEW_PROTOCOL,
                        in_short=False, mechanisms=SCRAM),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Goal: real clients (openssl, librdkafka in kcat, Kafka's own consumer if there is Maven) read the same records by TLS
+"""Goal: real clients (openssl, librdkafka in kcat, Kafka's own consumer if there is Java) read the same records by TLS
 1.2 and 1.3 as in plain text; who must show a certificate and does not is refused; wrong ways in are said in words;
 certificates are read again upon SIGHUP while connections go on; who never finishes is closed.
 """
@@ -15,7 +15,7 @@ import time
 
 from harness import BUILD, ROOT, Skipped, check, free_port, main, wait_until
 
-ROWS, KAFKA = 3000, "3.9.1"
+ROWS, KAFKA = 3000, "3.9.2"
 
 
 def listener(harness, name, port, certificate="server", **more):
@@ -146,17 +146,12 @@ def read_again(harness, instance, ports):
 
 
 def java(harness, ports, expected_bytes):
-    if shutil.which("mvn") is None or shutil.which("javac") is None:
-        print("without Java: needs mvn and javac (Debian: maven, default-jdk-headless)")
+    run = ROOT + "/tests/clients/java_run"
+    ready = subprocess.run([run, "--ready"], capture_output=True, text=True)
+    if ready.returncode != 0:
+        print("without Java:", ready.stdout)
         return
-    work = harness.folder + "/java"
-    shutil.copytree(ROOT + "/tests/clients/java", work)
-    made = subprocess.run(f"cd {work} && timeout 100 mvn -q -B -Dkafka.version={KAFKA} dependency:build-classpath "
-                          "-Dmdep.outputFile=classpath && javac -cp \"$(cat classpath)\" -d . src/TlsCheck.java",
-                          shell=True, capture_output=True, text=True)
-    if made.returncode != 0:
-        print(f"without Java: kafka-clients {KAFKA} cannot be fetched or compiled: {made.stdout[-500:]}")
-        return
+    work = harness.folder
     with open(work + "/client.both", "w") as out:
         for name in ("client.key", "client.pem"):
             with open(f"{harness.folder}/{name}") as part:
@@ -167,8 +162,8 @@ def java(harness, ports, expected_bytes):
                       f"ssl.protocol={protocol}\n"
                       f"ssl.truststore.type=PEM\nssl.truststore.location={harness.folder}/ca.pem\n"
                       f"ssl.keystore.type=PEM\nssl.keystore.location={work}/client.both\n")
-        done = subprocess.run(f"cd {work} && timeout 60 java -cp \".:$(cat classpath)\" TlsCheck properties events "
-                              f"{ROWS}", shell=True, capture_output=True, text=True)
+        done = subprocess.run(["timeout", "60", run, KAFKA, "TlsCheck", work + "/properties", "events", str(ROWS)],
+                              capture_output=True, text=True)
         check(done.returncode == 0 and done.stdout.split()[-1:] == [str(expected_bytes)],
               f"Java by {protocol}: {done.stdout[-300:]}{done.stderr[-1500:]}, {expected_bytes} bytes expected")
 
