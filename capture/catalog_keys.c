@@ -213,12 +213,14 @@ static enum err settle_parts(struct catalog_work *w, struct catalog_draft *d, st
     return ERR_OK;
 }
 
-/* Does the server know that the prefix holds all of the column?  Of POINTs it is told so, by all MySQLs before 8 (5.6
- * forgets it in the next ALTER); of TINYTEXT and TINYBLOB by later ones. */
+/* Does the server take the prefix for all of the column?  That of a POINT in MySQL before 8 (5.6 forgets it in the next
+ * ALTER); of a TINYTEXT or TINYBLOB in later ones; of any geometry 8 bytes in MariaDB, and not the 4 that show none. */
 static bool is_all_of_it(const struct catalog_work *w, const struct catalog_column *c, uint32_t prefix, bool is_kept)
 {
     const struct catalog_server *server = &w->c->server;
-    if (strcmp(c->type, "point") == 0) return !server->is_mariadb && (server->version >= 50700 || !is_kept);
+    if (server->is_mariadb && catalog_is_geometry(c->type)) return prefix == 8;
+    if (prefix == 0) return true;
+    if (strcmp(c->type, "point") == 0) return server->version >= 50700 || !is_kept;
     if (strncmp(c->type, "tiny", 4) != 0 || (!server->is_mariadb && server->version < 80000)) return false;
     uint32_t char_bytes = c->collation == NULL ? 1 : catalog_collation(w->c, c->collation).charset->char_bytes_max;
     return prefix * char_bytes == 255;
@@ -235,8 +237,7 @@ static int rank(const struct catalog_work *w, const struct catalog_draft *d, con
         bool is_column = k->part[p].column != CATALOG_PART_EXPRESSION;
         const struct catalog_column *c = is_column ? &d->column[k->part[p].column] : NULL;
         if (c == NULL || c->is_nullable) may_be_null = true;
-        uint32_t prefix = k->part[p].prefix_chars;
-        if (prefix != 0 && !is_all_of_it(w, c, prefix, key->is_kept)) has_prefix = true;
+        if (c != NULL && !is_all_of_it(w, c, k->part[p].prefix_chars, key->is_kept)) has_prefix = true;
         if (c == NULL || c->generated == CATALOG_VIRTUAL) is_virtual = !w->c->server.is_mariadb;
     }
     int group = k->kind == CATALOG_KEY_PRIMARY    ? 0

@@ -101,6 +101,10 @@ static const struct rule rules[] = {
      "CREATE TABLE t (a TINYBLOB, b TINYBLOB, CONSTRAINT f FOREIGN KEY (a) REFERENCES p (a), CONSTRAINT g FOREIGN KEY "
      "(b) REFERENCES p (a));;CREATE INDEX k ON t (a);;CREATE INDEX l ON t (b(5))",
      "`a` tinyblob NULL, `b` tinyblob NULL, KEY `g` (`b`(255)) USING IMPLIED, KEY `k` (`a`(255)), KEY `l` (`b`(5))"},
+    {MARIADB + 101119, 0,
+     "CREATE TABLE t (a POLYGON, b INT, UNIQUE u (a(4)), UNIQUE v (a(8)), UNIQUE w (a(9)), UNIQUE x (b))",
+     "`a` polygon NULL, `b` int(11) NULL, UNIQUE KEY `v` (`a`(8)), UNIQUE KEY `x` (`b`), UNIQUE KEY `u` (`a`), UNIQUE "
+     "KEY `w` (`a`(9))"},
     {50651, 0, "CREATE TABLE t (a POINT, b INT, UNIQUE u (a), UNIQUE v (b));;ALTER TABLE t ADD UNIQUE w (b)",
      "`a` point NULL, `b` int(11) NULL, UNIQUE KEY `v` (`b`), UNIQUE KEY `w` (`b`), UNIQUE KEY `u` (`a`(25))"},
     {50729, 0, "CREATE TABLE t (a POINT, b INT, UNIQUE u (a), UNIQUE v (b));;ALTER TABLE t ADD UNIQUE w (b)",
