@@ -190,6 +190,7 @@ static enum err settle_parts(struct catalog_work *w, struct catalog_draft *d, st
         bool is_whole = w->c->server.is_mariadb && w->is_shown && prefix == 0 && !k->uses_hash;
         if (is_whole && catalog_is_geometry(c->type)) prefix = CATALOG_GEOMETRY_WHOLE;
         if (k->key.kind == CATALOG_KEY_INDEX) prefix = cut_prefix(w, c, engine, prefix, chars);
+        if (w->c->server.is_mariadb && strncmp(c->type, "tiny", 4) == 0 && prefix > 255) prefix = 255; /* of any key */
         bool is_spatial = k->key.kind == CATALOG_KEY_INDEX && k->part_count == 1 && catalog_is_geometry(c->type);
         if (is_spatial && !w->c->server.is_mariadb && w->c->server.version >= 80000) {
             k->key.kind = CATALOG_KEY_SPATIAL; /* MySQL 8 knows no other keys of geometries */
@@ -248,16 +249,25 @@ static int rank(const struct catalog_work *w, const struct catalog_draft *d, con
     return 2 * group + is_virtual;
 }
 
+/* What is shown stands where it stands; MariaDB puts keys in order only where a new one comes to them. */
+static bool stands_in_order(const struct catalog_work *w, const struct catalog_draft *d)
+{
+    uint32_t i = 0;
+    while (w->c->server.is_mariadb && i < d->key_count && d->key[i].is_kept) i++;
+    return w->is_shown || (i > 0 && i == d->key_count);
+}
+
 enum err catalog_settle_keys(struct catalog_work *w, struct catalog_draft *d, struct catalog_table *out)
 {
     int placed[CATALOG_KEYS_MAX], rank_of[CATALOG_KEYS_MAX];
+    bool keeps_order = stands_in_order(w, d);
     drop_needless(w, d, out->engine);
     struct catalog_key *key = arena_alloc(&w->arena, (d->key_count + 1ul) * sizeof *key);
     if (key == NULL) return ERR_NO_MEMORY;
     for (uint32_t i = 0; i < d->key_count; i++) {
         TRY(settle_parts(w, d, &d->key[i], out->engine));
-        /* By the columns as they are before a later PRIMARY KEY; what is shown stands where it stands. */
-        rank_of[i] = w->is_shown ? 0 : rank(w, d, &d->key[i]);
+        /* By the columns as they are before a later PRIMARY KEY. */
+        rank_of[i] = keeps_order ? 0 : rank(w, d, &d->key[i]);
         if (d->key[i].key.kind == CATALOG_KEY_PRIMARY) {
             if (is_taken(d, i, "PRIMARY")) return catalog_fail(w, ERR_SCHEMA, NULL, "the table has two primary keys");
             d->key[i].key.name = "PRIMARY";

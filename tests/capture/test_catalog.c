@@ -105,6 +105,15 @@ static const struct rule rules[] = {
      "CREATE TABLE t (a POLYGON, b INT, UNIQUE u (a(4)), UNIQUE v (a(8)), UNIQUE w (a(9)), UNIQUE x (b))",
      "`a` polygon NULL, `b` int(11) NULL, UNIQUE KEY `v` (`a`(8)), UNIQUE KEY `x` (`b`), UNIQUE KEY `u` (`a`), UNIQUE "
      "KEY `w` (`a`(9))"},
+    {MARIADB + 101119, 0,
+     "CREATE TABLE t (a INT, b INT, UNIQUE u (a), UNIQUE v (b), PRIMARY KEY (b));;ALTER TABLE t DROP PRIMARY KEY;;"
+     "ALTER TABLE t MODIFY b INT NOT NULL",
+     "`a` int(11) NULL, `b` int(11) NOT NULL, UNIQUE KEY `u` (`a`), UNIQUE KEY `v` (`b`)"},
+    {MARIADB + 101119, 0,
+     "CREATE TABLE t (a INT, b INT, UNIQUE u (a), UNIQUE v (b));;ALTER TABLE t MODIFY b INT NOT NULL, ADD KEY w (a)",
+     "`a` int(11) NULL, `b` int(11) NOT NULL, UNIQUE KEY `v` (`b`), UNIQUE KEY `u` (`a`), KEY `w` (`a`)"},
+    {MARIADB + 101119, 0, "CREATE TABLE t (a TINYBLOB, UNIQUE u (a(300)))",
+     "`a` tinyblob NULL, UNIQUE KEY `u` (`a`(255))"},
     {50651, 0, "CREATE TABLE t (a POINT, b INT, UNIQUE u (a), UNIQUE v (b));;ALTER TABLE t ADD UNIQUE w (b)",
      "`a` point NULL, `b` int(11) NULL, UNIQUE KEY `v` (`b`), UNIQUE KEY `w` (`b`), UNIQUE KEY `u` (`a`(25))"},
     {50729, 0, "CREATE TABLE t (a POINT, b INT, UNIQUE u (a), UNIQUE v (b));;ALTER TABLE t ADD UNIQUE w (b)",
