@@ -108,6 +108,8 @@ function startStep() {
     ['gtid_set', 'Behind a GTID set'], ['place', 'At a binlog file and position']], 'now', choose)
   choose('now')
   const format = select('format', [['dts-avro', 'dts-avro: Avro records of a cloud\'s tracking tasks']])
+  const compression = select('compression', [['none', 'None'], ['lz4', 'LZ4: the least work'],
+    ['zstd', 'Zstandard: the smallest'], ['gzip', 'gzip: for the oldest clients']])
   const visible = radios('Consumers see a change', [['durable', 'When it is safe on disk',
     'What was seen once is never lost.'], ['written', 'As soon as it is written',
     'Sooner by a flush; after a crash the source must send it again.']], 'durable')
@@ -119,13 +121,15 @@ function startStep() {
   const rare = el('details', {}, el('summary', { text: 'Rarely needed' }), field('Text of columns', text),
     field('Changes that the source logs as statements', statements),
     field('Rows that the source does not log whole', images))
-  const start = () => ({ now: 'now', earliest: 'earliest', time: { time: utc(new Date(at.value).getTime()) },
-    gtid_set: { gtid_set: gtid.value.trim() }, place: { file: file.value.trim(), position: Number(position.value) } })
+  const start = { now: () => 'now', earliest: () => 'earliest',
+    time: () => ({ time: utc(new Date(at.value).getTime()) }), gtid_set: () => ({ gtid_set: gtid.value.trim() }),
+    place: () => ({ file: file.value.trim(), position: Number(position.value) }) }
   return {
-    node: el('div', {}, how.node, Object.values(parts), past, field('Record format', format), visible.node, rare),
+    node: el('div', {}, how.node, Object.values(parts), past, field('Record format', format),
+      field('Compression', compression, 'In the log, and to consumers.'), visible.node, rare),
     value() {
-      const body = { start_at: how.value() === 'time' && at.value === '' ? 'now' : start()[how.value()],
-        format: format.value, visible: visible.value(), text: text.value, statement_events: statements.value,
+      const body = { start_at: start[how.value()](), format: format.value, visible: visible.value(),
+        compression: compression.value, text: text.value, statement_events: statements.value,
         partial_images: images.value }
       if (how.value() !== 'now' && schema.value.trim() !== '') body.schema_file = schema.value.trim()
       return body

@@ -306,6 +306,8 @@ async function setAlerts(hook, mail) {
 async function errorAndBack(hook, mail) {
   await server('stop')
   await page.locator('.problem', { hasText: /connect|lost|gone/i }).waitFor()
+  await samples() // until it counts as an Error
+  await tab('Alerts')
   await until(async () => await state() === 'Error', 25, 'the state is Error')
   await page.locator('.rule', { hasText: 'Channel in Error' }).getByText('firing').waitFor()
   await inspect(page, 'a channel in Error')
@@ -376,7 +378,7 @@ async function logIn() {
   await dialog.getByText('This millraced asks for a token').waitFor()
 }
 
-const steps = { create, precheck, watch, makeGroup, consume, lagAndReread, changeTables, samples, setAlerts,
+const steps = { create, precheck, watch, makeGroup, consume, lagAndReread, changeTables, setAlerts,
   errorAndBack, stopAndDelete, logIn }
 const hook = await webhookSink(), mail = await mailSink()
 let at = ''

@@ -225,7 +225,7 @@ def console(harness):
     source.sql("CREATE DATABASE shop; CREATE TABLE shop.events (id INT PRIMARY KEY AUTO_INCREMENT, what VARCHAR(99));")
     instance = harness.millraced()
     instance.start()
-    instance.create_channel("events", source, ["shop.*"])
+    instance.create_channel("events", source, ["shop.*"], compression="zstd")
     instance.start_channel("events")
     waiting, seen = ["/"], {}
     while waiting:  # what the page names, and what that names, is served
@@ -273,6 +273,18 @@ def console(harness):
     wait_until(lambda: history()["delay_ms"][-1] is None, 15, lambda: f"a stopped channel has no delay: {history()}")
     last = instance.ask("GET", "/v1/channels/events/history?seconds=2")
     check(len(last["time_ms"]) == 2 and last["groups"] == [], f"{last}")
+    admin = instance.ask("POST", "/v1/tokens", {"name": "a", "role": "admin"})["token"]
+    connection = http.client.HTTPConnection("127.0.0.1", instance.rest_port, timeout=10)
+    connection.request("POST", "/v1/tokens", '{"name":"v","role":"viewer"}', {"Authorization": "Bearer " + admin})
+    viewer = json.loads(connection.getresponse().read())["token"]
+    connection.close()
+    for path, status in (("/", 200), ("/console/app.js", 200), ("/v1/channels/events/history", 200),
+                         ("/v1/channels/events/records", 403)):  # the page is everybody's, rows are not
+        head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {viewer}\r\n\r\n"
+        answer = raw(instance, head).split("\r\n")[0]
+        check(f" {status} " in answer, f"{path} for a viewer: {answer}")
+    for path, status in (("/", 200), ("/v1/channels/events/history", 401), ("/v1/channels/events/records", 401)):
+        check(instance.rest("GET", path)[0] == status, f"{path} without a token")
 
 
 def last_records(instance, source):
