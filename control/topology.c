@@ -381,6 +381,7 @@ static void follow_offsets_log(struct instance *in, uint64_t now_ns)
 void topology_tick(struct instance *in, uint64_t now_ns)
 {
     follow_offsets_log(in, now_ns);
+    if (in->dataplane != NULL) dataplane_look_at_disk(in->dataplane, now_ns);
     log_lookup_tidy(in->lookup);
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/invariant.h"
@@ -19,7 +20,7 @@
 #include "dataplane/serve_sim.h"
 #include "ring/log_feed.h"
 
-enum { DRAIN_MS_MAX = 2000, CLUSTER_ID_BYTES = 64, LOG_DIR_BYTES = 1024 };
+enum { DRAIN_MS_MAX = 2000, DISK_LOOK_MS = 1000, CLUSTER_ID_BYTES = 64, LOG_DIR_BYTES = 1024 };
 
 struct serve_thread {
     struct serve_lcore *lcore; /* cache-line aligned by its waiter */
@@ -35,6 +36,8 @@ struct serve_thread {
 struct dataplane {
     struct dataplane_config config; /* its pointers are not used any more once it runs */
     char     cluster_id[CLUSTER_ID_BYTES], log_dir[LOG_DIR_BYTES];
+    struct disk_space disk;
+    uint64_t disk_due_ns; /* not before: the next look at it */
     struct listener listener[LISTENERS_MAX];
     struct tls_listener tls[LISTENERS_MAX]; /* the same, as port_tls sees them */
     uint32_t listener_count;
@@ -220,7 +223,9 @@ static enum err dataplane_new(struct dataplane **out, const struct dataplane_con
     }
     snprintf(d->cluster_id, sizeof d->cluster_id, "%s", config->cluster_id);
     snprintf(d->log_dir, sizeof d->log_dir, "%s", config->log_dir == NULL ? "" : config->log_dir);
+    dataplane_look_at_disk(d, clock_monotonic_ns(clock));
     struct node node = {.storage = storage, .cluster_id = kafka_string_of(d->cluster_id), .log_dir = d->log_dir,
+                        .disk = &d->disk,
                         .fetch_bytes_max = config->fetch_bytes_max, .settings = config->storage};
     node.settings.request_bytes_max = config->request_bytes_max;
     node.settings.fetch_bytes_max = config->fetch_bytes_max;
@@ -376,6 +381,18 @@ void dataplane_reload_certificates(struct dataplane *d)
         if (d->listener[i].tls == NULL || tls_context_reload(d->listener[i].tls, &msg) == ERR_OK) continue;
         log_error("dataplane", "the certificates were not read again, those of before stay: %s", msg.text);
     }
+}
+
+void dataplane_look_at_disk(struct dataplane *d, uint64_t now_ns)
+{
+    struct statvfs fs;
+    if (now_ns < d->disk_due_ns) return;
+    d->disk_due_ns = now_ns + (uint64_t)DISK_LOOK_MS * 1000000;
+    bool is_known = statvfs(d->log_dir, &fs) == 0;
+    int64_t total_bytes = is_known ? (int64_t)((uint64_t)fs.f_blocks * fs.f_frsize) : -1;
+    int64_t usable_bytes = is_known ? (int64_t)((uint64_t)fs.f_bavail * fs.f_frsize) : -1;
+    atomic_store_explicit(&d->disk.total_bytes, total_bytes, memory_order_relaxed); /* two numbers, each by itself */
+    atomic_store_explicit(&d->disk.usable_bytes, usable_bytes, memory_order_relaxed);
 }
 
 uint16_t dataplane_port(const struct dataplane *d, uint32_t listener) { return d->listener[listener].port; }

@@ -57,6 +57,9 @@ NODISCARD enum err dataplane_start(struct dataplane **out, const struct dataplan
 void dataplane_stop(struct dataplane *d);
 /* Reads the listeners' certificates again; what is wrong with them is logged, and those of before stay. */
 void dataplane_reload_certificates(struct dataplane *d);
+/* Looks how full the disk is, once a second at most, for those who ask by Kafka's protocol.  May block in the caller's
+ * thread, always the same one. */
+void dataplane_look_at_disk(struct dataplane *d, uint64_t now_ns);
 /* Other accounts: from its return on only these can log in, and connections of those that are gone or have another
  * password end with their next request.  ERR_NO_MEMORY: the former stay. */
 NODISCARD enum err dataplane_set_accounts(struct dataplane *d, const struct account *accounts, uint32_t count,

@@ -1,6 +1,4 @@
 /* DescribeLogDirs (35): the one folder that all logs lie in, and what each takes there. */
-#include <sys/statvfs.h>
-
 #include "dataplane/kafka/request.h"
 
 static bool topic_add(struct request *r, const struct log *log, struct described_log_dir *dir)
@@ -46,13 +44,9 @@ enum handled kafka_handle_describe_log_dirs(struct request *r)
     struct describe_log_dirs_response *out = request_room(r, 1, sizeof *out);
     struct described_log_dir *dir = request_room(r, 1, sizeof *dir);
     if (out == NULL || dir == NULL) return HANDLED_TOO_LARGE;
-    struct statvfs fs;
-    *dir = (struct described_log_dir){.log_dir = kafka_string_of(r->node->log_dir), .total_bytes = -1,
-                                      .usable_bytes = -1};
-    if (statvfs(r->node->log_dir, &fs) == 0) {
-        dir->total_bytes = (int64_t)((uint64_t)fs.f_blocks * fs.f_frsize);
-        dir->usable_bytes = (int64_t)((uint64_t)fs.f_bavail * fs.f_frsize);
-    }
+    *dir = (struct described_log_dir){.log_dir = kafka_string_of(r->node->log_dir),
+        .total_bytes = atomic_load_explicit(&r->node->disk->total_bytes, memory_order_relaxed),
+        .usable_bytes = atomic_load_explicit(&r->node->disk->usable_bytes, memory_order_relaxed)};
     if (!(in.topic_count < 0 ? topics_all(r, dir) : topics_asked(r, &in, dir))) return HANDLED_TOO_LARGE;
     out->results = dir;
     out->result_count = 1;

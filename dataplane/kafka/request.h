@@ -38,12 +38,17 @@ struct served_settings { /* of the instance, as DescribeConfigs tells them; a re
 
 struct offsets_topic_ends;
 
+struct disk_space { /* of the folder that logs lie in, as told last; -1: not known */
+    _Atomic int64_t total_bytes, usable_bytes;
+};
+
 struct node { /* what handlers know of us; constant while serving */
     struct storage     *storage;
     struct kafka_string host, cluster_id;
     int32_t             port;
     uint32_t            fetch_bytes_max;
     const char         *log_dir; /* where the logs lie */
+    const struct disk_space *disk; /* asking the disk may block, which serve lcores never do */
     const struct offsets_topic_ends *offsets_ends; /* of __consumer_offsets; NULL: nobody tells */
     struct served_settings settings;
 };

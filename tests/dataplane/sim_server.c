@@ -33,8 +33,10 @@ struct sim_server *sim_start(uint32_t logs_max, uint32_t log_bytes_max, struct s
     s->link.coordinator_waiter = &s->coordinator_waiter;
     s->link.serve_waiter = &s->lcore->waiter;
     ck_assert_int_eq(port_sim_open(&port, config.connections_max, seed == 0 ? NULL : &s->random), ERR_OK);
+    s->disk = (struct disk_space){.total_bytes = 2000, .usable_bytes = 500};
     struct node node = {.storage = s->storage, .cluster_id = kafka_string_of("simulated"), .fetch_bytes_max = 8 << 20,
-                        .log_dir = "/", .settings = {.retention_ms = 86400000, .segment_bytes = 64 << 20,
+                        .log_dir = "/", .disk = &s->disk,
+                        .settings = {.retention_ms = 86400000, .segment_bytes = 64 << 20,
                                                      .offsets_retention_ms = 7200000}};
     struct listener_config listeners[] = {{.name = "first", .host = "192.0.2.1", .advertised_host = "broker.test"},
                                           {.name = "other", .host = "192.0.2.2", .advertised_host = "other.test"}};

@@ -15,6 +15,7 @@ struct sim_server {
     struct serve_lcore *lcore;
     struct listener listener[2]; /* broker.test:9092 and other.test:9093 */
     struct storage *storage;
+    struct disk_space disk;
     struct counters *counters;
     struct coordinator_link link;
     struct waiter coordinator_waiter;

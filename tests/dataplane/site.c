@@ -54,7 +54,7 @@ static void dataplane_up(struct site *s, uint16_t port)
         .request_bytes_max = 1 << 20, .fetch_bytes_max = 8 << 20, .send_pinned_bytes_max = 8 << 20,
         .group_initial_rebalance_delay_ms = 100, .group_consumer_session_timeout_ms = 12000,
         .offsets_retention_ms = 3600000, .groups_max = 64,
-        .cluster_id = "site", .accounts_max = SITE_ACCOUNTS_MAX,
+        .cluster_id = "site", .log_dir = "/", .accounts_max = SITE_ACCOUNTS_MAX,
         .session_lifetime_ms = s->session_lifetime_ms};
     enum err e = dataplane_start(&s->dataplane, &config, s->storage, s->offsets.log, s->offsets.feed, clock_real(),
                                  s->counters, &msg);

@@ -208,6 +208,7 @@ START_TEST(an_account_sees_its_channel_alone)
     ck_assert_int_eq(sizes.results[0].topic_count, 1);
     ask(root, KAFKA_API_DESCRIBE_LOG_DIRS, 4, &dirs, &sizes);
     ck_assert_int_eq(sizes.results[0].topic_count, 3);
+    ck_assert(sizes.results[0].usable_bytes > 0 && sizes.results[0].total_bytes > sizes.results[0].usable_bytes);
     struct describe_cluster_request cluster = {.endpoint_type = 1};
     struct describe_cluster_response shown;
     ask(ann, KAFKA_API_DESCRIBE_CLUSTER, 1, &cluster, &shown);
