@@ -159,10 +159,15 @@ def same_answers(instance, ports):
 
 
 def counter(instance, name):
+    return sum(counters(instance, name))
+
+
+def counters(instance, name):
+    """One a serve thread."""
     text = instance.rest("GET", "/metrics")[1]
     lines = [line for line in text.splitlines() if f"_{name}" in line and "#" not in line]
     check(lines, f"no counter {name}")
-    return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+    return [float(line.rsplit(" ", 1)[1]) for line in lines]
 
 
 def test_dpdk(harness):
@@ -173,8 +178,8 @@ def test_dpdk(harness):
     source = harness.source()
     source.sql("CREATE DATABASE shop; CREATE TABLE shop.events (id INT PRIMARY KEY, what VARCHAR(1000));")
     ports = {"twin": free_port(), "recorder": free_port(), "past twin": 9095}
-    instance = harness.millraced(dpdk_device="net_af_packet0,iface=server", dpdk_address=SERVER + "/24",
-                                 dpdk_huge_pages="false", memory_max_bytes=7 << 28)
+    instance = harness.millraced(dpdk_device="net_af_packet0,iface=server,qpairs=2", serve_thread_count=2,
+                                 dpdk_address=SERVER + "/24", dpdk_huge_pages="false", memory_max_bytes=10 << 28)
     told = {"advertised_host": "127.0.0.1", "advertised_port": ports["recorder"]}
     past = {"network": "dpdk", "address": SERVER, "accept_anyone": "true"}
     tls = {"tls_certificate": harness.folder + "/server.pem", "tls_key": harness.folder + "/server.key"}
@@ -222,6 +227,8 @@ def hostile(harness, instance, wire, read, expected):
             check(got[:3] == expected[:3], f"{name}: {got}\n{instance.tail()}")
             print(f"{name}: {time.monotonic() - begun:.1f} s", flush=True)
     wire.lay()
+    sent = counters(instance, "packets_sent")
+    check(len(sent) == 2 and all(sent), f"not both serve threads' queues were used: {sent}")
     wait_until(lambda: counter(instance, "packet_pins") == 0, 30, "a pin is left")
     check(counter(instance, "packets_retransmitted") > 0, "the network was not that bad")
     check(counter(instance, "packets_dropped") > 0, "no frame was damaged")
