@@ -25,6 +25,7 @@
 
 enum {
     FRAMES_KEPT_MAX = 32768,
+    FRAME_BYTES_MIN = SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR, /* the shortest of those that we speak */
     AHEAD_BYTES     = 128 << 10, /* written beyond what may be sent now: lwIP walks what waits at each write */
     CHECKS_RECEIVED = NETIF_CHECKSUM_CHECK_IP | NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_ICMP |
                       NETIF_CHECKSUM_CHECK_ICMP6,
@@ -107,6 +108,15 @@ uint32_t *stack_on_segment(const struct pbuf *p, const struct tcp_hdr *header, c
     return options;
 }
 
+/* lwIP queues what comes ahead of a gap without cutting it to our window, and aborts the process when the gap closes
+ * and it is too much: any client could do that.  Who keeps to the window never sends so. */
+bool stack_may_enter(const struct tcp_pcb *pcb, const struct tcp_hdr *header, uint16_t bytes)
+{
+    if (pcb->state < SYN_RCVD) return true; /* a listener: it has none of the fields below */
+    uint32_t end = header->seqno + bytes + ((TCPH_FLAGS(header) & (TCP_FIN | TCP_SYN)) != 0);
+    return !TCP_SEQ_GT(header->seqno, pcb->rcv_nxt) || !TCP_SEQ_GT(end, pcb->rcv_nxt + pcb->rcv_wnd);
+}
+
 /* --- frames --- */
 
 static err_t on_link_output(struct netif *netif, struct pbuf *p)
@@ -162,7 +172,9 @@ static struct pbuf *frame_kept(uint8_t *bytes, uint32_t size, void (*release)(vo
 static void lwip_input(uint8_t *bytes, uint32_t size, bool is_checked, void (*release)(void *frame), void *frame)
 {
     struct pbuf *p = NULL;
-    if (size <= UINT16_MAX)
+    /* lwIP looks at the headers of ARP and IPv4 before it asks whether the frame has them. */
+    bool is_tagged = size > SIZEOF_ETH_HDR && (bytes[12] << 8 | bytes[13]) == ETHTYPE_VLAN;
+    if (size <= UINT16_MAX && size >= (uint32_t)FRAME_BYTES_MIN + (is_tagged ? SIZEOF_VLAN_HDR : 0))
         p = release == NULL ? frame_copied(bytes, size) : frame_kept(bytes, size, release, frame);
     if (p == NULL) {
         stack.dropped++;

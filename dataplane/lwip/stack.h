@@ -90,7 +90,8 @@ struct stack_operations {
     /* Bytes of `received` are done with (pcb NULL: the connection is not); the peer may send as many more. */
     void (*give_back)(struct stack_bytes *keep);
     void (*consumed)(struct stack_pcb *pcb, uint32_t size);
-    /* Ends it: what was written still goes, then FIN.  No handler is called for it any more. */
+    /* Ends it, when nothing that was lent is unacknowledged: what was written still goes, then FIN.  No handler is
+     * called for it any more. */
     void (*close)(struct stack_pcb *pcb);
     /* Ends it by a reset.  Nothing written is looked at any more. */
     void (*abort)(struct stack_pcb *pcb);

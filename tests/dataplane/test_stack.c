@@ -45,6 +45,8 @@ static struct world {
     uint8_t *truth[2];
     uint32_t size[2];
     uint64_t frames, lent_frames;
+    uint8_t  seen;
+    bool     is_malicious; /* somebody forges frames: what the connection carries is his */
 } w;
 
 static bool happens(unsigned of_1000) { return random_below(&w.random, 1000) < of_1000; }
@@ -74,6 +76,7 @@ static bool on_transmit(void *context, void *connection, const struct stack_slic
         ck_assert_ptr_eq(connection, e);
         w.lent_frames++;
         /* It stands where we wrote it. */
+        if (w.is_malicious) continue;
         uint64_t at = e->written - (uint32_t)(e->stack->position(e->pcb) - slice[i].position);
         ck_assert_mem_eq(slice[i].bytes, w.truth[e - w.end] + at, slice[i].size);
     }
@@ -90,9 +93,11 @@ static void *on_accepted(void *context, struct stack_pcb *pcb, uint32_t listener
 {
     struct end *e = context;
     ck_assert_uint_eq(listener, 7);
+    if (w.is_malicious && e->is_there) return NULL;
     ck_assert(!e->is_there);
     e->pcb = pcb;
     e->is_there = true;
+    e->has_failed = false;
     return e;
 }
 
@@ -102,8 +107,11 @@ static void on_received(void *connection, struct stack_bytes *keep, const uint8_
 {
     struct end *e = connection;
     unsigned from = e == &w.end[0] ? 1 : 0;
-    ck_assert_uint_le(e->received + size, w.size[from]);
-    ck_assert_mem_eq(bytes, w.truth[from] + e->received, size);
+    for (uint32_t i = 0; i < size; i++) w.seen ^= bytes[i]; /* all of them can be read */
+    if (!w.is_malicious) {
+        ck_assert_uint_le(e->received + size, w.size[from]);
+        ck_assert_mem_eq(bytes, w.truth[from] + e->received, size);
+    }
     e->received += size;
     e->kept_bytes += size;
     if (e->kept_count < 64) e->kept[e->kept_count++] = keep;
@@ -113,6 +121,7 @@ static void on_received(void *connection, struct stack_bytes *keep, const uint8_
 static void on_acknowledged(void *connection, uint32_t size)
 {
     struct end *e = connection;
+    if (w.is_malicious) return;
     /* Taken back: whoever looks at it again sees other bytes. */
     memset(w.stream[e - w.end] + e->acknowledged, 0xee, size);
     e->acknowledged += size;
@@ -120,6 +129,20 @@ static void on_acknowledged(void *connection, uint32_t size)
 
 static void on_finished(void *connection) { ((struct end *)connection)->is_finished = true; }
 static void on_failed(void *connection) { ((struct end *)connection)->has_failed = true; }
+
+/* A frame like one that was sent, and not quite: with other bytes, cut, or longer; its checksums count as right. */
+static void forge(unsigned to, const uint8_t *bytes, uint32_t size)
+{
+    uint32_t made = random_below(&w.random, 3) == 0 ? (uint32_t)random_below(&w.random, size + 64) : size;
+    uint8_t *frame = malloc(made == 0 ? 1 : made); /* of exactly this size, for a sanitizer */
+    for (uint32_t i = 0; i < made; i++) frame[i] = i < size ? bytes[i] : 0;
+    for (uint64_t i = random_below(&w.random, 6); i > 0 && made > 0; i--) {
+        /* Mostly in the headers. */
+        uint32_t at = (uint32_t)random_below(&w.random, random_below(&w.random, 8) == 0 || made < 78 ? made : 78);
+        frame[at] = (uint8_t)random_below(&w.random, 256);
+    }
+    w.end[to].stack->input(frame, made, true, free, frame);
+}
 
 static void write_some(struct end *e)
 {
@@ -139,6 +162,7 @@ static void write_some(struct end *e)
 
 static void deliver(struct frame f)
 {
+    if (w.is_malicious && random_below(&w.random, 3) == 0) forge(f.to, f.bytes, f.size);
     bool is_copied = random_below(&w.random, 4) == 0;
     w.end[f.to].stack->input(f.bytes, f.size, false, is_copied ? NULL : free, f.bytes);
     if (is_copied) free(f.bytes);
@@ -206,7 +230,7 @@ static void run(uint64_t seed, struct hostility hostility, uint64_t within_ms)
     world_open(seed, hostility);
     uint64_t start_ms = w.now_ms;
     while (w.end[1].received < STREAM_BYTES || w.end[0].received < REQUEST_BYTES ||
-           w.end[0].acknowledged < STREAM_BYTES) {
+           w.end[0].acknowledged < STREAM_BYTES || w.end[1].acknowledged < REQUEST_BYTES) {
         step();
         ck_assert(!w.end[0].has_failed && !w.end[1].has_failed);
         ck_assert_msg(w.now_ms - start_ms < within_ms, "after %lu ms %lu and %lu bytes came",
@@ -279,6 +303,45 @@ START_TEST(an_abort_forgets_what_was_lent)
 }
 END_TEST
 
+/* Whatever a stranger sends, the stack reads within the frame, keeps its state whole (lwIP's assertions stay on) and in
+ * the end nothing. */
+START_TEST(forged_frames)
+{
+    world_open(1000 + (uint64_t)_i, (struct hostility){.mtu = 1500, .lost = 20, .vlan = _i % 2 == 0 ? 0 : 17});
+    while (!w.end[0].is_there || !w.end[1].is_there) step();
+    w.is_malicious = true;
+    for (int i = 0; i < 4000; i++) {
+        step();
+        for (unsigned k = 0; k < 2; k++) {
+            struct end *e = &w.end[k];
+            e->is_there = e->is_there && !e->has_failed;
+            /* Both are kept busy for ever: what was written is written again. */
+            if (e->written == w.size[k]) e->written = 0;
+        }
+        if (!w.end[1].has_failed || random_below(&w.random, 50) != 0) continue;
+        w.end[1] = (struct end){.stack = w.end[1].stack, .kept_count = 0};
+        w.end[1].pcb = w.end[1].stack->connect("192.0.2.1", PORT, &w.end[1], on_connected);
+        ck_assert_ptr_nonnull(w.end[1].pcb);
+    }
+    for (unsigned k = 0; k < 2; k++) {
+        struct end *e = &w.end[k];
+        if (e->pcb != NULL && !e->has_failed) e->stack->abort(e->pcb);
+        e->pcb = NULL;
+        e->is_there = false;
+        e->stack->stop();
+    }
+    w.is_malicious = false;
+    for (unsigned i = 0; i < 600000 / 16; i++) step_by(16);
+    for (unsigned k = 0; k < 2; k++) {
+        struct stack_stats stats;
+        w.end[k].stack->stats(&stats);
+        ck_assert_uint_eq(stats.connections, 0);
+        ck_assert_uint_eq(stats.segments_queued, 0);
+        ck_assert_uint_eq(stats.frames_kept, 0);
+    }
+}
+END_TEST
+
 /* The peer takes nothing for minutes, then goes on. */
 START_TEST(a_window_that_stays_shut)
 {
@@ -314,6 +377,7 @@ int main(void)
     tcase_add_loop_test(t, damage, 0, seeds);
     tcase_add_loop_test(t, no_room, 0, seeds);
     tcase_add_loop_test(t, all_of_it, 0, seeds);
+    tcase_add_loop_test(t, forged_frames, 0, seeds * 2);
     tcase_add_test(t, an_abort_forgets_what_was_lent);
     tcase_add_test(t, a_window_that_stays_shut);
     suite_add_tcase(suite, t);
