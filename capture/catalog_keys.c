@@ -249,11 +249,12 @@ static int rank(const struct catalog_work *w, const struct catalog_draft *d, con
     return 2 * group + is_virtual;
 }
 
-/* What is shown stands where it stands; MariaDB puts keys in order only where a new one comes to them. */
+/* What is shown stands where it stands; an ALTER of MariaDB puts keys in order only where a new one comes to them. */
 static bool stands_in_order(const struct catalog_work *w, const struct catalog_draft *d)
 {
     uint32_t i = 0;
-    while (w->c->server.is_mariadb && i < d->key_count && d->key[i].is_kept) i++;
+    bool may_stay = w->c->server.is_mariadb && w->s.kind == DDL_ALTER_TABLE;
+    while (may_stay && i < d->key_count && d->key[i].is_kept) i++;
     return w->is_shown || (i > 0 && i == d->key_count);
 }
 

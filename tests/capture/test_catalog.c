@@ -110,6 +110,10 @@ static const struct rule rules[] = {
      "ALTER TABLE t MODIFY b INT NOT NULL",
      "`a` int(11) NULL, `b` int(11) NOT NULL, UNIQUE KEY `u` (`a`), UNIQUE KEY `v` (`b`)"},
     {MARIADB + 101119, 0,
+     "CREATE TABLE x (a INT, b INT, UNIQUE u (a), UNIQUE v (b), PRIMARY KEY (b));;ALTER TABLE x DROP PRIMARY KEY;;"
+     "CREATE TABLE t LIKE x",
+     "`a` int(11) NULL, `b` int(11) NOT NULL, UNIQUE KEY `v` (`b`), UNIQUE KEY `u` (`a`)"},
+    {MARIADB + 101119, 0,
      "CREATE TABLE t (a INT, b INT, UNIQUE u (a), UNIQUE v (b));;ALTER TABLE t MODIFY b INT NOT NULL, ADD KEY w (a)",
      "`a` int(11) NULL, `b` int(11) NOT NULL, UNIQUE KEY `v` (`b`), UNIQUE KEY `u` (`a`), KEY `w` (`a`)"},
     {MARIADB + 101119, 0, "CREATE TABLE t (a TINYBLOB, UNIQUE u (a(300)))",
