@@ -552,8 +552,7 @@ static void put_partition_spec(struct ddl_random *g, FILE *out, const struct cat
                                        "TRUNCATE PARTITION p0",
                                        "REBUILD PARTITION ALL",
                                        "ANALYZE PARTITION p0, p1",
-                                       "REORGANIZE PARTITION p0 INTO (PARTITION p0 VALUES LESS THAN (1) ENGINE = "
-                                       "InnoDB, PARTITION pa VALUES LESS THAN (5))"};
+                                       "REORGANIZE PARTITION p0 INTO (PARTITION a VALUES LESS THAN (5))"};
     if (one_in(g, 4)) {
         fprintf(out, "EXCHANGE PARTITION p0 WITH TABLE ");
         put_old_table(g, out, any_table(g));
