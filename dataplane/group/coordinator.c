@@ -59,12 +59,13 @@ static struct group_topics topics(void *context)
     return out;
 }
 
-static bool topic_exists(void *context, struct kafka_string topic, int32_t partition)
+static int32_t topic_partitions(void *context, struct kafka_string topic)
 {
     struct coordinator *c = context;
-    if (topic.size <= 0 || topic.size >= LOG_NAME_BYTES) return false;
+    if (topic.size <= 0 || topic.size >= LOG_NAME_BYTES) return 0;
     const struct log *l = log_find(c->config.storage, topic.chars, (size_t)topic.size);
-    return l != NULL && partition >= 0 && partition < (log_identity(l)->is_internal ? OFFSETS_TOPIC_PARTITIONS : 1);
+    if (l == NULL) return 0;
+    return log_identity(l)->is_internal ? OFFSETS_TOPIC_PARTITIONS : 1;
 }
 
 static void random_fill(void *context, void *bytes, size_t size)
@@ -440,7 +441,8 @@ static enum err open_parts(struct coordinator *c, struct err_msg *msg)
     };
     struct groups_host host = {
         .context = c, .answer = coordinator_answer, .store_offset = store_offset, .store_group = store_group,
-        .store_consumer = store_consumer, .topics = topics, .topic_exists = topic_exists, .random_bytes = random_fill,
+        .store_consumer = store_consumer, .topics = topics, .topic_partitions = topic_partitions,
+        .random_bytes = random_fill,
     };
     c->side = aligned_zeros(config->link_count * sizeof *c->side);
     c->arena = (struct kafka_arena){malloc(COORDINATOR_ARENA_BYTES), COORDINATOR_ARENA_BYTES, 0};

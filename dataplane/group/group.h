@@ -85,7 +85,7 @@ struct groups_host {
     uint64_t (*store_consumer)(void *context, enum consumer_record kind, const struct consumer_record_key *key,
                                const void *value);
     struct group_topics (*topics)(void *context);
-    bool (*topic_exists)(void *context, struct kafka_string topic, int32_t partition);
+    int32_t (*topic_partitions)(void *context, struct kafka_string topic); /* how many; 0: there is no such topic */
     void (*random_bytes)(void *context, void *bytes, size_t size); /* for member ids */
 };
 
@@ -170,6 +170,7 @@ struct groups_stats {
     uint64_t refused_for_limits; /* requests, since the start */
     uint64_t rebalances;         /* completed, since the start */
     uint64_t pattern_matches;    /* of topic names against members' patterns, since the start */
+    uint64_t subscription_walks; /* over all that a group's members subscribe to, for OffsetDelete, since the start */
 };
 struct groups_stats groups_stats_of(const struct groups *g);
 

@@ -162,14 +162,62 @@ static enum kafka_error check_delete_offsets(const struct group *group)
     return KAFKA_NON_EMPTY_GROUP;
 }
 
-static enum kafka_error delete_offset(struct groups *g, struct group *group, struct kafka_string topic,
-                                      int32_t partition)
+/* A topic that there is, and whether members subscribe to it.  To find out is a walk over all that they said, and a
+ * request may list a topic as often as it has room: each is looked for once.  So there are as many as topics. */
+struct checked_topic {
+    struct checked_topic *next;
+    struct kafka_string name;
+    int32_t partition_count;
+    bool    is_subscribed;
+};
+
+/* ERR_NOT_FOUND: there is no such topic. */
+static enum err check_topic(struct groups *g, const struct group *group, struct kafka_string name,
+                            struct checked_topic **checked, const struct checked_topic **out,
+                            struct kafka_arena *scratch)
 {
-    if (group->state != GROUP_EMPTY && group_subscribes(group, topic)) return KAFKA_GROUP_SUBSCRIBED_TO_TOPIC;
-    if (!g->host.topic_exists(g->host.context, topic, partition)) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    struct checked_topic *c = *checked;
+    while (c != NULL && !kafka_string_equal(c->name, name)) c = c->next;
+    *out = c;
+    if (c != NULL) return ERR_OK;
+    int32_t partition_count = g->host.topic_partitions(g->host.context, name);
+    if (partition_count == 0) return ERR_NOT_FOUND;
+    c = kafka_arena_take(scratch, 1, sizeof *c);
+    if (c == NULL) return ERR_TOO_LARGE;
+    if (group->state != GROUP_EMPTY) g->stats.subscription_walks++;
+    *c = (struct checked_topic){*checked, name, partition_count,
+                                group->state != GROUP_EMPTY && group_subscribes(group, name)};
+    *out = *checked = c;
+    return ERR_OK;
+}
+
+/* Room for what is answered of one topic, with the errors that are known before anything is done. */
+static enum err begin_delete_offsets(struct groups *g, const struct group *group,
+                                     const struct offset_delete_request_topic *in,
+                                     struct offset_delete_response_topic *out, struct checked_topic **checked,
+                                     struct kafka_arena *scratch)
+{
+    const struct checked_topic *topic;
+    enum err e = check_topic(g, group, in->name, checked, &topic, scratch);
+    if (e != ERR_NOT_FOUND) TRY(e);
+    *out = (struct offset_delete_response_topic){in->name, NULL, in->partition_count};
+    out->partitions = kafka_arena_take(scratch, (size_t)in->partition_count, sizeof *out->partitions);
+    if (out->partitions == NULL) return ERR_TOO_LARGE;
+    for (int32_t p = 0; p < in->partition_count; p++) {
+        int32_t index = in->partitions[p].partition_index;
+        enum kafka_error error = KAFKA_NONE;
+        if (e == ERR_NOT_FOUND || index < 0 || index >= topic->partition_count)
+            error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        else if (topic->is_subscribed) error = KAFKA_GROUP_SUBSCRIBED_TO_TOPIC;
+        out->partitions[p] = (struct offset_delete_response_partition){index, (int16_t)error};
+    }
+    return ERR_OK;
+}
+
+static void delete_offset(struct groups *g, struct group *group, struct kafka_string topic, int32_t partition)
+{
     struct offset *o = offset_find(g, group, topic, partition);
     if (o != NULL) offset_remove(g, group, o, true);
-    return KAFKA_NONE;
 }
 
 enum err groups_delete_offsets(struct groups *g, const struct group_caller *who, const struct offset_delete_request *in,
@@ -180,20 +228,16 @@ enum err groups_delete_offsets(struct groups *g, const struct group_caller *who,
     if (response.error_code == KAFKA_NONE) {
         response.topics = kafka_arena_take(scratch, (size_t)in->topic_count, sizeof *response.topics);
         if (response.topics == NULL) return ERR_TOO_LARGE;
-        for (int32_t t = 0; t < in->topic_count; t++) { /* all room first: what is answered is done, and all of it */
-            int32_t count = in->topics[t].partition_count;
-            response.topics[t] = (struct offset_delete_response_topic){in->topics[t].name, NULL, count};
-            response.topics[t].partitions =
-                kafka_arena_take(scratch, (size_t)count, sizeof *response.topics[t].partitions);
-            if (response.topics[t].partitions == NULL) return ERR_TOO_LARGE;
-        }
+        struct checked_topic *checked = NULL;
+        for (int32_t t = 0; t < in->topic_count; t++) /* all room first: what is answered is done, and all of it */
+            TRY(begin_delete_offsets(g, group, &in->topics[t], &response.topics[t], &checked, scratch));
         response.topic_count = in->topic_count;
     }
     for (int32_t t = 0; t < response.topic_count; t++) {
         for (int32_t p = 0; p < response.topics[t].partition_count; p++) {
-            int32_t index = in->topics[t].partitions[p].partition_index;
-            response.topics[t].partitions[p] = (struct offset_delete_response_partition){
-                index, (int16_t)delete_offset(g, group, in->topics[t].name, index)};
+            const struct offset_delete_response_partition *partition = &response.topics[t].partitions[p];
+            if (partition->error_code == KAFKA_NONE)
+                delete_offset(g, group, response.topics[t].name, partition->partition_index);
         }
     }
     g->host.answer(g->host.context, &who->ticket, &response, group == NULL ? g->removed_number : group->offset_number);

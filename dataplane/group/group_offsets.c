@@ -118,11 +118,13 @@ static enum kafka_error check_commit(struct groups *g, struct group **group, con
     return KAFKA_NONE;
 }
 
+/* `topic` has that many partitions; 0: it is not there. */
 static enum kafka_error commit_one(struct groups *g, struct group *group, const struct offset_commit_request *in,
-                                   struct kafka_string topic, const struct offset_commit_request_partition *p)
+                                   struct kafka_string topic, int32_t partition_count,
+                                   const struct offset_commit_request_partition *p)
 {
     if (p->committed_metadata.size > GROUP_OFFSET_METADATA_MAX) return KAFKA_OFFSET_METADATA_TOO_LARGE;
-    if (!g->host.topic_exists(g->host.context, topic, p->partition_index)) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    if (p->partition_index < 0 || p->partition_index >= partition_count) return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     struct kafka_string metadata = p->committed_metadata;
     if (metadata.size < 0) metadata = (struct kafka_string){NULL, 0}; /* the log's schema has no null */
     struct offset *o = offset_find(g, group, topic, p->partition_index);
@@ -160,11 +162,12 @@ enum err groups_commit(struct groups *g, const struct group_caller *who, const s
     g->commit_serial++;
     for (int32_t t = 0; t < in->topic_count; t++) {
         const struct offset_commit_request_topic *topic = &in->topics[t];
+        int32_t partition_count = g->host.topic_partitions(g->host.context, topic->name);
         for (int32_t p = 0; p < topic->partition_count; p++) {
             enum kafka_error e = error;
             if (e == KAFKA_NONE && !group_caller_sees(who->only_topic, topic->name))
                 e = KAFKA_TOPIC_AUTHORIZATION_FAILED;
-            if (e == KAFKA_NONE) e = commit_one(g, group, in, topic->name, &topic->partitions[p]);
+            if (e == KAFKA_NONE) e = commit_one(g, group, in, topic->name, partition_count, &topic->partitions[p]);
             response.topics[t].partitions[response.topics[t].partition_count++] =
                 (struct offset_commit_response_partition){topic->partitions[p].partition_index, (int16_t)e};
         }
@@ -193,7 +196,7 @@ enum err groups_move_checkpoint(struct groups *g, struct kafka_string id, struct
     if (group != NULL && group->state != GROUP_EMPTY) return ERR_STATE;
     if (group == NULL) group = groups_create(g, id);
     if (group == NULL) return ERR_NO_MEMORY;
-    enum kafka_error error = commit_one(g, group, &in, topic, &p);
+    enum kafka_error error = commit_one(g, group, &in, topic, g->host.topic_partitions(g->host.context, topic), &p);
     if (error == KAFKA_NONE) {
         offset_store(g, group, offset_find(g, group, topic, 0));
         *after = group->offset_number;

@@ -73,10 +73,10 @@ static struct group_topics topics(void *context)
     return (struct group_topics){w->topic, w->topic_count, w->topics_version};
 }
 
-static bool topic_exists(void *w, struct kafka_string topic, int32_t partition)
+static int32_t topic_partitions(void *w, struct kafka_string topic)
 {
     (void)w;
-    return topic.size > 0 && topic.chars[0] == 't' && partition >= 0 && partition < WORLD_PARTITIONS;
+    return topic.size > 0 && topic.chars[0] == 't' ? WORLD_PARTITIONS : 0;
 }
 
 static void fill(void *context, void *bytes, size_t size)
@@ -119,7 +119,8 @@ static void start(struct world *w)
 {
     struct groups_host host = {
         .context = w, .answer = answer, .store_offset = store_offset, .store_group = store_group,
-        .store_consumer = store_consumer, .topics = topics, .topic_exists = topic_exists, .random_bytes = fill,
+        .store_consumer = store_consumer, .topics = topics, .topic_partitions = topic_partitions,
+        .random_bytes = fill,
     };
     ck_assert_int_eq(groups_open(&w->groups, &w->limits, &host), ERR_OK);
     groups_advance(w->groups, w->now_ms, w->wall_ms);

@@ -187,6 +187,25 @@ START_TEST(offsets_that_nobody_follows_are_deleted)
 }
 END_TEST
 
+/* Each walk is over up to 400 KiB, and this thread serves all groups: their number must not grow with the request. */
+static void delete_offsets_of_many(int16_t wanted)
+{
+    enum { TOPICS = 300, PARTITIONS = 100 };
+    static const char *const names[] = {"t", "tt", "t3"};
+    static struct offset_delete_request_partition zeros[PARTITIONS];
+    struct offset_delete_request_topic topics[TOPICS];
+    for (int i = 0; i < TOPICS; i++)
+        topics[i] = (struct offset_delete_request_topic){kafka_string_of(names[i % 3]), zeros, PARTITIONS};
+    struct offset_delete_request in = {kafka_string_of("g"), topics, TOPICS};
+    struct offset_delete_response out;
+    uint64_t before = groups_stats_of(w->groups).subscription_walks;
+    world_look(w, world_send(w, KAFKA_API_OFFSET_DELETE, 0, "admin", &in), &out);
+    ck_assert_uint_eq(groups_stats_of(w->groups).subscription_walks - before, 3); /* once a topic */
+    for (int i = 0; i < TOPICS; i++)
+        for (int p = 0; p < PARTITIONS; p++)
+            ck_assert_int_eq(out.topics[i].partitions[p].error_code, i % 3 == 0 ? wanted : 0);
+}
+
 START_TEST(offsets_of_a_subscribed_topic_stay)
 {
     /* Subscription version 0 to topic "t", no user data (Kafka's consumer protocol). */
@@ -206,6 +225,7 @@ START_TEST(offsets_of_a_subscribed_topic_stay)
     id[r.member_id.size] = '\0';
     world_sync(w, "g", r.generation_id, id, NULL, 0);
     ck_assert_int_eq(delete_offset("g"), KAFKA_GROUP_SUBSCRIBED_TO_TOPIC);
+    delete_offsets_of_many(KAFKA_GROUP_SUBSCRIBED_TO_TOPIC);
     ck_assert_int_eq(world_fetch(w, "g", 0), 5);
 }
 END_TEST
