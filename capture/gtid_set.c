@@ -326,9 +326,10 @@ static enum err parse_domain(struct gtid_set *s, const char **at, const char *en
 enum err gtid_set_parse(struct gtid_set *s, const char *text, size_t size)
 {
     const char *at = text, *end = text + size;
+    uint8_t uuid[16]; /* what MariaDB writes has two dashes before its comma, and so never reads as one */
     skip_space(&at, end);
     while (at < end) {
-        if (end - at > UUID_TEXT_BYTES && at[8] == '-' && at[23] == '-')
+        if (end - at > UUID_TEXT_BYTES && uuid_parse(at, uuid))
             TRY(parse_intervals(s, &at, end));
         else
             TRY(parse_domain(s, &at, end));
