@@ -27,13 +27,15 @@ static size_t take_bytes(char *bytes, size_t unit, size_t count, void *context)
     return size;
 }
 
+/* The address and at most a port: "http://127.0.0.1:x@elsewhere" is elsewhere. */
 static bool server_is_local(const char *server)
 {
     static const char *const local[] = {"http://127.0.0.1", "http://localhost", "http://[::1]"};
     for (size_t i = 0; i < sizeof local / sizeof *local; i++) {
         size_t size = strlen(local[i]);
-        if (strncmp(server, local[i], size) == 0 && (server[size] == '\0' || strchr(":/", server[size]) != NULL))
-            return true;
+        if (strncmp(server, local[i], size) != 0) continue;
+        if (server[size] == ':') size += 1 + strspn(server + size + 1, "0123456789");
+        if (server[size] == '\0' || server[size] == '/') return true;
     }
     return false;
 }

@@ -272,8 +272,10 @@ def other_machines(harness, instance, admin, file):
     check(answers(made["token"]) == 200, f"{made}")
     millrace(*how, "token", "revoke", made["id"])
     check(answers(made["token"]) == 401, "revoked, and good")
-    check("in the clear" in millrace("--server", "http://db.example:1", "--token-file", token_file, "status", code=2),
-          "a token would leave in the clear")
+    for elsewhere in ("http://db.example:1", "http://127.0.0.1:x@db.example/", "http://localhost:1@db.example:1",
+                      "http://[::1]:@db.example/", "http://127.0.0.1@db.example/", "http://127.0.0.1.db.example/"):
+        check("in the clear" in millrace("--server", elsewhere, "--token-file", token_file, "status", code=2),
+              f"a token would leave to {elsewhere} in the clear")
     certificate(harness.folder, "second")
     instance.process.send_signal(signal.SIGHUP)
     renewed = ssl.create_default_context(cafile=harness.folder + "/cert.pem")
