@@ -270,9 +270,12 @@ static enum err read_certificate(struct rest_server *s, struct err_msg *msg)
     return ERR_OK;
 }
 
-/* Takes the listening socket over. */
-static enum err start_daemon(struct rest_server *s, int fd, struct err_msg *msg)
+/* Borrows the listening socket.  The library gets one of its own: it closes that, also when it cannot start with TLS,
+ * and by then the number may already be another thread's. */
+static enum err start_daemon(struct rest_server *s, int listening_fd, struct err_msg *msg)
 {
+    int fd = fcntl(listening_fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) return err_set(msg, ERR_IO, "the REST API could not be started: %s", strerror(errno));
     bool is_tls = s->certificate != NULL;
     unsigned per_address = rest_address_is_loopback(&s->instance->config) ? 0 : CONNECTIONS_PER_ADDRESS_MAX;
     struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, s->certificate},
@@ -287,10 +290,7 @@ static enum err start_daemon(struct rest_server *s, int fd, struct err_msg *msg)
     const union MHD_DaemonInfo *info =
         s->daemon == NULL ? NULL : MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     if (info == NULL) {
-        if (s->daemon != NULL)
-            MHD_stop_daemon(s->daemon);
-        else
-            close(fd);
+        if (s->daemon != NULL) MHD_stop_daemon(s->daemon);
         s->daemon = NULL;
         return err_set(msg, ERR_IO, "the REST API could not be started%s",
                        is_tls ? ": rest_tls_certificate and rest_tls_key do not belong to each other, or are no PEM"
@@ -310,6 +310,7 @@ enum err rest_server_start(struct rest_server **out, struct instance *in, struct
     if (e == ERR_OK) e = read_certificate(s, msg);
     if (e == ERR_OK) e = listen_on(&in->config, &fd, &s->port, msg);
     if (e == ERR_OK) e = start_daemon(s, fd, msg);
+    if (fd >= 0) close(fd);
     if (e != ERR_OK) {
         rest_server_stop(s);
         return e;
@@ -325,10 +326,9 @@ void rest_server_reload_certificate(struct rest_server *s)
     char *certificate = s->certificate, *key = s->key;
     s->certificate = s->key = NULL;
     enum err e = read_certificate(s, &msg);
-    int fd = e != ERR_OK ? -1 : dup(MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_LISTEN_FD)->listen_fd);
     struct MHD_Daemon *before = s->daemon;
-    if (e == ERR_OK && fd < 0) e = err_set(&msg, ERR_IO, "no descriptor to start it anew");
-    if (e == ERR_OK) e = start_daemon(s, fd, &msg);
+    if (e == ERR_OK)
+        e = start_daemon(s, MHD_get_daemon_info(before, MHD_DAEMON_INFO_LISTEN_FD)->listen_fd, &msg);
     if (e == ERR_OK) {
         pem_free(certificate);
         pem_free(key);

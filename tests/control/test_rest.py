@@ -7,6 +7,7 @@ import datetime
 import http.client
 import json
 import os
+import re
 import signal
 import ssl
 import stat
@@ -216,6 +217,20 @@ def certificate(folder, name):
                     "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True)
 
 
+def listening_flags(instance):
+    """How the descriptors that listen for the REST API were opened."""
+    pid, found = instance.process.pid, []
+    with open(f"/proc/{pid}/net/tcp") as f:
+        rows = [line.split() for line in f.readlines()[1:]]
+    sockets = {f"socket:[{row[9]}]" for row in rows if int(row[1].split(":")[1], 16) == instance.rest_port
+               and row[3] == "0A"}
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        if os.readlink(f"/proc/{pid}/fd/{fd}") in sockets:
+            with open(f"/proc/{pid}/fdinfo/{fd}") as f:
+                found.append(int(re.search(r"flags:\s+(\d+)", f.read()).group(1), 8))
+    return found
+
+
 def other_machines(harness, instance, admin, file):
     def refused_start(words):
         instance.write_config()
@@ -280,11 +295,14 @@ def other_machines(harness, instance, admin, file):
     instance.process.send_signal(signal.SIGHUP)
     renewed = ssl.create_default_context(cafile=harness.folder + "/cert.pem")
     wait_until(lambda: answers(admin, renewed) == 200, 10, instance.tail)
+    listening = listening_flags(instance)
+    check(len(listening) == 1 and listening[0] & os.O_CLOEXEC, f"the sockets that listen: {listening}")
     with open(harness.folder + "/cert.pem", "w") as f:
         f.write("no PEM")
     instance.process.send_signal(signal.SIGHUP)
     wait_until(lambda: "certificate of before stays" in instance.log_text(), 10, instance.tail)
     check(answers(admin, renewed) == 200, "a wrong certificate took the API away")
+    check(listening_flags(instance) == listening, "a wrong certificate leaves a socket behind, or takes one away")
     check(admin not in instance.log_text() and "c" * 40 not in instance.log_text(), "a token is logged")
 
 
