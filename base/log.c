@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
+
 enum { LINE_BYTES = 1024, JSON_BYTES = 6 * LINE_BYTES + 256, ROOMS_MAX = 16, ROOM_BYTES = 16, FORMATS = 1024 };
 
 static const char *const level_words[LOG_LEVEL_COUNT] = {"debug", "info", "warn", "error"};
@@ -98,24 +100,12 @@ static bool may_write(const char *fmt, time_t now_s, uint32_t *left_out)
 
 /* --- lines --- */
 
-/* Bytes of the UTF-8 sequence at `at` (RFC 3629), 0: it is none. */
-static size_t utf8_bytes(const uint8_t *at, size_t left)
-{
-    size_t size = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 0;
-    if (size > left) return 0;
-    for (size_t i = 1; i < size; i++)
-        if ((at[i] & 0xc0) != 0x80) return 0;
-    bool is_other = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] >= 0xa0) ||
-                    (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] >= 0x90);
-    return is_other ? 0 : size;
-}
-
 /* Returns the bytes written; `out` has room for six times `size`. */
 static size_t escape_json(const char *text, size_t size, char *out)
 {
     size_t used = 0;
     for (size_t i = 0; i < size;) {
-        size_t whole = utf8_bytes((const uint8_t *)text + i, size - i);
+        size_t whole = utf8_sequence((const uint8_t *)text + i, size - i);
         if (text[i] == '"' || text[i] == '\\') out[used++] = '\\';
         if (whole == 0) used += (size_t)sprintf(out + used, "\\ufffd");
         for (size_t k = 0; k < whole; k++) out[used++] = text[i + k];

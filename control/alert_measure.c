@@ -12,11 +12,14 @@ enum { GROUPS_MEASURED_MAX = 1000 };
 
 /* --- of the channel --- */
 
-/* Also while nothing is captured the source goes on: then the newest record's age counts. */
+/* Also while nothing is captured the source goes on: then the newest record's age counts, and until a new capture has
+ * read its first event. */
 static int64_t source_delay_s(const struct instance *in, const struct channel *ch)
 {
     if (!ch->life.is_started) return ALERT_NOTHING_BAD; /* a person stopped it */
-    if (ch->capture != NULL) return ch->status.delay_ms / 1000;
+    const struct capture_status *s = &ch->status;
+    bool is_known = s->state == CAPTURE_AT_TAIL || (s->state == CAPTURE_CATCHING_UP && s->event_timestamp_s != 0);
+    if (ch->capture != NULL && is_known) return ch->status.delay_ms / 1000;
     int64_t newest_ms = ch->log == NULL ? -1 : log_max_timestamp_ms(ch->log);
     int64_t now_ms = (int64_t)clock_realtime_ms(in->clock);
     return newest_ms <= 0 || newest_ms > now_ms ? ALERT_NOTHING_BAD : (now_ms - newest_ms) / 1000;
@@ -33,9 +36,16 @@ static int64_t source_purge_s(const struct instance *in, const struct channel *c
 static int64_t disk_free_percent(const struct instance *in)
 {
     struct statvfs fs;
-    if (statvfs(in->config.data_folder, &fs) != 0 || fs.f_blocks == 0) return ALERT_NOTHING_BAD;
+    if (statvfs(in->config.data_folder, &fs) != 0 || fs.f_blocks == 0) return ALERT_UNKNOWN;
     uint64_t used = fs.f_blocks - fs.f_bfree; /* as df counts: of what users may have */
     return (int64_t)((uint64_t)fs.f_bavail * 100 / (used + fs.f_bavail));
+}
+
+/* Between two attempts, and after a restart of ours, the channel looks as if it went well until it fails again. */
+static int64_t error_value(const struct channel *ch)
+{
+    if (ch->state == CHANNEL_ERROR) return 1;
+    return ch->life.is_started && ch->streaming_since_ns == 0 ? ALERT_UNKNOWN : 0;
 }
 
 static int64_t channel_value(const struct instance *in, const struct channel *ch, enum alert_kind kind)
@@ -43,7 +53,7 @@ static int64_t channel_value(const struct instance *in, const struct channel *ch
     switch (kind) {
     case ALERT_SOURCE_DELAY: return source_delay_s(in, ch);
     case ALERT_SOURCE_PURGE: return source_purge_s(in, ch);
-    case ALERT_ERROR: return ch->state == CHANNEL_ERROR ? 1 : 0;
+    case ALERT_ERROR: return error_value(ch);
     case ALERT_DISK: return disk_free_percent(in);
     default: return ALERT_NOTHING_BAD;
     }
@@ -57,7 +67,7 @@ static int64_t retention_left_s(const struct instance *in, const struct channel 
 {
     if (lag->records == 0 || in->config.retention_ms == 0) return ALERT_NOTHING_BAD;
     if (checkpoint < log_start_offset(ch->log)) return 0; /* it is gone */
-    if (lag->checkpoint_ms < 0) return ALERT_NOTHING_BAD;
+    if (lag->checkpoint_ms < 0) return ALERT_UNKNOWN;
     int64_t left_ms = lag->checkpoint_ms + in->config.retention_ms - (int64_t)clock_realtime_ms(in->clock);
     return left_ms < 0 ? 0 : left_ms / 1000;
 }
@@ -69,7 +79,7 @@ static int64_t group_value(const struct instance *in, const struct channel *ch, 
     struct group_lag lag = group_lag_of(in, ch->log, group->committed_offset);
     switch (kind) {
     case ALERT_GROUP_LAG_RECORDS: return (int64_t)lag.records;
-    case ALERT_GROUP_LAG_SECONDS: return lag.ms < 0 ? ALERT_NOTHING_BAD : lag.ms / 1000;
+    case ALERT_GROUP_LAG_SECONDS: return lag.ms < 0 ? ALERT_UNKNOWN : lag.ms / 1000;
     case ALERT_RETENTION: return retention_left_s(in, ch, group->committed_offset, &lag);
     default: return ALERT_NOTHING_BAD;
     }
@@ -100,7 +110,7 @@ static void measure_channel(struct instance *in, const struct channel *ch, struc
     const struct alert_channel *rules = alerts_find_channel(&in->alerts, ch->spec.name);
     if (rules == NULL) return;
     bool has_groups = asks_for_groups(rules);
-    if (has_groups && (in->dataplane == NULL || groups == NULL))
+    if (has_groups && (in->dataplane == NULL || in->offsets_error.code != ERR_OK || groups == NULL))
         alerts_keep(&in->alerts, ch->spec.name);
     else if (has_groups)
         measure_groups(in, ch, rules, groups);

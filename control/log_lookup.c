@@ -17,7 +17,8 @@ struct known_time {
 struct log_lookup {
     struct log_reader *reader;
     const struct clock *clock;
-    uint64_t impatient_until_ns; /* a wait was in vain: the next ones would hold up the control thread as well */
+    uint64_t allowance_ns;       /* what may still be waited until the next log_lookup_tidy */
+    uint64_t impatient_until_ns; /* it was used up: the next lookups would hold up the control thread as well */
     struct known_time known[TIMES_KEPT];
 };
 
@@ -27,6 +28,7 @@ enum err log_lookup_open(struct log_lookup **out, struct storage *storage, uint3
     struct log_lookup *l = calloc(1, sizeof *l);
     if (l == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory to look up times in the logs");
     l->clock = clock;
+    l->allowance_ns = (uint64_t)LOG_LOOKUP_WAIT_MS * 1000000;
     enum err e = log_reader_open(&l->reader, storage, reader_index, NULL, msg);
     if (e != ERR_OK) {
         free(l);
@@ -67,7 +69,7 @@ static enum err ask(struct log_lookup *l, struct log *log, struct question *q)
 static enum err ask_on(struct log_lookup *l, struct log *log, struct question *q)
 {
     uint64_t now_ns = clock_monotonic_ns(l->clock);
-    uint64_t until_ns = now_ns < l->impatient_until_ns ? now_ns : now_ns + (uint64_t)LOG_LOOKUP_WAIT_MS * 1000000;
+    uint64_t until_ns = now_ns < l->impatient_until_ns ? now_ns : now_ns + l->allowance_ns;
     log_reader_quiesce(l->reader);
     log_reader_poll(l->reader); /* what an impatient lookup did not wait for */
     enum err e = ask(l, log, q);
@@ -76,9 +78,11 @@ static enum err ask_on(struct log_lookup *l, struct log *log, struct question *q
         poll(&readable, 1, POLL_MS);
         if (log_reader_poll(l->reader) > 0) e = ask(l, log, q);
     }
-    if (e != ERR_AGAIN) return e;
-    if (until_ns > now_ns) l->impatient_until_ns = until_ns + (uint64_t)PATIENCE_AGAIN_MS * 1000000;
-    return ERR_IO;
+    uint64_t waited_ns = clock_monotonic_ns(l->clock) - now_ns;
+    l->allowance_ns -= waited_ns < l->allowance_ns ? waited_ns : l->allowance_ns;
+    if (until_ns > now_ns && l->allowance_ns == 0)
+        l->impatient_until_ns = now_ns + waited_ns + (uint64_t)PATIENCE_AGAIN_MS * 1000000;
+    return e == ERR_AGAIN ? ERR_IO : e;
 }
 
 /* Offsets of a log that was made anew, or cut behind what was shown, are others. */
@@ -140,5 +144,6 @@ void log_lookup_tidy(struct log_lookup *l)
 {
     log_reader_quiesce(l->reader);
     log_reader_tidy(l->reader);
+    l->allowance_ns = (uint64_t)LOG_LOOKUP_WAIT_MS * 1000000;
     log_reader_rest(l->reader);
 }

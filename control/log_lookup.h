@@ -1,9 +1,9 @@
 /* control/log_lookup.h -- control's own log reader: at what time is an offset, which offset is at a time, and what is
  * in the log there.
  *
- * Control thread only.  A lookup in the past waits for its disk reads, LOG_LOOKUP_WAIT_MS at most, and after one that
- * waited in vain the next ones do not wait, for some seconds.  Times already found are remembered, for groups that rest
- * are asked about again and again. */
+ * Control thread only.  A lookup in the past waits for its disk reads.  All lookups between two log_lookup_tidy wait
+ * LOG_LOOKUP_WAIT_MS together; when that was used up the next ones do not wait, for some seconds.  Times already found
+ * are remembered, for groups that rest are asked about again and again. */
 #ifndef CONTROL_LOG_LOOKUP_H
 #define CONTROL_LOG_LOOKUP_H
 
@@ -33,7 +33,7 @@ NODISCARD enum err log_lookup_offset(struct log_lookup *l, struct log *log, int6
 NODISCARD enum err log_lookup_batches(struct log_lookup *l, struct log *log, uint64_t offset, uint8_t *room,
                                       uint32_t room_bytes, uint32_t *bytes, uint64_t *next_offset);
 
-/* Now and then: lets go of files that storage has removed. */
+/* Each turn of the control loop: gives the lookups their time again, and lets go of files that storage has removed. */
 void log_lookup_tidy(struct log_lookup *l);
 
 #endif

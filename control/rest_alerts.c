@@ -35,8 +35,9 @@ void rest_alerts_log(struct instance *in, const struct rest_request *request, co
 void rest_alert_targets(struct instance *in, const struct rest_request *request, const char *name,
                         struct rest_response *out)
 {
-    (void)request, (void)name;
-    rest_json(out, 200, alerts_targets_json(&in->alerts));
+    (void)name;
+    rest_json(out, 200, alerts_targets_json(&in->alerts, request->role == ROLE_ADMIN ? ALERT_TARGET_WITHOUT_SECRET
+                                                                                    : ALERT_TARGET_IN_OUTLINE));
 }
 
 void rest_alert_targets_set(struct instance *in, const struct rest_request *request, const char *name,
@@ -53,7 +54,7 @@ void rest_alert_targets_set(struct instance *in, const struct rest_request *requ
         return;
     }
     log_info("control", "the alert targets were changed");
-    rest_json(out, 200, alerts_targets_json(&in->alerts));
+    rest_json(out, 200, alerts_targets_json(&in->alerts, ALERT_TARGET_WITHOUT_SECRET));
 }
 
 /* Answers at once; how the delivery went shows in the log of alerts, under the notice's id. */

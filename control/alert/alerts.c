@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/utf8.h"
 #include "control/alert/store.h"
 #include "control/json_take.h"
 
@@ -102,8 +103,7 @@ enum err alerts_open(struct alerts *a, const char *data_folder, const char *prog
     explicit_bzero(targets, ALERT_TARGETS_MAX * sizeof *targets);
     free(targets);
     if (e == ERR_OK && alert_store_load_state(a, &why) != ERR_OK)
-        log_error("control", "which alerts fire (alerts-state.json) is not known any more and is found out anew: %s",
-                  why.text);
+        log_error("control", "alerts-state.json is damaged; what of it cannot be read is found out anew: %s", why.text);
     return e;
 }
 
@@ -206,10 +206,14 @@ void alerts_round_begin(struct alerts *a) { a->round++; }
 void alerts_observe(struct alerts *a, const char *channel, const struct alert_rule *rule, const char *group,
                     int64_t value, const char *why)
 {
+    char subject[ALERT_GROUP_MAX + 1];
+    snprintf(subject, sizeof subject, "%s", group);
+    utf8_make_printable(subject);
     struct alert_channel *ch = find_channel(a, channel);
-    struct alert_subject *s = ch == NULL ? NULL : alert_subject_take(ch, rule->id, group);
+    struct alert_subject *s = ch == NULL ? NULL : alert_subject_take(ch, rule->id, subject);
     if (s == NULL) return; /* no memory: looked at again in a second */
     s->round = a->round;
+    if (value == ALERT_UNKNOWN) return;
     uint64_t now_ns = clock_monotonic_ns(a->clock), now_ms = clock_realtime_ms(a->clock);
     if (alert_watch_step(&s->watch, rule, value, now_ns, now_ms) != ALERT_STAYS) tell(a, ch, rule, s, why);
 }
@@ -417,11 +421,11 @@ json_t *alerts_rules_json(const struct alerts *a, const char *channel)
     return json_pack("{s:o, s:o}", "rules", rules, "state", state);
 }
 
-json_t *alerts_targets_json(const struct alerts *a)
+json_t *alerts_targets_json(const struct alerts *a, enum alert_target_view view)
 {
     json_t *list = json_array();
     for (uint32_t i = 0; i < a->sender_count; i++)
-        json_array_append_new(list, alert_target_json(alert_sender_target(a->sender[i]), false));
+        json_array_append_new(list, alert_target_json(alert_sender_target(a->sender[i]), view));
     return json_pack("{s:o}", "targets", list);
 }
 

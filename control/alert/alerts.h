@@ -12,7 +12,7 @@ enum { ALERT_LOG_MAX = 200 /* notices that the log shows */ };
 
 struct alert_subject { /* of a rule: the channel, or one of its groups */
     char rule[ALERT_ID_MAX + 1];
-    char group[ACCOUNT_GROUP_MAX + 1];
+    char group[ALERT_GROUP_MAX + 1]; /* printable: what clients call themselves may be anything */
     struct alert_watch watch;
     uint64_t round; /* that saw it last */
 };
@@ -60,7 +60,7 @@ NODISCARD enum err alerts_test(struct alerts *a, const char *target, struct err_
 /* NULL: the channel has no rules. */
 const struct alert_channel *alerts_find_channel(const struct alerts *a, const char *channel);
 json_t *alerts_rules_json(const struct alerts *a, const char *channel); /* {"rules", "state"} */
-json_t *alerts_targets_json(const struct alerts *a);                    /* {"targets"}, without secrets */
+json_t *alerts_targets_json(const struct alerts *a, enum alert_target_view view); /* {"targets"} */
 uint32_t alerts_firing(const struct alerts *a, const char *channel);
 
 void alerts_round_begin(struct alerts *a);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/random.h"
+#include "base/utf8.h"
 #include "control/json_take.h"
 
 static const char *const state_words[ALERT_NOTICE_STATE_COUNT] = {"firing", "recovered", "test"};
@@ -92,6 +93,8 @@ void alert_notice_make(struct alert_notice *out, const char *channel, const stru
     snprintf(out->rule, sizeof out->rule, "%s", rule->id);
     snprintf(out->group, sizeof out->group, "%s", group);
     print_sentence(out, why);
+    utf8_make_printable(out->group); /* a group's ID and a source's words may hold anything */
+    utf8_make_printable(out->text);
 }
 
 void alert_notice_make_test(struct alert_notice *out, uint64_t now_ms)
@@ -104,10 +107,8 @@ void alert_notice_make_test(struct alert_notice *out, uint64_t now_ms)
 json_t *alert_notice_json(const struct alert_notice *n)
 {
     bool is_test = n->state == ALERT_NOTICE_TEST;
-    json_t *text = json_string(n->text); /* what a source said may be no UTF-8 */
-    json_t *made = json_pack("{s:s, s:s, s:o, s:I, s:I}", "id", n->id, "state", state_words[n->state], "text",
-                             text == NULL ? json_string("?") : text, "since_ms", (json_int_t)n->since_ms, "at_ms",
-                             (json_int_t)n->at_ms);
+    json_t *made = json_pack("{s:s, s:s, s:s, s:I, s:I}", "id", n->id, "state", state_words[n->state], "text", n->text,
+                             "since_ms", (json_int_t)n->since_ms, "at_ms", (json_int_t)n->at_ms);
     if (is_test || made == NULL) return made;
     const struct alert_kind_facts *facts = alert_kind_facts(n->kind);
     json_t *rest = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s}", "channel", n->channel, "rule", n->rule, "kind",

@@ -18,11 +18,11 @@ struct alert_notice {
     enum alert_kind kind;
     char channel[ACCOUNT_CHANNEL_MAX + 1];
     char rule[ALERT_ID_MAX + 1];
-    char group[ACCOUNT_GROUP_MAX + 1]; /* "": the channel itself */
+    char group[ALERT_GROUP_MAX + 1]; /* "": the channel itself; printable */
     int64_t value, threshold;          /* ALERT_NOTHING_BAD: there is nothing to measure any more */
     uint64_t since_ms;                 /* Unix ms at which the measure went bad */
     uint64_t at_ms;                    /* at which this notice was made */
-    char text[ALERT_NOTICE_TEXT_BYTES]; /* one sentence for a person */
+    char text[ALERT_NOTICE_TEXT_BYTES]; /* one sentence for a person; printable */
 };
 
 /* Fills what the rule and the watch say, with a fresh id and the sentence.  `why`: what the channel says of its error,

@@ -47,7 +47,7 @@ enum err alert_rule_parse(const json_t *from, struct alert_rule *out, struct err
         return err_set(msg, ERR_INVALID, "a rule's id may have letters, digits, '.', '_' and '-'");
     TRY(take_kind(from, &out->kind, msg));
     const struct alert_kind_facts *facts = &kinds[out->kind];
-    TRY(json_take_text(from, "group", "group", 0, ACCOUNT_GROUP_MAX, "", out->group, msg));
+    TRY(json_take_text(from, "group", "group", 0, ALERT_GROUP_MAX, "", out->group, msg));
     if (out->group[0] != '\0' && !facts->is_of_group)
         return err_set(msg, ERR_INVALID, "rule %s: a rule of kind %s has no group", out->id, facts->word);
     TRY(json_take_number(from, "threshold", "threshold", 0, facts->threshold_max, facts->threshold_usual,

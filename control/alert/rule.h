@@ -12,6 +12,7 @@
 
 enum {
     ALERT_ID_MAX = 64,        /* of a rule or a target */
+    ALERT_GROUP_MAX = 255,    /* a group's ID, also of one without an account: as struct group_summary */
     ALERT_RULES_MAX = 32,     /* of a channel */
     ALERT_HOLD_MAX_S = 86400,
 };
@@ -39,7 +40,7 @@ const struct alert_kind_facts *alert_kind_facts(enum alert_kind kind);
 struct alert_rule {
     char id[ALERT_ID_MAX + 1];
     enum alert_kind kind;
-    char group[ACCOUNT_GROUP_MAX + 1]; /* "": each group of the channel by itself; of group kinds only */
+    char group[ALERT_GROUP_MAX + 1]; /* "": each group of the channel by itself; of group kinds only */
     int64_t threshold;
     int64_t hold_s; /* a measure must be bad this long before it is told, and good this long before that is told */
     bool is_on;
@@ -49,7 +50,9 @@ struct alert_rule {
 NODISCARD enum err alert_rule_parse(const json_t *from, struct alert_rule *out, struct err_msg *msg);
 json_t *alert_rule_json(const struct alert_rule *rule);
 
-enum { ALERT_NOTHING_BAD = -1 }; /* as a measure: there is nothing to measure, which is good */
+/* As measures.  NOTHING_BAD: there is nothing to measure, which is good; UNKNOWN: it cannot be measured now, which says
+ * nothing, so all stays as it was. */
+enum { ALERT_NOTHING_BAD = -1, ALERT_UNKNOWN = -2 };
 
 /* What is known of one rule and one subject (the channel, or one of its groups). */
 struct alert_watch {

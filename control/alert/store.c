@@ -43,7 +43,8 @@ enum err alert_store_save(const struct alerts *a, const struct alert_target *tar
                           struct err_msg *msg)
 {
     json_t *list = json_array(), *channels = json_object();
-    for (uint32_t i = 0; i < target_count; i++) json_array_append_new(list, alert_target_json(&targets[i], true));
+    for (uint32_t i = 0; i < target_count; i++)
+        json_array_append_new(list, alert_target_json(&targets[i], ALERT_TARGET_WHOLE));
     for (uint32_t i = 0; i < a->channel_count; i++) {
         const struct alert_channel *ch = a->channel[i];
         json_t *rules = json_array();
@@ -183,11 +184,15 @@ enum err alert_store_load_state(struct alerts *a, struct err_msg *msg)
     json_t *file;
     TRY(load_json(a->state_path, &file, msg));
     const json_t *firing = json_object_get(file, "firing"), *waiting = json_object_get(file, "waiting");
-    enum err e = ERR_OK;
-    for (size_t i = 0; i < json_array_size(firing) && e == ERR_OK; i++)
-        e = take_firing(a, json_array_get(firing, i), msg);
-    for (size_t i = 0; i < json_array_size(waiting) && e == ERR_OK; i++)
-        e = take_waiting(a, json_array_get(waiting, i), msg);
+    enum err worst = ERR_OK; /* one that is damaged does not take the others with it */
+    for (size_t i = 0; i < json_array_size(firing); i++) {
+        enum err e = take_firing(a, json_array_get(firing, i), msg);
+        if (e != ERR_OK) worst = e;
+    }
+    for (size_t i = 0; i < json_array_size(waiting); i++) {
+        enum err e = take_waiting(a, json_array_get(waiting, i), msg);
+        if (e != ERR_OK) worst = e;
+    }
     json_decref(file);
-    return e;
+    return worst;
 }

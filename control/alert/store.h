@@ -14,7 +14,8 @@ NODISCARD enum err alert_store_load(struct alerts *a, struct alert_target *targe
                                     struct err_msg *msg);
 
 NODISCARD enum err alert_store_save_state(const struct alerts *a, struct err_msg *msg);
-/* What fires becomes the channels' subjects again, what waits goes to the senders.  ERR_CORRUPT: it is damaged. */
+/* What fires becomes the channels' subjects again, what waits goes to the senders.  Else: some of it is damaged, and
+ * the rest was taken. */
 NODISCARD enum err alert_store_load_state(struct alerts *a, struct err_msg *msg);
 
 /* Finds or adds (NULL: no memory); shared by the two files. */

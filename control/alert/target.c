@@ -1,5 +1,6 @@
 #include "control/alert/target.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "control/json_take.h"
@@ -110,15 +111,22 @@ enum err alert_target_parse(const json_t *from, const struct alert_target *known
     return take_secret(from, known, out, msg);
 }
 
-json_t *alert_target_json(const struct alert_target *t, bool with_secret)
+int alert_url_origin(const char *url)
+{
+    const char *host = strstr(url, "://");
+    return host == NULL ? 0 : (int)(host + 3 - url + (ptrdiff_t)strcspn(host + 3, "/?#"));
+}
+
+json_t *alert_target_json(const struct alert_target *t, enum alert_target_view view)
 {
     json_t *made = json_pack("{s:s, s:s, s:b}", "id", t->id, "kind", kind_words[t->kind], "is_on", t->is_on);
     if (t->kind == ALERT_PROGRAM) {
         json_object_set_new(made, "program", json_string(t->program));
         return made;
     }
-    json_object_set_new(made, "url", json_string(t->url));
-    if (with_secret)
+    size_t shown = view == ALERT_TARGET_IN_OUTLINE ? (size_t)alert_url_origin(t->url) : strlen(t->url);
+    json_object_set_new(made, "url", json_stringn(t->url, shown));
+    if (view == ALERT_TARGET_WHOLE)
         json_object_set_new(made, "secret", json_string(t->secret));
     else
         json_object_set_new(made, "has_secret", json_boolean(t->secret[0] != '\0'));

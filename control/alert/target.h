@@ -40,8 +40,12 @@ struct alert_target {
  * stays when that is the same target with the same url.  ERR_INVALID with words that repeat no secret. */
 NODISCARD enum err alert_target_parse(const json_t *from, const struct alert_target *known, struct alert_target *out,
                                       struct err_msg *msg);
-/* `with_secret`: for the file; else only "has_secret" is said. */
-json_t *alert_target_json(const struct alert_target *t, bool with_secret);
+/* For the file: all of it.  For who may change it: "has_secret" in the secret's place.  For others the URL's path is
+ * left out as well, for the path of many a web hook is its secret. */
+enum alert_target_view { ALERT_TARGET_WHOLE, ALERT_TARGET_WITHOUT_SECRET, ALERT_TARGET_IN_OUTLINE };
+json_t *alert_target_json(const struct alert_target *t, enum alert_target_view view);
+/* Bytes of a URL's scheme and authority; what messages show of it. */
+int alert_url_origin(const char *url);
 
 /* Tells the target; blocks for up to ALERT_TELL_TIMEOUT_S.  `stopping` is looked at several times a second: once it is
  * true the attempt is given up.  A signed web hook has the headers X-Millrace-Delivery (the notice's id),

@@ -41,6 +41,7 @@ static CURL *transfer_new(const char *url, const _Atomic bool *stopping, char wh
     why[0] = '\0';
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L); /* a resolver that hangs must not hold up who stops us */
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https,smtp,smtps");
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L); /* a signed notice goes where the operator said */
@@ -57,7 +58,8 @@ static enum err transfer_run(CURL *curl, const struct alert_target *t, const cha
 {
     CURLcode rc = curl_easy_perform(curl);
     if (rc != CURLE_OK)
-        return err_set(msg, ERR_CONNECT, "%.300s: %s", t->url, why[0] == '\0' ? curl_easy_strerror(rc) : why);
+        return err_set(msg, ERR_CONNECT, "%.*s: %s", alert_url_origin(t->url), t->url,
+                       why[0] == '\0' ? curl_easy_strerror(rc) : why);
     return ERR_OK;
 }
 
@@ -105,7 +107,7 @@ static enum err tell_webhook(const struct alert_target *t, const struct alert_no
     enum err e = transfer_run(curl, t, why, msg);
     if (e == ERR_OK) curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     if (e == ERR_OK && (status < 200 || status > 299))
-        e = err_set(msg, ERR_CONNECT, "%.300s answered with HTTP status %ld", t->url, status);
+        e = err_set(msg, ERR_CONNECT, "%.*s answered with HTTP status %ld", alert_url_origin(t->url), t->url, status);
     curl_slist_free_all(headers);
     curl_easy_cleanup(curl);
     return e;
@@ -129,6 +131,7 @@ static enum err tell_mail(const struct alert_target *t, const struct alert_notic
         curl_easy_setopt(curl, CURLOPT_USE_SSL, (long)(t->must_encrypt ? CURLUSESSL_ALL : CURLUSESSL_TRY));
         curl_easy_setopt(curl, CURLOPT_MAIL_FROM, t->from);
         curl_easy_setopt(curl, CURLOPT_MAIL_RCPT, recipients);
+        curl_easy_setopt(curl, CURLOPT_MAIL_RCPT_ALLLOWFAILS, 1L); /* one mailbox that is gone silences nobody else */
         if (t->user[0] != '\0') curl_easy_setopt(curl, CURLOPT_USERNAME, t->user);
         if (t->user[0] != '\0') curl_easy_setopt(curl, CURLOPT_PASSWORD, t->secret);
         curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
@@ -229,7 +232,7 @@ enum err alert_target_tell(const struct alert_target *t, const char *programs_fo
     json_t *json = alert_notice_json(notice);
     char *body = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
     json_decref(json);
-    if (body == NULL) return err_set(msg, ERR_CONNECT, "no memory");
+    if (body == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory");
     enum err e = t->kind == ALERT_WEBHOOK ? tell_webhook(t, notice, body, stopping, msg)
                                           : tell_program(t, programs_folder, body, stopping, msg);
     free(body);

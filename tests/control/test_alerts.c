@@ -306,7 +306,7 @@ START_TEST(a_secret_stays_with_its_address)
     world_init(&w);
     ck_assert_int_eq(set(&w, NULL, "{'targets': [{'id': 't', 'kind': 'webhook', 'url': 'http://127.0.0.1:1/a',"
                          " 'secret': 'geheim'}]}", &msg), ERR_OK);
-    json_t *shown = alerts_targets_json(&w.alerts);
+    json_t *shown = alerts_targets_json(&w.alerts, ALERT_TARGET_WITHOUT_SECRET);
     char *text = json_dumps(shown, 0);
     ck_assert_ptr_null(strstr(text, "geheim"));
     ck_assert_ptr_nonnull(strstr(text, "\"has_secret\": true"));
@@ -325,6 +325,62 @@ START_TEST(a_secret_stays_with_its_address)
                      ERR_INVALID);
     ck_assert_ptr_nonnull(strstr(msg.text, "alert_programs_folder"));
     ck_assert_uint_eq(w.alerts.sender_count, 1); /* as before */
+    world_fini(&w);
+}
+END_TEST
+
+/* A client calls its group what it likes. */
+START_TEST(a_group_of_any_name_is_told_once)
+{
+    struct world w;
+    struct err_msg msg = {.code = ERR_OK};
+    char name[ALERT_GROUP_MAX + 1] = "bad \xff\n\"name ";
+    memset(name + strlen(name), 'n', sizeof name - 1 - strlen(name));
+    world_init(&w);
+    ck_assert_int_eq(set(&w, NULL, "{'targets': [{'id': 't', 'kind': 'webhook', 'url': 'http://127.0.0.1:1/'}]}", &msg),
+                     ERR_OK);
+    ck_assert_int_eq(set(&w, "orders", LAG_RULES, &msg), ERR_OK);
+    for (int i = 0; i < 8; i++) second(&w, "orders", name, 9);
+    ck_assert_uint_eq(told(&w), 1);
+    ck_assert_str_eq(last_state(&w), "firing");
+    const char *shown = json_string_value(json_object_get(json_array_get(w.alerts.log, 0), "group"));
+    ck_assert_ptr_nonnull(shown);
+    ck_assert_uint_eq(strlen(shown), ALERT_GROUP_MAX);
+    ck_assert_int_eq(strncmp(shown, "bad ??\"name nn", 14), 0);
+    alerts_close(&w.alerts);
+    world_open(&w);
+    ck_assert_uint_eq(alerts_firing(&w.alerts, "orders"), 1);
+    for (int i = 0; i < 4; i++) second(&w, "orders", name, 9);
+    ck_assert_uint_eq(told(&w), 0);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(what_is_not_known_changes_nothing)
+{
+    struct world w;
+    struct err_msg msg = {.code = ERR_OK};
+    world_init(&w);
+    ck_assert_int_eq(set(&w, "orders", LAG_RULES, &msg), ERR_OK);
+    for (int i = 0; i < 4; i++) second(&w, "orders", "g", 9);
+    for (int i = 0; i < 9; i++) second(&w, "orders", "g", ALERT_UNKNOWN);
+    ck_assert_uint_eq(told(&w), 1);
+    ck_assert_uint_eq(alerts_firing(&w.alerts, "orders"), 1);
+    world_fini(&w);
+}
+END_TEST
+
+START_TEST(a_viewer_sees_no_path_of_a_web_hook)
+{
+    struct world w;
+    struct err_msg msg = {.code = ERR_OK};
+    world_init(&w);
+    ck_assert_int_eq(set(&w, NULL, "{'targets': [{'id': 't', 'kind': 'webhook', 'url': 'http://127.0.0.1:1/geheim'}]}",
+                         &msg), ERR_OK);
+    json_t *shown = alerts_targets_json(&w.alerts, ALERT_TARGET_IN_OUTLINE);
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(json_object_get(shown, "targets"), 0), "url")),
+                     "http://127.0.0.1:1");
+    json_decref(shown);
     world_fini(&w);
 }
 END_TEST
@@ -395,6 +451,9 @@ int main(void)
     tcase_add_test(t, a_restart_tells_nothing_twice_and_forgets_nothing);
     tcase_add_test(t, who_is_gone_recovers);
     tcase_add_test(t, a_secret_stays_with_its_address);
+    tcase_add_test(t, a_group_of_any_name_is_told_once);
+    tcase_add_test(t, what_is_not_known_changes_nothing);
+    tcase_add_test(t, a_viewer_sees_no_path_of_a_web_hook);
     tcase_add_test(t, what_no_target_took_waits_over_a_restart);
     tcase_add_test(t, damaged_files_are_named);
     suite_add_tcase(suite, t);
