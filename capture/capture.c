@@ -344,9 +344,7 @@ static enum err connect_source(struct capture *c, struct err_msg *msg)
     struct follower *f = &c->follower;
     if (!c->is_reached) TRY(reach_source(c, msg));
     if (!f->has_resume) TRY(choose_start(c, msg));
-    bool is_other_host = c->host_read != 0 && c->host_read != c->host_at + 1;
-    TRY(start_place_resume(c->stream, f, c->host_count > 1, is_other_host, msg));
-    c->host_read = c->host_at + 1;
+    TRY(start_place_resume(c->stream, f, c->host_count > 1, msg));
     if (f->server_changed) forget_places(c);
     if (c->is_resending && !c->resend_end_is_known) TRY(source_end(c->stream, &f->facts, &c->resend_end, NULL, msg));
     c->resend_end_is_known = c->is_resending;

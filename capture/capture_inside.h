@@ -18,7 +18,6 @@ struct capture {
     char *schema_path, *schema_file;
     struct source_host *host; /* where the source may be; names are ours */
     uint32_t host_count, host_at;
-    uint32_t host_read; /* 1 and up: the one that the place to go on at is about; 0: not known */
     char *objects;          /* selected when it was opened */
     char *wish;             /* to be selected from the next border on; guarded by lock */
     _Atomic bool has_wish;  /* it may be another than what is selected */

@@ -203,42 +203,50 @@ static enum err check_executed(struct source_stream *s, struct follower *f, bool
     return e;
 }
 
-/* A server whose name is no other, and yet it is not the one that was read: says so by the file. */
-static enum err no_such_file(struct source_stream *s, const struct follower *f, struct err_msg *msg)
+/* A server whose name is no other, and yet it is not the one that was read: says so by the file.  MariaDB's name is its
+ * id, and its numbers say nothing: a server that was reset or restored, and a node of a cluster that numbers by itself,
+ * write other transactions under numbers of ours. */
+static enum err not_our_binlog(struct source_stream *s, const struct follower *f, struct err_msg *msg)
 {
     struct source_place place = {.position = f->resume.position};
+    bool is_by_id = f->facts.is_mariadb && !f->facts.is_archive;
     memcpy(place.file, f->resume.file, sizeof place.file);
-    TRY(source_place_check(s, &place, msg));
+    enum err e = source_place_check(s, &place, msg);
+    if (e != ERR_OK && !(is_by_id && e == ERR_SOURCE_HISTORY)) return e;
+    if (is_by_id)
+        return err_set(msg, ERR_SOURCE_HISTORY,
+                       "the source has the id of the server that capture read (%s), but not its binlog: it was reset "
+                       "or restored, or it is another server; give each server its own server_id (nodes of a Galera "
+                       "cluster: set wsrep_gtid_mode=ON), or delete the channel and create it anew",
+                       f->facts.server_uuid);
     return err_set(msg, ERR_SOURCE_HISTORY,
                    "%s on the source was begun at another time than the one that capture read: the source's binlog was "
                    "reset, or it is another server; delete the channel and create it anew",
                    place.file);
 }
 
-/* Another server with the same id, as MariaDB's clusters have them, or the same one made anew, which numbers other
- * transactions as it did those that we have?  A node of a cluster cannot be, and another host is another server; then
- * its binlog must have had all that we have, from the same servers. */
-static enum err is_twin(struct source_stream *s, const struct follower *f, bool is_other_host, bool *twin,
-                        struct err_msg *msg)
+/* Another node of a MariaDB cluster, whose nodes share an id?  The cluster numbers the transactions, and the node's
+ * binlog must have had all that we have, from the same servers. */
+static enum err is_twin(struct source_stream *s, const struct follower *f, bool *twin, struct err_msg *msg)
 {
-    *twin = f->facts.is_mariadb && (f->facts.is_cluster || is_other_host) && follower_logged(f) != NULL;
+    *twin = f->facts.is_cluster && follower_logged(f) != NULL;
     return *twin ? source_mariadb_had(s, follower_logged(f), twin, msg) : ERR_OK;
 }
 
-static enum err resume_anywhere(struct source_stream *s, struct follower *f, bool is_other_host, struct err_msg *msg)
+static enum err resume_anywhere(struct source_stream *s, struct follower *f, struct err_msg *msg)
 {
     bool is_same;
     const char *former = f->resume.server_uuid;
     TRY(is_same_server(s, f, &is_same, msg));
     if (!is_same && strcmp(former, f->facts.server_uuid) == 0) {
         bool twin;
-        TRY(is_twin(s, f, is_other_host, &twin, msg));
-        if (!twin) return no_such_file(s, f, msg);
+        TRY(is_twin(s, f, &twin, msg));
+        if (!twin) return not_our_binlog(s, f, msg);
     }
     TRY(check_executed(s, f, is_same, msg));
     if (is_same && !f->passes_known) return resume_same(s, f, msg);
     if (f->facts.has_gtids_only && follower_logged(f) != NULL) return resume_by_gtids(s, f, is_same, msg);
-    if (former[0] == '\0') return no_such_file(s, f, msg);
+    if (former[0] == '\0') return not_our_binlog(s, f, msg);
     const char *why = f->facts.has_gtids_only ? "and which transactions the channel has is not known before the former "
                                            "server was reached once more"
                                          : "whose binlog has other positions, and it has no GTIDs to go by, or not for "
@@ -249,10 +257,9 @@ static enum err resume_anywhere(struct source_stream *s, struct follower *f, boo
                    f->facts.server_uuid, former, why);
 }
 
-enum err start_place_resume(struct source_stream *s, struct follower *f, bool has_others, bool is_other_host,
-                            struct err_msg *msg)
+enum err start_place_resume(struct source_stream *s, struct follower *f, bool has_others, struct err_msg *msg)
 {
-    enum err e = resume_anywhere(s, f, is_other_host, msg);
+    enum err e = resume_anywhere(s, f, msg);
     bool does_not_fit = e == ERR_SOURCE_HISTORY || e == ERR_SOURCE_PURGED;
     if (!does_not_fit || !has_others) return e;
     struct err_msg why = *msg;

@@ -31,9 +31,8 @@ NODISCARD enum err start_place_choose(struct source_stream *s, const struct sour
 
 /* Is the source that was reached (f->facts) one where f->resume can go on?  Moves it there: to a file's start by GTIDs
  * when it is another server.  `has_others`: other hosts are left to try, so one that does not fit is ERR_CONNECT.
- * `is_other_host`: it was reached by another name than the one that was read last.
  * ERR_SOURCE_HISTORY, ERR_SOURCE_PURGED, ERR_TOO_LARGE, and the stream's. */
 NODISCARD enum err start_place_resume(struct source_stream *s, struct follower *f, bool has_others,
-                                      bool is_other_host, struct err_msg *msg);
+                                      struct err_msg *msg);
 
 #endif
