@@ -186,6 +186,9 @@ static void answer_fill(struct auth_answer *out, uint64_t connection_id, const s
 
 static uint32_t number_of(const struct directory_entry *who) { return who == NULL ? GUESS_NOBODY : who->slot + 1; }
 
+/* Does the next token of this login test a password? */
+static bool is_password(const struct login *l) { return l->mechanism == MECHANISM_PLAIN || l->is_challenged; }
+
 /* Checks the token and answers it.  False: there is no room for an answer, and nothing was done; the lcore wakes us
  * when there is. */
 static bool token_check(struct authority *a, struct auth_side *side, uint64_t connection_id, uint64_t address,
@@ -194,6 +197,7 @@ static bool token_check(struct authority *a, struct auth_side *side, uint64_t co
     struct login_step step;
     struct auth_answer *out = ring_spsc_claim(&side->link.to_serve, sizeof *out);
     if (out == NULL) return false;
+    bool is_guess = is_password(l);
     uint64_t begun_ns = clock_monotonic_ns(a->config.clock);
     login_step(l, a->directory, token, size, is_known, &step);
     histogram_record(a->count.check_ns, clock_monotonic_ns(a->config.clock) - begun_ns);
@@ -204,7 +208,8 @@ static bool token_check(struct authority *a, struct auth_side *side, uint64_t co
     if (step.result == LOGIN_DONE && l->mechanism == MECHANISM_PLAIN && !is_known)
         password_keep(a, step.who, token, size);
     answer_fill(out, connection_id, l, &step);
-    if (step.result == LOGIN_FAILED) out->delay_ms = guesses_failed(a->guesses, address, number_of(step.who), begun_ns);
+    if (step.result == LOGIN_FAILED) /* what tested no password is no guess, and was not limited either */
+        out->delay_ms = is_guess ? guesses_failed(a->guesses, address, number_of(step.who), begun_ns) : GUESS_DELAY_MS;
     side->has_news = true;
     return true;
 }
@@ -314,9 +319,9 @@ static bool token_take(struct authority *a, uint32_t link, const struct auth_req
 {
     const void *token = r + 1;
     INVARIANT(r->token_bytes <= AUTH_TOKEN_BYTES_MAX);
-    bool is_plain = r->login.mechanism == MECHANISM_PLAIN, is_guess = is_plain || r->login.is_challenged;
+    bool is_plain = r->login.mechanism == MECHANISM_PLAIN;
     uint32_t account = account_of(a, &r->login, token, r->token_bytes);
-    if (is_guess && !may_look(a, r->address, account))
+    if (is_password(&r->login) && !may_look(a, r->address, account))
         return busy_answer(&a->side[link], r->connection_id, a->count.limited);
     bool is_known = is_plain && password_is_known(a, token, r->token_bytes);
     if (is_plain && !is_known) return queue_put(a, link, flow_of(r->address, account), r);

@@ -32,6 +32,12 @@ static uint64_t cost_ns(enum kind kind)
     return ms[kind] * MS_NS;
 }
 
+static uint64_t burst_ns(enum kind kind)
+{
+    static const uint64_t failures[] = {0, GUESS_PAIR_BURST, GUESS_ADDRESS_BURST, GUESS_ACCOUNT_BURST};
+    return failures[kind] * cost_ns(kind);
+}
+
 enum err guesses_open(struct guesses **out)
 {
     *out = calloc(1, sizeof **out);
@@ -84,11 +90,12 @@ static uint64_t ahead_ns(const struct guesses *g, enum kind kind, uint64_t addre
 
 bool guesses_may(const struct guesses *g, uint64_t address, uint32_t account, uint64_t now_ns)
 {
-    return ahead_ns(g, KIND_PAIR, address, account, now_ns) <= (GUESS_PAIR_BURST - 1) * cost_ns(KIND_PAIR) &&
-           ahead_ns(g, KIND_ADDRESS, address, account, now_ns) <= (GUESS_ADDRESS_BURST - 1) * cost_ns(KIND_ADDRESS);
+    return ahead_ns(g, KIND_PAIR, address, account, now_ns) <= burst_ns(KIND_PAIR) - cost_ns(KIND_PAIR) &&
+           ahead_ns(g, KIND_ADDRESS, address, account, now_ns) <= burst_ns(KIND_ADDRESS) - cost_ns(KIND_ADDRESS);
 }
 
-/* Adds a failure; returns how many are remembered. */
+/* Adds a failure; returns how many are remembered: never more than a burst, whatever was counted, so that the owner
+ * behind a guesser's address is let in again as soon as the guesses end. */
 static uint64_t heat_up(struct guesses *g, enum kind kind, uint64_t address, uint32_t account, uint64_t now_ns)
 {
     struct heat key = key_of(kind, address, account);
@@ -101,6 +108,7 @@ static uint64_t heat_up(struct guesses *g, enum kind kind, uint64_t address, uin
         *h = key;
     }
     h->until_ns = (h->until_ns > now_ns ? h->until_ns : now_ns) + cost_ns(kind);
+    if (h->until_ns > now_ns + burst_ns(kind)) h->until_ns = now_ns + burst_ns(kind);
     return (h->until_ns - now_ns + cost_ns(kind) - 1) / cost_ns(kind);
 }
 

@@ -6,8 +6,9 @@
  * and an owner elsewhere does not notice.  At the guesser's own address the owner shares its limit: no rule that tests
  * every password could bound guesses.  Logins that succeed cost nothing.
  *
- * Each count is a rate with a burst (as dataplane/account_use.h's quotas), kept by exact keys in a table that is never
- * full: who was seen longest ago, or failed least, gives way. */
+ * Each count is a rate with a burst (as dataplane/account_use.h's quotas), of which no more than the burst is
+ * remembered, kept by exact keys in a table that is never full: who was seen longest ago, or failed least, gives
+ * way. */
 #ifndef DATAPLANE_AUTH_GUESSES_H
 #define DATAPLANE_AUTH_GUESSES_H
 
@@ -20,7 +21,7 @@
 enum {
     GUESS_PAIR_BURST = 20,     GUESS_PAIR_MS    = 1000, /* of an account at an address; then one each so many ms */
     GUESS_ADDRESS_BURST = 200, GUESS_ADDRESS_MS = 100,
-    GUESS_ACCOUNT_MS = 200,    /* slows answers only */
+    GUESS_ACCOUNT_BURST = 30,  GUESS_ACCOUNT_MS = 200,  /* slows answers only: so many make it as slow as it gets */
     GUESS_DELAY_MS = 100,      /* of a failure's answer, for each failure remembered; Kafka's default */
     GUESS_DELAY_MS_MAX = 3000,
     GUESS_NOBODY = 0,          /* the account of names that there are not */

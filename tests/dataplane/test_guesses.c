@@ -207,6 +207,32 @@ START_TEST(a_crowd_does_not_wash_a_guesser_clean)
 }
 END_TEST
 
+START_TEST(a_flood_is_remembered_no_longer_than_a_burst)
+{
+    const uint64_t pair_ns = GUESS_PAIR_MS * UINT64_C(1000000), delay_ms = GUESS_DELAY_MS_MAX;
+    struct guesses *g;
+    ck_assert_int_eq(guesses_open(&g), ERR_OK);
+    for (int i = 0; i < 100000; i++) ck_assert_uint_le(guesses_failed(g, 7, 1, 1), delay_ms);
+    ck_assert(!guesses_may(g, 7, 1, 1));
+    ck_assert(guesses_may(g, 7, 1, 1 + pair_ns));
+    ck_assert_uint_eq(guesses_failed(g, 8, 1, 1 + GUESS_ACCOUNT_BURST * GUESS_ACCOUNT_MS * UINT64_C(1000000)),
+                      GUESS_DELAY_MS);
+    guesses_close(g);
+}
+END_TEST
+
+START_TEST(tokens_that_test_no_password_keep_no_owner_out)
+{
+    const struct login begun = {.mechanism = MECHANISM_SCRAM_SHA_256};
+    for (int i = 0; i < 1000; i++) {
+        struct auth_answer a = ask(&begun, "192.0.2.1", "garbage", 7);
+        ck_assert_int_eq(a.result, LOGIN_FAILED);
+        ck_assert_uint_eq(a.delay_ms, GUESS_DELAY_MS);
+    }
+    ck_assert_int_eq(ways[_i]("192.0.2.1", "owner", PASSWORD).result, LOGIN_DONE);
+}
+END_TEST
+
 START_TEST(ipv6_is_counted_by_networks)
 {
     ck_assert_uint_eq(guess_address("2001:db8:1:2::1"), guess_address("2001:db8:1:2:ffff::9"));
@@ -228,6 +254,8 @@ int main(void)
     tcase_add_loop_test(t, an_account_that_is_guessed_at_from_everywhere_lets_its_owner_in, 1, 2);
     tcase_add_test(t, an_address_is_limited_over_all_accounts);
     tcase_add_test(t, a_crowd_does_not_wash_a_guesser_clean);
+    tcase_add_test(t, a_flood_is_remembered_no_longer_than_a_burst);
+    tcase_add_loop_test(t, tokens_that_test_no_password_keep_no_owner_out, 0, 2);
     tcase_add_test(t, ipv6_is_counted_by_networks);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
