@@ -68,8 +68,9 @@ void account_use_wait_end(struct account_uses *u, struct account_use *a, uint32_
 bool account_use_has_waiting(const struct account_use *a);
 /* Was the lcore told since it asked last? */
 bool account_uses_take_tell(struct account_uses *u, uint32_t lcore);
-/* May the request of connection `id` (not 0) be read on?  Where there is room; without, one of each account's may, so
- * that those half read do not wait for each other.  account_use_read_end: it is whole, or its connection is gone. */
+/* May the request of connection `id` (not 0; no other lcore's connection has it) be read on?  Where there is room;
+ * without, one of each account's may, so that those half read do not wait for each other.  account_use_read_end: it is
+ * whole, or its connection is gone. */
 bool account_use_may_read(const struct account_uses *u, struct account_use *a, uint64_t id);
 void account_use_read_end(struct account_uses *u, struct account_use *a, uint64_t id);
 

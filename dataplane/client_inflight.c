@@ -30,10 +30,16 @@ static void hold(struct serve_lcore *s, struct client *c, bool is_half_read)
     account_use_wait(s->config.uses, c->use, s->config.index, is_half_read);
 }
 
+/* Of all lcores' connections: who may read on is agreed upon among them. */
+static uint64_t reader_id(const struct serve_lcore *s, const struct client *c)
+{
+    return (uint64_t)c->generation << 32 | (c->slot * ACCOUNT_LCORES_MAX + s->config.index);
+}
+
 bool client_may_begin(struct serve_lcore *s, struct client *c)
 {
     if (!is_bounded(s, c)) return true;
-    account_use_read_end(s->config.uses, c->use, client_id(c));
+    account_use_read_end(s->config.uses, c->use, reader_id(s, c));
     bool may = account_use_may_begin(s->config.uses, c->use);
     if (may && (c->is_next || !account_use_has_waiting(c->use))) return true;
     hold(s, c, false);
@@ -42,7 +48,7 @@ bool client_may_begin(struct serve_lcore *s, struct client *c)
 
 void client_read_on(struct serve_lcore *s, struct client *c)
 {
-    if (is_bounded(s, c) && !account_use_may_read(s->config.uses, c->use, client_id(c))) hold(s, c, true);
+    if (is_bounded(s, c) && !account_use_may_read(s->config.uses, c->use, reader_id(s, c))) hold(s, c, true);
 }
 
 unsigned client_held_retry(struct serve_lcore *s)
@@ -50,7 +56,7 @@ unsigned client_held_retry(struct serve_lcore *s)
     unsigned count = 0;
     for (struct client *c = s->held.first, *next, *last = s->held.last; c != NULL; c = next) {
         next = c == last ? NULL : c->list_next; /* those who wait again come behind the last */
-        bool may = c->is_half_read ? account_use_may_read(s->config.uses, c->use, client_id(c))
+        bool may = c->is_half_read ? account_use_may_read(s->config.uses, c->use, reader_id(s, c))
                                    : account_use_may_begin(s->config.uses, c->use);
         if (!may) continue;
         c->begun_ns = c->active_ns = s->now_ns; /* it was us who took the time */
@@ -70,7 +76,7 @@ void client_bytes_move(struct serve_lcore *s, struct client *c, struct account_u
         account_use_add(s->config.uses, to, ACCOUNT_ANSWERS, c->lent_bytes);
     }
     if (c->use != NULL) {
-        account_use_read_end(s->config.uses, c->use, client_id(c));
+        account_use_read_end(s->config.uses, c->use, reader_id(s, c));
         account_use_remove(s->config.uses, c->use, ACCOUNT_REQUESTS, input_bytes);
         account_use_remove(s->config.uses, c->use, ACCOUNT_ANSWERS, c->lent_bytes);
     }

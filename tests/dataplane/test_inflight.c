@@ -265,6 +265,37 @@ START_TEST(half_read_requests_wait_but_for_one)
 }
 END_TEST
 
+/* The connections in the same place of two lcores are two, when only one may read on. */
+START_TEST(one_is_read_on_over_all_lcores)
+{
+    size_t size;
+    uint8_t *frame = large_request(16000, &size);
+    struct port_sim_peer *full[2], *idle[2], *reader[LCORES];
+    begin(0);
+    fill(full);
+    for (int i = 0; i < 2; i++) idle[i] = port_sim_connect(s[1]->lcore->port);
+    for (int i = 0; i < LCORES; i++) {
+        reader[i] = port_sim_connect(s[i]->lcore->port);
+        for (size_t at = 0; at < size / 2; at += 1000) {
+            ck_assert(port_sim_write(reader[i], frame + at, 1000));
+            settle();
+        }
+    }
+    const struct client *first = &s[0]->lcore->clients[2], *second = &s[1]->lcore->clients[2];
+    ck_assert_uint_eq(first->generation, second->generation);
+    ck_assert_int_ne(first->state, CLIENT_HELD);
+    ck_assert_int_eq(second->state, CLIENT_HELD);
+    for (int i = 0; i < 2; i++) {
+        port_sim_hang_up(full[i]);
+        port_sim_hang_up(idle[i]);
+    }
+    for (int i = 0; i < LCORES; i++) port_sim_hang_up(reader[i]);
+    settle();
+    end();
+    free(frame);
+}
+END_TEST
+
 /* Requests alone fill what may be under way: some of them must go on all the same. */
 START_TEST(requests_that_wait_do_not_wait_for_themselves)
 {
@@ -461,6 +492,7 @@ int main(void)
     tcase_add_test(t, no_thread_that_waits_is_forgotten);
     tcase_add_test(t, those_who_wait_go_in_the_order_in_which_they_came);
     tcase_add_loop_test(t, half_read_requests_wait_but_for_one, 0, 2);
+    tcase_add_test(t, one_is_read_on_over_all_lcores);
     tcase_add_test(t, requests_that_wait_do_not_wait_for_themselves);
     tcase_add_test(t, whatever_they_do_it_is_bounded_and_all_are_answered);
     suite_add_tcase(suite, t);
