@@ -41,7 +41,9 @@ const struct cli_command cli_commands[] = {
      "      [--tls-certificate FILE --tls-key FILE] [--connect-timeout-s N] [--read-timeout-s N]\n"
      "      [--ddl instance|selected] [--statement-events error|warn] [--partial-images error|none]\n"
      "      [--text stored|utf8mb4] [--schema-file FILE]",
-     "change the source, its account or a setting; what is not given stays, and a capture goes on behind its log",
+     "change the source, its account or a setting; what is not given stays, and a capture goes on behind its log; "
+     "another host, port or user, a new standby or weaker TLS need the password again, in the URL, a file or "
+     "$MILLRACE_SOURCE_PASSWORD",
      cli_channel_configure},
     {"channel start", "NAME [--wait]",
      "check the source, then capture; --wait: until it has caught up, with a line that shows how far it is",

@@ -239,6 +239,32 @@ static void merge(json_t *into, const json_t *patch)
     }
 }
 
+static bool is_host_of(const struct channel_spec *spec, const char *name, uint16_t port)
+{
+    if (spec->port == port && strcmp(spec->host, name) == 0) return true;
+    for (uint32_t i = 0; i < spec->standby_count; i++)
+        if (spec->standby[i].port == port && strcmp(spec->standby[i].name, name) == 0) return true;
+    return false;
+}
+
+/* The API never shows a password; so a stored one must not travel to where it was not given for, either. */
+static enum err check_kept_password(const struct channel_spec *before, const struct channel_spec *fresh,
+                                    struct err_msg *msg)
+{
+    const char *what = NULL;
+    if (fresh->password[0] == '\0') return ERR_OK;
+    if (!is_host_of(before, fresh->host, fresh->port)) what = "source.host and source.port";
+    for (uint32_t i = 0; i < fresh->standby_count; i++)
+        if (!is_host_of(before, fresh->standby[i].name, fresh->standby[i].port)) what = "source.standby";
+    if (strcmp(before->user, fresh->user) != 0) what = "source.user";
+    bool verified = before->tls_mode >= SOURCE_TLS_VERIFY_CA;
+    if (fresh->tls_mode < before->tls_mode || (verified && strcmp(before->tls_ca, fresh->tls_ca) != 0))
+        what = "source.tls";
+    if (what == NULL) return ERR_OK;
+    return err_set(msg, ERR_INVALID, "source.password is required with this change of %s: the stored password is not "
+                   "sent to another server or user, nor with weaker TLS; give it again", what);
+}
+
 enum err channel_spec_merge(const struct channel_spec *spec, const json_t *patch, struct channel_spec *fresh,
                             struct err_msg *msg)
 {
@@ -248,6 +274,10 @@ enum err channel_spec_merge(const struct channel_spec *spec, const json_t *patch
     merge(whole, patch);
     enum err e = channel_spec_parse(whole, fresh, msg);
     json_decref(whole);
+    bool is_given = json_object_get(json_object_get(patch, "source"), "password") != NULL;
+    if (e != ERR_OK || is_given) return e;
+    e = check_kept_password(spec, fresh, msg);
+    if (e != ERR_OK) channel_spec_fini(fresh);
     return e;
 }
 

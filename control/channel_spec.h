@@ -79,7 +79,8 @@ NODISCARD enum err channel_spec_select(const json_t *body, struct channel_spec *
 /* Reads the body of a change, {"compression": "..."}.  ERR_INVALID. */
 NODISCARD enum err channel_spec_compress(const json_t *body, enum compression *out, struct err_msg *msg);
 /* Makes `fresh` of `spec` and a merge patch (RFC 7396) of what a create request holds; a password that is not given
- * stays.  ERR_INVALID. */
+ * stays, and is then refused to other servers, users and weaker TLS: whoever may change a channel shall not learn it.
+ * ERR_INVALID. */
 NODISCARD enum err channel_spec_merge(const struct channel_spec *spec, const json_t *patch, struct channel_spec *fresh,
                                       struct err_msg *msg);
 /* New reference; NULL: no memory. */

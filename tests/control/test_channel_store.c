@@ -267,6 +267,54 @@ START_TEST(sources_and_starts_both_ways)
 }
 END_TEST
 
+/* The stored password goes only to servers and users that it was given for, and never with weaker TLS. */
+START_TEST(a_change_sends_a_kept_password_nowhere_else)
+{
+#define SOURCE_BEFORE                                                                                                  \
+    REACHED("\"port\":3310,\"password\":\"s3cret\",\"standby\":[\"s:3311\",\"[::1]:3306\"],"                           \
+            "\"tls\":{\"mode\":\"verify_ca\",\"ca\":\"/ca\"}")
+    static const struct {
+        const char *source, *refused; /* what is said; NULL: it is changed, and the password stays */
+    } cases[] = {
+        {"{\"host\":\"evil\"}", "source.host"},
+        {"{\"port\":3312}", "source.host and source.port"},
+        {"{\"port\":null}", "source.port"},
+        {"{\"host\":\"/run/evil.sock\"}", "source.host"},
+        {"{\"host\":\"s\"}", "source.host"},
+        {"{\"standby\":[\"s:3311\",\"evil:1\"]}", "source.standby"},
+        {"{\"standby\":[\"s:3312\"]}", "source.standby"},
+        {"{\"user\":\"v\"}", "source.user"},
+        {"{\"tls\":{\"mode\":\"required\",\"ca\":null}}", "source.tls"},
+        {"{\"tls\":null}", "source.tls"},
+        {"{\"tls\":{\"ca\":\"/other\"}}", "source.tls"},
+        {"{\"host\":\"s\",\"port\":3311,\"standby\":[\"h:3310\"]}", NULL},
+        {"{\"standby\":[]}", NULL},
+        {"{\"tls\":{\"mode\":\"verify_identity\"},\"read_timeout_s\":9}", NULL},
+    };
+    struct channel_spec spec, fresh;
+    ck_assert_msg(parse(SOURCE_BEFORE, &spec) == ERR_OK, "%s", msg.text);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *patch = json_pack("{s:o}", "source", json_loads(cases[i].source, 0, NULL));
+        enum err e = channel_spec_merge(&spec, patch, &fresh, &msg);
+        if (cases[i].refused == NULL) {
+            ck_assert_msg(e == ERR_OK, "%s: %s", cases[i].source, msg.text);
+            ck_assert_str_eq(fresh.password, "s3cret");
+            channel_spec_fini(&fresh);
+        } else {
+            ck_assert_msg(e == ERR_INVALID, "taken: %s", cases[i].source);
+            ck_assert_msg(strstr(msg.text, "source.password is required") && strstr(msg.text, cases[i].refused), "%s",
+                          msg.text);
+        }
+        json_object_set_new(json_object_get(patch, "source"), "password", json_string("given"));
+        ck_assert_msg(channel_spec_merge(&spec, patch, &fresh, &msg) == ERR_OK, "%s: %s", cases[i].source, msg.text);
+        ck_assert_str_eq(fresh.password, "given");
+        channel_spec_fini(&fresh);
+        json_decref(patch);
+    }
+    channel_spec_fini(&spec);
+}
+END_TEST
+
 static enum err load_written(const char *name, const char *text)
 {
     char path[256];
@@ -331,6 +379,7 @@ int main(void)
     tcase_add_test(t, defaults_are_drawn_where_nothing_is_said);
     tcase_add_test(t, wrong_requests_are_refused_by_field);
     tcase_add_test(t, sources_and_starts_both_ways);
+    tcase_add_test(t, a_change_sends_a_kept_password_nowhere_else);
     tcase_add_test(t, damaged_files_are_named_and_half_saved_ones_are_swept);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

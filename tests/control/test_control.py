@@ -493,6 +493,11 @@ def channel_errors(harness):
     instance.ask("POST", "/v1/channels", body(name="events", source=nowhere))
     wait_until(lambda: instance.status("events")["error"], 15, lambda: f"{instance.status('events')}")
     right = {"port": source.port, "user": source.facts["user"], "password": source.facts["password"]}
+    refused(instance, 400, "source.password is required", "PATCH", "/v1/channels/events", {"source": {"port": 1}})
+    done = subprocess.run([BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{instance.rest_port}", "channel",
+                           "configure", "events", "--source", "mysql://u@evil.example:1"],
+                          capture_output=True, text=True)
+    check(done.returncode == 1 and "source.password is required" in done.stderr, f"{done}")
     changed = instance.ask("PATCH", "/v1/channels/events", {"source": right})
     check(changed["state"] == "Prechecking" and changed["source"]["port"] == source.port and
           "password" not in changed["source"], f"{changed}")
