@@ -245,7 +245,7 @@ async function changeTables() {
   await first.locator('.record-table', { hasText: 'more.things' }).waitFor()
   check((await first.locator('.record-brief').innerText()).includes(ODD.slice(0, 20)), 'the row is not shown as it is')
   await first.locator('summary').click()
-  check((await first.locator('td').allInnerTexts()).includes(ODD), 'the value is not shown as it is')
+  await until(async () => (await first.locator('td').allInnerTexts()).includes(ODD), 5, 'the value is shown as it is')
   await inspect(page, 'the records')
   await first.locator('summary').click()
   await tab('Tables')
