@@ -447,6 +447,15 @@ enum err channel_resume(struct instance *in, struct channel *ch, struct err_msg 
     return ERR_OK;
 }
 
+static enum err forget_topic(struct instance *in, const struct channel *ch, struct err_msg *msg)
+{
+    if (in->dataplane == NULL)
+        return err_set(msg, ERR_STATE, "the groups' checkpoints cannot be written now: %s", in->offsets_error.text);
+    enum err e = dataplane_forget_topic(in->dataplane, ch->spec.name);
+    if (e != ERR_OK) err_set(msg, e, "the groups' checkpoints could not be removed: %s", err_text(e));
+    return e;
+}
+
 enum err channel_delete(struct instance *in, struct channel *ch, struct err_msg *msg)
 {
     if (channel_state_next(ch->state, CHANNEL_ON_DELETE) == CHANNEL_STATE_NONE)
@@ -455,12 +464,9 @@ enum err channel_delete(struct instance *in, struct channel *ch, struct err_msg 
     ch->precheck_is_stale = true;
     channel_stop_capture(ch);
     channel_log_detach(in, ch);
-    enum err e = in->dataplane == NULL ? err_set(msg, ERR_STATE, "the groups' checkpoints cannot be written now: %s",
-                                                 in->offsets_error.text)
-                                       : dataplane_forget_topic(in->dataplane, ch->spec.name);
-    if (e != ERR_OK && in->dataplane != NULL)
-        err_set(msg, e, "the groups' checkpoints could not be removed: %s", err_text(e));
+    enum err e = forget_topic(in, ch, msg);
     if (e == ERR_OK) e = channel_log_delete(in, ch, msg);
+    if (e == ERR_OK) e = forget_topic(in, ch, msg); /* commits on their way, and members that were back at once */
     if (e == ERR_OK) e = accounts_remove_channel(&in->accounts, ch->spec.name, msg);
     topology_accounts_changed(in);
     if (e == ERR_OK) e = alerts_forget_channel(&in->alerts, ch->spec.name, msg);

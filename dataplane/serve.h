@@ -95,7 +95,9 @@ NODISCARD enum err dataplane_move_checkpoint(struct dataplane *d, const char *gr
 /* Bytes of the log's records in answers to Fetch since the start, of all logs that had its slot: for rates.  Any
  * thread. */
 uint64_t dataplane_served_bytes(const struct dataplane *d, const struct log *log);
-/* Forgets all commits on a topic that is being deleted; durable when it returns ERR_OK. */
+/* Forgets all commits on a topic that is being deleted, and puts its groups' members out, so that none commits old
+ * offsets to a topic that comes after it under the name; durable when it returns ERR_OK.  Called before the log goes,
+ * and again after, for those who came back or committed in between. */
 NODISCARD enum err dataplane_forget_topic(struct dataplane *d, const char *topic);
 /* Forgets a group that is being deleted, with its commits; while it has members, its commits alone.  As above. */
 NODISCARD enum err dataplane_forget_group(struct dataplane *d, const char *group_id);

@@ -141,7 +141,9 @@ NODISCARD enum err groups_delete(struct groups *g, const struct group_caller *wh
 NODISCARD enum err groups_delete_offsets(struct groups *g, const struct group_caller *who,
                                          const struct offset_delete_request *in, struct kafka_arena *scratch);
 
-/* Drops every commit on a topic; returns the number of the last record stored (0: there was none). */
+/* Drops every commit on a topic, and puts out the members that may hold positions on it (all of a classic group that
+ * committed or subscribes; members of the new protocol one by one): when a topic is made anew under its name, nobody
+ * commits offsets of this one.  Returns the number of the last record stored (0: there was none). */
 uint64_t groups_forget_topic(struct groups *g, struct kafka_string topic);
 /* Drops the group with its commits; while it has members, its commits alone.  Returns as above. */
 uint64_t groups_forget_group(struct groups *g, struct kafka_string id);

@@ -170,6 +170,15 @@ void consumers_timers(struct groups *g, struct group *group)
     }
 }
 
+void consumers_put_out(struct groups *g, struct group *group, struct kafka_string topic)
+{
+    struct consumer_member *next;
+    for (struct consumer_member *m = group->consumers->members; m != NULL; m = next) {
+        next = m->next;
+        if (consumer_follows(group, m, topic)) fence(g, group, m);
+    }
+}
+
 /* --- the request --- */
 
 struct beat {

@@ -31,6 +31,13 @@ static bool wants(const struct consumer_member *m, struct kafka_string topic)
     return m->pattern != NULL && topic_pattern_matches(m->pattern, topic);
 }
 
+bool consumer_follows(const struct group *group, const struct consumer_member *m, struct kafka_string topic)
+{
+    for (const struct share *s = group->consumers->shares; s != NULL; s = s->next)
+        if (s->owner == m && (s->name.size == 0 || kafka_string_equal(s->name, topic))) return true;
+    return wants(m, topic);
+}
+
 bool consumers_subscribe(const struct group *group, struct kafka_string topic)
 {
     for (const struct consumer_member *m = group->consumers->members; m != NULL; m = m->next)

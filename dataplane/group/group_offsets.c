@@ -326,6 +326,18 @@ void offsets_retain(struct groups *g)
     }
 }
 
+/* Members keep positions in their memory, and commit them by the topic's name alone: into another topic, once one was
+ * made under that name.  So they are out now, and who joins again asks where to begin.  It is in the log, and so holds
+ * after a restart as well, for which numbers that only this process gives to topics and generations would not do.
+ * UNKNOWN_MEMBER_ID ends what they have, and no client repeats a commit that got it; Java repeats for long one that got
+ * UNKNOWN_TOPIC_OR_PARTITION, of KIP-848 also one that got STALE_MEMBER_EPOCH. */
+static void put_out(struct groups *g, struct group *group, struct kafka_string topic, bool had_commits)
+{
+    if (group->state == GROUP_EMPTY) return;
+    if (group->consumers != NULL) consumers_put_out(g, group, topic);
+    else if (had_commits || group_subscribes(group, topic)) rebalance_put_out(g, group);
+}
+
 uint64_t groups_forget_topic(struct groups *g, struct kafka_string topic)
 {
     uint64_t last = 0;
@@ -333,12 +345,17 @@ uint64_t groups_forget_topic(struct groups *g, struct kafka_string topic)
     for (struct group *group = g->list; group != NULL; group = next_group) {
         next_group = group->next;
         struct offset *next;
+        uint64_t recorded = group->record_number;
+        bool had_commits = false;
         for (struct offset *o = group->offsets; o != NULL; o = next) {
             next = o->next;
             if (!kafka_string_equal(o->topic, topic)) continue;
             offset_remove(g, group, o, true);
             last = group->offset_number;
+            had_commits = true;
         }
+        put_out(g, group, topic, had_commits);
+        if (group->record_number != recorded) last = group->record_number;
         groups_remove_if_void(g, group);
     }
     return last;

@@ -127,6 +127,12 @@ void rebalance_without(struct groups *g, struct group *group, struct member *m, 
     rebalance_try_complete(g, group);
 }
 
+void rebalance_put_out(struct groups *g, struct group *group)
+{
+    while (group->members != NULL) member_remove(g, group, group->members, KAFKA_UNKNOWN_MEMBER_ID);
+    become_empty(g, group);
+}
+
 static void sync_timeout(struct groups *g, struct group *group)
 {
     bool removed = false;

@@ -239,6 +239,11 @@ void     consumers_timers(struct groups *g, struct group *group);
 uint64_t consumers_earliest_timer(const struct group *group);
 void     consumer_alive(struct groups *g, struct group *group, struct consumer_member *m);
 bool     consumers_subscribe(const struct group *group, struct kafka_string topic);
+/* It subscribes to the topic, or has it still, or may have it: a share's name is not known until topics are looked
+ * at. */
+bool     consumer_follows(const struct group *group, const struct consumer_member *m, struct kafka_string topic);
+/* Whoever follows the topic is out, and joins again. */
+void     consumers_put_out(struct groups *g, struct group *group, struct kafka_string topic);
 const char *consumers_state_name(const struct group *group);
 /* May this member epoch commit or fetch offsets? */
 enum kafka_error consumers_check_offsets(const struct group *group, struct kafka_string member_id, int32_t epoch);
@@ -289,6 +294,8 @@ void rebalance_start(struct groups *g, struct group *group);
 void rebalance_try_complete(struct groups *g, struct group *group);
 /* Takes a member out and lets the group react. */
 void rebalance_without(struct groups *g, struct group *group, struct member *m, enum kafka_error error);
+/* All members are out, whatever the group was at: the generation ends, and that is stored where the group is. */
+void rebalance_put_out(struct groups *g, struct group *group);
 /* Fires the group's due timers and finds the next; may remove the group. */
 void rebalance_timers(struct groups *g, struct group *group);
 
