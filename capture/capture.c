@@ -350,7 +350,7 @@ static enum err connect_source(struct capture *c, struct err_msg *msg)
     c->resend_end_is_known = c->is_resending;
     TRY(prepare_definitions(c, msg));
     TRY(c->stream->ops->dump(c->stream, f->resume.file, f->resume.position, msg));
-    follower_dump_begins(f);
+    TRY(follower_dump_begins(f));
     uint64_t now_ns = clock_monotonic_ns(c->clock);
     c->phase = PHASE_STREAMING;
     c->tail_ns = now_ns - (uint64_t)AT_TAIL_MS * NS_PER_MS;

@@ -109,7 +109,7 @@ static void file_begins(struct follower *f, const char *file, uint64_t position)
     f->file_number = source_file_number(f->at.file);
 }
 
-void follower_dump_begins(struct follower *f)
+enum err follower_dump_begins(struct follower *f)
 {
     file_begins(f, f->resume.file, f->resume.position);
     f->expect_format_time_s = f->resume.format_description_s;
@@ -118,10 +118,10 @@ void follower_dump_begins(struct follower *f)
     f->needs_definitions = false;
     f->in_statement = false;
     gtid_set_clear(&f->passed);
-    f->walked_known = false;
     transaction_init(&f->machine);
     f->transaction = (struct follower_transaction){0};
     table_cache_reset(f->cache);
+    return follower_walk_begins(f);
 }
 
 void follower_interrupted(struct follower *f)
@@ -302,7 +302,7 @@ static enum err on_format(struct follower *f, const struct binlog_header *h, str
     f->format_known = true;
     f->format_time_s = h->timestamp_s;
     table_cache_reset(f->cache);
-    resume_moves(f, false);
+    if (!f->walked_known) resume_moves(f, false); /* else the file says first whether it belongs here */
     return ERR_OK;
 }
 
@@ -387,14 +387,15 @@ static enum err on_gtid_set(struct follower *f, const struct binlog_header *h, s
     enum err e = is_mysql ? gtid_set_from_previous_gtids(&before, body) : gtid_set_from_gtid_list(&before, body);
     if (e != ERR_OK) err_set(msg, e, "a %s event in %s cannot be read", binlog_event_name(h->type), f->at.file);
     else if (f->facts.is_archive) e = follower_file_follows(f, &before, is_mysql, msg);
-    if (!f->passes_known || e != ERR_OK) f->gtids_known = e == ERR_OK;
     if (e != ERR_OK) {
         gtid_set_free(&before);
         return e;
     }
+    f->gtids_known = true;
     gtid_set_free(set);
     *set = before;
     if (f->passes_known) passed_moves(f);
+    else if (f->facts.is_archive) resume_moves(f, false);
     return ERR_OK;
 }
 

@@ -124,7 +124,7 @@ struct follower {
     uint64_t lacks_since_ns; /* since when the source does not name a transaction that it sent; 0: it names all */
     bool server_changed; /* another server was reached since the definitions were looked at: capture's to clear */
     struct gtid_set passed; /* what lies before `at` on this server */
-    struct gtid_set walked; /* in a folder of files: what lies before `at`, once a file said what lies before itself */
+    struct gtid_set walked; /* in a folder of files: what lies before `at`; what a further file must go on */
     bool walked_known;
     char *set_text;    /* the GTID set as text, made anew where it is needed */
     size_t set_text_bytes, set_text_capacity;
@@ -176,12 +176,14 @@ NODISCARD enum err follower_knows(struct follower *f, const struct gtid_set *gti
 void follower_pass_logged(struct follower *f);
 /* Capture goes on at the start of `place`'s file, and passes over what is logged. */
 void follower_resume_by_gtids(struct follower *f, const struct source_place *place);
+/* A folder is read on from f->resume: f->walked is what lies before it, where that is known.  ERR_NO_MEMORY. */
+NODISCARD enum err follower_walk_begins(struct follower *f);
 /* A file of a folder says that `before` lies before it: the transactions of the files before, no more and no less.
  * Else ERR_SOURCE_HISTORY: the folder holds files of several servers, or an older copy.  ERR_NO_MEMORY. */
 NODISCARD enum err follower_file_follows(struct follower *f, const struct gtid_set *before, bool is_mysql,
                                          struct err_msg *msg);
-/* A dump from f->resume begins. */
-void follower_dump_begins(struct follower *f);
+/* A dump from f->resume begins.  ERR_NO_MEMORY. */
+NODISCARD enum err follower_dump_begins(struct follower *f);
 
 /* Takes one event, header and checksum included.  ERR_AGAIN with needs_definitions: a table's definition is not known;
  * ask the source (capture/look.h) and dump anew from f->resume.  ERR_STATE with wants_reattach: the log must be cut

@@ -37,6 +37,16 @@ void follower_resume_by_gtids(struct follower *f, const struct source_place *pla
     follower_pass_logged(f);
 }
 
+enum err follower_walk_begins(struct follower *f)
+{
+    if (f->passes_known) f->walked_known = false; /* `resume` waits at a file's start, which says it anew */
+    if (!f->facts.is_archive || f->passes_known || f->walked_known || !f->gtids_known) return ERR_OK;
+    gtid_set_clear(&f->walked);
+    TRY(gtid_set_union(&f->walked, &f->gtids));
+    f->walked_known = true;
+    return ERR_OK;
+}
+
 enum err follower_file_follows(struct follower *f, const struct gtid_set *before, bool is_mysql, struct err_msg *msg)
 {
     char gtids[200];

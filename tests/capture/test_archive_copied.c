@@ -3,6 +3,7 @@
  * Method: as test_archive, with files that come in pieces. */
 #include <check.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "capture/binlog_header.h"
@@ -116,6 +117,42 @@ START_TEST(replaced_by_another)
 }
 END_TEST
 
+/* A file that does not go on the one before it comes under the next name, while somebody copies: it is waited for, also
+ * by a channel that is started anew (1), and none of its rows come. */
+START_TEST(another_file_waits)
+{
+    struct capture_status s;
+    world_fini(&calm);
+    folder_make(FILES + 1, true);
+    const size_t size = calm.source.file[FILES].size;
+    uint8_t *bytes = malloc(size);
+    ck_assert_ptr_nonnull(bytes);
+    memcpy(bytes, calm.source.file[FILES].bytes, size);
+    world_fini(&calm);
+    folder_make(FILES, true);
+    folder_run_calm();
+    for (uint32_t i = 0; i < FILES - 1; i++) folder_put_file(i, 0);
+    folder_open();
+    ck_assert_msg(folder_run((FILES - 1) * TRANSACTIONS, &s), "%s", s.error.text);
+    is_copying = true;
+    folder_put_bytes(calm.source.file[FILES - 1].name, bytes, size);
+    free(bytes);
+    folder_stays(6, s.transactions);
+    if (_i == 1) {
+        world_leave(&w);
+        folder_open_busy();
+        folder_stays(6, 0);
+    }
+    capture_status(w.capture, &s);
+    ck_assert_msg(strstr(s.error.text, "behind transactions that the file before it does not have") != NULL, "%s",
+                  s.error.text);
+    folder_put_file(FILES - 1, 0);
+    ck_assert_msg(folder_run(s.transactions + TRANSACTIONS, &s), "%s", s.error.text);
+    world_leave(&w);
+    world_assert_same_changes(&calm, &w);
+}
+END_TEST
+
 /* A copy that was taken while the server wrote, and a further file that was begun by ROTATE: never passed over. */
 START_TEST(cut_before_a_further_file)
 {
@@ -192,6 +229,7 @@ int main(void)
     tcase_add_test(cases, copied_in_any_order);
     tcase_add_loop_test(cases, missing_later, 0, 2);
     tcase_add_test(cases, replaced_by_another);
+    tcase_add_loop_test(cases, another_file_waits, 0, 2);
     tcase_add_loop_test(cases, crashed_old_server, 0, 2);
     tcase_add_loop_test(cases, cut_before_a_further_file, 0, 2);
     tcase_add_loop_test(cases, crashed_server, 0, 4);
