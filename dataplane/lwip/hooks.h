@@ -16,6 +16,8 @@ uint32_t *stack_on_segment(const struct pbuf *p, const struct tcp_hdr *header, c
                            uint32_t *options);
 /* Is a segment of `bytes` for this connection taken at all? */
 bool stack_may_enter(const struct tcp_pcb *pcb, const struct tcp_hdr *header, uint16_t bytes);
+/* How many frames of a connection may wait behind a gap; what is beyond is dropped, and sent again. */
+uint16_t stack_ooseq_frames_max(void);
 /* Sequence numbers that a stranger cannot guess (RFC 6528). */
 uint32_t stack_first_sequence(const ip_addr_t *local, uint16_t local_port, const ip_addr_t *remote,
                               uint16_t remote_port);

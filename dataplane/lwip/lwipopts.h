@@ -64,6 +64,9 @@
 #define LWIP_TCP_SACK_OUT       1
 #define TCP_QUEUE_OOSEQ         1
 #define TCP_OOSEQ_MAX_BYTES     (128 * 1024)
+/* Frames that wait behind a gap: as many as those bytes make on Ethernet, for a segment of one byte takes as much of
+ * the pools as a full one does. */
+#define TCP_OOSEQ_PBUFS_LIMIT(pcb) stack_ooseq_frames_max()
 #define TCP_OVERSIZE            0 /* lent bytes are never copied together */
 #define TCP_LISTEN_BACKLOG      0 /* its counter ends at 255 */
 #define LWIP_TCP_KEEPALIVE      1

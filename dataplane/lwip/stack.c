@@ -25,6 +25,7 @@
 
 enum {
     FRAMES_KEPT_MAX = 32768,
+    OOSEQ_FRAMES_MAX = 96,
     FRAME_BYTES_MIN = SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR, /* the shortest of those that we speak */
     AHEAD_BYTES     = 128 << 10, /* written beyond what may be sent now: lwIP walks what waits at each write */
     CHECKS_RECEIVED = NETIF_CHECKSUM_CHECK_IP | NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_ICMP |
@@ -115,6 +116,12 @@ bool stack_may_enter(const struct tcp_pcb *pcb, const struct tcp_hdr *header, ui
     if (pcb->state < SYN_RCVD) return true; /* a listener: it has none of the fields below */
     uint32_t end = header->seqno + bytes + ((TCPH_FLAGS(header) & (TCP_FIN | TCP_SYN)) != 0);
     return !TCP_SEQ_GT(header->seqno, pcb->rcv_nxt) || !TCP_SEQ_GT(end, pcb->rcv_nxt + pcb->rcv_wnd);
+}
+
+/* All connections together leave half of the segments to what is sent. */
+uint16_t stack_ooseq_frames_max(void)
+{
+    return memp_pools[MEMP_TCP_SEG]->stats->used < MEMP_NUM_TCP_SEG / 2 ? OOSEQ_FRAMES_MAX : 0;
 }
 
 /* --- frames --- */

@@ -46,6 +46,8 @@ static struct world {
     uint32_t size[2];
     uint64_t frames, lent_frames;
     uint8_t  seen;
+    bool     has_gap; /* the client's first byte never comes */
+    uint32_t gap;     /* its sequence number */
     bool     is_malicious; /* somebody forges frames: what the connection carries is his */
 } w;
 
@@ -60,6 +62,13 @@ static void put(unsigned to, const uint8_t *bytes, uint32_t size)
     memcpy(f->bytes, bytes, size);
     if (happens(w.hostility.damaged))
         f->bytes[random_below(&w.random, size)] ^= (uint8_t)(1 << random_below(&w.random, 8));
+}
+
+/* Does this frame (IPv4, untagged) carry the byte that never comes? */
+static bool is_gap(const uint8_t *frame, uint32_t size)
+{
+    uint32_t at = (uint32_t)frame[38] << 24 | frame[39] << 16 | frame[40] << 8 | frame[41];
+    return w.has_gap && at == w.gap && size > 34 + (frame[46] >> 4) * 4u;
 }
 
 static bool on_transmit(void *context, void *connection, const struct stack_slice *slice, unsigned count)
@@ -83,7 +92,7 @@ static bool on_transmit(void *context, void *connection, const struct stack_slic
     ck_assert_uint_le(size, (uint32_t)w.hostility.mtu + 18);
     unsigned to = e == &w.end[0] ? 1 : 0;
     w.frames++;
-    if (happens(w.hostility.lost)) return true;
+    if (happens(w.hostility.lost) || (to == 0 && is_gap(frame, size))) return true;
     put(to, frame, size);
     if (happens(w.hostility.doubled)) put(to, frame, size);
     return true;
@@ -342,6 +351,33 @@ START_TEST(forged_frames)
 }
 END_TEST
 
+/* Thousands of segments of one byte behind a byte that never comes: the server keeps a few of them. */
+START_TEST(what_waits_behind_a_gap_is_bounded)
+{
+    struct stack_stats stats;
+    world_open(82, (struct hostility){.mtu = 1500});
+    w.size[0] = w.size[1] = 0; /* nothing is written but here */
+    while (!w.end[0].is_there || !w.end[1].is_there) step();
+    struct end *client = &w.end[1];
+    w.size[1] = REQUEST_BYTES;
+    client->is_there = false;
+    w.has_gap = true;
+    w.gap = client->stack->position(client->pcb);
+    for (int i = 0; i < 3000; i++) {
+        ck_assert(client->stack->write(client->pcb, w.stream[1] + i, 1, false, true));
+        (void)client->stack->output(client->pcb);
+        if (i % 16 == 15) step();
+    }
+    w.end[0].stack->stats(&stats);
+    ck_assert_uint_eq(w.end[0].received, 0);
+    ck_assert_uint_gt(stats.segments_queued, 50);
+    ck_assert_uint_lt(stats.segments_queued, 100);
+    w.has_gap = false;
+    for (int i = 0; i < 600000 && w.end[0].received < 3000; i++) step();
+    ck_assert_uint_eq(w.end[0].received, 3000);
+}
+END_TEST
+
 /* The peer takes nothing for minutes, then goes on. */
 START_TEST(a_window_that_stays_shut)
 {
@@ -379,6 +415,7 @@ int main(void)
     tcase_add_loop_test(t, all_of_it, 0, seeds);
     tcase_add_loop_test(t, forged_frames, 0, seeds * 2);
     tcase_add_test(t, an_abort_forgets_what_was_lent);
+    tcase_add_test(t, what_waits_behind_a_gap_is_bounded);
     tcase_add_test(t, a_window_that_stays_shut);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
