@@ -216,9 +216,17 @@ static void share(struct dpdk_queue *q, struct rte_mbuf *m)
     }
 }
 
+/* Each for itself: IPv6 has no checksum of IP, and a device may know of one only. */
+static unsigned checked_by_device(uint64_t flags)
+{
+    uint64_t ip = flags & RTE_MBUF_F_RX_IP_CKSUM_MASK, l4 = flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+    bool has_ip = ip == RTE_MBUF_F_RX_IP_CKSUM_GOOD || ip == RTE_MBUF_F_RX_IP_CKSUM_NONE; /* none, but it is whole */
+    bool has_l4 = l4 == RTE_MBUF_F_RX_L4_CKSUM_GOOD || l4 == RTE_MBUF_F_RX_L4_CKSUM_NONE;
+    return (has_ip ? STACK_CHECKED_IP : 0) | (has_l4 ? STACK_CHECKED_TCP : 0);
+}
+
 static void feed(struct dpdk_queue *q, const struct stack_operations *stack, struct rte_mbuf *m, bool is_scarce)
 {
-    uint64_t good = RTE_MBUF_F_RX_L4_CKSUM_GOOD | RTE_MBUF_F_RX_IP_CKSUM_GOOD;
     q->stats.received_frames++;
     q->stats.received_bytes += m->pkt_len;
     if (m->nb_segs > 1 && rte_pktmbuf_linearize(m) != 0) { /* larger than the MTU that we told */
@@ -226,8 +234,7 @@ static void feed(struct dpdk_queue *q, const struct stack_operations *stack, str
         return;
     }
     uint8_t *bytes = rte_pktmbuf_mtod(m, uint8_t *);
-    bool is_checked = (m->ol_flags & good) == good;
-    stack->input(bytes, m->data_len, is_checked, is_scarce ? NULL : on_frame_free, m);
+    stack->input(bytes, m->data_len, checked_by_device(m->ol_flags), is_scarce ? NULL : on_frame_free, m);
     if (is_scarce) rte_pktmbuf_free(m);
 }
 

@@ -176,7 +176,7 @@ static struct pbuf *frame_kept(uint8_t *bytes, uint32_t size, void (*release)(vo
     return pbuf_alloced_custom(PBUF_RAW, (u16_t)size, PBUF_REF, &k->pbuf, bytes, (u16_t)size);
 }
 
-static void lwip_input(uint8_t *bytes, uint32_t size, bool is_checked, void (*release)(void *frame), void *frame)
+static void lwip_input(uint8_t *bytes, uint32_t size, unsigned checked, void (*release)(void *frame), void *frame)
 {
     struct pbuf *p = NULL;
     /* lwIP looks at the headers of ARP and IPv4 before it asks whether the frame has them. */
@@ -189,7 +189,9 @@ static void lwip_input(uint8_t *bytes, uint32_t size, bool is_checked, void (*re
         return;
     }
     uint16_t checks = stack.netif.chksum_flags;
-    if (is_checked) NETIF_SET_CHECKSUM_CTRL(&stack.netif, checks & ~CHECKS_RECEIVED);
+    unsigned done = ((checked & STACK_CHECKED_IP) != 0 ? NETIF_CHECKSUM_CHECK_IP : 0) |
+                    ((checked & STACK_CHECKED_TCP) != 0 ? NETIF_CHECKSUM_CHECK_TCP : 0);
+    NETIF_SET_CHECKSUM_CTRL(&stack.netif, checks & ~done);
     if (stack.netif.input(p, &stack.netif) != ERR_OK) pbuf_free(p);
     NETIF_SET_CHECKSUM_CTRL(&stack.netif, checks);
 }

@@ -64,6 +64,8 @@ struct stack_stats { /* since the start; the last four: now */
     uint32_t connections, time_wait, segments_queued, frames_kept;
 };
 
+enum stack_checked { STACK_CHECKED_IP = 1, STACK_CHECKED_TCP = 2 };
+
 struct stack_operations {
     /* NULL, or a sentence: which address is none.  Opened again after stop, by the same configuration but for the
      * handlers, it goes on: connections that were closed still say good-bye. */
@@ -73,8 +75,8 @@ struct stack_operations {
     /* Accepts no more. */
     void (*stop)(void);
     /* A frame came.  It is written to, and given back by release(frame) when nothing needs it any more.  release NULL:
-     * it is copied.  `is_checked`: the device found its checksums right. */
-    void (*input)(uint8_t *bytes, uint32_t size, bool is_checked, void (*release)(void *frame), void *frame);
+     * it is copied.  `checked`: which checksums the device found right, of enum stack_checked. */
+    void (*input)(uint8_t *bytes, uint32_t size, unsigned checked, void (*release)(void *frame), void *frame);
     /* Timers, to be called every few ms; and when they want to be called next at the latest. */
     void (*tick)(uint64_t now_ms);
     uint32_t (*tick_within_ms)(void);

@@ -150,7 +150,7 @@ static void forge(unsigned to, const uint8_t *bytes, uint32_t size)
         uint32_t at = (uint32_t)random_below(&w.random, random_below(&w.random, 8) == 0 || made < 78 ? made : 78);
         frame[at] = (uint8_t)random_below(&w.random, 256);
     }
-    w.end[to].stack->input(frame, made, true, free, frame);
+    w.end[to].stack->input(frame, made, STACK_CHECKED_IP | STACK_CHECKED_TCP, free, frame);
 }
 
 static void write_some(struct end *e)
@@ -173,7 +173,7 @@ static void deliver(struct frame f)
 {
     if (w.is_malicious && random_below(&w.random, 3) == 0) forge(f.to, f.bytes, f.size);
     bool is_copied = random_below(&w.random, 4) == 0;
-    w.end[f.to].stack->input(f.bytes, f.size, false, is_copied ? NULL : free, f.bytes);
+    w.end[f.to].stack->input(f.bytes, f.size, 0, is_copied ? NULL : free, f.bytes);
     if (is_copied) free(f.bytes);
 }
 
