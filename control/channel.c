@@ -456,24 +456,47 @@ static enum err forget_topic(struct instance *in, const struct channel *ch, stru
     return e;
 }
 
+/* Should the rest fail, or millraced die meanwhile, the channel must not go on by itself.  A full disk is no reason to
+ * refuse: what is deleted makes room. */
+static enum err channel_note_delete(struct instance *in, struct channel *ch, struct err_msg *msg)
+{
+    if (!ch->life.is_started) return ERR_OK;
+    ch->life.is_started = false;
+    enum err e = channel_save(in, ch, msg);
+    if (e == ERR_OK || e == ERR_NO_SPACE) return ERR_OK;
+    ch->life.is_started = true;
+    return e;
+}
+
+/* With its log only another delete helps; without that a resume, too. */
+static void channel_stay_half_deleted(struct instance *in, struct channel *ch, bool is_log_gone, struct err_msg *msg)
+{
+    struct err_msg why = *msg;
+    if (is_log_gone)
+        err_set(msg, why.code, "%s; its log is gone already: delete channel %s again", why.text, ch->spec.name);
+    if (ch->state == CHANNEL_PRECHECKING) return;
+    channel_fail(in, ch, msg);
+    if (is_log_gone) ch->retry.due_ns = 0; /* nothing would come of another attempt */
+}
+
 enum err channel_delete(struct instance *in, struct channel *ch, struct err_msg *msg)
 {
     if (channel_state_next(ch->state, CHANNEL_ON_DELETE) == CHANNEL_STATE_NONE)
         return channel_refuse(ch, CHANNEL_ON_DELETE, msg);
-    ch->life.is_started = false; /* should the rest fail, it must not go on by itself */
+    TRY(channel_note_delete(in, ch, msg));
     ch->precheck_is_stale = true;
     channel_stop_capture(ch);
     channel_log_detach(in, ch);
     enum err e = forget_topic(in, ch, msg);
     if (e == ERR_OK) e = channel_log_delete(in, ch, msg);
+    bool is_log_gone = e == ERR_OK && ch->life.has_log;
     if (e == ERR_OK) e = forget_topic(in, ch, msg); /* commits on their way, and members that were back at once */
     if (e == ERR_OK) e = accounts_remove_channel(&in->accounts, ch->spec.name, msg);
     topology_accounts_changed(in);
     if (e == ERR_OK) e = alerts_forget_channel(&in->alerts, ch->spec.name, msg);
     if (e == ERR_OK) e = channel_store_remove(in->config.data_folder, ch->spec.name, msg);
     if (e != ERR_OK) {
-        if (ch->state != CHANNEL_PRECHECKING)
-            channel_fail(in, ch, msg); /* half gone: only another delete helps, or a resume */
+        channel_stay_half_deleted(in, ch, is_log_gone, msg);
         return e;
     }
     channel_apply(ch, CHANNEL_ON_DELETE);

@@ -118,7 +118,6 @@ enum err channel_log_delete(struct instance *in, struct channel *ch, struct err_
     }
     if (ch->log == NULL) return ch->life.has_log ? remove_folder(in, ch, msg) : ERR_OK;
     TRY(storage_log_delete(in->storage, ch->log, msg));
-    ch->log = NULL;
-    ch->life.has_log = false;
+    ch->log = NULL; /* has_log stays: should the rest of the deletion fail, no empty log may take its place */
     return ERR_OK;
 }

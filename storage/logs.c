@@ -225,7 +225,8 @@ static enum err log_identify(struct storage *s, struct log_identity *identity, b
     snprintf(folder, sizeof folder, "%s/%s", s->data_folder, identity->name);
     int rc = disk_stat(s->disk, folder, &st);
     if (rc == -ENOENT && !create)
-        return err_set(msg, ERR_NOT_FOUND, "there is no log of %s in %s", identity->name, s->data_folder);
+        return err_set(msg, ERR_NOT_FOUND, "there is no log of %s in %s: put its folder back, or delete the channel",
+                       identity->name, s->data_folder);
     if (rc == -ENOENT) return log_create(s, identity, msg);
     if (rc != 0) return err_set(msg, disk_error(rc), "cannot read %s: %s", folder, disk_error_text(rc));
     if (create) return err_set(msg, ERR_EXISTS, "there is a log of %s in %s already", identity->name, s->data_folder);
