@@ -11,8 +11,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from clients import all_clients
-from harness import BUILD, IS_LONG, check, free_port, main, wait_until
-from test_matrix import AT_ONCE, BATCHES, Reference, outcome_of, run_driver
+from harness import BUILD, IS_LONG, check, main, wait_until
+from test_matrix import AT_ONCE, BATCHES, Reference, outcome_of, serve
 
 SHORT = ("librdkafka 2.0.2", "java 0.10.0.1", "java 0.11.0.3", "java 3.9.2", "kafka-python-2")
 # Of the others those that bring all codecs; kafka-python 2 has gzip alone, and must not see zstd with Fetch 4.
@@ -38,19 +38,13 @@ def fill(source, instance):
 
 
 def test_compression(harness):
-    harness.run_driver = lambda *how: run_driver(harness, *how)
     words = sys.argv[1:]
     has_all = ("java", "librdkafka", "confluent", "rust")
     chosen = [client for client, why in all_clients(BUILD) if why is None and
               (any(word in client.name for word in words) if words else client.name in SHORT or
                (IS_LONG and client.name.startswith(has_all)))]
     source = harness.source()
-    harness.login_port, plain_port = free_port(), free_port()
-    instance = harness.millraced(fetch_bytes_max=65536, groups_per_channel_max=100, listeners=[
-        {"name": "plain", "port": plain_port},
-        {"name": "login", "port": harness.login_port, "authentication": "required"}])
-    instance.bootstrap = f"127.0.0.1:{plain_port}"
-    instance.start()
+    instance = serve(harness)
     fill(source, instance)
     sizes = {name: instance.status(name)["log"]["bytes"] for name in CHANNELS}
     check(sizes["packed"] < sizes["plain"] * 0.7 and sizes["few"] < sizes["plain"] * 0.7, f"not packed: {sizes}")

@@ -171,12 +171,9 @@ def make_certificates(harness):
                        check=True, capture_output=True)
 
 
-def test_matrix(harness):
+def serve(harness):
+    """millraced with a listener for each way that `drive` goes, and one for kcat."""
     harness.run_driver = lambda *how: run_driver(harness, *how)
-    words = sys.argv[1:]
-    chosen = [(client, why) for client, why in all_clients(BUILD)
-              if (any(word in client.name for word in words) if words else client.in_short or IS_LONG)]
-    source = harness.source()
     harness.login_port, harness.tls_port, plain_port = free_port(), free_port(), free_port()
     make_certificates(harness)
     instance = harness.millraced(fetch_bytes_max=65536, groups_per_channel_max=100,
@@ -187,6 +184,15 @@ def test_matrix(harness):
          "tls_certificate": harness.folder + "/server.pem", "tls_key": harness.folder + "/server.key"}])
     instance.bootstrap = f"127.0.0.1:{plain_port}"
     instance.start()
+    return instance
+
+
+def test_matrix(harness):
+    words = sys.argv[1:]
+    chosen = [(client, why) for client, why in all_clients(BUILD)
+              if (any(word in client.name for word in words) if words else client.in_short or IS_LONG)]
+    source = harness.source()
+    instance = serve(harness)
     fill(source, instance)
     reference = Reference(instance, "matrix")
     with ThreadPoolExecutor(AT_ONCE) as pool:
