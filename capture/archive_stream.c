@@ -160,17 +160,18 @@ static enum err is_cut(const struct archive_walk *w, const char *next, const cha
 }
 
 /* `w` walked a file that ends without ROTATE and STOP, `h` is the head of the next.  A server that was not started anew
- * (h->created_s) ends a file with ROTATE.  Else it crashed, and by GTIDs it is seen whether all of it is here.  Without
- * them: a server that comes back after a crash takes off what is not whole, and the mark that the file is in use.
- * Before MySQL 5.6 it leaves all as it is, so that nothing tells, and a file that has long been quiet is taken for
- * whole.  ERR_AGAIN: it has not been so long. */
+ * (h->created_s) ends a file with ROTATE.  Else it crashed, and by GTIDs, where the file has any, it is seen whether
+ * all of it is here.  Without them: a server that comes back after a crash takes off what is not whole, and the mark
+ * that the file is in use.  Before MySQL 5.6 it leaves all as it is, so that nothing tells, and a file that has long
+ * been quiet is taken for whole.  ERR_AGAIN: it has not been so long. */
 static enum err judge(const struct archive_stream *a, const struct archive_walk *w, const struct archive_walk *h,
                       struct err_msg *msg)
 {
     enum { VERSION_5_6 = 0x050600 };
     const char *next = h->file.name;
+    if (!w->format_known) return is_cut(w, next, "not even its FORMAT_DESCRIPTION is here", msg);
     if (h->created_s == 0) return is_cut(w, next, "the server was not stopped in between", msg);
-    if (h->has_set && !w->saw_anonymous && !gtid_set_is_empty(&h->before)) {
+    if (h->has_set && w->saw_gtid && !w->saw_anonymous && !gtid_set_is_empty(&h->before)) {
         if (!gtid_set_contains_set(&w->set, &h->before))
             return is_cut(w, next, "has transactions before it that are not here", msg);
     } else if (w->format.version_number >= VERSION_5_6 &&

@@ -163,6 +163,28 @@ START_TEST(cut_before_a_further_file)
 }
 END_TEST
 
+/* So much was copied of the middle file, and the server was started anew behind it: nothing, a part of its
+ * FORMAT_DESCRIPTION, its head, behind which it has transactions without GTIDs while those before have some. */
+START_TEST(cut_at_its_head)
+{
+    world_fini(&calm);
+    folder_make(1, _i == 2);
+    for (uint32_t i = 1; i < FILES; i++) {
+        binlog_maker_file(&calm.maker, true);
+        folder_transactions(1000 * i, false);
+    }
+    folder_patch_format(1, 4 + 17, BINLOG_FLAG_IN_USE, 2);
+    folder_patch_format(2, FORMAT_CREATED_AT, 1700000100, 4);
+    const struct stream_sim_file *f = &calm.source.file[1];
+    size_t head = BINLOG_FIRST_POSITION;
+    for (int i = 0; i < 2; i++) head += (size_t)f->bytes[head + 9] + 256u * f->bytes[head + 10];
+    const size_t sizes[] = {0, 50, head};
+    folder_put_files();
+    folder_put_bytes(f->name, f->bytes, sizes[_i]);
+    folder_ends_with(ERR_SOURCE_HISTORY, f->name, "cut");
+}
+END_TEST
+
 /* The server crashed in the middle of a transaction and came back with a new file: that transaction never happened.
  * 0: GTIDs say that all is there; 1: that something is not; 2: nothing says so, and the file is marked as in use; 3: it
  * was closed by the server that came back. */
@@ -232,6 +254,7 @@ int main(void)
     tcase_add_loop_test(cases, another_file_waits, 0, 2);
     tcase_add_loop_test(cases, crashed_old_server, 0, 2);
     tcase_add_loop_test(cases, cut_before_a_further_file, 0, 2);
+    tcase_add_loop_test(cases, cut_at_its_head, 0, 3);
     tcase_add_loop_test(cases, crashed_server, 0, 4);
     Suite *suite = suite_create("archive_copied");
     suite_add_tcase(suite, cases);
