@@ -225,12 +225,15 @@ static enum err not_our_binlog(struct source_stream *s, const struct follower *f
                    place.file);
 }
 
-/* Another node of a MariaDB cluster, whose nodes share an id?  The cluster numbers the transactions, and the node's
- * binlog must have had all that we have, from the same servers. */
-static enum err is_twin(struct source_stream *s, const struct follower *f, bool *twin, struct err_msg *msg)
+/* Another node of a MariaDB cluster, whose nodes share an id?  The cluster numbers the transactions.  A node that is
+ * behind is waited for; else its binlog must have had all that we have, from the same servers. */
+static enum err check_twin(struct source_stream *s, struct follower *f, struct err_msg *msg)
 {
-    *twin = f->facts.is_cluster && follower_logged(f) != NULL;
-    return *twin ? source_mariadb_had(s, follower_logged(f), twin, msg) : ERR_OK;
+    bool had;
+    if (!f->facts.is_cluster || follower_logged(f) == NULL) return not_our_binlog(s, f, msg);
+    TRY(check_executed(s, f, false, msg));
+    TRY(source_mariadb_had(s, follower_logged(f), &had, msg));
+    return had ? ERR_OK : not_our_binlog(s, f, msg);
 }
 
 static enum err resume_anywhere(struct source_stream *s, struct follower *f, struct err_msg *msg)
@@ -238,12 +241,8 @@ static enum err resume_anywhere(struct source_stream *s, struct follower *f, str
     bool is_same;
     const char *former = f->resume.server_uuid;
     TRY(is_same_server(s, f, &is_same, msg));
-    if (!is_same && strcmp(former, f->facts.server_uuid) == 0) {
-        bool twin;
-        TRY(is_twin(s, f, &twin, msg));
-        if (!twin) return not_our_binlog(s, f, msg);
-    }
-    TRY(check_executed(s, f, is_same, msg));
+    bool is_namesake = !is_same && strcmp(former, f->facts.server_uuid) == 0;
+    TRY(is_namesake ? check_twin(s, f, msg) : check_executed(s, f, is_same, msg));
     if (is_same && !f->passes_known) return resume_same(s, f, msg);
     if (f->facts.has_gtids_only && follower_logged(f) != NULL) return resume_by_gtids(s, f, is_same, msg);
     if (former[0] == '\0') return not_our_binlog(s, f, msg);

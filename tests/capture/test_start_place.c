@@ -167,6 +167,22 @@ START_TEST(same_id)
 }
 END_TEST
 
+/* A node of the cluster that has not got all of ours yet is waited for; one that has others instead is not. */
+START_TEST(node_behind)
+{
+    follower.facts.is_cluster = true;
+    source.files[0] = "bin.000003";
+    source.executed = source.had = _i == 0 ? "0-1-90" : "0-1-90,1-1-5";
+    enum err e = resume();
+    ck_assert_int_eq(e, _i == 0 ? ERR_CONNECT : ERR_SOURCE_HISTORY);
+    ck_assert_msg(strstr(msg.text, _i == 0 ? "caught up" : "another history") != NULL, "%s", msg.text);
+    source.executed = "0-1-120";
+    source.had = "0-1-120,0-2-50";
+    ck_assert_int_eq(resume(), ERR_OK);
+    ck_assert(follower.passes_known && follower.server_changed);
+}
+END_TEST
+
 int main(void)
 {
     log_set_level(LOG_LEVEL_COUNT);
@@ -174,6 +190,7 @@ int main(void)
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, same_server);
     tcase_add_loop_test(cases, same_id, 0, 4);
+    tcase_add_loop_test(cases, node_behind, 0, 2);
     Suite *suite = suite_create("start_place");
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
