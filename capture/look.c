@@ -92,8 +92,7 @@ static enum err begin(struct look *l, const struct look_door *d, bool wants_defi
     horizon_clear(&f->horizon);
     bool wants_gtids = f->facts.has_gtids && !f->gtids_known;
     if (wants_gtids && f->facts.is_mariadb) {
-        TRY(source_mariadb_gtids(d->stream, &from, &f->gtids, msg));
-        f->gtids_known = true;
+        TRY(source_mariadb_gtids(d->stream, &from, &f->gtids, &f->gtids_known, msg));
         wants_gtids = false;
     }
     if (from.position == BINLOG_FIRST_POSITION) wants_gtids = false; /* the file's first event will say it */

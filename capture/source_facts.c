@@ -322,14 +322,29 @@ enum err source_mariadb_had(struct source_stream *s, const struct gtid_set *set,
     return s->ops->query(s, "SELECT @@GLOBAL.gtid_binlog_state", state_row, &a, msg);
 }
 
-enum err source_mariadb_gtids(struct source_stream *s, const struct source_place *place, struct gtid_set *out,
-                              struct err_msg *msg)
+struct place_answer {
+    struct gtid_set *set;
+    bool known;
+};
+
+static enum err place_row(void *context, const char *const *field, const size_t *bytes, uint32_t count)
 {
+    struct place_answer *a = context;
+    a->known = count > 0 && field[0] != NULL;
+    return gtids_row(a->set, field, bytes, count);
+}
+
+enum err source_mariadb_gtids(struct source_stream *s, const struct source_place *place, struct gtid_set *out,
+                              bool *known, struct err_msg *msg)
+{
+    struct place_answer a = {out, false};
     char sql[SOURCE_FILE_BYTES + 64];
     for (const char *c = place->file; *c != '\0'; c++) {
         if (*c == '\'' || *c == '\\')
             return err_set(msg, ERR_UNSUPPORTED, "the binlog file's name holds a quote: %s", place->file);
     }
     snprintf(sql, sizeof sql, "SELECT BINLOG_GTID_POS('%s', %" PRIu64 ")", place->file, place->position);
-    return s->ops->query(s, sql, gtids_row, out, msg);
+    TRY(s->ops->query(s, sql, place_row, &a, msg));
+    *known = a.known;
+    return ERR_OK;
 }

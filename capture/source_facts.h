@@ -75,8 +75,9 @@ NODISCARD enum err source_executed(struct source_stream *s, const struct source_
  * the last one of each server in each domain. */
 NODISCARD enum err source_mariadb_had(struct source_stream *s, const struct gtid_set *set, bool *had,
                                       struct err_msg *msg);
-/* MariaDB: the GTID set of a place. */
+/* MariaDB: the GTID set of a place.  *known: false when it does not tell, as of a place beyond 4 GiB, or in a file that
+ * it cannot read; it reads the file from its head. */
 NODISCARD enum err source_mariadb_gtids(struct source_stream *s, const struct source_place *place, struct gtid_set *out,
-                                        struct err_msg *msg);
+                                        bool *known, struct err_msg *msg);
 
 #endif

@@ -92,17 +92,21 @@ static enum err has_our_file(struct source_stream *s, const struct follower *f, 
 }
 
 /* MariaDB: are the transactions before our place in the file those that we have?  Nodes of a cluster share a server id,
- * and their files may have been begun in the same second. */
+ * and their files may have been begun in the same second.  Else the file decides, where its time is known, and also
+ * where the server does not tell. */
 static enum err has_our_gtids(struct source_stream *s, const struct follower *f, bool *has, struct err_msg *msg)
 {
     const struct gtid_set *ours = follower_logged(f);
     const struct source_place place = source_place_of(&f->resume);
     struct gtid_set there = {0};
+    bool is_told, is_by_file = !f->facts.is_cluster && f->resume.format_description_s != 0;
     *has = true;
-    if (!f->facts.is_mariadb || !f->facts.has_gtids || f->facts.is_archive || ours == NULL || f->passes_known)
+    if (!f->facts.is_mariadb || !f->facts.has_gtids || f->facts.is_archive || ours == NULL || f->passes_known ||
+        is_by_file)
         return ERR_OK;
-    enum err e = source_mariadb_gtids(s, &place, &there, msg);
-    *has = gtid_set_contains_set(&there, ours) && (!f->gtids_known || gtid_set_contains_set(ours, &there));
+    enum err e = source_mariadb_gtids(s, &place, &there, &is_told, msg);
+    if (e == ERR_OK && is_told)
+        *has = gtid_set_contains_set(&there, ours) && (!f->gtids_known || gtid_set_contains_set(ours, &there));
     gtid_set_free(&there);
     return e;
 }

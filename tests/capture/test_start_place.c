@@ -167,6 +167,18 @@ START_TEST(same_id)
 }
 END_TEST
 
+/* The place of our file: 0: asked only where it is needed; 1: not told, so that the file decides; 2: behind others. */
+START_TEST(same_file)
+{
+    static const char *const told[] = {"0-1-7", NULL, "0-1-99"};
+    follower.facts.is_cluster = _i != 0;
+    source.at_place = told[_i];
+    ck_assert_msg(resume() == ERR_OK, "%s", msg.text);
+    ck_assert_uint_eq(source.places_asked, _i == 0 ? 0 : 1);
+    ck_assert(follower.server_changed == (_i == 2));
+}
+END_TEST
+
 /* A node of the cluster that has not got all of ours yet is waited for; one that has others instead is not. */
 START_TEST(node_behind)
 {
@@ -190,6 +202,7 @@ int main(void)
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, same_server);
     tcase_add_loop_test(cases, same_id, 0, 4);
+    tcase_add_loop_test(cases, same_file, 0, 3);
     tcase_add_loop_test(cases, node_behind, 0, 2);
     Suite *suite = suite_create("start_place");
     suite_add_tcase(suite, cases);
