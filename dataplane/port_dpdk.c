@@ -70,6 +70,7 @@ struct port_dpdk {
     uint32_t lent_count;
     uint64_t tick_ms, worked_ns, shown_ns;
     bool     is_stopping, said_refused, is_registered;
+    bool     lacks_memory; /* the stack had none to write to, in this turn */
     struct pollfd watches[PORT_WATCHES_MAX];
     bool     is_watch_ready[PORT_WATCHES_MAX];
     unsigned watch_count;
@@ -406,7 +407,7 @@ static void message_written(struct connection *c, struct port_message *m)
     on_acknowledged(c, 0);
 }
 
-/* Gives the stack of the first message what it takes; returns the bytes, 0: it takes no more. */
+/* Gives the stack of the first message what it takes; returns the bytes, 0: the window is full, or lacks_memory. */
 static uint32_t write_some(struct connection *c)
 {
     struct port_dpdk *d = c->port;
@@ -416,7 +417,10 @@ static uint32_t write_some(struct connection *c)
     if (size == 0) return 0;
     bool is_lent = piece_is_lent(c, m, piece);
     bool is_last = size == left && m->piece_index + 1 == m->piece_count;
-    if (!d->stack->write(c->pcb, piece->bytes + m->piece_position, size, is_lent, is_last)) return 0;
+    if (!d->stack->write(c->pcb, piece->bytes + m->piece_position, size, is_lent, is_last)) {
+        d->lacks_memory = true;
+        return 0;
+    }
     if (m->notifications > 0) c->last_pin->end = d->stack->position(c->pcb);
     if (is_lent) m->zero_copy_bytes += size, d->port.stats.zero_copy_bytes += size;
     else d->port.stats.copied_bytes += size;
@@ -432,6 +436,7 @@ static unsigned writing_drain(struct port_dpdk *d)
 {
     unsigned work = 0;
     struct connection *end = d->writing.last;
+    d->lacks_memory = false;
     while (d->writing.first != NULL) {
         struct connection *c = writing_take(d);
         bool is_end = c == end, has_no_room = false;
@@ -441,10 +446,12 @@ static unsigned writing_drain(struct port_dpdk *d)
             written += size;
         if (c->state == CONNECTION_OPEN && c->pcb != NULL) has_no_room = d->stack->output(c->pcb);
         work += written > 0;
-        /* Without room in its window an acknowledgement brings it back. */
-        bool has_more = size > 0 && c->first != NULL && c->state == CONNECTION_OPEN && c->pcb != NULL;
+        /* Without room in its window an acknowledgement brings it back; without memory nothing of it may be on its way,
+         * and no other finds any. */
+        bool has_more = (size > 0 || d->lacks_memory) && c->first != NULL && c->state == CONNECTION_OPEN &&
+                        c->pcb != NULL;
         if (has_no_room || has_more) writing_add(c);
-        if (has_no_room || is_end) break;
+        if (has_no_room || d->lacks_memory || is_end) break;
     }
     return work;
 }
@@ -520,8 +527,9 @@ uint64_t port_dpdk_rest_ns(struct port *p)
 {
     struct port_dpdk *d = dpdk_of(p);
     if (d->report_first != NULL || d->ended.first != NULL || d->ready.first != NULL || d->queue.pending_count > 0 ||
-        d->writing.first != NULL)
+        (d->writing.first != NULL && !d->lacks_memory))
         return 0;
+    if (d->lacks_memory) return REST_SHORT_NS; /* others' acknowledgements make room */
     return clock_monotonic_ns(d->clock) - d->worked_ns < AWAKE_NS ? REST_SHORT_NS : REST_LONG_NS;
 }
 
