@@ -20,7 +20,8 @@
 enum {
     LENT_BYTES_MIN   = 512,       /* a smaller piece is copied: that is cheaper than an mbuf of its own */
     WRITE_TURN_BYTES = 256 << 10, /* of a connection in one turn; then it is the next one's */
-    HELD_MAX         = 49152,     /* received frames that wait; the stack keeps fewer */
+    HELD_MAX         = 49152,     /* received frames that wait */
+    CONNECTION_HELD_MAX = 512,    /* of a connection: a window of 256 KiB in segments of 536 bytes */
     LENT_MAX         = 64,        /* PORT_DATA of one poll */
     PINS_PER_CONNECTION = 4, PINS_MIN = 1024,
     REST_SHORT_NS    = 50000, REST_LONG_NS = 1000000,
@@ -50,6 +51,7 @@ struct connection {
     struct pin *first_pin, *last_pin;
     uint32_t acknowledged; /* the stream's position up to which the peer has all */
     struct held *first_held, *last_held;
+    uint32_t held_count;
     uint32_t owed_bytes; /* received, and the peer was not told that it may send as many more */
     char     peer[PORT_PEER_BYTES];
 };
@@ -69,7 +71,7 @@ struct port_dpdk {
     struct { struct connection *connection; struct stack_bytes *keep; uint32_t size; } lent[LENT_MAX];
     uint32_t lent_count;
     uint64_t tick_ms, worked_ns, shown_ns;
-    bool     is_stopping, said_refused, is_registered;
+    bool     is_stopping, said_refused, said_held, is_registered;
     bool     lacks_memory; /* the stack had none to write to, in this turn */
     struct pollfd watches[PORT_WATCHES_MAX];
     bool     is_watch_ready[PORT_WATCHES_MAX];
@@ -194,6 +196,7 @@ static void held_drop(struct connection *c)
         held_free(c->port, h);
     }
     c->last_held = NULL;
+    c->held_count = 0;
 }
 
 static void pins_drop(struct connection *c)
@@ -268,13 +271,18 @@ static void on_received(void *connection, struct stack_bytes *keep, const uint8_
     struct connection *c = connection;
     struct port_dpdk *d = c->port;
     struct held *h = d->free_held;
-    if (h == NULL) { /* the stack keeps fewer frames than that */
+    if (h == NULL || c->held_count == CONNECTION_HELD_MAX) {
+        if (!d->said_held)
+            log_warn("dataplane", "the connection of %s was ended: more than %d frames of it waited, or %d of all "
+                     "(said once)", c->peer, CONNECTION_HELD_MAX, HELD_MAX);
+        d->said_held = true;
         d->stack->give_back(keep);
         c->has_failed = true;
         ready_add(c);
         return;
     }
     d->free_held = h->next;
+    c->held_count++;
     *h = (struct held){NULL, keep, bytes, size};
     if (c->last_held == NULL) c->first_held = h;
     else c->last_held->next = h;
@@ -341,6 +349,7 @@ static unsigned connection_events(struct connection *c, struct port_event *out, 
     while (c->first_held != NULL && !c->is_paused && count < max && d->lent_count < LENT_MAX) {
         struct held *h = c->first_held;
         c->first_held = h->next;
+        c->held_count--;
         if (c->first_held == NULL) c->last_held = NULL;
         d->lent[d->lent_count].connection = c;
         d->lent[d->lent_count].keep = h->keep;

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,62 @@ START_TEST(nothing_is_left)
 }
 END_TEST
 
+static int connect_client(struct port *p, uint16_t number)
+{
+    struct port_event event[4];
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(number)};
+    inet_pton(AF_INET, VETH_SERVER4, &a.sin_addr);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)connect(fd, (struct sockaddr *)&a, sizeof a);
+    uint64_t before = p->stats.accepted;
+    for (int i = 0; i < 5000 && p->stats.accepted == before; i++) {
+        ck_assert_uint_eq(port_poll(p, event, 0), 0); /* it is told with the first poll of the caller's */
+        port_wait(p, 1000000);
+    }
+    ck_assert_uint_eq(p->stats.accepted, before + 1);
+    return fd;
+}
+
+/* One that is paused and sends byte by byte is ended before it takes the places of the others. */
+START_TEST(small_frames_of_a_paused_connection_end_it)
+{
+    struct port_event event[16];
+    uint16_t number;
+    struct port *p = open_at(VETH_SERVER4, 4, NULL, &number);
+    int fd = connect_client(p, number);
+    ck_assert_uint_eq(port_poll(p, event, 16), 1);
+    uint32_t paused = event[0].connection;
+    port_pause(p, paused);
+    int other = connect_client(p, number);
+    ck_assert_uint_eq(port_poll(p, event, 16), 1);
+    bool is_closed = false;
+    unsigned sent = 0, received = 0;
+    for (int i = 0; i < 20000 && !is_closed; i++) {
+        if (sent < 2000 && send(fd, "x", 1, MSG_NOSIGNAL) == 1) sent++;
+        if (i == 1000) ck_assert_int_eq(send(other, "hello", 5, 0), 5);
+        unsigned count = port_poll(p, event, 16);
+        for (unsigned k = 0; k < count; k++) {
+            ck_assert((event[k].kind == PORT_CLOSED) == (event[k].connection == paused));
+            is_closed = is_closed || event[k].kind == PORT_CLOSED;
+            received += event[k].kind == PORT_DATA ? event[k].size : 0;
+        }
+    }
+    ck_assert(is_closed);
+    ck_assert_uint_gt(sent, 512);
+    for (int i = 0; i < 5000 && received < 5; i++) {
+        if (i == 0) (void)send(other, "hello", 5, 0);
+        unsigned count = port_poll(p, event, 16);
+        for (unsigned k = 0; k < count; k++) received += event[k].kind == PORT_DATA ? event[k].size : 0;
+        if (count == 0) port_wait(p, 1000000);
+    }
+    ck_assert_uint_ge(received, 5);
+    close(fd);
+    close(other);
+    port_fini(p);
+}
+END_TEST
+
 int main(void)
 {
     if (!veth_enter(MTU)) return 77;
@@ -120,6 +177,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, refusals_say_what_to_do);
     tcase_add_test(t, nothing_is_left);
+    tcase_add_test(t, small_frames_of_a_paused_connection_end_it);
     port_contract_add(t, &dpdk);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
