@@ -171,7 +171,8 @@ static unsigned ended_drain(struct port_dpdk *d, struct port_event *out, unsigne
         if (d->ended.first == NULL) d->ended.last = NULL;
         c->is_reported = false;
         if (c->messages > 0) continue; /* comes again when they are released */
-        out[count++] = (struct port_event){.kind = PORT_CLOSED, .connection = c->slot};
+        /* One that came just before the stop was never told. */
+        if (c->is_told) out[count++] = (struct port_event){.kind = PORT_CLOSED, .connection = c->slot};
         c->state = CONNECTION_FREE; /* it may still stand in the lists: they look at the state */
         c->next = d->free;
         d->free = c;

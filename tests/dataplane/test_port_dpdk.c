@@ -168,6 +168,19 @@ START_TEST(small_frames_of_a_paused_connection_end_it)
 }
 END_TEST
 
+START_TEST(who_was_not_told_is_not_closed)
+{
+    struct port_event event[16];
+    uint16_t number;
+    struct port *p = open_at(VETH_SERVER4, 4, NULL, &number);
+    int fd = connect_client(p, number);
+    port_stop(p);
+    for (int i = 0; i < 10; i++) ck_assert_uint_eq(port_poll(p, event, 16), 0);
+    close(fd);
+    port_fini(p);
+}
+END_TEST
+
 int main(void)
 {
     if (!veth_enter(MTU)) return 77;
@@ -178,6 +191,7 @@ int main(void)
     tcase_add_test(t, refusals_say_what_to_do);
     tcase_add_test(t, nothing_is_left);
     tcase_add_test(t, small_frames_of_a_paused_connection_end_it);
+    tcase_add_test(t, who_was_not_told_is_not_closed);
     port_contract_add(t, &dpdk);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
