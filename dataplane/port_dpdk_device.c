@@ -181,6 +181,17 @@ static void pool_register(struct port_dpdk_device *d)
     d->pool = NULL;
 }
 
+/* A driver that frees the frames it has sent with the next ones only, and cannot be asked to, would keep a silent
+ * connection's chunks: everything is copied.  (af_packet copies what it is given, and frees it at once.) */
+static void cleanup_check(struct port_dpdk_device *d)
+{
+    bool frees_at_once = strncmp(d->config.device, "net_af_packet", strlen("net_af_packet")) == 0;
+    if (d->pool == NULL || frees_at_once || rte_eth_tx_done_cleanup(d->id, 0, 0) != -ENOTSUP) return;
+    log_warn("dataplane", "records are copied into frames: the driver of device %s cannot be asked to free the frames "
+             "that it has sent", d->config.device);
+    d->pool = NULL;
+}
+
 static enum err device_start(struct port_dpdk_device *d, struct err_msg *msg)
 {
     uint16_t id;
@@ -197,6 +208,7 @@ static enum err device_start(struct port_dpdk_device *d, struct err_msg *msg)
     (void)rte_eth_macaddr_get(d->id, &d->mac);
     /* IPv6 neighbours ask by multicast; a device that cannot choose is told to take everything. */
     if (rte_eth_allmulticast_enable(d->id) != 0) (void)rte_eth_promiscuous_enable(d->id);
+    cleanup_check(d);
     pool_register(d);
     return ERR_OK;
 }
