@@ -250,7 +250,10 @@ enum err archive_file_look(struct archive_file *f, bool *grew, struct err_msg *m
     if (!f->is_open || named.st_ino != own.st_ino || named.st_dev != own.st_dev) {
         if (f->is_open) close(f->fd);
         f->is_open = false;
-        TRY(open_at(f, msg));
+        enum err e = open_at(f, msg);
+        if (e != ERR_OK && f->is_open) close(f->fd); /* nothing of it is read */
+        f->is_open = e == ERR_OK;
+        TRY(e);
         own = named;
     }
     if ((uint64_t)own.st_size < f->size_seen) { /* it is being written anew */

@@ -312,6 +312,9 @@ static enum err next_event(struct archive_stream *a, const uint8_t **event, size
         if (e == ERR_OK) continue;
         if (e == ERR_AGAIN || e == ERR_NO_MEMORY || e == ERR_TOO_LARGE || !stream_is_arriving(&a->stream)) return e;
         archive_file_forget(&a->file);
+        bool grew; /* another file may have its name now */
+        enum err ignored = archive_file_look(&a->file, &grew, NULL);
+        (void)ignored; /* said when it is read */
         return ERR_AGAIN;
     }
 }

@@ -117,6 +117,32 @@ START_TEST(replaced_by_another)
 }
 END_TEST
 
+/* A damaged copy is replaced by another file with its name, while somebody copies. */
+START_TEST(damaged_replaced)
+{
+    struct capture_status s;
+    char path[160], other[160];
+    struct stream_sim_file *f = &calm.source.file[FILES - 1];
+    folder_run_calm();
+    for (uint32_t i = 0; i < FILES - 1; i++) folder_put_file(i, 0);
+    folder_open();
+    ck_assert_msg(folder_run((FILES - 1) * TRANSACTIONS, &s), "%s", s.error.text);
+    is_copying = true;
+    size_t at = BINLOG_FIRST_POSITION + f->bytes[BINLOG_FIRST_POSITION + 9] + 13; /* where the next event ends */
+    f->bytes[at] ^= 1;
+    folder_put_file(FILES - 1, 0);
+    f->bytes[at] ^= 1;
+    folder_stays(4, s.transactions);
+    folder_path(path, f->name);
+    folder_path(other, "incoming");
+    folder_put_bytes("incoming", f->bytes, f->size);
+    ck_assert_int_eq(rename(other, path), 0);
+    ck_assert_msg(folder_run(FILES * TRANSACTIONS, &s), "%s", s.error.text);
+    world_leave(&w);
+    world_assert_same_changes(&calm, &w);
+}
+END_TEST
+
 /* A file that does not go on the one before it comes under the next name, while somebody copies: it is waited for, also
  * by a channel that is started anew (1), and none of its rows come. */
 START_TEST(another_file_waits)
@@ -251,6 +277,7 @@ int main(void)
     tcase_add_test(cases, copied_in_any_order);
     tcase_add_loop_test(cases, missing_later, 0, 2);
     tcase_add_test(cases, replaced_by_another);
+    tcase_add_test(cases, damaged_replaced);
     tcase_add_loop_test(cases, another_file_waits, 0, 2);
     tcase_add_loop_test(cases, crashed_old_server, 0, 2);
     tcase_add_loop_test(cases, cut_before_a_further_file, 0, 2);
