@@ -91,11 +91,11 @@ static enum err begin(struct look *l, const struct look_door *d, bool wants_defi
     }
     horizon_clear(&f->horizon);
     bool wants_gtids = f->facts.has_gtids && !f->gtids_known;
+    if (from.position == BINLOG_FIRST_POSITION) wants_gtids = false; /* the file's first event will say it */
     if (wants_gtids && f->facts.is_mariadb) {
         TRY(source_mariadb_gtids(d->stream, &from, &f->gtids, &f->gtids_known, msg));
         wants_gtids = false;
     }
-    if (from.position == BINLOG_FIRST_POSITION) wants_gtids = false; /* the file's first event will say it */
     read_ahead_begin(&l->ahead, &from, &after, wants_gtids);
     if (wants_gtids)
         gtid_set_clear(&f->gtids);
