@@ -17,7 +17,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "e2e"))
-from harness import ROOT, check, main, wait_until  # noqa: E402
+from harness import ROOT, check, main, text_of, wait_until  # noqa: E402
 
 SECRET = "a-secret-of-the-hook"
 ALWAYS = {"rules": [{"id": "room", "kind": "disk", "threshold": 100}]}  # never more than 100 percent are free
@@ -140,9 +140,9 @@ def three_ways(harness):
     check(envelope[0].startswith("MAIL FROM:<millrace@example.com>") and envelope[1:] == ["RCPT TO:<ops@example.com>"],
           f"the envelope: {envelope}")
     check("Subject: [millrace] firing: channel events, disk\r\n" in mail and notice["text"] in mail, f"mail: {mail}")
-    told = wait_until(lambda: open(out).read().strip(), 5, "the program's input")
+    told = wait_until(lambda: text_of(out).strip(), 5, "the program's input")
     check(json.loads(told) == notice, f"the program was told {told}")
-    environment = wait_until(lambda: open(out + ".environment").read(), 5, "the program's environment")
+    environment = wait_until(lambda: text_of(out + ".environment"), 5, "the program's environment")
     check(set(line.split("=")[0] for line in environment.splitlines()) <= {"PATH", "PWD", "SHLVL", "_", "OLDPWD"},
           f"the program sees our environment: {environment}")
     wait_until(lambda: deliveries(instance, "firing").get("broken", {}).get("attempts", 0) >= 2, 15,

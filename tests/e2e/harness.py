@@ -38,8 +38,14 @@ def check(condition, words):
         raise Failed(words)
 
 
+# What a busy machine may take longer than the times that tests name: those are an idle one's, and only end a test that
+# would wait for ever.
+PATIENCE = 4
+
+
 def wait_until(condition, timeout_s, words):
     """Returns the first true answer of `condition`."""
+    timeout_s *= PATIENCE
     deadline = time.monotonic() + timeout_s
     while True:
         answer = condition()
@@ -48,6 +54,15 @@ def wait_until(condition, timeout_s, words):
         if time.monotonic() > deadline:
             raise Failed(f"not within {timeout_s} s: {words() if callable(words) else words}")
         time.sleep(0.05)
+
+
+def text_of(path):
+    """What a file holds by now; empty where it is not there yet."""
+    try:
+        with open(path) as f:
+            return f.read()
+    except FileNotFoundError:
+        return ""
 
 
 def free_port():
