@@ -17,6 +17,7 @@
 #define DATAPLANE_PORT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -45,6 +46,16 @@ struct port_message {
     uint32_t copied_pieces; /* the first ones, whose bytes are not needed any more */
     bool     is_sent, was_dropped;
 };
+
+/* For the kinds of port: `m` was just handed over, nothing of it went yet. */
+static inline void port_message_begin(struct port_message *m, void *connection)
+{
+    m->next = NULL;
+    m->connection = connection;
+    m->piece_index = m->piece_position = m->notifications = m->copied_pieces = 0;
+    m->zero_copy_bytes = 0;
+    m->is_sent = m->was_dropped = false;
+}
 
 enum port_event_kind {
     PORT_ACCEPTED, /* a new connection, by listener; nothing of it was read yet */

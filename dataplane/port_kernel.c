@@ -322,11 +322,7 @@ static void kernel_send(struct port *p, uint32_t slot, struct port_message *m)
     struct port_kernel *k = kernel_of(p);
     struct connection *c = &k->connections[slot];
     INVARIANT(c->state != CONNECTION_FREE && m->piece_count > 0);
-    m->connection = c;
-    m->next = NULL;
-    m->piece_index = m->piece_position = m->notifications = m->copied_pieces = 0;
-    m->zero_copy_bytes = 0;
-    m->is_sent = m->was_dropped = false;
+    port_message_begin(m, c);
     c->messages++;
     if (c->state != CONNECTION_OPEN) {
         m->was_dropped = true;

@@ -194,10 +194,7 @@ static struct port_sim_peer *peer_at(struct port *port, uint32_t slot)
 static void sim_send(struct port *port, uint32_t slot, struct port_message *m)
 {
     struct port_sim_peer *p = peer_at(port, slot);
-    m->next = NULL;
-    m->piece_index = m->piece_position = m->copied_pieces = 0;
-    m->zero_copy_bytes = 0;
-    m->is_sent = m->was_dropped = false;
+    port_message_begin(m, p);
     p->messages++;
     if (p->last == NULL) p->first = m;
     else p->last->next = m;

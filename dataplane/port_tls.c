@@ -597,11 +597,7 @@ static void tls_send(struct port *p, uint32_t slot, struct port_message *m)
         return;
     }
     INVARIANT(c->is_open && m->piece_count > 0);
-    m->connection = c;
-    m->next = NULL;
-    m->piece_index = m->piece_position = m->copied_pieces = m->notifications = 0;
-    m->zero_copy_bytes = 0;
-    m->is_sent = m->was_dropped = false;
+    port_message_begin(m, c);
     c->messages++;
     if (c->last == NULL) c->first = m;
     else c->last->next = m;
