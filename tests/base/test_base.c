@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "base/rfc3339.h"
 #include "base/sink.h"
+#include "tests/suite.h"
 
 START_TEST(varints_round_trip_and_refuse_every_cut)
 {
@@ -218,9 +219,5 @@ int main(void)
     tcase_add_test(tc, the_simulated_clock_moves_only_by_hand);
     tcase_add_test(tc, times_are_read_and_written_as_text);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "tests/suite.h"
 
 static char got[1 << 20];
 
@@ -117,9 +118,5 @@ int main(void)
     tcase_add_test(t, rooms_have_levels);
     tcase_add_test(t, a_flood_is_left_out_and_counted);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

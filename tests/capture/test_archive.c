@@ -13,6 +13,7 @@
 #include "capture/precheck.h"
 #include "tests/capture/archive_folder.h"
 #include "tests/capture/memory_peak.h"
+#include "tests/suite.h"
 
 START_TEST(whole_folder)
 {
@@ -436,9 +437,5 @@ int main(void)
     tcase_add_test(cases, checked_before);
     Suite *suite = suite_create("archive");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

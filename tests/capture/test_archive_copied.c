@@ -8,6 +8,7 @@
 
 #include "capture/binlog_header.h"
 #include "tests/capture/archive_folder.h"
+#include "tests/suite.h"
 
 /* The last file is there up to any byte; then the rest comes, at its place or as another file with its name. */
 START_TEST(copied_in_mid_write)
@@ -285,9 +286,5 @@ int main(void)
     tcase_add_loop_test(cases, crashed_server, 0, 4);
     Suite *suite = suite_create("archive_copied");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

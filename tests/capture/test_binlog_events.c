@@ -18,6 +18,7 @@
 #include "capture/transaction.h"
 #include "tests/capture/binlog_maker.h"
 #include "tests/capture/fake_storage.h"
+#include "tests/suite.h"
 
 /* --- bodies --- */
 
@@ -554,9 +555,5 @@ int main(void)
     tcase_add_test(cases, recorded_files);
     Suite *suite = suite_create("binlog_events");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -14,6 +14,7 @@
 #include "capture/precheck.h"
 #include "formats/source_position.h"
 #include "tests/capture/fake_storage.h"
+#include "tests/suite.h"
 
 enum { WAIT_MS = 20000, CHUNK_BYTES = 64 * 1024, CHUNKS = 32 };
 
@@ -497,9 +498,5 @@ int main(void)
     tcase_add_test(cases, prechecks);
     Suite *suite = suite_create("capture_live");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

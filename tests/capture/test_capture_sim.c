@@ -14,6 +14,7 @@
 #include "capture/binlog_header.h"
 #include "formats/source_position.h"
 #include "tests/capture/capture_world.h"
+#include "tests/suite.h"
 
 enum { TRANSACTIONS = 300 };
 
@@ -562,9 +563,5 @@ int main(void)
     tcase_add_test(cases, heartbeats_move_the_position);
     Suite *suite = suite_create("capture_sim");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

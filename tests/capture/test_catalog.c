@@ -9,6 +9,7 @@
 
 #include "capture/catalog.h"
 #include "capture/ddl.h"
+#include "tests/suite.h"
 
 enum { MARIADB = 1 << 24 };
 
@@ -526,9 +527,5 @@ int main(void)
     tcase_add_test(tests, versions);
     tcase_add_test(tests, memory);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

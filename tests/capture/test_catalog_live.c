@@ -13,6 +13,7 @@
 #include "capture/ddl.h"
 #include "tests/capture/catalog_compare.h"
 #include "tests/capture/ddl_random.h"
+#include "tests/suite.h"
 
 static MYSQL *db;
 static struct catalog_server server;
@@ -434,9 +435,5 @@ int main(void)
     tcase_set_timeout(tests, 1200);
     tcase_add_test(tests, random_statements);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

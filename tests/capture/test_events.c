@@ -11,6 +11,7 @@
 #include "formats/source_position.h"
 #include "tests/capture/capture_world.h"
 #include "tests/capture/memory_peak.h"
+#include "tests/suite.h"
 
 enum { TRANSACTION_RECORDS = 5 /* BEGIN, three rows, COMMIT */ };
 
@@ -489,9 +490,5 @@ int main(void)
     tcase_add_test(cases, large_event);
     Suite *suite = suite_create("events");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

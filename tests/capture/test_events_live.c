@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "tests/capture/live_source.h"
+#include "tests/suite.h"
 
 static MYSQL *admin, *session;
 static struct live_follow follow;
@@ -374,9 +375,5 @@ int main(void)
     tcase_add_test(cases, statements_of_any_character_set);
     Suite *suite = suite_create("events_live");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

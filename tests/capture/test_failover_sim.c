@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "tests/capture/two_servers.h"
+#include "tests/suite.h"
 
 enum { HISTORIES = 300, HISTORIES_SANITIZED = 40, TURNS = 500, SETTLE_TURNS = 5000, PURGE_TURNS = 600 };
 
@@ -337,9 +338,5 @@ int main(int argc, char **argv)
     }
     Suite *suite = suite_create("failover_sim");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "capture/filter.h"
+#include "tests/suite.h"
 
 static bool selects(const char *const *include, const char *const *exclude, bool ignore_case, const char *database,
                     const char *table)
@@ -122,9 +123,5 @@ int main(void)
     tcase_add_test(tests, databases);
     tcase_add_test(tests, malformed);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -9,6 +9,7 @@
 #include "base/sink.h"
 #include "capture/gtid_set.h"
 #include "formats/gtid_list.h"
+#include "tests/suite.h"
 
 enum { UUIDS = 3, TAGS = 3, NUMBERS = 40, DOMAINS = 4, STEPS = 60, BYTES = 1 << 16 };
 
@@ -309,9 +310,5 @@ int main(void)
     tcase_add_test(cases, text);
     Suite *suite = suite_create("gtid_set");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

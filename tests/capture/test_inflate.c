@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "capture/inflate.h"
+#include "tests/suite.h"
 
 enum { PLAIN_BYTES = 1 << 20, WINDOW_BYTES = 200 * 1000 };
 
@@ -174,9 +175,5 @@ int main(void)
     tcase_add_test(tests, broken);
     tcase_add_test(tests, columns);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

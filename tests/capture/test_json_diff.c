@@ -9,6 +9,7 @@
 
 #include "capture/json_binary.h"
 #include "capture/json_diff.h"
+#include "tests/suite.h"
 
 /* ---- MySQL's binary JSON, small containers only ---- */
 
@@ -281,9 +282,5 @@ int main(void)
     tcase_add_test(tests, broken_before);
     tcase_add_test(tests, depth);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "capture/log_appender.h"
 #include "tests/capture/fake_storage.h"
+#include "tests/suite.h"
 
 enum {
     CHUNK_BYTES = 16 * 1024,
@@ -322,9 +323,5 @@ int main(void)
     tcase_add_test(cases, stopped_at_a_full_ring);
     Suite *suite = suite_create("log_appender");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -17,6 +17,7 @@
 #include "base/random.h"
 #include "tests/capture/cutting_proxy.h"
 #include "tests/capture/live_source.h"
+#include "tests/suite.h"
 
 enum { MEAN_BYTES = 80 * 1000, LARGE_ROWS = 250, ROW_BYTES = 1000, WAIT_MS = 60000 };
 
@@ -338,9 +339,5 @@ int main(int argc, char **argv)
     if (restarts_wanted > 0) tcase_add_test(cases, the_source_restarts);
     Suite *suite = suite_create("reconnect_live");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -20,6 +20,7 @@
 #include "capture/capture_sim.h"
 #include "tests/capture/fake_storage.h"
 #include "tests/e2e/stream_record.h"
+#include "tests/suite.h"
 
 enum { PATH_BYTES = 1200, TABLES_MAX = 96, DEADLINE_MS = 20000, CHUNK_BYTES = 1 << 20, CHUNKS = 24 };
 
@@ -533,9 +534,5 @@ int main(void)
     tcase_add_loop_test(cases, partial_json, 0, 2);
     Suite *suite = suite_create("recorded");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

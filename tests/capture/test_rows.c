@@ -14,6 +14,7 @@
 #include "capture/table_metadata.h"
 #include "tests/capture/definitions_support.h"
 #include "tests/capture/rows_support.h"
+#include "tests/suite.h"
 
 struct column { /* one column: as information_schema tells it, and as a TABLE_MAP does */
     const char *type, *charset;
@@ -755,9 +756,5 @@ int main(void)
     tcase_add_test(tests, hidden_columns);
     tcase_add_test(tests, optional_metadata);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "tests/capture/replay.h"
+#include "tests/suite.h"
 
 enum { TABLES_MAX = 64 };
 
@@ -312,9 +313,5 @@ int main(void)
     tcase_add_test(tests, mariadb_1011);
     tcase_add_test(tests, mariadb_1011_compressed);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

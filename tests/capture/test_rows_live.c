@@ -13,6 +13,7 @@
 #include "capture/snapshot.h"
 #include "tests/capture/definitions_support.h"
 #include "tests/capture/rows_support.h"
+#include "tests/suite.h"
 
 enum { RANDOM_ROWS = 300, STATEMENT_BYTES = 1 << 16 };
 
@@ -545,10 +546,7 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, decoded_equals_selected);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int failed = suite_run(suite);
     mysql_library_end();
-    return failed == 0 ? 0 : 1;
+    return failed;
 }

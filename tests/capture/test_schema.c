@@ -7,6 +7,7 @@
 #include "capture/table_map.h"
 #include "formats/record_format.h"
 #include "tests/capture/definitions_support.h"
+#include "tests/suite.h"
 
 static int prepared;
 static enum err prepare(struct change_table *t)
@@ -238,9 +239,5 @@ int main(void)
     tcase_add_test(tests, types);
     tcase_add_test(tests, versioned_and_stale);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -15,6 +15,7 @@
 
 #include "capture/precheck.h"
 #include "tests/capture/live_source.h"
+#include "tests/suite.h"
 
 static struct live_follow follow;
 static MYSQL *admin;
@@ -745,9 +746,5 @@ int main(void)
     tcase_add_test(cases, server_restarts);
     Suite *suite = suite_create("source_live");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

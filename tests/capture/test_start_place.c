@@ -11,6 +11,7 @@
 #include "capture/binlog_event.h"
 #include "capture/binlog_header.h"
 #include "capture/start_place.h"
+#include "tests/suite.h"
 
 enum { HEAD_S = 1700000000, POSITION = 1000 };
 
@@ -206,9 +207,5 @@ int main(void)
     tcase_add_loop_test(cases, node_behind, 0, 2);
     Suite *suite = suite_create("start_place");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

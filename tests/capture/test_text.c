@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "capture/text_utf8.h"
+#include "tests/suite.h"
 
 struct text_case {
     const char *charset, *bytes, *text; /* bytes in hex */
@@ -125,9 +126,5 @@ int main(void)
     tcase_add_test(tests, noise);
     tcase_add_test(tests, utf8_needs_nothing);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "capture/text_utf8.h"
+#include "tests/suite.h"
 
 enum { PAGE = 512, SEQUENCES_MIN = 100 };
 
@@ -159,10 +160,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, as_the_server_converts);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int failed = suite_run(suite);
     mysql_library_end();
-    return failed == 0 ? 0 : 1;
+    return failed;
 }

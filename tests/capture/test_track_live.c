@@ -21,6 +21,7 @@
 #include "formats/source_position.h"
 #include "tests/capture/fake_storage.h"
 #include "tests/e2e/table_copy.h"
+#include "tests/suite.h"
 
 enum { WAIT_MS = 60000, CHUNK_BYTES = 64 * 1024, CHUNKS = 32, TABLES = 12, COLUMNS = 10 };
 enum { STATEMENTS = 1000, KILLS = 12 };
@@ -567,9 +568,5 @@ int main(void)
     tcase_set_timeout(cases, 600);
     tcase_add_test(cases, lagging_by_a_whole_history);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "capture/tracker.h"
+#include "tests/suite.h"
 
 static struct catalog_server server = {.version = 50729};
 static struct tracker *tracker;
@@ -522,9 +523,5 @@ int main(void)
     tcase_add_test(cases, made_anew_on_the_way);
     tcase_add_test(cases, objects);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

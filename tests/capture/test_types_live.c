@@ -13,6 +13,7 @@
 
 #include "capture/snapshot.h"
 #include "tests/capture/replay.h"
+#include "tests/suite.h"
 
 static MYSQL *db;
 static const char *sql_folder, *variant; /* "": the server as it is */
@@ -353,10 +354,7 @@ int main(int argc, char **argv)
     tcase_set_timeout(tests, 150);
     tcase_add_test(tests, every_type_equals_select);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int failed = suite_run(suite);
     mysql_library_end();
-    return failed == 0 ? 0 : 1;
+    return failed;
 }

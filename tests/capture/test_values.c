@@ -10,6 +10,7 @@
 #include "base/sink.h"
 #include "capture/decimal.h"
 #include "capture/json_binary.h"
+#include "tests/suite.h"
 
 /* ---- DECIMAL ---- */
 
@@ -331,9 +332,5 @@ int main(void)
     tcase_add_test(tests, json_doubles);
     tcase_add_test(tests, json_depth_and_mutations);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -17,6 +17,7 @@
 #include "capture/xa_rows.h"
 #include "capture/xa_spool.h"
 #include "tests/capture/capture_world.h"
+#include "tests/suite.h"
 
 static char folder[64];
 static struct err_msg msg;
@@ -792,9 +793,5 @@ int main(void)
     tcase_add_test(cases, large_transaction);
     Suite *suite = suite_create("xa");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "control/accounts.h"
+#include "tests/suite.h"
 
 static char folder[] = "/tmp/millrace-accounts-XXXXXX", path[100];
 
@@ -272,9 +273,5 @@ int main(void)
     tcase_add_test(t, a_file_that_cannot_be_looked_at_is_told);
     tcase_add_test(t, any_damage_is_told);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "control/alert/alerts.h"
+#include "tests/suite.h"
 
 #define SECOND_NS 1000000000ull
 
@@ -457,9 +458,5 @@ int main(void)
     tcase_add_test(t, what_no_target_took_waits_over_a_restart);
     tcase_add_test(t, damaged_files_are_named);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

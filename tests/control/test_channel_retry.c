@@ -3,6 +3,7 @@
 #include <check.h>
 
 #include "control/channel_retry.h"
+#include "tests/suite.h"
 
 static const uint64_t second_ns = 1000000000, day_ns = (uint64_t)86400 * 1000000000;
 
@@ -79,9 +80,5 @@ int main(void)
     tcase_add_test(t, health_ends_the_row);
     tcase_add_test(t, what_tries_on_by_itself_counts_as_well);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

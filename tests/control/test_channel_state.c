@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "control/channel_state.h"
+#include "tests/suite.h"
 
 /* columns: start stop resume delete reconfigure | check passed, check failed, begin, streaming, caught up, failed;
  * '-': impossible */
@@ -58,9 +59,5 @@ int main(void)
     tcase_add_test(t, every_cell);
     tcase_add_test(t, names_are_those_users_know);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "control/channel_store.h"
+#include "tests/suite.h"
 
 static char folder[64];
 static struct err_msg msg;
@@ -382,9 +383,5 @@ int main(void)
     tcase_add_test(t, a_change_sends_a_kept_password_nowhere_else);
     tcase_add_test(t, damaged_files_are_named_and_half_saved_ones_are_swept);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "control/config.h"
+#include "tests/suite.h"
 
 static struct config config;
 static struct err_msg msg;
@@ -201,9 +202,5 @@ int main(void)
     tcase_add_test(t, listeners_are_a_list_and_say_who_may_come);
     tcase_add_test(t, a_missing_file_is_said_and_the_profiles_are_valid);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

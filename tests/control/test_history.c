@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control/history.h"
+#include "tests/suite.h"
 
 static struct history *history;
 
@@ -108,9 +109,5 @@ int main(void)
     tcase_add_test(cases, places_are_used_again);
     Suite *suite = suite_create("history");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/source_url.h"
+#include "tests/suite.h"
 
 START_TEST(good_urls)
 {
@@ -81,9 +82,5 @@ int main(void)
     tcase_add_test(t, good_urls);
     tcase_add_test(t, bad_urls);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "tests/storage/rig.h"
+#include "tests/suite.h"
 
 static unsigned long first_history = 1, history_count = 500;
 
@@ -162,9 +163,5 @@ int main(int argc, char **argv)
     tcase_set_timeout(c, 0);
     tcase_add_test(c, what_was_visible_is_kept);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

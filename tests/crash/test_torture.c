@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "tests/crash/crash_world.h"
+#include "tests/suite.h"
 
 enum { HISTORIES = 500, HISTORIES_SANITIZED = 60, TURNS = 3000, SETTLE_TURNS = 2000000 };
 
@@ -79,9 +80,5 @@ int main(int argc, char **argv)
     tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, the_consumer_sees_what_the_source_did, first, first + count);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "tests/dataplane/site.h"
+#include "tests/suite.h"
 
 #define JAVA_RELEASE "4.4.0"
 
@@ -59,9 +60,5 @@ int main(int argc, char **argv)
     tcase_set_timeout(t, 240);
     tcase_add_test(t, clients_of_the_new_protocol_read_and_take_over);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_VERBOSE);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

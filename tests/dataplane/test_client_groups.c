@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "tests/dataplane/site.h"
+#include "tests/suite.h"
 
 static struct site site;
 static struct site_topic orders;
@@ -215,9 +216,5 @@ int main(void)
     tcase_add_test(t, a_static_member_comes_back_without_a_rebalance);
     tcase_add_test(t, a_member_goes_on_when_the_server_restarts);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

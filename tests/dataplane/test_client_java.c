@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tests/dataplane/site.h"
+#include "tests/suite.h"
 
 enum { RECORDS = 500 };
 
@@ -58,9 +59,5 @@ int main(int argc, char **argv)
     tcase_set_timeout(t, 200);
     tcase_add_loop_test(t, the_java_consumer_reads_and_works_in_groups, 0, client_count);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_VERBOSE);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "tests/dataplane/site.h"
+#include "tests/suite.h"
 
 enum { RECORDS = 30, SESSION_MS = 3000, READ_S = 9 };
 static const char *const releases[] = {"0.10.2.2", "3.9.2"};
@@ -114,9 +115,5 @@ int main(int argc, char **argv)
     tcase_add_loop_test(t, each_release_logs_in_by_each_mechanism, 0, RELEASES);
     tcase_add_loop_test(t, a_session_that_is_over_is_renewed_or_closed, 0, RELEASES);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "tests/dataplane/site.h"
 #include "tests/storage/producer.h"
+#include "tests/suite.h"
 
 static struct site site;
 static struct site_topic orders;
@@ -268,9 +269,5 @@ int main(void)
     tcase_add_test(t, a_waiting_consumer_is_woken_at_once);
     tcase_add_test(t, a_group_goes_on_when_its_active_member_is_killed);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "tests/dataplane/codec_random.h"
+#include "tests/suite.h"
 
 enum { ROOM = 1 << 20, BODY = 512 };
 
@@ -435,9 +436,5 @@ int main(void)
     tcase_add_test(tcase, tags_are_skipped_when_unknown_and_refused_when_out_of_order);
     tcase_add_test(tcase, printing_shows_the_fields_of_the_version);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -11,6 +11,7 @@
 #include "dataplane/kafka/offsets_topic.h"
 #include "storage/disk_sim.h"
 #include "tests/dataplane/coordinator_seat.h"
+#include "tests/suite.h"
 
 static struct seat s;
 
@@ -518,9 +519,5 @@ int main(void)
     tcase_add_test(tcase, groups_that_do_not_fit_an_answer_are_asked_for_again);
     tcase_add_test(tcase, the_control_plane_sees_and_forgets);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -13,6 +13,7 @@
 #include "dataplane/group/coordinator_state.h"
 #include "dataplane/kafka/error_codes.h"
 #include "tests/dataplane/coordinator_seat.h"
+#include "tests/suite.h"
 
 enum { ROUNDS = 5, COMMITS = 300 };
 
@@ -155,9 +156,5 @@ int main(void)
     tcase_add_test(tcase, an_idle_coordinator_sleeps_and_holds_nobody_up);
     tcase_add_test(tcase, commits_are_there_after_a_restart);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -10,6 +10,7 @@
 #include "dataplane/kafka/fetch_old.h"
 #include "formats/record_batch.h"
 #include "tests/dataplane/sim_server.h"
+#include "tests/suite.h"
 
 enum { LARGE = 20 << 20, BATCHES = 6, RECORDS = 10, VALUE_BYTES = 300, TIME = 1000 };
 
@@ -289,9 +290,5 @@ int main(void)
     tcase_add_test(c, a_slow_consumer_keeps_its_large_answer);
     tcase_add_test(c, what_cannot_be_unpacked_is_an_error);
     suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tests/dataplane/sim_server.h"
+#include "tests/suite.h"
 
 enum { TOPICS = 4, VERSION = 12 };
 
@@ -442,9 +443,5 @@ int main(void)
     tcase_add_test(t, the_cache_is_bounded);
     tcase_add_test(t, a_session_grows_and_shrinks);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "tests/dataplane/group_world.h"
+#include "tests/suite.h"
 
 static struct world *w;
 
@@ -792,9 +793,5 @@ int main(void)
     tcase_add_test(tcase, a_generation_that_was_never_stored_is_gone_after_a_restart);
     tcase_add_test(tcase, a_snapshot_within_a_rebalance_makes_all_join_again);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "tests/dataplane/group_world.h"
+#include "tests/suite.h"
 
 static struct world *w;
 
@@ -338,9 +339,5 @@ int main(void)
     tcase_add_test(t, the_owner_is_the_active_member_of_the_new_protocol);
     tcase_add_test(t, a_checkpoint_is_moved_while_nobody_is_in_the_group);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

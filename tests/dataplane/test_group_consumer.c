@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "tests/dataplane/group_world.h"
+#include "tests/suite.h"
 
 static struct world *w;
 
@@ -661,9 +662,5 @@ int main(void)
     tcase_add_test(tcase, tools_see_the_group);
     tcase_add_test(tcase, a_group_left_alone_goes_and_its_commits_after_their_time);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

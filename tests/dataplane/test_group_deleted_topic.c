@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "tests/dataplane/group_world.h"
+#include "tests/suite.h"
 
 static struct world *w;
 
@@ -177,9 +178,5 @@ int main(void)
     tcase_add_loop_test(t, a_member_of_the_new_protocol_of_before_does_not_commit, 0, 4);
     tcase_add_test(t, a_share_without_a_name_counts);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

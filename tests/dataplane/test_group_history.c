@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "tests/dataplane/group_world.h"
+#include "tests/suite.h"
 
 enum { GROUPS = 2, CLIENTS = 6, STEPS = 600, HISTORIES = 250, GENERATIONS_MAX = 600, ACCEPTED_MAX = 4000 };
 
@@ -402,9 +403,5 @@ int main(void)
     tcase_set_timeout(tcase, 300);
     tcase_add_test(tcase, the_coordinator_keeps_its_word);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

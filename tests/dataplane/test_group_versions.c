@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "tests/dataplane/group_world.h"
+#include "tests/suite.h"
 
 static struct world *w;
 
@@ -120,9 +121,5 @@ int main(void)
     tcase_add_test(tcase, a_leader_whose_protocols_changed_is_not_spared_the_rebalance);
     tcase_add_test(tcase, an_offset_fetch_asks_for_several_groups);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -10,6 +10,7 @@
 #include "dataplane/auth/authority.h"
 #include "dataplane/auth/guesses.h"
 #include "dataplane/openssl.h"
+#include "tests/suite.h"
 
 #define PASSWORD "the owner's"
 enum { SECOND_MS = 1000 };
@@ -258,9 +259,5 @@ int main(void)
     tcase_add_loop_test(t, tokens_that_test_no_password_keep_no_owner_out, 0, 2);
     tcase_add_test(t, ipv6_is_counted_by_networks);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "tests/dataplane/coordinator_seat.h"
 #include "tests/dataplane/site.h"
+#include "tests/suite.h"
 
 enum { SECONDS = 20, RECORDS_A_SECOND = 10, RECORDS = SECONDS * RECORDS_A_SECOND };
 static const int64_t first_second = 1700000000;
@@ -294,9 +295,5 @@ int main(void)
     tcase_set_timeout(simulated, 60);
     tcase_add_test(simulated, a_checkpoint_outlives_an_hour_of_idling_and_a_restart);
     suite_add_tcase(suite, simulated);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tests/dataplane/sim_server.h"
+#include "tests/suite.h"
 
 enum { LIMIT = 20000, VALUE_BYTES = 4000, BATCHES = 200, LCORES = 2, CLIENTS_MAX = 12, STOPPED = 0 };
 
@@ -496,9 +497,5 @@ int main(void)
     tcase_add_test(t, requests_that_wait_do_not_wait_for_themselves);
     tcase_add_test(t, whatever_they_do_it_is_bounded_and_all_are_answered);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

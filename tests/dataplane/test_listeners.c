@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "tests/dataplane/sim_server.h"
+#include "tests/suite.h"
 
 static void asked_by(struct sim_server *s, uint32_t listener, const char *host, int32_t port)
 {
@@ -112,9 +113,5 @@ int main(void)
     tcase_add_test(t, who_holds_most_goes_when_all_hold_too_much);
     tcase_add_test(t, a_listener_has_only_so_many_connections);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "dataplane/auth/login.h"
 #include "dataplane/openssl.h"
+#include "tests/suite.h"
 
 #define CLIENT_NONCE "rOprNGfwEbeRWgbNEkqO"
 #define SERVER_NONCE "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
@@ -322,9 +323,5 @@ int main(void)
     tcase_add_test(t, first_messages_are_read_as_rfc_5802_writes_them);
     tcase_add_test(t, no_changed_token_lets_anybody_in);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

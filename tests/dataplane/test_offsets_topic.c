@@ -12,6 +12,7 @@
 #include "base/cursor.h"
 #include "dataplane/kafka/offsets_topic.h"
 #include "tests/dataplane/site.h"
+#include "tests/suite.h"
 
 static struct site site;
 static struct site_topic orders;
@@ -370,9 +371,5 @@ int main(void)
     tcase_add_test(whole, each_partitions_end_is_reached_by_reading);
     tcase_add_test(whole, tools_list_it);
     suite_add_tcase(suite, whole);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

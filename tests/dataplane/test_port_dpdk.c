@@ -13,6 +13,7 @@
 #include "dataplane/port_dpdk.h"
 #include "tests/dataplane/port_contract.h"
 #include "tests/dataplane/veth.h"
+#include "tests/suite.h"
 
 enum { PORT = 9092, MTU = 1500 };
 
@@ -194,9 +195,5 @@ int main(void)
     tcase_add_test(t, who_was_not_told_is_not_closed);
     port_contract_add(t, &dpdk);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -13,6 +13,7 @@
 
 #include "dataplane/port_kernel.h"
 #include "tests/dataplane/port_contract.h"
+#include "tests/suite.h"
 
 static struct err_msg msg;
 
@@ -80,9 +81,5 @@ int main(void)
     const struct port_under_test kernel = {"127.0.0.1", "::1", "127.0.0.1", "::1", open_at};
     port_contract_add(t, &kernel);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

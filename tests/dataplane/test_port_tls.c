@@ -13,6 +13,7 @@
 #include "dataplane/openssl.h"
 #include "dataplane/port_sim.h"
 #include "dataplane/port_tls.h"
+#include "tests/suite.h"
 
 enum { SLOTS = 32, HISTORIES = 60, TLS = 0, PLAIN = 1, ECHO_BYTES_MAX = 300000, EVENTS = 64 };
 
@@ -738,11 +739,8 @@ int main(int argc, char **argv)
     tcase_add_test(t, wrong_files_are_named);
     tcase_add_test(t, histories);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int failed = suite_run(suite);
     snprintf(command, sizeof command, "rm -rf %s", folder);
     if (system(command) != 0) return EXIT_FAILURE;
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return failed;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "tests/dataplane/sim_server.h"
+#include "tests/suite.h"
 
 enum { RATE = 10000, VALUE_BYTES = 2000, BATCHES = 100 };
 
@@ -292,9 +293,5 @@ int main(void)
     tcase_add_test(t, what_is_owed_is_kept_and_the_rest_forgotten);
     tcase_add_test(t, a_quota_is_a_rate);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

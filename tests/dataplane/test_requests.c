@@ -8,6 +8,7 @@
 
 #include "base/crc.h"
 #include "tests/dataplane/sim_server.h"
+#include "tests/suite.h"
 
 static struct serve_config config; /* defaults */
 
@@ -749,9 +750,5 @@ int main(void)
     tcase_add_test(t, mutated_requests);
     tcase_add_test(t, idle_connections_are_closed_and_waiting_ones_are_not);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

@@ -12,6 +12,7 @@
 
 #include "tests/dataplane/kafka_client.h"
 #include "tests/dataplane/site.h"
+#include "tests/suite.h"
 
 enum { ROOM = 1 << 20, RECORDS = 20, PEOPLE = 3 };
 
@@ -472,9 +473,5 @@ int main(void)
     tcase_add_test(t, every_served_api_has_a_right);
     tcase_add_loop_test(t, kcat_logs_in_by_each_mechanism, 0, 3);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -10,6 +10,7 @@
 #include "dataplane/auth/authority.h"
 #include "dataplane/auth/guesses.h"
 #include "tests/dataplane/sim_server.h"
+#include "tests/suite.h"
 
 enum { SESSION_MS = 5000, ACCOUNTS = 3, CONNECTIONS = 300, STEPS = 12 };
 #define FORGETS_NS UINT64_C(3600000000000) /* more than any failure is remembered */
@@ -692,9 +693,5 @@ int main(void)
     tcase_add_test(t, no_password_stays_in_a_buffer);
     tcase_add_test(t, a_scram_login_takes_two_tokens_on_either_way);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -17,6 +17,7 @@
 #include "storage/storage.h"
 #include "tests/dataplane/kafka_client.h"
 #include "tests/storage/producer.h"
+#include "tests/suite.h"
 
 enum { HISTORIES = 40, TURNS = 250, CONSUMERS = 4, FRAME_BYTES = 1 << 20, VALUES_SEED = 5, SEGMENT_BYTES = 131072 };
 
@@ -276,9 +277,5 @@ int main(void)
     tcase_set_timeout(t, 100);
     tcase_add_test(t, histories_with_losses_of_power);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

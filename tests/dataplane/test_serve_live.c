@@ -15,6 +15,7 @@
 #include "base/thread.h"
 #include "tests/dataplane/kafka_client.h"
 #include "tests/dataplane/live_server.h"
+#include "tests/suite.h"
 
 static uint8_t arena_bytes[1 << 20] __attribute__((aligned(16)));
 static struct kafka_arena arena = {arena_bytes, sizeof arena_bytes, 0};
@@ -313,9 +314,5 @@ int main(void)
     tcase_add_test(t, a_client_that_stops_reading_is_bounded_and_alone);
     tcase_add_test(t, two_thousand_idle_connections_are_bounded);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

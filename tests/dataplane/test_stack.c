@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "dataplane/lwip/stack.h"
+#include "tests/suite.h"
 
 enum { FRAMES_MAX = 4096, FRAME_BYTES_MAX = 10000, STREAM_BYTES = 3 << 20, REQUEST_BYTES = 200000, PORT = 9092 };
 
@@ -418,9 +419,5 @@ int main(void)
     tcase_add_test(t, what_waits_behind_a_gap_is_bounded);
     tcase_add_test(t, a_window_that_stays_shut);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

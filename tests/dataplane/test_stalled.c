@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tests/dataplane/sim_server.h"
+#include "tests/suite.h"
 
 enum {
     CHUNK_BYTES = 100000, CLIENTS = 3, PIECE_BYTES = 300, PIECES = 10,
@@ -219,9 +220,5 @@ int main(void)
     tcase_add_test(c, a_young_pin_is_left_alone);
     tcase_add_test(c, who_waits_again_keeps_its_turn);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/dataplane/sim_server.h"
+#include "tests/suite.h"
 
 static struct serve_config config; /* defaults */
 static struct sim_server *s;
@@ -581,9 +582,5 @@ int main(void)
     tcase_add_test(t, a_topic_of_many_partitions_in_pages);
     tcase_add_test(t, old_versions_are_told_no_new_errors);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

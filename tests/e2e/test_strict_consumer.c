@@ -7,6 +7,7 @@
 #include "formats/record_format.h"
 #include "tests/e2e/stream_record.h"
 #include "tests/e2e/table_copy.h"
+#include "tests/suite.h"
 
 static struct change_column column[] = {
     {"id", NULL, CHANGE_BIGINT, false, 0, 0},         {"name", "utf8mb4", CHANGE_VARCHAR, false, 0, 0},
@@ -154,9 +155,5 @@ int main(void)
     tcase_add_test(t, contradictions_are_refused);
     tcase_add_test(t, records_without_rows_have_none);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

@@ -8,6 +8,7 @@
 
 #include "formats/compression.h"
 #include "formats/record_batch.h"
+#include "tests/suite.h"
 
 enum { ROOM = 8 << 20, BASE = 1000, TIME = 1700000000 };
 
@@ -247,9 +248,5 @@ int main(void)
     tcase_add_test(c, a_bomb_fills_its_room_and_no_more);
     tcase_add_test(c, names);
     suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(suite);
 }

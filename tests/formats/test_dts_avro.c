@@ -14,6 +14,7 @@
 #include "tests/formats/event_maker.h"
 #include "formats/decimal_text.h"
 #include "formats/float_text.h"
+#include "tests/suite.h"
 
 enum { BRANCH_NULL, BRANCH_STRING, BRANCH_ARRAY };
 enum {
@@ -697,9 +698,5 @@ int main(void)
     tcase_add_test(t, formats_are_found_by_name);
     tcase_set_timeout(t, 30);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

@@ -14,6 +14,7 @@
 
 #include "tests/formats/avro_oracle.h"
 #include "tests/formats/event_maker.h"
+#include "tests/suite.h"
 
 static const char *folder;
 
@@ -256,9 +257,5 @@ int main(int argc, char **argv)
     TCase *t = tcase_create("dts_vectors");
     tcase_add_loop_test(t, equals_the_vector, 0, 7);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

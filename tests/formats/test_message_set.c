@@ -9,6 +9,7 @@
 #include "base/cursor.h"
 #include "formats/message_set.h"
 #include "formats/record_batch.h"
+#include "tests/suite.h"
 
 enum { BATCHES = 3, RECORDS = 4, TOTAL = BATCHES * RECORDS, BASE = 100, TIME = 1700000000 };
 
@@ -121,9 +122,5 @@ int main(void)
     tcase_add_test(t, a_bound_cuts_between_messages);
     tcase_add_test(t, damage_and_compression_are_told);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

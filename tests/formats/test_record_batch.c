@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "base/sink.h"
 #include "formats/record_batch.h"
+#include "tests/suite.h"
 
 enum { ROOM = 1 << 22 };
 
@@ -484,9 +485,5 @@ int main(void)
     tcase_add_test(t, damaged_records_are_refused);
     tcase_set_timeout(t, 20);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

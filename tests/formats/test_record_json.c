@@ -10,6 +10,7 @@
 #include "tests/formats/event_maker.h"
 #include "formats/json_sink.h"
 #include "formats/record_json.h"
+#include "tests/suite.h"
 
 enum { ROOM = 1 << 22 };
 
@@ -354,9 +355,5 @@ int main(void)
     tcase_add_test(t, utf8_by_the_rules);
     tcase_set_timeout(t, 30);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "formats/source_position.h"
+#include "tests/suite.h"
 
 static const struct source_position example = {
     .file = "mysql-bin.000123", .position = 0x0000000123456789, .format_description_s = 1700000000,
@@ -104,9 +105,5 @@ int main(void)
     tcase_add_test(t, round_trips_and_refuses_every_cut);
     tcase_add_test(t, refuses_what_it_does_not_know);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

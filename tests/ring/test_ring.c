@@ -11,6 +11,7 @@
 #include "ring/ring_bcast.h"
 #include "ring/ring_spsc.h"
 #include "ring/wait.h"
+#include "tests/suite.h"
 
 enum { CAPACITY = 4096, QUEUE_RECORDS = 50000 };
 
@@ -254,9 +255,5 @@ int main(void)
     tcase_add_test(t, waiter_is_written_to_only_while_it_sleeps);
     tcase_add_test(t, waiter_simulated_never_blocks);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run(s);
 }

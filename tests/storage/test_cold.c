@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "storage/reader.h"
 #include "tests/storage/rig.h"
+#include "tests/suite.h"
 
 enum { GROUPS_MAX = 100, OTHER_SEED = 12345 };
 
@@ -300,9 +301,5 @@ int main(void)
     tcase_add_test(c, a_search_by_time_goes_on_in_what_is_left);
     tcase_add_test(c, removed_files_are_let_go);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "tests/storage/image.h"
+#include "tests/suite.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { STEP = 11 }; /* every byte takes minutes under the sanitizers */
@@ -151,9 +152,5 @@ int main(void)
     tcase_add_test(c, indexes_cut_and_flipped_at_every_byte_change_nothing);
     tcase_add_test(c, small_files_cut_and_flipped_at_every_byte_are_named);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

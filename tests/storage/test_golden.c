@@ -20,6 +20,7 @@
 #include "storage/log_files.h"
 #include "storage/storage.h"
 #include "tests/storage/producer.h"
+#include "tests/suite.h"
 
 enum { SEED = 20, FILE_BYTES_MAX = 1 << 20 };
 
@@ -405,11 +406,8 @@ int main(int argc, char **argv)
         tcase_add_test(c, a_newer_version_is_refused);
     }
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    int failed = suite_run(s);
     char command[100];
     snprintf(command, sizeof command, "rm -rf '%s'", scratch);
-    return failed == 0 && system(command) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return failed == EXIT_SUCCESS && system(command) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

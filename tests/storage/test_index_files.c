@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "storage/index.h"
 #include "tests/storage/image.h"
+#include "tests/suite.h"
 
 static struct image image;
 
@@ -254,9 +255,5 @@ int main(void)
     tcase_add_test(c, an_index_that_lies_to_a_reader);
     tcase_add_test(c, searches_by_time_are_those_of_a_walk);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

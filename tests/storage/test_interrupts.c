@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "formats/record_batch.h"
 #include "tests/storage/rig.h"
+#include "tests/suite.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { STEP = 7 }; /* every change takes minutes under the sanitizers */
@@ -291,9 +292,5 @@ int main(void)
     tcase_add_test(c, a_retention_interrupted_anywhere);
     tcase_add_test(c, a_compaction_interrupted_anywhere);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

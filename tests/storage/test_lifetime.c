@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/suite.h"
+
 /* ---- every order ---- */
 
 enum { THREADS_MAX = 3, STEPS_MAX = 32, VALUES = 32 };
@@ -392,9 +394,5 @@ int main(void)
     tcase_add_test(c, no_order_of_steps_shows_a_recycled_file);
     tcase_add_test(c, no_order_of_steps_shows_a_file_of_before_a_recovery);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "storage/log_check.h"
 #include "tests/storage/image.h"
+#include "tests/suite.h"
 
 static struct image image;
 static struct random bits;
@@ -391,9 +392,5 @@ int main(void)
     tcase_add_test(c, a_segment_that_retention_left_behind_is_no_fault);
     tcase_add_test(c, a_repair_interrupted_at_any_write_is_ended_by_the_next);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

@@ -25,6 +25,7 @@
 #include "formats/record_batch.h"
 #include "storage/storage.h"
 #include "tests/storage/producer.h"
+#include "tests/suite.h"
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 enum { STREAM_BYTES = 40 << 20 };
@@ -551,10 +552,7 @@ int main(void)
     tcase_add_test(c, a_full_file_system_stops_the_log_and_attach_goes_on);
     tcase_add_test(c, a_file_system_that_turns_read_only);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    if (failed == 0 && remove_folder() != 0) fprintf(stderr, "left behind: %s\n", folder);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    int failed = suite_run(s);
+    if (failed == EXIT_SUCCESS && remove_folder() != 0) fprintf(stderr, "left behind: %s\n", folder);
+    return failed;
 }

@@ -13,6 +13,7 @@
 #include "formats/record_batch.h"
 #include "storage/disk_sim.h"
 #include "tests/storage/rig.h"
+#include "tests/suite.h"
 
 START_TEST(a_new_log_is_empty_and_a_written_one_reads_back)
 {
@@ -546,9 +547,5 @@ int main(void)
     tcase_add_test(c, files_are_kafkas_and_times_are_found);
     tcase_add_test(c, a_slice_keeps_to_its_limits);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

@@ -8,6 +8,7 @@
 #include "base/crc.h"
 #include "base/log.h"
 #include "tests/storage/image.h"
+#include "tests/suite.h"
 
 static struct image image;
 
@@ -230,9 +231,5 @@ int main(void)
     tcase_add_test(c, a_newer_checkpoint);
     tcase_add_test(c, files_put_into_a_log_that_was_ended_cleanly);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

@@ -10,6 +10,7 @@
 #include "formats/record_batch.h"
 #include "storage/log_check.h"
 #include "tests/storage/image.h"
+#include "tests/suite.h"
 
 enum { BATCHES = 200, RECORDS = 10, STEP_MS = 10, TIME = 1000000 };
 
@@ -207,9 +208,5 @@ int main(void)
     tcase_add_loop_test(c, indexes_are_made_anew, 0, 6);
     tcase_add_loop_test(c, what_cannot_be_unpacked_is_named, 0, 3);
     suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

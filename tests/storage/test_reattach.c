@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "tests/storage/rig.h"
+#include "tests/suite.h"
 
 enum { OTHER_SEED = 12345 };
 
@@ -206,9 +207,5 @@ int main(void)
     tcase_add_test(c, a_time_of_an_open_transaction_is_not_found);
     tcase_add_test(c, the_start_never_goes_back);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

@@ -11,6 +11,7 @@
 #include "formats/record_batch.h"
 #include "storage/log_files.h"
 #include "tests/storage/rig.h"
+#include "tests/suite.h"
 
 static uint64_t recycled(struct rig *g)
 {
@@ -248,9 +249,5 @@ int main(void)
     tcase_add_test(c, a_reader_of_a_removed_segment_is_told_so);
     tcase_add_test(c, no_file_is_written_again_while_a_reader_may_hold_it);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

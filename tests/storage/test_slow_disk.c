@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "tests/storage/rig.h"
+#include "tests/suite.h"
 
 /* Sends until the store has no chunk left for the producer; returns the batches sent. */
 static unsigned send_until_stalled(struct rig *g)
@@ -124,9 +125,5 @@ int main(void)
     tcase_add_test(c, also_when_consumers_see_what_is_written);
     tcase_add_test(c, no_space_ahead_is_an_error_only_when_it_is_needed);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

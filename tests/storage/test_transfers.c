@@ -11,6 +11,7 @@
 #include "storage/internal.h"
 #include "storage/reader_cache.h"
 #include "tests/storage/rig.h"
+#include "tests/suite.h"
 
 START_TEST(the_rest_of_a_short_write_is_written)
 {
@@ -194,9 +195,5 @@ int main(void)
     tcase_add_test(c, a_pin_that_goes_is_told_to_who_waits);
     tcase_add_loop_test(c, chunks_that_only_pins_keep_are_told, 0, 2);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }

@@ -13,6 +13,7 @@
 #include "formats/record_batch.h"
 #include "storage/log_files.h"
 #include "tests/storage/rig.h"
+#include "tests/suite.h"
 
 enum { OFFSETS_MAX = 60000 };
 
@@ -327,9 +328,5 @@ int main(int argc, char **argv)
     tcase_add_test(c, a_source_that_cannot_send_it_again_is_told);
     tcase_add_test(c, what_was_seen_comes_back_equal);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(s);
 }
