@@ -67,6 +67,12 @@ static bool channel_apply(struct channel *ch, enum channel_event event)
     return true;
 }
 
+/* A check runs, or has failed. */
+static bool channel_is_checking(const struct channel *ch)
+{
+    return ch->state == CHANNEL_PRECHECKING || ch->state == CHANNEL_STARTING;
+}
+
 static enum err channel_refuse(const struct channel *ch, enum channel_event event, struct err_msg *msg)
 {
     return err_set(msg, ERR_STATE, "channel %s cannot %s while it is '%s'", ch->spec.name, channel_event_word(event),
@@ -156,7 +162,7 @@ static void channel_take_verdict(struct instance *in, struct channel *ch)
     enum err verdict = precheck_finish(ch->precheck, &ch->report, &why);
     ch->precheck = NULL;
     ch->checked_ms = clock_realtime_ms(in->clock);
-    if (ch->precheck_is_stale || ch->state != CHANNEL_PRECHECKING) return;
+    if (ch->precheck_is_stale || !channel_is_checking(ch)) return;
     if (verdict != ERR_OK) {
         log_warn("control", "channel %s: precheck failed: %s", ch->spec.name, why.text);
         channel_apply(ch, CHANNEL_ON_CHECK_FAILED);
@@ -269,7 +275,8 @@ enum err channel_restore(struct instance *in, struct channel_spec *spec, const s
         return e;
     }
     ch->life = *life;
-    ch->state = life->is_checked || life->has_log ? CHANNEL_NOT_STARTED : CHANNEL_PRECHECKING;
+    bool was_checked = life->is_checked || life->has_log;
+    ch->state = was_checked ? CHANNEL_NOT_STARTED : life->is_started ? CHANNEL_STARTING : CHANNEL_PRECHECKING;
     if (!life->has_log) return ERR_OK;
     struct err_msg why = {.code = ERR_OK};
     if (channel_log_attach(in, ch, &why) != ERR_OK)
@@ -282,7 +289,7 @@ enum err channel_restore(struct instance *in, struct channel_spec *spec, const s
 void channel_go_on(struct instance *in, struct channel *ch)
 {
     struct err_msg why = {.code = ERR_OK};
-    if (ch->state == CHANNEL_PRECHECKING && channel_begin_precheck(in, ch, &why) != ERR_OK)
+    if (channel_is_checking(ch) && channel_begin_precheck(in, ch, &why) != ERR_OK)
         ch->error = why;
     else if (ch->state == CHANNEL_NOT_STARTED && ch->life.is_started)
         channel_begin(in, ch);
@@ -391,7 +398,7 @@ static void channel_begin_anew(struct instance *in, struct channel *ch)
 {
     struct err_msg why = {.code = ERR_OK};
     ch->precheck_is_stale = true;
-    if (ch->state == CHANNEL_PRECHECKING) {
+    if (channel_is_checking(ch)) {
         channel_clear_error(ch);
         if (channel_begin_precheck(in, ch, &why) != ERR_OK) ch->error = why;
     } else if (ch->state == CHANNEL_NORMAL) {
@@ -437,7 +444,7 @@ enum err channel_resume(struct instance *in, struct channel *ch, struct err_msg 
     if (channel_state_next(ch->state, CHANNEL_ON_RESUME) == CHANNEL_STATE_NONE)
         return channel_refuse(ch, CHANNEL_ON_RESUME, msg);
     channel_apply(ch, CHANNEL_ON_RESUME);
-    if (ch->state == CHANNEL_PRECHECKING) {
+    if (channel_is_checking(ch)) {
         channel_clear_error(ch);
         return channel_begin_precheck(in, ch, msg);
     }
@@ -474,6 +481,7 @@ static void channel_stay_half_deleted(struct instance *in, struct channel *ch, b
     struct err_msg why = *msg;
     if (is_log_gone)
         err_set(msg, why.code, "%s; its log is gone already: delete channel %s again", why.text, ch->spec.name);
+    if (ch->state == CHANNEL_STARTING) channel_apply(ch, CHANNEL_ON_STOP); /* nor does it start any more */
     if (ch->state == CHANNEL_PRECHECKING) return;
     channel_fail(in, ch, msg);
     if (is_log_gone) ch->retry.due_ns = 0; /* nothing would come of another attempt */

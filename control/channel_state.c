@@ -4,7 +4,9 @@
 #include <stdint.h>
 
 /* Why some cells are as they are:
- * - Prechecking takes a stop: a start that waits for its check can be withdrawn.
+ * - Starting takes a stop: a start that waits for its check can be withdrawn.  Before it was asked for (Prechecking)
+ * there is nothing to stop.
+ * - Starting takes a start: after a failed check, whoever has mended the source asks for it once more.
  * - Performing Initial Change Tracking takes a stop: the source may be far behind, or never answer.
  * - Performing Initial Change Tracking takes no reconfiguration: it would begin again what is far behind already.
  * - Error takes streaming, but no begin: a retry shows only when events arrive, so the state does not flicker with each
@@ -12,13 +14,18 @@
 /* clang-format off */
 static const uint8_t next[CHANNEL_STATE_COUNT][CHANNEL_EVENT_COUNT] = {
     [CHANNEL_PRECHECKING] = {
-        [CHANNEL_ON_START] = CHANNEL_PRECHECKING, [CHANNEL_ON_STOP] = CHANNEL_NOT_STARTED,
-        [CHANNEL_ON_RESUME] = CHANNEL_PRECHECKING, [CHANNEL_ON_DELETE] = CHANNEL_RELEASED,
-        [CHANNEL_ON_RECONFIGURE] = CHANNEL_PRECHECKING,
+        [CHANNEL_ON_START] = CHANNEL_STARTING, [CHANNEL_ON_RESUME] = CHANNEL_PRECHECKING,
+        [CHANNEL_ON_DELETE] = CHANNEL_RELEASED, [CHANNEL_ON_RECONFIGURE] = CHANNEL_PRECHECKING,
         [CHANNEL_ON_CHECK_PASSED] = CHANNEL_NOT_STARTED, [CHANNEL_ON_CHECK_FAILED] = CHANNEL_PRECHECKING,
     },
+    [CHANNEL_STARTING] = {
+        [CHANNEL_ON_START] = CHANNEL_STARTING,
+        [CHANNEL_ON_RESUME] = CHANNEL_STARTING, [CHANNEL_ON_DELETE] = CHANNEL_RELEASED,
+        [CHANNEL_ON_RECONFIGURE] = CHANNEL_STARTING,
+        [CHANNEL_ON_CHECK_PASSED] = CHANNEL_NOT_STARTED, [CHANNEL_ON_CHECK_FAILED] = CHANNEL_STARTING,
+    },
     [CHANNEL_NOT_STARTED] = {
-        [CHANNEL_ON_START] = CHANNEL_PRECHECKING, [CHANNEL_ON_DELETE] = CHANNEL_RELEASED,
+        [CHANNEL_ON_START] = CHANNEL_STARTING, [CHANNEL_ON_DELETE] = CHANNEL_RELEASED,
         [CHANNEL_ON_RECONFIGURE] = CHANNEL_NOT_STARTED,
         [CHANNEL_ON_BEGIN] = CHANNEL_INITIAL, [CHANNEL_ON_FAILED] = CHANNEL_ERROR,
     },
@@ -51,7 +58,8 @@ enum channel_state channel_state_next(enum channel_state state, enum channel_eve
 const char *channel_state_name(enum channel_state state)
 {
     switch (state) {
-    case CHANNEL_PRECHECKING: return "Prechecking";
+    case CHANNEL_PRECHECKING:
+    case CHANNEL_STARTING: return "Prechecking";
     case CHANNEL_NOT_STARTED: return "Not Started";
     case CHANNEL_INITIAL: return "Performing Initial Change Tracking";
     case CHANNEL_NORMAL: return "Normal";

@@ -8,6 +8,7 @@
 enum channel_state {
     CHANNEL_STATE_NONE,  /* in the table: this cannot happen here */
     CHANNEL_PRECHECKING, /* the source is being checked, or the check failed and waits for a retry */
+    CHANNEL_STARTING,    /* the same, and somebody asked for the start that follows a passed check */
     CHANNEL_NOT_STARTED, /* what is logged is served, nothing is captured */
     CHANNEL_INITIAL,     /* captures, has not caught up with the source yet */
     CHANNEL_NORMAL,      /* captures, has caught up */
@@ -36,7 +37,7 @@ enum channel_event {
 /* The state that follows, or CHANNEL_STATE_NONE: the event is not possible in this state. */
 enum channel_state channel_state_next(enum channel_state state, enum channel_event event);
 
-/* As users know them: "Normal", "Not Started", ...; never NULL. */
+/* As users know them: "Normal", "Not Started", ...; never NULL.  Starting is "Prechecking" to them, too. */
 const char *channel_state_name(enum channel_state state);
 /* The word of an operation a person can ask for (start, stop, resume, delete, reconfigure); NULL for control's own
  * events. */

@@ -9,15 +9,16 @@
 /* columns: start stop resume delete reconfigure | check passed, check failed, begin, streaming, caught up, failed;
  * '-': impossible */
 static const char *const expected[CHANNEL_STATE_COUNT] = {
-    [CHANNEL_STATE_NONE] = "-----------", [CHANNEL_PRECHECKING] = "PSPRPSP----", [CHANNEL_NOT_STARTED] = "P--RS--I--E",
-    [CHANNEL_INITIAL] = "-S-R----INE",    [CHANNEL_NORMAL] = "-S-RN---NNE",      [CHANNEL_ERROR] = "-SERE---INE",
-    [CHANNEL_RELEASED] = "-----------",
+    [CHANNEL_STATE_NONE] = "-----------", [CHANNEL_PRECHECKING] = "C-PRPSP----", [CHANNEL_STARTING] = "CSCRCSC----",
+    [CHANNEL_NOT_STARTED] = "C--RS--I--E", [CHANNEL_INITIAL] = "-S-R----INE",    [CHANNEL_NORMAL] = "-S-RN---NNE",
+    [CHANNEL_ERROR] = "-SERE---INE",      [CHANNEL_RELEASED] = "-----------",
 };
 
 static enum channel_state state_of(char letter)
 {
     switch (letter) {
     case 'P': return CHANNEL_PRECHECKING;
+    case 'C': return CHANNEL_STARTING; /* checks before it starts */
     case 'S': return CHANNEL_NOT_STARTED;
     case 'I': return CHANNEL_INITIAL;
     case 'N': return CHANNEL_NORMAL;
@@ -43,6 +44,7 @@ END_TEST
 START_TEST(names_are_those_users_know)
 {
     ck_assert_str_eq(channel_state_name(CHANNEL_PRECHECKING), "Prechecking");
+    ck_assert_str_eq(channel_state_name(CHANNEL_STARTING), "Prechecking");
     ck_assert_str_eq(channel_state_name(CHANNEL_NOT_STARTED), "Not Started");
     ck_assert_str_eq(channel_state_name(CHANNEL_INITIAL), "Performing Initial Change Tracking");
     ck_assert_str_eq(channel_state_name(CHANNEL_NORMAL), "Normal");

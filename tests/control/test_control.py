@@ -500,7 +500,17 @@ def channel_errors(harness):
     instance.ask("POST", "/v1/channels", body(name="nowhere", source=nowhere))
     wait_until(lambda: instance.status("nowhere")["error"], 15, lambda: f"{instance.status('nowhere')}")
     status = instance.status("nowhere")
-    check(status["state"] == "Prechecking" and "resume" in status["operations"], f"{status}")
+    check(status["state"] == "Prechecking", f"{status}")
+    check(set(status["operations"]) == {"start", "resume", "delete", "reconfigure"}, f"{status}")
+    refused(instance, 409, "cannot stop while it is 'Prechecking'", "POST", "/v1/channels/nowhere/stop")
+    for verb, then, offers_stop in (("start", "Prechecking", True), ("resume", "Prechecking", True),
+                                    ("stop", "Not Started", False)):
+        status = instance.ask("POST", f"/v1/channels/nowhere/{verb}")
+        check(status["state"] == then and ("stop" in status["operations"]) == offers_stop, f"{verb}: {status}")
+    instance.ask("POST", "/v1/channels/nowhere/start")
+    wait_until(lambda: instance.status("nowhere")["error"], 15, lambda: f"{instance.status('nowhere')}")
+    status = instance.status("nowhere")
+    check("stop" in status["operations"], f"the start that waits can no longer be withdrawn: {status}")
     check("s3cret-word" not in json.dumps(status) + instance.log_text(), "the password is shown")
     instance.ask("POST", "/v1/channels/nowhere/resume")
     wait_until(lambda: instance.status("nowhere")["error"], 15, lambda: f"{instance.status('nowhere')}")
