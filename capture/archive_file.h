@@ -37,7 +37,8 @@ NODISCARD enum err archive_list_check(const struct archive_list *list, uint32_t 
 uint32_t archive_list_find(const struct archive_list *list, const char *name);
 
 /* When somebody last wrote in the folder, by the clock of its file system (ms): to the newest binlog file, which may be
- * written for as long as its server runs, and to all else, names included. */
+ * written for as long as its server runs, and to all else: other binlog files, copies under way (by their names), the
+ * folder itself. */
 struct archive_written {
     uint64_t last_ms, rest_ms;
 };

@@ -163,6 +163,15 @@ static uint64_t later_of(uint64_t ms, const struct stat *st)
     return own > ms ? own : ms;
 }
 
+/* A binlog file's name, or one that a copying tool makes of it for as long as it copies (.NAME.Xy12ab, NAME.part).
+ * What else a server writes beside its binlogs says nothing of them. */
+static bool names_binlog(const char *name)
+{
+    for (const char *dot = strchr(name, '.'); dot != NULL; dot = strchr(dot + 1, '.'))
+        if (strspn(dot + 1, "0123456789") >= DIGITS_MIN) return true;
+    return is_index(name);
+}
+
 enum err archive_folder_written(const char *folder, struct archive_written *out)
 {
     struct stat st;
@@ -173,7 +182,7 @@ enum err archive_folder_written(const char *folder, struct archive_written *out)
     for (struct dirent *d; (d = readdir(dir)) != NULL;) {
         if (fstatat(dirfd(dir), d->d_name, &st, 0) != 0) continue; /* copying tools rename their files */
         bool is_self = strcmp(d->d_name, ".") == 0;
-        if (!is_self && !S_ISREG(st.st_mode)) continue;
+        if (!is_self && (!S_ISREG(st.st_mode) || !names_binlog(d->d_name))) continue;
         if (base_bytes(d->d_name) == 0 || source_file_number(d->d_name) < newest) {
             out->rest_ms = later_of(out->rest_ms, &st);
             continue;

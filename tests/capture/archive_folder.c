@@ -176,7 +176,7 @@ void folder_stays(unsigned steps, uint64_t transactions)
 {
     struct capture_status s;
     for (unsigned i = 0; i < steps; i++) {
-        if (is_copying) folder_put_bytes(".incoming", "x", 1);
+        if (is_copying) folder_put_bytes(".binlog.000099.Xy12ab", "x", 1);
         capture_step(w.capture);
         fake_storage_step(&w.storage);
         w.clock.now_ns += 120000000;
