@@ -114,6 +114,11 @@ const struct cli_command cli_commands[] = {
      "make damaged indexes and checkpoints anew; --cut: also cut a damaged log at the last whole transaction before "
      "the damage; what is cut is kept in DATA/CHANNEL/cut-OFFSET",
      cli_log_repair},
+    {"doctor", "[--config FILE] [--root FOLDER]",
+     "is this machine prepared for a configuration (default /etc/millrace/millrace.yaml): kernel, clock, memory, disk, "
+     "cores, and the device of listeners past the kernel; says what mends what is amiss, changes nothing; exit status "
+     "1 when something is wrong; run it as millraced's user; --root: look at a copy of another's /proc and /sys",
+     cli_doctor},
     {"status", "", "version, addresses and memory of millraced", cli_status, true},
     {"counters", "FILE", "print the counter file of a running or ended millraced", cli_counters, true},
     {NULL, NULL, NULL, NULL},

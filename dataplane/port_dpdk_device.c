@@ -20,23 +20,15 @@ enum {
     RX_DESCRIPTORS = 1024,
     TX_DESCRIPTORS = 1024,
     MTU_STANDARD   = 1500,
-    MEMORY_MIB     = 64,  /* DPDK's own */
     TEXT_BYTES     = 512,
 };
 
 static bool is_set(const char *text) { return text != NULL && text[0] != '\0'; }
 
-static uint32_t frame_bytes(const struct port_dpdk_config *c)
-{
-    uint32_t wanted = (uint32_t)c->mtu + 64; /* Ethernet, VLAN, the device's alignment */
-    return wanted < 2048 ? 2048 : (wanted + 1023) / 1024 * 1024; /* af_packet's frames have 2048 */
-}
+_Static_assert(DPDK_HEADROOM_BYTES == RTE_PKTMBUF_HEADROOM && DPDK_MBUF_BYTES == sizeof(struct rte_mbuf) + 128,
+               "port_dpdk_memory.h knows DPDK's sizes");
 
-static size_t lcore_bytes(const struct port_dpdk_config *c)
-{
-    size_t frame = frame_bytes(c) + RTE_PKTMBUF_HEADROOM + sizeof(struct rte_mbuf) + 128;
-    return (DPDK_RX_FRAMES + DPDK_TX_FRAMES) * frame + DPDK_LENT_FRAMES * (sizeof(struct rte_mbuf) + 128);
-}
+static size_t lcore_bytes(const struct port_dpdk_config *c) { return port_dpdk_lcore_bytes(c->mtu); }
 
 static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *where)
 {
@@ -69,7 +61,7 @@ static enum err eal_start(const struct port_dpdk_config *c, struct err_msg *msg)
     while (first < CPU_SETSIZE - 1 && !CPU_ISSET(first, &allowed)) first++;
     bool is_virtual = strncmp(c->device, "net_", 4) == 0;
     snprintf(core, sizeof core, "%d", first);
-    snprintf(memory, sizeof memory, "%zu", MEMORY_MIB + (lcore_bytes(c) * c->lcores >> 20) * 5 / 4);
+    snprintf(memory, sizeof memory, "%zu", port_dpdk_start_mib(c->mtu, c->lcores));
     snprintf(device, sizeof device, "%s%s", is_virtual ? "--vdev=" : "--allow=", c->device);
     const char *const wanted[] = {"millraced", "-l", core, "--no-telemetry", "--log-level=4", "-m", memory,
                                   c->huge_pages ? "--in-memory" : "--no-huge", device,
@@ -98,7 +90,7 @@ static struct rte_mempool *pool_make(const char *kind, uint32_t lcore, uint32_t 
 static enum err pools_open(struct port_dpdk_device *d, struct err_msg *msg)
 {
     int node = rte_eth_dev_socket_id(d->id);
-    uint32_t bytes = frame_bytes(&d->config);
+    uint32_t bytes = port_dpdk_frame_bytes(d->config.mtu);
     for (uint32_t i = 0; i < d->config.lcores; i++) {
         char name[32];
         snprintf(name, sizeof name, "shared-%u", i);

@@ -8,14 +8,12 @@
 
 #include "dataplane/lwip/stack.h"
 #include "dataplane/port_dpdk.h"
+#include "dataplane/port_dpdk_memory.h"
 
 enum {
     DPDK_LCORES_MAX  = 32,
     DPDK_BURST       = 64,
     DPDK_TX_PENDING  = 256,  /* frames that a lcore may have ready: the transmit budget of one turn */
-    DPDK_RX_FRAMES   = 8192, /* of a lcore */
-    DPDK_TX_FRAMES   = 4096,
-    DPDK_LENT_FRAMES = 8192, /* mbufs without memory of their own, for lent bytes */
     DPDK_SHARED_FRAMES = 512,
 };
 
