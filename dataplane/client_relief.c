@@ -115,6 +115,13 @@ void client_judge(struct client *c, uint64_t took_ns)
     if (c->prompt_answers >= PROMPT_ANSWERS) c->is_slow = false;
 }
 
+/* Its memory is wanted now: the second call waits for no acknowledgement. */
+static void client_drop(struct serve_lcore *s, struct client *c)
+{
+    client_close(s, c, CLOSE_STALLED);
+    port_close(s->port, c->slot);
+}
+
 static bool answer_is_wanted(const struct serve_lcore *s, const struct answer *a)
 {
     for (uint32_t i = 0; i < a->pin_count; i++)
@@ -139,7 +146,7 @@ static uint64_t client_relieve(struct serve_lcore *s, struct client *c, bool lar
         uint64_t age_ns = s->now_ns - a->put_ns;
         if (age_ns >= (uint64_t)LATE_MS * 1000000) client_judge(c, age_ns);
         if (large_is_wanted && age_ns >= (uint64_t)LARGE_HELD_MS * 1000000 && answer_has_large(s, a)) {
-            client_close(s, c, CLOSE_STALLED);
+            client_drop(s, c);
             return UINT64_MAX;
         }
         if (age_ns < (uint64_t)RELIEF_MS * 1000000 || !answer_is_wanted(s, a)) continue;
@@ -167,5 +174,5 @@ void relieve(struct serve_lcore *s)
     if (oldest == NULL || s->now_ns < s->stalled_ns || s->now_ns - since_ns < (uint64_t)STALLED_MS * 1000000) return;
     if (!log_reader_must_let_go(s->reader)) return;
     s->stalled_ns = s->now_ns + (uint64_t)STALLED_PAUSE_MS * 1000000;
-    client_close(s, oldest, CLOSE_STALLED);
+    client_drop(s, oldest);
 }

@@ -4,8 +4,8 @@
  * message's bytes in chunks are lent to the stack under a pin of the message; all others it copies.  PORT_SENT is told
  * when the stack has all of a message, PORT_RELEASED when no pin holds it any more: acknowledged and transmitted.
  *
- * A connection ends gracefully when nothing of it is lent; else by a reset, for only that lets go of lent bytes at
- * once. */
+ * A connection ends gracefully when nothing of it is lent: where all is written, port_close waits for that until it is
+ * called again.  Else it ends by a reset, for only that lets go of lent bytes at once. */
 #include <poll.h>
 #include <rte_lcore.h>
 #include <stdio.h>
@@ -29,7 +29,8 @@ enum {
     SHOW_NS          = 500000000,
 };
 
-enum connection_state { CONNECTION_FREE, CONNECTION_OPEN, CONNECTION_ENDING };
+/* CLOSING: the peer is still to acknowledge lent bytes. */
+enum connection_state { CONNECTION_FREE, CONNECTION_OPEN, CONNECTION_CLOSING, CONNECTION_ENDING };
 
 struct held { /* a frame's bytes that the caller has not seen */
     struct held *next;
@@ -213,7 +214,7 @@ static void pins_drop(struct connection *c)
 static void end_begin(struct connection *c)
 {
     struct port_dpdk *d = c->port;
-    if (c->state != CONNECTION_OPEN) return;
+    if (c->state != CONNECTION_OPEN && c->state != CONNECTION_CLOSING) return;
     c->state = CONNECTION_ENDING;
     held_drop(c);
     if (c->pcb != NULL && c->first_pin == NULL) {
@@ -272,6 +273,11 @@ static void on_received(void *connection, struct stack_bytes *keep, const uint8_
     struct connection *c = connection;
     struct port_dpdk *d = c->port;
     struct held *h = d->free_held;
+    if (c->state != CONNECTION_OPEN) { /* nobody reads it any more */
+        d->stack->give_back(keep);
+        c->owed_bytes += size;
+        return;
+    }
     if (h == NULL || c->held_count == CONNECTION_HELD_MAX) {
         if (!d->said_held)
             log_warn("dataplane", "the connection of %s was ended: more than %d frames of it waited, or %d of all "
@@ -303,6 +309,7 @@ static void on_acknowledged(void *connection, uint32_t size)
         if (c->first_pin == NULL) c->last_pin = NULL;
         pin_let_go(p);
     }
+    if (c->state == CONNECTION_CLOSING && c->first_pin == NULL) ready_add(c);
     writing_add(c); /* there may be room again */
 }
 
@@ -346,6 +353,7 @@ static unsigned connection_events(struct connection *c, struct port_event *out, 
         c->is_told = true;
         out[count++] = (struct port_event){.kind = PORT_ACCEPTED, .connection = c->slot, .listener = c->listener};
     }
+    if (c->state == CONNECTION_CLOSING && (c->has_failed || c->first_pin == NULL)) end_begin(c);
     if (c->state != CONNECTION_OPEN) return count;
     while (c->first_held != NULL && !c->is_paused && count < max && d->lent_count < LENT_MAX) {
         struct held *h = c->first_held;
@@ -454,7 +462,7 @@ static unsigned writing_drain(struct port_dpdk *d)
         while (c->state == CONNECTION_OPEN && c->pcb != NULL && c->first != NULL && written < WRITE_TURN_BYTES &&
                (size = write_some(c)) > 0)
             written += size;
-        if (c->state == CONNECTION_OPEN && c->pcb != NULL) has_no_room = d->stack->output(c->pcb);
+        if (c->state != CONNECTION_FREE && c->pcb != NULL) has_no_room = d->stack->output(c->pcb);
         work += written > 0;
         /* Without room in its window an acknowledgement brings it back; without memory nothing of it may be on its way,
          * and no other finds any. */
@@ -577,7 +585,17 @@ static uint32_t dpdk_handed(const struct port *p, uint32_t slot, const struct po
     return m->piece_index + (m->piece_position > 0);
 }
 
-static void dpdk_close(struct port *p, uint32_t slot) { end_begin(&dpdk_of(p)->connections[slot]); }
+static void dpdk_close(struct port *p, uint32_t slot)
+{
+    struct connection *c = &dpdk_of(p)->connections[slot];
+    bool has_all_written = c->pcb != NULL && !c->has_failed && c->first == NULL;
+    if (c->state == CONNECTION_OPEN && has_all_written && c->first_pin != NULL) {
+        c->state = CONNECTION_CLOSING;
+        held_drop(c);
+    } else {
+        end_begin(c);
+    }
+}
 
 static void dpdk_peer(const struct port *p, uint32_t slot, char out[PORT_PEER_BYTES])
 {

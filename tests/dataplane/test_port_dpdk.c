@@ -2,6 +2,7 @@
  * with DPDK's af_packet at the port's end.  In the end nothing is pinned, queued or kept. */
 #include <arpa/inet.h>
 #include <check.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -182,6 +183,63 @@ START_TEST(who_was_not_told_is_not_closed)
 }
 END_TEST
 
+/* Two lent answers, closed before the peer has acknowledged any of them; more than may be on its way at first, so that
+ * most of it goes behind the close.  Closed once: the peer gets all of it and then the end.  Closed again: a reset, and
+ * what is lent is free at once. */
+START_TEST(the_last_answer_arrives_also_behind_lent_ones)
+{
+    enum { ANSWER = 40000, ANSWERS = 2 };
+    struct chunk_pool pool = {.chunk_bytes = 1 << 20, .chunk_count = 1, .bytes = aligned_alloc(4096, 1 << 20)};
+    struct port_piece piece = {pool.bytes, ANSWER, true};
+    const struct port_message one = {.piece = &piece, .piece_count = 1};
+    struct port_message message[ANSWERS] = {one, one};
+    struct port_event event[16];
+    static uint8_t got[ANSWERS * ANSWER + 1];
+    struct port_dpdk_stats stats;
+    uint16_t number;
+    bool is_impatient = _i == 1, is_closed = false, has_end = false, is_reset = false;
+    unsigned released = 0, sent = 0;
+    size_t have = 0;
+    for (uint32_t i = 0; i < ANSWER; i++) pool.bytes[i] = (uint8_t)(i * 7);
+    struct port *p = open_at(VETH_SERVER4, 4, &pool, &number);
+    int fd = connect_client(p, number);
+    ck_assert_uint_eq(port_poll(p, event, 16), 1);
+    uint32_t connection = event[0].connection;
+    for (int i = 0; i < ANSWERS; i++) port_send(p, connection, &message[i]);
+    for (int i = 0; i < 20000 && !(is_closed && (has_end || is_reset)); i++) {
+        unsigned count = port_poll(p, event, 16);
+        for (unsigned k = 0; k < count; k++) {
+            ck_assert_int_ne(event[k].kind, PORT_DATA);
+            released += event[k].kind == PORT_RELEASED;
+            is_closed = is_closed || event[k].kind == PORT_CLOSED;
+            if (event[k].kind != PORT_SENT || ++sent < ANSWERS) continue;
+            ck_assert_uint_eq(released, 0);
+            ck_assert_int_eq(send(fd, "too late", 8, 0), 8); /* is no obstacle */
+            port_close(p, connection);
+            if (is_impatient) port_close(p, connection);
+        }
+        ssize_t n = -1;
+        if (sent == ANSWERS && !has_end) n = recv(fd, got + have, sizeof got - have, 0);
+        if (n > 0) have += (size_t)n;
+        has_end = has_end || n == 0;
+        is_reset = is_reset || (n < 0 && errno == ECONNRESET && sent == ANSWERS);
+        if (count == 0) port_wait(p, 1000000);
+    }
+    ck_assert(is_closed);
+    ck_assert_uint_eq(released, ANSWERS);
+    ck_assert_int_eq(is_reset, is_impatient);
+    if (!is_impatient) {
+        ck_assert_uint_eq(have, ANSWERS * ANSWER);
+        for (int i = 0; i < ANSWERS; i++) ck_assert_mem_eq(got + i * ANSWER, pool.bytes, ANSWER);
+    }
+    port_dpdk_stats(p, &stats);
+    ck_assert_uint_eq(stats.pins, 0);
+    close(fd);
+    port_fini(p);
+    free(pool.bytes);
+}
+END_TEST
+
 int main(void)
 {
     if (!veth_enter(MTU)) return 77;
@@ -193,6 +251,7 @@ int main(void)
     tcase_add_test(t, nothing_is_left);
     tcase_add_test(t, small_frames_of_a_paused_connection_end_it);
     tcase_add_test(t, who_was_not_told_is_not_closed);
+    tcase_add_loop_test(t, the_last_answer_arrives_also_behind_lent_ones, 0, 2);
     port_contract_add(t, &dpdk);
     suite_add_tcase(suite, t);
     return suite_run(suite);
