@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -305,21 +306,28 @@ def result_of(process, timeout_s, instance=None):
     return json.loads(output.strip().split("\n")[-1])
 
 
+def out_of_time(*_):
+    raise Failed("SIGTERM: the time that meson gives this test is up")
+
+
 def main(test, seed=None, **arguments):
-    """Runs one test; the exit code is meson's: 0 passed, 77 skipped, 1 failed."""
+    """Runs one test; the exit code is meson's: 0 passed, 77 skipped, 1 failed.  What failed is said last, behind the
+    end of each millraced's log."""
     seed = seed if seed is not None else random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}", flush=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, out_of_time)
     harness = Harness(seed)
     try:
         test(harness, **arguments)
     except Skipped as reason:
         print(f"SKIP: {reason}")
         return 77
-    except Failed as fault:
-        print(f"FAILED: {fault}")
+    except Exception as fault:
         for instance in harness.instances:
-            print(f"--- {instance.log_file}\n{instance.tail(60)}")
+            print(f"--- {instance.log_file}\n{instance.tail()}")
+        if not isinstance(fault, Failed):
+            traceback.print_exc(file=sys.stdout)
+        print(f"FAILED (seed {seed}): {fault}", flush=True)
         keep_evidence(harness)
         return 1
     finally:
