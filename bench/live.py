@@ -1,13 +1,13 @@
 """bench/live.py -- the benchmarks that need real servers: capture, visible, recovery, offset_commit, idle, memory.
 
-Each takes the harness of the end-to-end tests and `quick`, prints JSON lines through `report`, and returns nothing.
-A and B are measured in turns (A B A B) on the same data, so that a busy machine hits both.
+Each takes the harness of the end-to-end tests and `quick`, prints JSON lines through `report` (what they mean:
+measure/registry.py), and returns nothing.  A and B are measured in turns (A B A B) on the same data, so that a busy
+machine hits both.
 """
 import json
 import mmap
 import os
 import socket
-import statistics
 import struct
 import subprocess
 import sys
@@ -155,6 +155,13 @@ def capture_reader(source, rows):
     return json.loads(done.stdout)
 
 
+def rate(bench, turn, system, run, shape, rows, **more):
+    """The line of one reading of `rows` row changes, which took run["seconds"] and run["cpu_seconds"]."""
+    report(bench, shape=shape, system=system, turn=turn, row_changes=rows, seconds=run["seconds"],
+           cpu_seconds=run["cpu_seconds"], row_changes_per_s=round(rows / run["seconds"]),
+           cpu_ns_per_row=round(run["cpu_seconds"] * 1e9 / rows), **more)
+
+
 def bench_capture(harness, quick):
     """Row changes per second, decoded and encoded into chunks that are thrown away, against the null client and
     mariadb-binlog on the same file (in turns)."""
@@ -169,26 +176,13 @@ def bench_capture(harness, quick):
         file = source.sql("SHOW BINARY LOGS").split()[0]
         decode = ["mariadb-binlog", "-v", "--base64-output=decode-rows", f"{source.folder}/data/{file}"]
         null_client(source, file)  # the first reading warms the page cache
-        nulls, captures, texts = [], [], []
         for turn in range(2 if quick else 5):
-            nulls.append(null_client(source, file))
-            captures.append(capture_reader(source, rows))
+            rate("capture", turn, "null client", null_client(source, file), shape, rows)
+            run = capture_reader(source, rows)
+            rate("capture", turn, "millrace", run, shape, rows, log_bytes=run["log_bytes"],
+                 transactions=transactions, prepare_seconds=run["prepare_seconds"])
             if is_mariadb and turn < 3:  # which cannot read MySQL's JSON
-                texts.append(timed(decode))
-        best, best_null, best_text = (min(runs, key=lambda run: run["seconds"], default=None)
-                                      for runs in (captures, nulls, texts))
-        report("capture", shape=shape, source=kind, format="dts-avro", row_changes=rows, transactions=transactions,
-               binlog_bytes=best_null["bytes"], log_bytes=best["log_bytes"],
-               row_changes_per_s=round(rows / best["seconds"]), cpu_ns_per_row=round(best["cpu_seconds"] * 1e9 / rows),
-               binlog_mb_per_s=round(best_null["bytes"] / best["seconds"] / 1e6),
-               null_row_changes_per_s=round(rows / best_null["seconds"]),
-               ratio_to_null=round(best_null["seconds"] / best["seconds"], 3),
-               ratio_to_mariadb_binlog=best_text and round(best_text["seconds"] / best["seconds"], 1),
-               cpu_ratio_to_mariadb_binlog=best_text and round(
-                   min(run["cpu_seconds"] for run in texts) / min(run["cpu_seconds"] for run in captures), 1),
-               seconds=[run["seconds"] for run in captures], null_seconds=[run["seconds"] for run in nulls],
-               mariadb_binlog_seconds=[run["seconds"] for run in texts],
-               prepare_seconds=[run["prepare_seconds"] for run in captures])
+                rate("capture", turn, "mariadb-binlog -v", timed(decode), shape, rows)
         source.stop()
 
 
@@ -204,19 +198,12 @@ def bench_visible(harness, quick):
         instance = harness.millraced()
         instance.start()
         null_client(source, file)  # the first reading warms the page cache
-        nulls, captures, cpus = [], [], []
         for turn in range(2 if quick else 4):
-            nulls.append(null_client(source, file))
+            rate("visible", turn, "null client", null_client(source, file), shape, rows)
             seconds, cpu, log_bytes = capture_once(instance, source, f"bench{turn}", rows, transactions)
-            captures.append(seconds)
-            cpus.append(cpu)
-        best, best_null = min(captures), min(null["seconds"] for null in nulls)
-        report("visible", shape=shape, format="dts-avro", row_changes=rows, transactions=transactions,
-               binlog_bytes=nulls[0]["bytes"], log_bytes=log_bytes,
-               row_changes_per_s=round(rows / best), row_changes_per_s_median=round(rows / statistics.median(captures)),
-               null_row_changes_per_s=round(rows / best_null), ratio_to_null=round(best_null / best, 4),
-               seconds=[round(s, 3) for s in captures], null_seconds=[round(n["seconds"], 3) for n in nulls],
-               cpu_seconds=cpus[captures.index(best)], null_cpu_seconds=min(n["cpu_seconds"] for n in nulls))
+            run = {"seconds": round(seconds, 3), "cpu_seconds": round(sum(cpu.values()), 2)}
+            rate("visible", turn, "millrace", run, shape, rows, log_bytes=log_bytes, transactions=transactions,
+                 cpu_seconds_by_thread=cpu)
         instance.stop()
         source.stop()
 
@@ -269,16 +256,12 @@ def bench_offset_commit(harness, quick):
     instance.start()
     instance.create_channel("events", source, ["shop.*"])
     instance.start_channel("events")
-    commits, writes = [], []
     commit_us(instance.kafka_port, 50)
-    for _ in range(10 if quick else 50):
-        writes += durable_write_us(harness.folder + "/durable", 100)
-        commits += commit_us(instance.kafka_port, 100)
-    figures = {f"{name}_{label}_us": round(quantile(values, share))
-               for name, values in (("commit", commits), ("write", writes))
-               for label, share in (("p50", 0.5), ("p99", 0.99))}
-    report("offset_commit", commits=len(commits), **figures,
-           p99_ratio=round(quantile(commits, 0.99) / quantile(writes, 0.99), 2))
+    for turn in range(10 if quick else 50):
+        for system, latencies in (("bare write", durable_write_us(harness.folder + "/durable", 100)),
+                                  ("millrace", commit_us(instance.kafka_port, 100))):
+            report("offset_commit", system=system, turn=turn, p50_us=round(quantile(latencies, 0.5)),
+                   p99_us=round(quantile(latencies, 0.99)))
 
 
 def bench_idle(harness, quick):
@@ -321,10 +304,10 @@ def bench_memory(harness, quick):
         time.sleep(0.05)
     check(reader.returncode == 0, f"kcat ended with code {reader.returncode}")
     read_s = time.monotonic() - begun
-    report("memory", backlog_bytes=log["bytes"], memory_max_bytes=instance.settings["memory_max_bytes"],
-           resident_at_start=at_start, resident_max_capture=captured_max, resident_max_read=max(reading),
-           capture_seconds=round(capture_s, 2), read_seconds=round(read_s, 2),
-           read_mb_per_s=round(log["bytes"] / read_s / 1e6))
+    report("memory", megabytes=megabytes, backlog_bytes=log["bytes"],
+           memory_max_bytes=instance.settings["memory_max_bytes"], resident_at_start=at_start,
+           resident_max_capture=captured_max, resident_max_read=max(reading), capture_seconds=round(capture_s, 2),
+           read_seconds=round(read_s, 2), read_mb_per_s=round(log["bytes"] / read_s / 1e6))
 
 
 def kafka_ask(port, api, version, body):
@@ -397,19 +380,7 @@ def bench_recovery(harness, quick):
             break
         maker = subprocess.run([f"{BUILD}/bench/log_maker", data, "events", str(int((gigabytes - made) * 1e9))])
         check(maker.returncode == -9, f"log_maker ended with {maker.returncode}")
-        made, times = gigabytes, []
-        for _ in range(5):
-            times.append(serving_ms(instance, "events"))
+        made = gigabytes
+        for turn in range(5):  # the first after a kill while it appended
+            report("recovery", log_gb=gigabytes, turn=turn, ms=round(serving_ms(instance, "events")))
             instance.kill()
-        report("recovery", log_gb=gigabytes, while_appending_ms=round(times[0]), best_ms=round(min(times)),
-               median_ms=round(statistics.median(times)), max_ms=round(max(times)))
-
-
-BENCHES = {
-    "recovery": bench_recovery,
-    "capture": bench_capture,
-    "visible": bench_visible,
-    "offset_commit": bench_offset_commit,
-    "idle": bench_idle,
-    "memory": bench_memory,
-}

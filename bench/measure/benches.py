@@ -1,0 +1,61 @@
+"""bench/measure/benches.py -- the list of all benchmarks, in the order in which bench/run takes them.
+
+To add one: write bench/bench_NAME.c (and its line in bench/meson.build), or a function in a module of bench/, that
+prints the lines that registry.py describes, and add a Bench here.
+"""
+from .registry import Bench, Line, less, more
+
+LATENCIES = (less("p50_us", "us"), less("p99_us", "us"), less("p999_us", "us"))
+
+BENCHES = (
+    Bench("capture", "row changes taken from a binlog and thrown away, beside the null client and mariadb-binlog",
+          (Line("capture", ("shape",),
+                (more("row_changes_per_s", "/s"), less("cpu_ns_per_row", "ns"), less("seconds", "s")),
+                ratios=("row_changes_per_s", "cpu_ns_per_row")),),
+          function="live:bench_capture"),
+    Bench("visible", "row changes from the source to visible in the log, beside the null client",
+          (Line("visible", ("shape",),
+                (more("row_changes_per_s", "/s"), less("cpu_ns_per_row", "ns"), less("seconds", "s")),
+                ratios=("row_changes_per_s", "cpu_ns_per_row")),),
+          function="live:bench_visible"),
+    Bench("offset_commit", "OffsetCommit's latency beside a bare 4 KiB durable write to the same disk",
+          (Line("offset_commit", (), (less("p50_us", "us"), less("p99_us", "us")), ratios=("p50_us", "p99_us")),),
+          function="live:bench_offset_commit"),
+    Bench("recovery", "from the start after a kill -9 to the fetch of the last record",
+          (Line("recovery", ("log_gb",), (less("ms", "ms"),), curve="log_gb"),), function="live:bench_recovery"),
+    Bench("idle", "CPU of a millraced with one channel and ten waiting consumers",
+          (Line("idle", ("consumers",), (less("core_percent", "%"), less("resident_mib", "MiB"))),),
+          function="live:bench_idle"),
+    Bench("memory", "resident memory while a backlog is captured and then read from its beginning",
+          (Line("memory", ("megabytes",), (less("resident_max_capture", "B"), less("resident_max_read", "B"),
+                                           more("read_mb_per_s", "MB/s"))),), function="live:bench_memory"),
+    Bench("ring", "a record's way through ring_spsc between two threads",
+          (Line("ring_spsc", ("burst",), (less("ns_per_record", "ns"),)),)),
+    Bench("rows", "decoding a row of a rows event, and a TABLE_MAP that was seen before",
+          (Line("rows", ("what", "table", "columns"), (less("ns_per_row", "ns"), less("ns_per_event", "ns"))),)),
+    Bench("formats", "encoding a row into a batch, and packing that with each codec",
+          (Line("encode", ("format", "case", "operation", "compression"),
+                (less("ns_per_row", "ns"), less("record_bytes", "B"))),)),
+    Bench("follow", "following a binlog that lies in memory: from its events to finished batches in chunks",
+          (Line("follow", ("rows_per_transaction", "rows_per_event", "text_bytes"),
+                (less("cpu_ns_per_row", "ns"), more("rows_per_cpu_second", "/CPU s"))),)),
+    Bench("commit", "a consumer's commit from storage's ring to durable, beside a bare 4 KiB write + fdatasync",
+          (Line("commit", (), (less("commit_p50_us", "us"), less("commit_p99_us", "us"), less("bare_p99_us", "us"),
+                               less("p99_ratio", "x"))),)),
+    Bench("storage", "appends beside fio on the same disk, time to durable by rate, 50 channels on one thread",
+          (Line("storage_turn", ("flush_us",),
+                (more("mb_per_s", "MB/s"), more("fio_mb_per_s", "MB/s"), more("ratio", "x"))),
+           Line("storage_durable", ("records_per_s", "flush_us"), LATENCIES + (less("storage_thread_cpu", "cores"),)),
+           Line("storage_channels", ("channels", "flush_us"), (more("records_per_s", "/s"), *LATENCIES,
+                                                               less("storage_thread_cpu", "cores")))),
+          turns=(1, 1)),
+    Bench("cold_fanout", "50 groups that read different parts of the past beside fio, both while a capture writes",
+          (Line("cold_fanout_turn", ("beside",), (more("read_mb_per_s", "MB/s"), more("capture_mb_per_s", "MB/s"),
+                                                  less("visible_p99_us", "us"))),
+           Line("cold_fanout_same", ("groups",), (more("served_mb_per_s", "MB/s"), less("disk_reads", "")))),
+          turns=(1, 1)),
+    Bench("parked", "10,000 idle connections, 2,000 of them in parked fetches, and a new record's way to all of them",
+          (Line("parked", ("connections", "parked", "serve_threads"),
+                (less("resident_bytes_per_connection", "B"), less("idle_core_percent", "%"), less("p50_ms", "ms"),
+                 less("p99_ms", "ms"), less("last_ms", "ms"))),), turns=(3, 1)),
+)
