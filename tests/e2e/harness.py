@@ -10,7 +10,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,9 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.environ.get("MILLRACE_BUILD", os.path.join(ROOT, "build"))
 SERVERS = os.path.join(ROOT, "tests", "servers")
 SCHEMA_FILE = os.path.join(ROOT, "docs", "clients", "record.avsc")
+sys.path.insert(0, os.path.join(ROOT, "tests"))
+from ports import free_port  # noqa: E402
+
 IS_LONG = os.environ.get("MILLRACE_LONG") == "1"
 
 
@@ -66,18 +68,13 @@ def text_of(path):
         return ""
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Source:
     """A private database server (tests/servers)."""
 
     def __init__(self, kind, folder, options=()):
         self.folder = folder
-        done = subprocess.run([SERVERS, "start", kind, "--folder", folder, *options], capture_output=True, text=True)
+        done = subprocess.run([SERVERS, "start", kind, "--folder", folder, "--port", str(free_port()), *options],
+                              capture_output=True, text=True)
         if done.returncode == 77:
             raise Skipped(done.stdout.strip().removeprefix("SKIP: "))
         check(done.returncode == 0, f"the source did not start: {done.stderr}")
