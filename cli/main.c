@@ -114,6 +114,10 @@ const struct cli_command cli_commands[] = {
      "make damaged indexes and checkpoints anew; --cut: also cut a damaged log at the last whole transaction before "
      "the damage; what is cut is kept in DATA/CHANNEL/cut-OFFSET",
      cli_log_repair},
+    {"dataplane status", "",
+     "the serving threads: how busy, and what each of their ports (the kernel's, the one past it) sent, copied or not, "
+     "keeps and lost, since the start; with --watch a second's; and the device's link",
+     cli_dataplane_status, true},
     {"doctor", "[--config FILE] [--root FOLDER]",
      "is this machine prepared for a configuration (default /etc/millrace/millrace.yaml): kernel, clock, memory, disk, "
      "cores, and the device of listeners past the kernel; says what mends what is amiss, changes nothing; exit status "

@@ -51,6 +51,7 @@ static const struct route {
     {"GET", "/v1/tokens", rest_tokens_list},
     {"POST", "/v1/tokens", rest_token_create},
     {"DELETE", "/v1/tokens/*", rest_token_delete},
+    {"GET", "/v1/dataplane", rest_dataplane_status},
     {"GET", "/v1/status", rest_instance_status},
     {"GET", "/", rest_console_page},
     {"GET", "/console/*", rest_console_file},

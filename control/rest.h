@@ -133,6 +133,10 @@ void rest_tokens_list(struct instance *in, const struct rest_request *, const ch
 void rest_token_create(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 void rest_token_delete(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 
+/* control/rest_dataplane.c: serve lcores, their ports and the device past the kernel */
+void rest_dataplane_status(struct instance *in, const struct rest_request *, const char *name,
+                           struct rest_response *out);
+
 /* control/rest_status.c */
 void rest_instance_status(struct instance *in, const struct rest_request *, const char *name,
                           struct rest_response *out);

@@ -188,6 +188,15 @@ static void print_alerts(const struct instance *in, FILE *to)
                 (unsigned)alerts_firing(&in->alerts, in->channel[i]->spec.name));
 }
 
+static void print_device(const struct instance *in, FILE *to)
+{
+    struct port_dpdk_state s;
+    if (in->dataplane == NULL || !dataplane_device(in->dataplane, &s)) return;
+    fprintf(to, "# TYPE millrace_device_link gauge\nmillrace_device_link %d\n", s.has_link);
+    fprintf(to, "# TYPE millrace_device_missed counter\nmillrace_device_missed %" PRIu64 "\n", s.missed);
+    fprintf(to, "# TYPE millrace_device_errors counter\nmillrace_device_errors %" PRIu64 "\n", s.errors);
+}
+
 void rest_metrics(struct instance *in, const struct rest_request *request, const char *name, struct rest_response *out)
 {
     (void)request, (void)name;
@@ -201,6 +210,7 @@ void rest_metrics(struct instance *in, const struct rest_request *request, const
         print_all(to, &m);
         print_groups(in, to);
         print_alerts(in, to);
+        print_device(in, to);
         if (fclose(to) != 0) {
             free(text);
             text = NULL;

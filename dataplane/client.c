@@ -154,6 +154,7 @@ static void answer_send(struct serve_lcore *s, struct client *c, const uint8_t *
     client_lent(s, c, a->lent_bytes);
     if (c->is_slow) answer_copy(s, c, a, 0);
     c->state = CLIENT_SENDING;
+    s->unsent_count++;
     port_send(s->port, c->slot, &a->message);
 }
 
@@ -187,6 +188,8 @@ void client_answered(struct serve_lcore *s, struct client *c, const uint8_t *fra
 void client_sent(struct serve_lcore *s, struct client *c, struct port_message *m)
 {
     struct answer *a = (struct answer *)m;
+    s->unsent_count--;
+    a->was_sent = true;
     a->sent_ns = clock_monotonic_ns(s->clock);
     if (a->durable_ns != 0 && a->sent_ns > a->durable_ns)
         histogram_record(s->counters.durable_to_sent_ns, a->sent_ns - a->durable_ns);
@@ -204,6 +207,7 @@ void client_sent(struct serve_lcore *s, struct client *c, struct port_message *m
 void client_released(struct serve_lcore *s, struct client *c, struct port_message *m)
 {
     struct answer *a = (struct answer *)m;
+    s->unsent_count -= !a->was_sent;
     if (m->zero_copy_bytes > 0 && !m->was_dropped)
         histogram_record(s->counters.sent_to_acknowledged_ns, clock_monotonic_ns(s->clock) - a->sent_ns);
     client_judge(c, s->now_ns - a->put_ns);

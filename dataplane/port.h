@@ -84,8 +84,10 @@ struct port_stats { /* since the start */
     uint64_t received_bytes, copied_bytes, zero_copy_bytes;
     uint64_t handshakes, handshakes_failed, encrypted_bytes; /* TLS */
     uint64_t buffer_bytes; /* now, of encrypted data that waits */
-    /* Past the kernel.  waited: for memory, or for room at the device; pins: now, messages that it may still send. */
-    uint64_t packets_received, packets_sent, packets_retransmitted, packets_dropped, packets_waited, pins;
+    uint64_t pins; /* now, messages whose lent bytes the network may still need */
+    /* Past the kernel.  dropped: damaged, or not for us; no_memory, ring_full: waited for memory, for the device. */
+    uint64_t packets_received, packets_sent, packets_retransmitted, packets_dropped, packets_no_memory;
+    uint64_t packets_ring_full, wire_received_bytes, wire_sent_bytes; /* wire: whole frames */
 };
 
 struct port;
@@ -105,6 +107,9 @@ struct port_operations {
 };
 struct port { /* the head of every kind of port */
     const struct port_operations *operations;
+    const char *kind;    /* "kernel", "dpdk", ...; static */
+    bool has_packets;    /* it counts them */
+    const struct port *below[2]; /* ports that it stands above; NULL: none (it stands at the network) */
     struct port_stats stats;
 };
 

@@ -116,8 +116,8 @@ enum err port_both_open(struct port **out, struct port *kernel, uint32_t kernel_
         port_fini(past);
         return err_set(msg, ERR_NO_MEMORY, "no memory for a serve thread's ports");
     }
-    *b = (struct port_both){.port.operations = &both_operations, .kernel = kernel, .past = past,
-                            .border = kernel_connections_max};
+    *b = (struct port_both){.port = {.operations = &both_operations, .kind = "both", .below = {kernel, past}},
+                            .kernel = kernel, .past = past, .border = kernel_connections_max};
     *out = &b->port;
     return ERR_OK;
 }

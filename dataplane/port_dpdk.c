@@ -503,7 +503,10 @@ static void stats_show(struct port_dpdk *d)
     s->packets_sent = d->queue.stats.sent_frames;
     s->packets_retransmitted = stack.retransmitted;
     s->packets_dropped = stack.dropped + stack.checksum_errors;
-    s->packets_waited = d->queue.stats.no_frame + d->queue.stats.ring_full;
+    s->packets_no_memory = d->queue.stats.no_frame;
+    s->packets_ring_full = d->queue.stats.ring_full;
+    s->wire_received_bytes = d->queue.stats.received_bytes;
+    s->wire_sent_bytes = d->queue.stats.sent_bytes;
     s->pins = d->queue.pins_used;
 }
 
@@ -673,7 +676,7 @@ enum err port_dpdk_open(struct port **out, struct port_dpdk_device *device, uint
     INVARIANT(lcore < device->config.lcores && port_count <= STACK_LISTENERS_MAX);
     struct port_dpdk *d = calloc(1, sizeof *d);
     if (d == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for a DPDK port");
-    d->port.operations = &dpdk_operations;
+    d->port = (struct port){.operations = &dpdk_operations, .kind = "dpdk", .has_packets = true};
     d->clock = clock;
     d->connections_max = connections_max;
     d->connections = calloc(connections_max, sizeof *d->connections);

@@ -39,6 +39,17 @@ struct port_dpdk_stats { /* of one port, since the start; the last five: now */
  * such device), ERR_IO, ERR_NO_MEMORY: msg says what to do. */
 NODISCARD enum err port_dpdk_start(struct port_dpdk_device **out, const struct port_dpdk_config *config,
                                    const struct chunk_pool *pool, struct err_msg *msg);
+/* Of the device as a whole, now; control's thread. */
+struct port_dpdk_state {
+    const char *device, *driver; /* stay while the process runs */
+    char     mac[18];
+    uint16_t mtu;
+    bool     has_link, lends_records; /* lends: records go out without a copy */
+    uint32_t link_mbps;               /* 0: not known */
+    uint64_t missed, errors;          /* frames that the device had no place for; damaged, in and out */
+};
+void port_dpdk_state(const struct port_dpdk_device *device, struct port_dpdk_state *out);
+
 /* Opens the port of a lcore, by the thread that will use it.  `ports`: the TCP ports to listen on, by the listener's
  * number that PORT_ACCEPTED tells; 0: not here.  ERR_INVALID: an address; ERR_NO_MEMORY; ERR_EXISTS: a port twice. */
 NODISCARD enum err port_dpdk_open(struct port **out, struct port_dpdk_device *device, uint32_t lcore,

@@ -254,6 +254,22 @@ enum err port_dpdk_start(struct port_dpdk_device **out, const struct port_dpdk_c
     return ERR_OK;
 }
 
+void port_dpdk_state(const struct port_dpdk_device *device, struct port_dpdk_state *out)
+{
+    struct rte_eth_dev_info info;
+    struct rte_eth_link link = {.link_status = RTE_ETH_LINK_DOWN};
+    struct rte_eth_stats stats = {.ipackets = 0};
+    *out = (struct port_dpdk_state){.device = device->config.device, .driver = "", .mtu = device->config.mtu,
+                                    .lends_records = device->pool != NULL && device->has_segments};
+    if (rte_eth_dev_info_get(device->id, &info) == 0) out->driver = info.driver_name;
+    rte_ether_format_addr(out->mac, sizeof out->mac, &device->mac);
+    if (rte_eth_link_get_nowait(device->id, &link) == 0) out->has_link = link.link_status == RTE_ETH_LINK_UP;
+    out->link_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
+    if (rte_eth_stats_get(device->id, &stats) != 0) return;
+    out->missed = stats.imissed + stats.rx_nombuf;
+    out->errors = stats.ierrors + stats.oerrors;
+}
+
 size_t port_dpdk_memory_bytes(const struct port_dpdk_config *config, uint32_t connections_max)
 {
     return lcore_bytes(config) + stack_at(0)->memory_bytes() + port_dpdk_connection_bytes(connections_max);

@@ -23,6 +23,12 @@ uint64_t port_dpdk_rest_ns(struct port *p)
     INVARIANT(!"a port that was never opened");
 }
 
+void port_dpdk_state(const struct port_dpdk_device *device, struct port_dpdk_state *out)
+{
+    (void)device;
+    *out = (struct port_dpdk_state){.device = "", .driver = ""};
+}
+
 size_t port_dpdk_memory_bytes(const struct port_dpdk_config *config, uint32_t connections_max)
 {
     (void)config, (void)connections_max;

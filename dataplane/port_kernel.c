@@ -247,7 +247,7 @@ static void send_zero_copy(struct port_kernel *k, struct connection *c, struct p
                                 (unsigned)(at / k->stride_bytes));
     tag(sqe, ON_SEND_ZERO_COPY, m);
     c->sending_pieces = 1;
-    m->notifications++;
+    k->port.stats.pins += m->notifications++ == 0;
     c->notifications++;
 }
 
@@ -416,7 +416,7 @@ static void on_send_zero_copy(struct port_kernel *k, struct port_message *m, con
     struct connection *c = m->connection;
     bool is_notification = (cqe->flags & IORING_CQE_F_NOTIF) != 0;
     if (is_notification || (cqe->flags & IORING_CQE_F_MORE) == 0) {
-        m->notifications--;
+        k->port.stats.pins -= --m->notifications == 0;
         c->notifications--;
     }
     if (!is_notification) {
@@ -681,7 +681,8 @@ enum err port_kernel_open(struct port **out, const int *listen_fds, uint32_t lis
         close_all(listen_fds, listener_count);
         return err_set(msg, ERR_NO_MEMORY, "no memory for %u connections", connections_max);
     }
-    *k = (struct port_kernel){.port.operations = &kernel_operations, .listener_count = listener_count, .pool = pool,
+    *k = (struct port_kernel){.port = {.operations = &kernel_operations, .kind = "kernel"},
+                              .listener_count = listener_count, .pool = pool,
                               .connections = connections, .connections_max = connections_max};
     for (uint32_t i = 0; i < listener_count; i++) k->listening[i].fd = listen_fds[i];
     for (uint32_t i = connections_max; i-- > 0;) {

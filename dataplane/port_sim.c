@@ -269,7 +269,7 @@ enum err port_sim_open(struct port **out, uint32_t connections_max, struct rando
         free(peers);
         return ERR_NO_MEMORY;
     }
-    s->port.operations = &sim_operations;
+    s->port = (struct port){.operations = &sim_operations, .kind = "sim"};
     s->random = random;
     s->connections_max = connections_max;
     s->peers = peers;

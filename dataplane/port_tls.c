@@ -766,7 +766,8 @@ enum err port_tls_open(struct port **out, struct port *inner, const struct tls_l
         port_fini(inner);
         return err_set(msg, ERR_NO_MEMORY, "no memory for TLS with %u connections", connections_max);
     }
-    *t = (struct port_tls){.port.operations = &tls_operations, .inner = inner, .clock = clock, .listeners = listeners,
+    *t = (struct port_tls){.port = {.operations = &tls_operations, .kind = "tls", .below = {inner}},
+                           .inner = inner, .clock = clock, .listeners = listeners,
                            .listener_count = listener_count,
                            .arena_bytes = arena_bytes(connections_max, BUFFER_SMALL_BYTES),
                            .stashes_bytes = arena_bytes(connections_max, STASH_BYTES_MIN)};

@@ -414,6 +414,24 @@ uint64_t dataplane_memory_bytes(const struct dataplane_config *config)
            coordinator_memory_bytes(&groups) + authority_memory_bytes(&logins);
 }
 
+bool dataplane_lcore(const struct dataplane *d, uint32_t lcore, struct lcore_view *out)
+{
+    if (lcore >= d->thread_count) return false;
+    const struct serve_counters *c = &d->threads[lcore].lcore->counters;
+    *out = (struct lcore_view){.busy_ns = counter_get(c->busy_ns), .idle_ns = counter_get(c->idle_ns),
+                               .backpressured_ns = counter_get(c->backpressured_ns),
+                               .connections = counter_get(c->connections), .port_count = c->port_count};
+    for (uint32_t i = 0; i < c->port_count; i++) port_counters_view(&c->port[i], &out->port[i]);
+    return true;
+}
+
+bool dataplane_device(const struct dataplane *d, struct port_dpdk_state *out)
+{
+    if (d->past_count == 0) return false;
+    port_dpdk_state(d->device, out);
+    return true;
+}
+
 uint32_t dataplane_groups(struct dataplane *d, const char *topic, struct group_summary *out, uint32_t max)
 {
     return coordinator_groups(d->coordinator, topic, out, max);

@@ -12,6 +12,7 @@
 #include "dataplane/auth/directory.h"
 #include "dataplane/listener.h"
 #include "dataplane/kafka/request.h"
+#include "dataplane/port_counters.h"
 #include "dataplane/port_dpdk.h"
 #include "storage/log_reader.h"
 
@@ -67,6 +68,18 @@ NODISCARD enum err dataplane_set_accounts(struct dataplane *d, const struct acco
 /* The port that a listener, by its index in the configuration, listens on. */
 uint16_t dataplane_port(const struct dataplane *d, uint32_t listener);
 uint64_t dataplane_memory_bytes(const struct dataplane_config *config);
+
+/* What the control plane shows of the serve lcores: their counters, as of up to a second ago. */
+struct lcore_view {
+    uint64_t busy_ns, idle_ns, backpressured_ns; /* backpressured: all that there was to do waited for the network */
+    uint64_t connections;
+    uint32_t port_count;
+    struct port_view port[PORT_PARTS_MAX];
+};
+/* Of lcore 0 and so on; false: there is no such. */
+bool dataplane_lcore(const struct dataplane *d, uint32_t lcore, struct lcore_view *out);
+/* False: no listener is past the kernel. */
+bool dataplane_device(const struct dataplane *d, struct port_dpdk_state *out);
 
 /* What the control plane shows of groups; a copy made by the coordinator's thread on request (blocks shortly). */
 struct group_summary {

@@ -52,23 +52,15 @@ static void counters_init(struct serve_lcore *s, struct counters *counters)
     c->fetch_sessions = counters_add(counters, COUNTER_GAUGE, "fetch_sessions", lcore);
     c->fetch_sessions_evicted = counters_add(counters, COUNTER_COUNT, "fetch_sessions_evicted", lcore);
     c->relieved_bytes = counters_add(counters, COUNTER_COUNT, "copied_out_bytes", lcore);
-    c->refused = counters_add(counters, COUNTER_COUNT, "connections_refused", lcore);
-    c->received_bytes = counters_add(counters, COUNTER_COUNT, "received_bytes", lcore);
-    c->copied_bytes = counters_add(counters, COUNTER_COUNT, "sent_copied_bytes", lcore);
-    c->zero_copy_bytes = counters_add(counters, COUNTER_COUNT, "sent_zero_copy_bytes", lcore);
     c->handshakes = counters_add(counters, COUNTER_COUNT, "tls_handshakes", lcore);
     c->handshakes_failed = counters_add(counters, COUNTER_COUNT, "tls_handshakes_failed", lcore);
     c->encrypted_bytes = counters_add(counters, COUNTER_COUNT, "tls_sent_bytes", lcore);
     c->tls_buffer_bytes = counters_add(counters, COUNTER_GAUGE, "tls_buffer_bytes", lcore);
-    c->packets_received = counters_add(counters, COUNTER_COUNT, "packets_received", lcore);
-    c->packets_sent = counters_add(counters, COUNTER_COUNT, "packets_sent", lcore);
-    c->packets_retransmitted = counters_add(counters, COUNTER_COUNT, "packets_retransmitted", lcore);
-    c->packets_dropped = counters_add(counters, COUNTER_COUNT, "packets_dropped", lcore);
-    c->packets_waited = counters_add(counters, COUNTER_COUNT, "packets_waited", lcore);
-    c->packet_pins = counters_add(counters, COUNTER_GAUGE, "packet_pins", lcore);
     c->buffer_bytes = counters_add(counters, COUNTER_GAUGE, "serve_buffer_bytes", lcore);
     c->busy_ns = counters_add(counters, COUNTER_COUNT, "serve_busy_ns", lcore);
     c->idle_ns = counters_add(counters, COUNTER_COUNT, "serve_idle_ns", lcore);
+    c->backpressured_ns = counters_add(counters, COUNTER_COUNT, "serve_backpressured_ns", lcore);
+    c->port_count = port_counters_open(c->port, s->port, s->config.index, counters);
     c->durable_to_sent_ns = counters_add_histogram(counters, "stage_durable_to_sent_ns", lcore);
     c->sent_to_acknowledged_ns = counters_add_histogram(counters, "stage_sent_to_acknowledged_ns", lcore);
     for (uint32_t i = 0; kafka_request_at(i) != NULL; i++) {
@@ -265,20 +257,11 @@ static void housekeeping(struct serve_lcore *s)
     }
     relieve(s);
     log_reader_tidy(s->reader);
-    counter_set(s->counters.refused, s->port->stats.refused);
-    counter_set(s->counters.received_bytes, s->port->stats.received_bytes);
-    counter_set(s->counters.copied_bytes, s->port->stats.copied_bytes);
-    counter_set(s->counters.zero_copy_bytes, s->port->stats.zero_copy_bytes);
+    for (uint32_t i = 0; i < s->counters.port_count; i++) port_counters_set(&s->counters.port[i]);
     counter_set(s->counters.handshakes, s->port->stats.handshakes);
     counter_set(s->counters.handshakes_failed, s->port->stats.handshakes_failed);
     counter_set(s->counters.encrypted_bytes, s->port->stats.encrypted_bytes);
     counter_set(s->counters.tls_buffer_bytes, s->port->stats.buffer_bytes);
-    counter_set(s->counters.packets_received, s->port->stats.packets_received);
-    counter_set(s->counters.packets_sent, s->port->stats.packets_sent);
-    counter_set(s->counters.packets_retransmitted, s->port->stats.packets_retransmitted);
-    counter_set(s->counters.packets_dropped, s->port->stats.packets_dropped);
-    counter_set(s->counters.packets_waited, s->port->stats.packets_waited);
-    counter_set(s->counters.packet_pins, s->port->stats.pins);
     limits_counters_set(s);
     counter_set(s->counters.buffer_bytes, s->arena.used_bytes);
     counter_set(s->counters.connections, s->client_count);
@@ -289,10 +272,16 @@ static void housekeeping(struct serve_lcore *s)
     s->housekeeping_ns = s->now_ns + (uint64_t)HOUSEKEEPING_MS * 1000000;
 }
 
+/* Time without work: there was nothing to do, or all that there was waited for the network to take more. */
+static struct counter *rest_counter(const struct serve_lcore *s)
+{
+    return s->unsent_count > 0 ? s->counters.backpressured_ns : s->counters.idle_ns;
+}
+
 unsigned serve_step(struct serve_lcore *s)
 {
     s->now_ns = clock_monotonic_ns(s->clock);
-    counter_add(s->counters.idle_ns, s->now_ns - s->turn_end_ns);
+    counter_add(rest_counter(s), s->now_ns - s->turn_end_ns);
     log_reader_quiesce(s->reader);
     if (s->now_ns >= s->housekeeping_ns) housekeeping(s);
     else if (s->now_ns >= s->relief_ns && (log_reader_is_pressed(s->reader) || s->arena.large_is_wanted)) relieve(s);
@@ -305,7 +294,7 @@ unsigned serve_step(struct serve_lcore *s)
     work += poll_timers(s);
     work += retry_held(s); /* last: what it is told of later in a turn, it is told by what counts as work */
     s->turn_end_ns = clock_monotonic_ns(s->clock);
-    counter_add(work > 0 ? s->counters.busy_ns : s->counters.idle_ns, s->turn_end_ns - s->now_ns);
+    counter_add(work > 0 ? s->counters.busy_ns : rest_counter(s), s->turn_end_ns - s->now_ns);
     return work;
 }
 

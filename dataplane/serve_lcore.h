@@ -34,6 +34,7 @@
 #include "dataplane/kafka/request.h"
 #include "dataplane/listener.h"
 #include "dataplane/port.h"
+#include "dataplane/port_counters.h"
 #include "ring/wait.h"
 #include "storage/log_reader.h"
 
@@ -109,6 +110,7 @@ struct answer {
     uint32_t pin_count, chunk_count;
     struct log_piece *pin; /* bytes == NULL: was let go */
     uint8_t *copy;         /* in the arena: of records that were not handed to the network, or NULL */
+    bool     was_sent;     /* the network took all of it */
 };
 
 struct client_login { /* one SASL exchange */
@@ -158,10 +160,10 @@ struct client { /* one connection */
 };
 
 struct serve_counters {
-    struct counter *connections, *parked, *refused, *requests[LCORE_APIS], *closed[CLOSE_CAUSE_COUNT];
-    struct counter *received_bytes, *copied_bytes, *zero_copy_bytes, *buffer_bytes, *busy_ns, *idle_ns;
-    struct counter *packets_received, *packets_sent, *packets_retransmitted, *packets_dropped, *packets_waited;
-    struct counter *packet_pins;
+    struct counter *connections, *parked, *requests[LCORE_APIS], *closed[CLOSE_CAUSE_COUNT];
+    struct counter *buffer_bytes, *busy_ns, *idle_ns, *backpressured_ns;
+    struct port_counters port[PORT_PARTS_MAX]; /* of those at the network */
+    uint32_t port_count;
     struct counter *slow, *relieved_bytes, *fetch_sessions, *fetch_sessions_evicted;
     struct counter *throttled, *throttled_ms, *held_requests;
     struct counter *input_bytes[LISTENERS_MAX], *listener_connections[LISTENERS_MAX]; /* the latter: lcore 0's */
@@ -199,6 +201,7 @@ struct serve_lcore {
     struct client *clients; /* connections_max */
     struct client **timers; /* a heap by deadline */
     uint32_t timer_count, client_count, parked_count;
+    uint32_t unsent_count; /* answers that the network has not taken whole */
     struct client_list parked[PARKED_LISTS], disk, linked, tokens, held;
     bool     is_stopping, said[CLOSE_CAUSE_COUNT];
     uint64_t login_said_ns, logins_unsaid; /* failed ones, in the log */

@@ -18,6 +18,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "e2e"))
+import command_line_machine  # noqa: E402
 from harness import BUILD, ROOT, check, checkpoint_of, free_port, main, wait_until  # noqa: E402
 
 MILLRACED = BUILD + "/control/millraced"
@@ -661,24 +662,6 @@ def orderly_stop(harness):
     check(instance.stop(10) == 0, "no orderly stop with a request under way")
 
 
-def doctor_says(harness, instance, millrace):
-    """What the doctor finds on made-up machines: tests/control/test_doctor.c; here, how it tells it."""
-    config, root = instance.folder + "/millrace.yaml", harness.folder + "/elsewhere"
-    os.makedirs(root + "/proc/sys/kernel")
-    millrace("doctor", "--config", config, "--root", root)  # nothing is to be seen there, so nothing is wrong
-    with open(root + "/proc/sys/kernel/osrelease", "w") as f:
-        f.write("5.4.0\n")
-    out, _ = millrace("doctor", "--config", config, "--root", root, code=1)
-    check("wrong   kernel           Linux 5.4.0" in out and "mend: a newer kernel" in out and "1 wrong" in out, out)
-    told = json.loads(millrace("--json", "doctor", "--config", config, "--root", root, code=1)[0])
-    kernel = next(f for f in told["findings"] if f["check"] == "kernel")
-    check(told["verdict"] == kernel["verdict"] == "wrong" and "linux-image" in kernel["mend"], f"{told}")
-    code = subprocess.run([BUILD + "/cli/millrace", "doctor", "--config", config], capture_output=True).returncode
-    check(code in (0, 1), f"on this machine: {code}")  # whatever it is like
-    _, err = millrace("doctor", "--config", root + "/none.yaml", code=1)
-    check("none.yaml" in err, err)
-
-
 def command_line(harness):
     """`millrace`: the way of a user, and what it says when something is wrong."""
     source = harness.source()
@@ -748,6 +731,7 @@ def command_line(harness):
                             (("counters", instance.settings["data_folder"] + "/counters"), "high_watermark")):
         check(expected in millrace(*words)[0], f"{words}")
     millrace("consume", "events", "--group", "h", "--count", "1000000", "--timeout", "3", code=1)
+    command_line_machine.dataplane(instance, millrace)
     segment = instance.settings["data_folder"] + "/events/0/" + "0" * 20 + ".log"
     check(instance.stop() == 0, "no orderly stop")
     out, _ = millrace("log", "dump", segment)
@@ -774,7 +758,7 @@ def command_line(harness):
     half_deleted(instance)
     millrace("channel", "delete", "events", given="events\n")
     check("no channels" in millrace("channel", "list")[0], "it was not deleted")
-    doctor_says(harness, instance, millrace)
+    command_line_machine.doctor(harness, instance, millrace)
     mistakes = [(("channel", "status", "nothing"), 1, "no channel nothing"), (("consume", "nothing"), 1, "no channel"),
                 (("channel", "start"), 2, "usage"), (("channel", "create", "x", "--tables", "a.*"), 2, "--source"),
                 (("channel", "create", "x", "--source", "http://h", "--tables", "a.*"), 2, "mysql://"),

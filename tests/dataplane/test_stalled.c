@@ -83,6 +83,35 @@ START_TEST(a_small_record_pins_its_whole_chunk)
 }
 END_TEST
 
+/* Time without work is idle, or backpressured: an answer waits for its peer.  Also one that the peer never takes. */
+START_TEST(time_in_which_only_the_network_could_go_on_is_counted_apart)
+{
+    struct site t = site_make();
+    const struct serve_counters *c = &t.s->lcore->counters;
+    sim_advance_ms(t.s, 1000);
+    ck_assert_uint_eq(counter_get(c->backpressured_ns), 0);
+    uint64_t idle_ns = counter_get(c->idle_ns);
+    fetch(t.s, t.peer[0], 0);
+    fetch(t.s, t.peer[1], 0);
+    sim_advance_ms(t.s, 700);
+    ck_assert_uint_eq(counter_get(c->backpressured_ns), 700 * 1000000ull);
+    ck_assert_uint_eq(counter_get(c->idle_ns), idle_ns);
+    receive(t.s, t.peer[0], t.records, t.size);
+    sim_advance_ms(t.s, 300);
+    ck_assert_uint_eq(counter_get(c->backpressured_ns), 1000 * 1000000ull);
+    port_sim_hang_up(t.peer[1]);
+    sim_settle(t.s);
+    sim_advance_ms(t.s, 500);
+    ck_assert_uint_eq(counter_get(c->backpressured_ns), 1000 * 1000000ull);
+    ck_assert_uint_eq(counter_get(c->idle_ns), idle_ns + 500 * 1000000ull);
+    ck_assert_uint_eq(c->port_count, 1);
+    ck_assert_uint_gt(counter_get(c->port[0].counter[PORT_COUNTER_received_bytes]), 0);
+    ck_assert_ptr_null(c->port[0].counter[PORT_COUNTER_packets_sent]);
+    t.peer[1] = port_sim_connect(t.s->lcore->port);
+    site_end(&t);
+}
+END_TEST
+
 /* `_i`: whole pieces that the peer has taken when it begins to stand still. */
 START_TEST(what_is_not_handed_over_is_copied_out)
 {
@@ -214,6 +243,7 @@ int main(void)
     Suite *s = suite_create("kafka");
     TCase *c = tcase_create("stalled connections");
     tcase_add_test(c, a_small_record_pins_its_whole_chunk);
+    tcase_add_test(c, time_in_which_only_the_network_could_go_on_is_counted_apart);
     tcase_add_loop_test(c, what_is_not_handed_over_is_copied_out, 0, 4);
     tcase_add_test(c, who_takes_long_gets_copies_until_it_is_prompt);
     tcase_add_test(c, the_oldest_pin_ends_when_nothing_else_helps);

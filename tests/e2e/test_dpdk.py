@@ -214,7 +214,29 @@ def test_dpdk(harness):
     got = kcat(f"{SERVER}:9093", *secure, *read)
     check(got[:3] == through[:3], f"past the kernel by TLS: {got}")
     same_answers(instance, ports)
+    told_of_dataplane(instance)
     hostile(harness, instance, wire, read, through)
+
+
+def told_of_dataplane(instance):
+    """Both ports of both serve threads, and the device."""
+    def wire_has_all():  # the counters of packets are shown twice a second
+        past = [lcore["ports"]["dpdk"] for lcore in instance.ask("GET", "/v1/dataplane")["lcores"]]
+        sent = sum(p["sent_copied_bytes"] + p["sent_zero_copy_bytes"] for p in past)
+        return sum(p["wire_sent_bytes"] for p in past) >= sent > 0
+    wait_until(wire_has_all, 30, lambda: str(instance.ask("GET", "/v1/dataplane")))
+    told = instance.ask("GET", "/v1/dataplane")
+    device, lcores = told["device"], told["lcores"]
+    check(device["driver"] == "net_af_packet" and device["has_link"] and device["mtu"] == 1500 and
+          device["lends_records"], f"{device}")
+    check(len(lcores) == 2 and all(sorted(lcore["ports"]) == ["dpdk", "kernel"] for lcore in lcores), f"{lcores}")
+    for name in ("packets_sent", "wire_sent_bytes", "sent_zero_copy_bytes"):
+        check(sum(lcore["ports"]["dpdk"][name] for lcore in lcores) > 0, f"{name}: {lcores}")
+    metrics = instance.rest("GET", "/metrics")[1]
+    check('millrace_packets_sent{lcore="1",port="dpdk"}' in metrics and "millrace_device_link 1" in metrics, "metrics")
+    done = subprocess.run([BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{instance.rest_port}", "dataplane",
+                           "status"], capture_output=True, text=True)
+    check(done.returncode == 0 and "link up" in done.stdout and done.stdout.count("packets: ") == 2, f"{done}")
 
 
 def hostile(harness, instance, wire, read, expected):
@@ -229,7 +251,7 @@ def hostile(harness, instance, wire, read, expected):
     wire.lay()
     sent = counters(instance, "packets_sent")
     check(len(sent) == 2 and all(sent), f"not both serve threads' queues were used: {sent}")
-    wait_until(lambda: counter(instance, "packet_pins") == 0, 30, "a pin is left")
+    wait_until(lambda: counter(instance, "answers_pinned") == 0, 30, "a pin is left")
     check(counter(instance, "packets_retransmitted") > 0, "the network was not that bad")
     check(counter(instance, "packets_dropped") > 0, "no frame was damaged")
     got = kcat(f"{SERVER}:9092", *read)
