@@ -657,7 +657,7 @@ static enum err stack_open(struct port_dpdk *d, struct port_dpdk_device *device,
         .handlers = {d, on_transmit, on_accepted, on_received, on_acknowledged, on_finished, on_failed},
         .mtu = device->config.mtu, .vlan = device->config.vlan, .address4 = device->address, .prefix4 = device->prefix,
         .gateway4 = device->config.gateway, .address6 = device->config.address6, .gateway6 = device->config.gateway6,
-        .device_checksums = device->has_checksums,
+        .device_ip_checksums = device->has_ip_checksums, .device_tcp_checksums = device->has_tcp_checksums,
     };
     memcpy(config.mac, device->mac.addr_bytes, sizeof config.mac);
     memcpy(config.secret, device->secret, sizeof config.secret);

@@ -128,13 +128,15 @@ static enum err device_configure(struct port_dpdk_device *d, struct err_msg *msg
         return err_set(msg, ERR_UNSUPPORTED, "device %s has %u queue pairs, serve_thread_count is %u: lower it%s", name,
                        RTE_MIN(info.max_rx_queues, info.max_tx_queues), d->config.lcores,
                        strncmp(name, "net_", 4) == 0 ? ", or ask the device for more (qpairs=N, queues=N)" : "");
-    uint64_t checksums = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+    uint64_t wanted = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+    uint64_t has = info.tx_offload_capa & wanted; /* virtio and vhost leave IP's checksum to us */
     uint64_t checked = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
-    d->has_checksums = (info.tx_offload_capa & checksums) == checksums;
-    d->has_segments = (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+    d->has_ip_checksums = (has & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
+    d->has_tcp_checksums = (has & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
+    d->has_segments = (has & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
     struct rte_eth_conf conf = {
         .rxmode = {.mtu = d->config.mtu, .offloads = info.rx_offload_capa & checked},
-        .txmode.offloads = (d->has_checksums ? checksums : 0) | (d->has_segments ? RTE_ETH_TX_OFFLOAD_MULTI_SEGS : 0),
+        .txmode.offloads = has,
     };
     if (d->config.lcores > 1) {
         conf.rxmode.mq_mode = info.flow_type_rss_offloads != 0 ? RTE_ETH_MQ_RX_RSS : RTE_ETH_MQ_RX_NONE;
@@ -143,7 +145,8 @@ static enum err device_configure(struct port_dpdk_device *d, struct err_msg *msg
     }
     rc = rte_eth_dev_configure(d->id, (uint16_t)d->config.lcores, (uint16_t)d->config.lcores, &conf);
     if (rc != 0) return err_set(msg, ERR_IO, "device %s refuses its configuration: %s", name, rte_strerror(-rc));
-    if (d->config.mtu != MTU_STANDARD && (rc = rte_eth_dev_set_mtu(d->id, d->config.mtu)) != 0)
+    if (d->config.mtu != MTU_STANDARD && (rc = rte_eth_dev_set_mtu(d->id, d->config.mtu)) != 0 &&
+        (rc != -ENOTSUP || d->config.mtu > info.max_mtu)) /* vhost has none: it takes what comes */
         return err_set(msg, ERR_UNSUPPORTED, "device %s refuses an MTU of %u (%s): lower dpdk_mtu", name, d->config.mtu,
                        rte_strerror(-rc));
     d->rx_descriptors = RX_DESCRIPTORS;

@@ -14,6 +14,7 @@ enum {
     DPDK_LCORES_MAX  = 32,
     DPDK_BURST       = 64,
     DPDK_TX_PENDING  = 256,  /* frames that a lcore may have ready: the transmit budget of one turn */
+    DPDK_TX_HEADS    = 64,   /* and more of headers alone: a SYN is answered also while others fill the device */
     DPDK_SHARED_FRAMES = 512,
 };
 
@@ -25,7 +26,7 @@ struct port_dpdk_device {
     struct rte_ether_addr mac;
     uint16_t rx_descriptors, tx_descriptors;
     bool     has_segments;  /* a frame may consist of several mbufs */
-    bool     has_checksums; /* of what is sent */
+    bool     has_ip_checksums, has_tcp_checksums; /* of what is sent */
     const struct chunk_pool *pool; /* NULL: nothing is lent */
     uint8_t  secret[STACK_SECRET_BYTES];
     struct rte_mempool *rx_pool[DPDK_LCORES_MAX], *tx_pool[DPDK_LCORES_MAX], *lent_pool[DPDK_LCORES_MAX];
@@ -46,7 +47,7 @@ struct pin {
 struct dpdk_queue { /* a lcore's pair */
     struct port_dpdk_device *device;
     uint16_t index;
-    struct rte_mbuf *pending[DPDK_TX_PENDING]; /* to send */
+    struct rte_mbuf *pending[DPDK_TX_PENDING + DPDK_TX_HEADS]; /* to send */
     uint32_t pending_count;
     struct pin *pins, *free_pins;
     uint32_t pins_used;

@@ -134,7 +134,7 @@ static bool frame_fill(struct dpdk_queue *q, struct frame *f, const struct stack
 }
 
 /* The device computes checksums: it wants to know where the headers end, and the pseudo header's sum. */
-static void frame_offload(struct rte_mbuf *m)
+static void frame_offload(const struct port_dpdk_device *d, struct rte_mbuf *m)
 {
     struct rte_net_hdr_lens lens;
     uint32_t type = rte_net_get_ptype(m, &lens, RTE_PTYPE_ALL_MASK);
@@ -144,15 +144,16 @@ static void frame_offload(struct rte_mbuf *m)
     if ((type & RTE_PTYPE_L4_MASK) != RTE_PTYPE_L4_TCP) return;
     uint8_t *l3 = rte_pktmbuf_mtod_offset(m, uint8_t *, m->l2_len);
     struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(l3 + m->l3_len);
-    m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
-    if (RTE_ETH_IS_IPV4_HDR(type)) {
-        m->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
+    bool is_4 = RTE_ETH_IS_IPV4_HDR(type);
+    m->ol_flags |= is_4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
+    if (is_4 && d->has_ip_checksums) {
+        m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
         ((struct rte_ipv4_hdr *)l3)->hdr_checksum = 0;
-        tcp->cksum = rte_ipv4_phdr_cksum((struct rte_ipv4_hdr *)l3, m->ol_flags);
-    } else {
-        m->ol_flags |= RTE_MBUF_F_TX_IPV6;
-        tcp->cksum = rte_ipv6_phdr_cksum((struct rte_ipv6_hdr *)l3, m->ol_flags);
     }
+    if (!d->has_tcp_checksums) return;
+    m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+    tcp->cksum = is_4 ? rte_ipv4_phdr_cksum((struct rte_ipv4_hdr *)l3, m->ol_flags)
+                      : rte_ipv6_phdr_cksum((struct rte_ipv6_hdr *)l3, m->ol_flags);
 }
 
 void queue_flush(struct dpdk_queue *q)
@@ -170,15 +171,17 @@ void queue_clean(struct dpdk_queue *q) { (void)rte_eth_tx_done_cleanup(q->device
 bool queue_transmit(struct dpdk_queue *q, const struct stack_slice *slice, unsigned count, struct pin *pins)
 {
     struct frame f = {0};
-    if (q->pending_count == DPDK_TX_PENDING) queue_flush(q);
-    if (q->pending_count == DPDK_TX_PENDING) return false;
+    bool is_head = count == 1 && slice->size <= STACK_HEAD_BYTES;
+    uint32_t room = DPDK_TX_PENDING + (is_head ? DPDK_TX_HEADS : 0);
+    if (q->pending_count >= room) queue_flush(q);
+    if (q->pending_count >= room) return false;
     if (!frame_fill(q, &f, slice, count, pins)) {
         q->stats.no_frame++;
         if (f.first != NULL) rte_pktmbuf_free(f.first);
         queue_clean(q);
         return false;
     }
-    if (q->device->has_checksums) frame_offload(f.first);
+    if (q->device->has_ip_checksums || q->device->has_tcp_checksums) frame_offload(q->device, f.first);
     q->stats.sent_frames++;
     q->stats.sent_bytes += f.first->pkt_len;
     q->pending[q->pending_count++] = f.first;

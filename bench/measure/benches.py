@@ -58,4 +58,10 @@ BENCHES = (
           (Line("parked", ("connections", "parked", "serve_threads"),
                 (less("resident_bytes_per_connection", "B"), less("idle_core_percent", "%"), less("p50_ms", "ms"),
                  less("p99_ms", "ms"), less("last_ms", "ms"))),), turns=(3, 1)),
+    Bench("dataplane", "Fetch of 1 KB records from the hot tail, past the kernel and through it, beside bare senders",
+          (Line("dataplane", ("path", "frames", "consumers"),
+                (more("gb_per_s", "GB/s"), less("server_cpu_s_per_gb", "s/GB")),
+                ratios=("gb_per_s", "server_cpu_s_per_gb")),
+           Line("dataplane_consumers", ("path", "consumers"), (more("gb_per_s", "GB/s"),), curve="consumers"),
+           Line("dataplane_latency", ("path", "records_per_s"), LATENCIES)), turns=(5, 1)),
 )

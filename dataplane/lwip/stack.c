@@ -28,8 +28,6 @@ enum {
     OOSEQ_FRAMES_MAX = 96,
     FRAME_BYTES_MIN = SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR, /* the shortest of those that we speak */
     AHEAD_BYTES     = 128 << 10, /* written beyond what may be sent now: lwIP walks what waits at each write */
-    CHECKS_RECEIVED = NETIF_CHECKSUM_CHECK_IP | NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_ICMP |
-                      NETIF_CHECKSUM_CHECK_ICMP6,
 };
 
 struct kept_frame { /* a received frame, while something of it is needed */
@@ -383,9 +381,9 @@ static err_t netif_fill(struct netif *netif)
     netif->hwaddr_len = ETH_HWADDR_LEN;
     memcpy(netif->hwaddr, c->mac, ETH_HWADDR_LEN);
     netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_MLD6;
-    uint16_t ours = c->device_checksums ? CHECKS_RECEIVED | NETIF_CHECKSUM_GEN_ICMP | NETIF_CHECKSUM_GEN_ICMP6
-                                        : NETIF_CHECKSUM_ENABLE_ALL;
-    NETIF_SET_CHECKSUM_CTRL(netif, ours);
+    unsigned theirs = (c->device_ip_checksums ? NETIF_CHECKSUM_GEN_IP : 0) |
+                      (c->device_tcp_checksums ? NETIF_CHECKSUM_GEN_TCP : 0);
+    NETIF_SET_CHECKSUM_CTRL(netif, NETIF_CHECKSUM_ENABLE_ALL & ~theirs);
     return ERR_OK;
 }
 

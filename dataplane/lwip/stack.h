@@ -55,7 +55,7 @@ struct stack_config {
     const char *address4, *gateway4; /* NULL or empty: none */
     unsigned prefix4;
     const char *address6, *gateway6; /* the prefix is of 64 bits */
-    bool     device_checksums; /* the device computes those of what is sent */
+    bool     device_ip_checksums, device_tcp_checksums; /* the device computes those of what is sent */
     uint8_t  secret[STACK_SECRET_BYTES]; /* behind the first sequence numbers */
 };
 
