@@ -6,6 +6,7 @@ prints the lines that registry.py describes, and add a Bench here.
 from .registry import Bench, Line, less, more
 
 LATENCIES = (less("p50_us", "us"), less("p99_us", "us"), less("p999_us", "us"))
+CHANNEL_COSTS = (less("resident", "B"), less("threads", ""), less("descriptors", ""), less("core_percent", "%"))
 
 BENCHES = (
     Bench("capture", "row changes taken from a binlog and thrown away, beside the null client and mariadb-binlog",
@@ -29,6 +30,16 @@ BENCHES = (
     Bench("memory", "resident memory while a backlog is captured and then read from its beginning",
           (Line("memory", ("megabytes",), (less("resident_max_capture", "B"), less("resident_max_read", "B"),
                                            more("read_mb_per_s", "MB/s"))),), function="live:bench_memory"),
+    Bench("channels", "200 channels, 50 of them running, on one source: restarts, what each costs, the API's latency",
+          (Line("channels_configured", ("configured",), CHANNEL_COSTS, curve="configured"),
+           Line("channels_running", ("running",), CHANNEL_COSTS, curve="running"),
+           Line("channels_create", ("channels",), (less("p50_ms", "ms"), less("p99_ms", "ms"), less("all_s", "s"))),
+           Line("channels_api", ("when", "get"), (less("p50_ms", "ms"), less("p99_ms", "ms"), less("p999_ms", "ms"))),
+           Line("channels_load", ("running",), (more("read_rows_per_s", "/s"), less("core_percent", "%"),
+                                                less("us_per_row_read", "us"), less("max_delay_ms", "ms"))),
+           Line("channels_restart", ("after",), (less("end_s", "s"), less("ready_s", "s"), less("all_normal_s", "s"))),
+           Line("channels_pool", ("pool",), (less("bytes", "B"),))),
+          function="channels:bench_channels", turns=(1, 1)),
     Bench("ring", "a record's way through ring_spsc between two threads",
           (Line("ring_spsc", ("burst",), (less("ns_per_record", "ns"),)),)),
     Bench("rows", "decoding a row of a rows event, and a TABLE_MAP that was seen before",
