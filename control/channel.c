@@ -277,13 +277,12 @@ enum err channel_restore(struct instance *in, struct channel_spec *spec, const s
     ch->life = *life;
     bool was_checked = life->is_checked || life->has_log;
     ch->state = was_checked ? CHANNEL_NOT_STARTED : life->is_started ? CHANNEL_STARTING : CHANNEL_PRECHECKING;
-    if (!life->has_log) return ERR_OK;
-    struct err_msg why = {.code = ERR_OK};
-    if (channel_log_attach(in, ch, &why) != ERR_OK)
-        channel_fail(in, ch, &why);
-    else if (!life->is_started)
-        channel_log_detach(in, ch);
     return ERR_OK;
+}
+
+enum err channels_restored(struct instance *in, struct err_msg *msg)
+{
+    return channel_logs_open(in, channel_fail, msg);
 }
 
 void channel_go_on(struct instance *in, struct channel *ch)
@@ -663,7 +662,6 @@ void channel_tick(struct instance *in, struct channel *ch, uint64_t now_ns)
 void channel_shut_down(struct instance *in, struct channel *ch)
 {
     channel_stop_capture(ch);
-    channel_log_detach(in, ch);
-    channel_log_close(in, ch);
+    channel_log_leave(ch);
     channel_free(in, ch);
 }

@@ -70,10 +70,12 @@ struct channel {
  * ERR_EXISTS, ERR_TOO_LARGE (channels_max), ERR_NO_SPACE, ERR_IO, ERR_NO_MEMORY. */
 NODISCARD enum err channel_create(struct instance *in, struct channel_spec *spec, struct channel **out,
                                   struct err_msg *msg);
-/* A stored channel at the start of millraced: opens its log so that it is served; capture begins with channel_go_on.
- * Takes `spec` over.  A log that cannot be opened puts the channel in Error, it is no error of the start. */
+/* A stored channel at the start of millraced.  Takes `spec` over. */
 NODISCARD enum err channel_restore(struct instance *in, struct channel_spec *spec, const struct channel_life *life,
                                    struct err_msg *msg);
+/* All are there: opens their logs so that they are served; capture begins with channel_go_on.  A log that cannot be
+ * opened puts its channel in Error, it is no error of the start.  ERR_NO_MEMORY. */
+NODISCARD enum err channels_restored(struct instance *in, struct err_msg *msg);
 void channel_go_on(struct instance *in, struct channel *ch);
 
 /* A person's operations.  ERR_STATE: not possible now, msg says in which state it is; ERR_NO_SPACE, ERR_IO: it could

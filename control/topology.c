@@ -24,6 +24,7 @@
  * storage           1                   storage_core  leases to each producer;           batches of each capture,
  *                                                     hints to all readers (ring_bcast)  appends of the coordinator
  * storage's helper  1                   -             prepared segments                  -
+ * storage-crew      7, at start and end -             -                                  -
  * capture           one a channel       -             batches to storage                 its leases
  * serve             serve_thread_count  serve_cores   requests to the coordinator        its answers; storage's hints
  * coordinator       1                   -             answers to each serve thread;      requests of each serve thread;
@@ -283,8 +284,8 @@ static enum err start_all(struct instance *in, struct err_msg *msg)
                       (uint32_t)in->config.groups_per_channel_max, msg));
     TRY(alerts_open(&in->alerts, in->config.data_folder, in->config.alert_programs_folder, in->clock, in->wake_fd,
                     msg));
-    TRY(channel_store_load(in->config.data_folder, restore_one, in,
-                           msg)); /* logs are open before the first client asks */
+    TRY(channel_store_load(in->config.data_folder, restore_one, in, msg));
+    TRY(channels_restored(in, msg)); /* logs are open before the first client asks */
     TRY(start_dataplane(in, msg));
     for (uint32_t i = 0; i < in->channel_count; i++) channel_go_on(in, in->channel[i]);
     return ERR_OK;

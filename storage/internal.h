@@ -240,7 +240,7 @@ struct storage {
     struct log         *attached[LOGS_MAX]; /* the storage thread's */
     uint32_t            attached_count, turn;
     uint64_t            housekeeping_ns;
-    uint64_t            incarnations;
+    _Atomic uint64_t    incarnations;
 
     enum command_kind    command;
     struct log          *command_log;
@@ -288,6 +288,7 @@ void storage_command(struct storage *s, enum command_kind kind, struct log *l); 
 
 /* ---- logs.c ---- */
 void log_free(struct log *l);
+void logs_end(struct storage *s); /* control: detaches what is attached, cleanly, and closes all */
 uint64_t log_memory_bytes(const struct storage_config *c);
 /* Readers pass when they hold nothing that they found before the mark.  Any thread. */
 uint64_t readers_mark(struct storage *s);

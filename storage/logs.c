@@ -10,7 +10,10 @@
 
 #include "base/invariant.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "storage/recovery.h"
+
+enum { CREW_MAX = 8 }; /* more shorten nothing: syncs of one file system wait for each other */
 
 /* ---- looking logs up: any thread ---- */
 
@@ -303,7 +306,8 @@ static enum err recover(struct log *l, bool leave_clean, struct recovered *r, st
     index_reset(&l->index[l->index_active ^ 1], INDEX_NO_SEGMENT); /* it may tell of batches that were cut */
     /* What readers remember of the files may hold bytes that were cut.  Before the watermark moves: pairs with
      * log_incarnation. */
-    atomic_store_explicit(&l->incarnation, ++s->incarnations, memory_order_release);
+    uint64_t incarnation = atomic_fetch_add_explicit(&s->incarnations, 1, memory_order_relaxed) + 1;
+    atomic_store_explicit(&l->incarnation, incarnation, memory_order_release);
     atomic_store_explicit(&l->start_offset, r->checkpoint.start_offset, memory_order_release);
     if (r->resume.is_resending) atomic_store_explicit(&l->is_resending, true, memory_order_release);
     if (r->resume.next_offset > visible) {
@@ -399,42 +403,148 @@ static enum err attach(struct log *l, struct log_feed **feed, struct log_resume 
     return ERR_OK;
 }
 
-static uint32_t free_slot(struct storage *s)
+/* From `slot` on. */
+static uint32_t free_slot(struct storage *s, uint32_t slot)
 {
-    uint32_t slot = 0;
     while (slot < LOGS_MAX && log_at(s, slot) != NULL) slot++;
     return slot;
+}
+
+/* What an opening does on disk, on any thread; nobody else knows the log yet. */
+static enum err opening_prepare(struct storage *s, struct log_opening *o, struct err_msg *msg)
+{
+    struct log *l = NULL;
+    struct recovered r;
+    TRY(log_identify(s, o->identity, o->create, msg));
+    TRY(log_new(s, &l, o->identity, msg));
+    l->slot = o->slot;
+    enum err e = o->is_detached ? recover(l, true, &r, msg) : attach(l, o->feed, o->resume, msg);
+    if (e != ERR_OK) {
+        log_free(l);
+        return e;
+    }
+    if (o->is_detached) {
+        recovered_fini(&r);
+        l->writer.state = WRITER_DETACHED;
+    }
+    *o->log = l;
+    return ERR_OK;
+}
+
+/* Storage and readers get to know it. */
+static void opening_publish(struct storage *s, const struct log_opening *o)
+{
+    struct log *l = *o->log;
+    if (!o->is_detached) storage_command(s, COMMAND_ATTACH, l);
+    l->is_attached = !o->is_detached;
+    atomic_store_explicit(&s->log[o->slot], l, memory_order_release); /* pairs with log_at */
+}
+
+static enum err opening_refuse(struct err_msg *msg)
+{
+    return err_set(msg, ERR_TOO_LARGE, "%d logs are open: no more fit into one millraced", LOGS_MAX);
 }
 
 enum err storage_log_open(struct storage *s, struct log_identity *identity, bool create, struct log **log,
                           struct log_feed **feed, struct log_resume *resume, struct err_msg *msg)
 {
-    struct log *l = NULL;
-    uint32_t slot = free_slot(s);
-    if (slot == LOGS_MAX)
-        return err_set(msg, ERR_TOO_LARGE, "%d logs are open: no more fit into one millraced", LOGS_MAX);
-    TRY(log_identify(s, identity, create, msg));
-    TRY(log_new(s, &l, identity, msg));
-    l->slot = slot;
-    enum err e = attach(l, feed, resume, msg);
-    if (e != ERR_OK) {
-        log_free(l);
-        return e;
-    }
-    storage_command(s, COMMAND_ATTACH, l);
-    l->is_attached = true;
-    atomic_store_explicit(&s->log[slot], l, memory_order_release); /* pairs with log_at */
-    *log = l;
+    struct log_opening o = {.identity = identity, .create = create, .log = log, .feed = feed, .resume = resume,
+                            .slot = free_slot(s, 0)};
+    if (o.slot == LOGS_MAX) return opening_refuse(msg);
+    TRY(opening_prepare(s, &o, msg));
+    opening_publish(s, &o);
     return ERR_OK;
+}
+
+/* Its producer has stopped: what it sent becomes durable, and no thread writes the log any more. */
+static void writer_end(struct storage *s, struct log *l)
+{
+    l->writer.feed.producer_waiter = NULL; /* may be gone with the producer */
+    storage_command(s, COMMAND_DETACH, l);
+    l->is_attached = false;
+}
+
+/* Work on many logs, each on its own: what it does on disk is mostly waiting, so some threads share it. */
+struct crew {
+    void (*work)(void *list, uint32_t i);
+    void *list;
+    uint32_t count;
+    _Atomic uint32_t next;
+};
+
+static void *crew_body(void *argument)
+{
+    struct crew *c = argument;
+    for (;;) {
+        uint32_t i = atomic_fetch_add_explicit(&c->next, 1, memory_order_relaxed); /* joining orders the rest */
+        if (i >= c->count) return NULL;
+        c->work(c->list, i);
+    }
+}
+
+static void crew_run(struct crew *c, bool is_simulated)
+{
+    pthread_t thread[CREW_MAX - 1];
+    uint32_t threads = 0;
+    while (!is_simulated && threads < CREW_MAX - 1 && threads + 1 < c->count &&
+           thread_start(&thread[threads], "storage-crew", -1, crew_body, c) == ERR_OK)
+        threads++; /* fewer only take longer */
+    (void)crew_body(c);
+    for (uint32_t i = 0; i < threads; i++) pthread_join(thread[i], NULL);
+}
+
+static void open_one(void *list, uint32_t i)
+{
+    struct log_opening *o = (struct log_opening *)list + i;
+    o->error = o->slot == LOGS_MAX ? opening_refuse(&o->msg) : opening_prepare(o->storage, o, &o->msg);
+}
+
+void storage_logs_open(struct storage *s, struct log_opening *list, uint32_t count)
+{
+    struct crew crew = {.work = open_one, .list = list, .count = count};
+    uint32_t slot = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        list[i].storage = s;
+        list[i].slot = slot = free_slot(s, slot);
+        if (slot < LOGS_MAX) slot++;
+    }
+    crew_run(&crew, s->is_simulated);
+    for (uint32_t i = 0; i < count; i++)
+        if (list[i].error == ERR_OK) opening_publish(s, &list[i]);
+}
+
+static void end_one(void *list, uint32_t i)
+{
+    struct log *l = ((struct log **)list)[i];
+    struct recovered r;
+    struct err_msg msg = {.code = ERR_OK};
+    if (recover(l, true, &r, &msg) == ERR_OK)
+        recovered_fini(&r);
+    else
+        log_warn("storage", "channel %s was not ended cleanly, its next start verifies it: %s", l->identity.name,
+                 msg.text);
+}
+
+void logs_end(struct storage *s)
+{
+    struct log *attached[LOGS_MAX];
+    struct crew crew = {.work = end_one, .list = attached};
+    for (uint32_t i = 0; i < LOGS_MAX; i++) {
+        struct log *l = log_at(s, i);
+        if (l == NULL || !l->is_attached) continue;
+        writer_end(s, l);
+        attached[crew.count++] = l;
+    }
+    crew_run(&crew, s->is_simulated);
+    for (uint32_t i = 0; i < LOGS_MAX; i++)
+        if (log_at(s, i) != NULL) storage_log_close(s, log_at(s, i));
 }
 
 enum err storage_log_detach(struct storage *s, struct log *l, struct err_msg *msg)
 {
     struct recovered r;
     if (!l->is_attached) return err_set(msg, ERR_STATE, "the log of %s has no producer", l->identity.name);
-    l->writer.feed.producer_waiter = NULL; /* may be gone with the producer */
-    storage_command(s, COMMAND_DETACH, l);
-    l->is_attached = false;
+    writer_end(s, l);
     TRY(recover(l, true, &r,
                 msg)); /* cuts an open transaction and the space reserved ahead, writes indexes and the clean mark */
     recovered_fini(&r);

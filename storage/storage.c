@@ -422,15 +422,7 @@ enum err storage_start(struct storage **out, const struct storage_config *config
 
 void storage_stop(struct storage *s)
 {
-    struct err_msg msg;
-    for (uint32_t i = 0; i < LOGS_MAX; i++) {
-        struct log *l = log_at(s, i);
-        if (l == NULL) continue;
-        if (l->is_attached && storage_log_detach(s, l, &msg) != ERR_OK)
-            log_warn("storage", "channel %s was not ended cleanly, its next start verifies it: %s", l->identity.name,
-                     msg.text);
-        storage_log_close(s, l);
-    }
+    logs_end(s);
     if (s->threads_run) threads_end(s, true);
     storage_free(s);
 }

@@ -529,6 +529,110 @@ START_TEST(a_file_system_that_turns_read_only)
 }
 END_TEST
 
+/* Twelve logs with records: opened at once, every second one without a producer; one is gone and one damaged, which is
+ * their error alone.  All others go on where they ended, and end cleanly together. */
+enum { MANY = 12, GONE = 5, DAMAGED = 8 };
+
+static uint64_t size_of_segment(const char *data, int i)
+{
+    char path[300];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/many%d/0/%020d.log", data, i, 0);
+    ck_assert_int_eq(stat(path, &st), 0);
+    return (uint64_t)st.st_size;
+}
+
+START_TEST(many_logs_open_and_end_at_once)
+{
+    char data[200], command[500];
+    snprintf(data, sizeof data, "%s/many", folder);
+    struct storage_config config = config_of(data);
+    config.chunk_count = 80; /* each with a producer holds some */
+    struct store s;
+    uint64_t end[MANY], size[MANY];
+    for (int i = 0; i < MANY; i++) {
+        char name[20];
+        struct producer p;
+        snprintf(name, sizeof name, "many%d", i);
+        store_up(&s, &config, name, true);
+        producer_init(&p, s.feed, &s.resume, config.segment_bytes, SEED);
+        for (int n = 0; n <= i; n++) send_or_wait(&s, &p, 10, 100, true, 1000);
+        while (log_high_watermark(s.log) < p.next_offset) usleep(1000);
+        end[i] = p.next_offset;
+        producer_fini(&p);
+        store_down(&s);
+        size[i] = size_of_segment(data, i);
+        ck_assert_uint_gt(size[i], 0);
+        ck_assert_uint_lt(size[i], 1 << 20);
+    }
+    snprintf(command, sizeof command, "rm -r %s/many%d && printf x >>%s/many%d/0/%020d.log", data, GONE, data, DAMAGED,
+             0);
+    ck_assert_int_eq(system(command), 0);
+
+    for (int turn = 0; turn < 2; turn++) { /* the second: after the end of the first */
+        struct log_opening list[MANY];
+        struct log_identity identity[MANY];
+        struct log *log[MANY];
+        struct log_feed *feed[MANY];
+        struct log_resume resume[MANY];
+        struct counters *counters;
+        struct waiter waiter;
+        struct err_msg msg;
+        memset(list, 0, sizeof list);
+        memset(identity, 0, sizeof identity);
+        ck_assert_int_eq(counters_open(&counters, NULL, 2000, &msg), ERR_OK);
+        ck_assert_int_eq(storage_start(&s.storage, &config, clock_real(), counters, &msg), ERR_OK);
+        ck_assert_int_eq(waiter_init(&waiter), ERR_OK);
+        for (int i = 0; i < MANY; i++) {
+            snprintf(identity[i].name, sizeof identity[i].name, "many%d", i);
+            list[i] = (struct log_opening){.identity = &identity[i], .is_detached = i % 2 == 1, .log = &log[i],
+                                           .feed = &feed[i], .resume = &resume[i]};
+        }
+        storage_logs_open(s.storage, list, MANY);
+        for (int i = 0; i < MANY; i++) {
+            bool is_bad = i == GONE || i == DAMAGED;
+            ck_assert_int_eq(list[i].error, i == GONE ? ERR_NOT_FOUND : is_bad ? ERR_CORRUPT : ERR_OK);
+            struct log *found = log_find(s.storage, identity[i].name, strlen(identity[i].name));
+            ck_assert_ptr_eq(found, is_bad ? NULL : log[i]);
+            ck_assert_msg((strstr(list[i].msg.text, identity[i].name) != NULL) == is_bad, "%s", list[i].msg.text);
+            if (is_bad) continue;
+            for (int k = 0; k < i; k++)
+                ck_assert(k == GONE || k == DAMAGED || log_slot(log[k]) != log_slot(log[i]));
+            ck_assert_uint_eq(log_high_watermark(log[i]), end[i]);
+            if (list[i].is_detached) { /* nothing is reserved for it, and it can get a producer later */
+                ck_assert_uint_eq(size_of_segment(data, i), size[i]);
+                ck_assert_msg(storage_log_attach(s.storage, log[i], &feed[i], &resume[i], &msg) == ERR_OK, "%s",
+                              msg.text);
+            }
+            ck_assert_uint_gt(size_of_segment(data, i), size[i]);
+            ck_assert_uint_eq(resume[i].next_offset, end[i]);
+            struct store one = {.storage = s.storage, .log = log[i], .feed = feed[i]};
+            struct producer p;
+            ck_assert_int_eq(waiter_init(&one.producer_waiter), ERR_OK);
+            feed[i]->producer_waiter = &one.producer_waiter;
+            producer_init(&p, feed[i], &resume[i], config.segment_bytes, SEED);
+            send_or_wait(&one, &p, 10, 100, true, 1000);
+            while (log_high_watermark(log[i]) < p.next_offset) usleep(1000);
+            end[i] = p.next_offset;
+            producer_fini(&p);
+            feed[i]->producer_waiter = &waiter; /* stays until the end */
+            waiter_fini(&one.producer_waiter);
+            free(resume[i].gtid_set);
+        }
+        storage_stop(s.storage);
+        waiter_fini(&waiter);
+        counters_close(counters);
+        for (int i = 0; i < MANY; i++) {
+            if (i == GONE || i == DAMAGED) continue;
+            uint64_t now = size_of_segment(data, i);
+            ck_assert_uint_gt(now, size[i]); /* with the new batch, and without what was reserved */
+            ck_assert_uint_lt(now, 1 << 20);
+            size[i] = now;
+        }
+    }
+}
+END_TEST
+
 static int remove_folder(void)
 {
     char command[200];
@@ -548,6 +652,7 @@ int main(void)
     tcase_add_test(c, readers_of_tail_and_past_see_every_byte);
     tcase_add_test(c, what_was_visible_survives_kill_9);
     tcase_add_test(c, a_second_process_is_refused);
+    tcase_add_test(c, many_logs_open_and_end_at_once);
     tcase_add_test(c, an_idle_store_sleeps);
     tcase_add_test(c, a_full_file_system_stops_the_log_and_attach_goes_on);
     tcase_add_test(c, a_file_system_that_turns_read_only);
