@@ -1,7 +1,7 @@
-"""bench/channels.py -- many channels on one source: how long they take to make and to start, and what each of them costs.
+"""bench/channels.py -- many channels on one source: how long they take to make and to start, and what each costs.
 
-Every channel follows a table of its own, as when each team of a company has one; all dump the same binlog.  Figures are
-taken at 1, 10, 50, 100, 200 configured channels and at 1, 10, 25, 50 running ones, so that the slope is the cost of one.
+Every channel follows a table of its own, as when each team of a company has one; all dump the same binlog.  Figures
+are taken at 1, 10, 50, 100, 200 configured channels and at 1, 10, 25, 50 running ones: the slope is the cost of one.
 """
 import http.client
 import os
@@ -99,7 +99,8 @@ class Writers:
         while not self.stopping:
             rows = range(at, at + 500)
             source.sql("USE shop;\n" + "".join(
-                f"INSERT INTO t{n % tables:03} (who, note) VALUES ({me}, 'note {n} of what happened');\n" for n in rows))
+                f"INSERT INTO t{n % tables:03} (who, note) VALUES ({me}, 'note {n} of what happened');\n"
+                for n in rows))
             at += 500
             self.changes[me] += 500
 
@@ -129,7 +130,8 @@ def under_load(instance, source, tables, running, seconds):
            captured_rows_per_s=round(rows / elapsed), read_rows_per_s=round(written * running / elapsed),
            core_percent=round(cpu / elapsed * 100),
            captures_core_percent=round(captures / elapsed * 100),
-           storage_core_percent=round(by_thread.get("storage", 0) / elapsed * 100), max_delay_ms=max(delays, default=None),
+           storage_core_percent=round(by_thread.get("storage", 0) / elapsed * 100),
+           max_delay_ms=max(delays, default=None),
            us_per_row_read=round(captures * 1e6 / max(1, written * running), 2), **memory_of(pid))
     ask_all(instance, 200, "load")
     writers.stop()

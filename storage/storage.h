@@ -69,8 +69,8 @@ void storage_memory(const struct storage_config *config, struct storage_memory *
  * ERR_NEWER_FORMAT, ERR_NO_SPACE, ERR_IO. */
 NODISCARD enum err storage_log_open(struct storage *s, struct log_identity *identity, bool create, struct log **log,
                                     struct log_feed **feed, struct log_resume *resume, struct err_msg *msg);
-/* The same of many logs, each of another name: what this does on disk is mostly waiting for it, so some threads share it.
- * A log that gets no producer now (is_detached) has nothing reserved for one: storage_log_attach does that. */
+/* The same of many logs, each of another name: what this does on disk is mostly waiting for it, so some threads share
+ * it.  A log that gets no producer now (is_detached) has nothing reserved for one: storage_log_attach does that. */
 struct log_opening {
     struct log_identity *identity; /* as above, from here to resume */
     bool create, is_detached;
