@@ -15,7 +15,7 @@ API = {"Produce": 0, "Fetch": 1, "ListOffsets": 2, "Metadata": 3, "OffsetCommit"
        "DescribeGroups": 15, "ListGroups": 16, "ApiVersions": 18, "CreateTopics": 19, "OffsetForLeaderEpoch": 23,
        "DescribeConfigs": 32, "DescribeLogDirs": 35, "DeleteGroups": 42, "OffsetDelete": 47, "DescribeCluster": 60,
        "DescribeTopicPartitions": 75}
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 240
 
 
 class Broker:
@@ -108,7 +108,7 @@ def wait_for_kafka(broker, side):
     deadline = time.monotonic() + START_TIMEOUT_S
     while True:
         check(broker.process.poll() is None, f"Kafka ended: {broker.words()}")
-        done = subprocess.run(["kcat", "-b", f"127.0.0.1:{broker.port}", "-L", "-J", "-m", "2"], capture_output=True)
+        done = subprocess.run(["kcat", "-b", f"127.0.0.1:{broker.port}", "-L", "-J", "-m", "10"], capture_output=True)
         if done.returncode == 0 and side.raw("FindCoordinator", 1, {"Key": "g", "KeyType": 0}).get("ErrorCode") == 0:
             return
         if time.monotonic() > deadline:

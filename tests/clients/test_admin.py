@@ -166,7 +166,7 @@ def check_rebalance(harness, tools, instance, reference, group, release):
     owner.process.kill()
     wait_until(standby.owns, 40, lambda: f"the other takes over: {standby.events[-5:]}")
     standby.process.terminate()
-    check(standby.process.wait(30) is not None and standby.of("shutdown_complete"), "it does not end in order")
+    check(standby.process.wait(120) is not None and standby.of("shutdown_complete"), "it does not end in order")
     check(committed() == reference.end, f"the checkpoint after the take-over: {committed()}")
 
 

@@ -74,7 +74,7 @@ class Sample:
         self.command, self.environment = getattr(self, "make_" + language)()
 
     def text(self, what):
-        connection = http.client.HTTPConnection("127.0.0.1", self.instance.rest_port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.instance.rest_port, timeout=120)
         connection.request("GET", f"/v1/channels/shop/samples/{what}")
         answer = connection.getresponse()
         text = answer.read()
@@ -169,7 +169,7 @@ def record_lines(harness, instance):
     end = instance.status("shop")["log"]["high_watermark"]
     done = subprocess.run([BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{instance.rest_port}", "consume",
                            "shop", "--bootstrap", f"127.0.0.1:{harness.ports['plain']}", "--from-beginning", "--group",
-                           f"look-{end}", "--count", str(end), "--timeout", "30"], capture_output=True, text=True)
+                           f"look-{end}", "--count", str(end), "--timeout", "120"], capture_output=True, text=True)
     check(done.returncode == 0, f"consume: {done.stderr}")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     return [(row["offset"], row["timestamp_ms"]) for row in rows

@@ -62,7 +62,7 @@ def explore(instance, site, seed):
     command = ["/usr/bin/python3", "-c", "from schemathesis.cli import schemathesis; schemathesis()", "run", FILE,
                "--base-url", f"http://127.0.0.1:{instance.rest_port}", "--checks", CHECKS, "--hypothesis-seed",
                str(seed), "--hypothesis-max-examples", "300" if IS_LONG else "5", "--hypothesis-database", "none",
-               "-H", f"Authorization: Bearer {TOKEN}", "--data-generation-method", "all", "--request-timeout", "20000"]
+               "-H", f"Authorization: Bearer {TOKEN}", "--data-generation-method", "all", "--request-timeout", "80000"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": site})
     check(done.returncode == 0, f"schemathesis: {done.stdout[-6000:]}{done.stderr[-1000:]}")
     print(next(line for line in reversed(done.stdout.split("\n")) if "passed" in line))

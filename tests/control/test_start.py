@@ -39,10 +39,10 @@ def shown_by(folder, count):
     """The offsets shown by a ./start that ends by itself."""
     process = start(folder, "--until-events", str(count))
     try:
-        output, _ = process.communicate(timeout=90)
+        output, _ = process.communicate(timeout=240)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGTERM)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=240)
         check(False, f"./start --until-events {count} did not end: {output[-3000:]}")
     check(process.returncode == 0, f"./start --until-events {count}: exit code {process.returncode}\n{output[-3000:]}")
     check(processes_of(folder) == [], f"left behind: {processes_of(folder)}")
@@ -73,9 +73,9 @@ def runs(harness):
         process = start(folder)
         wait_until(lambda: any(" consume demo " in command for _, command in processes_of(folder)), 60, "it runs")
         time.sleep(1)
-        check(start(folder).wait(30) == 1, "a second ./start in the same folder began")
+        check(start(folder).wait(120) == 1, "a second ./start in the same folder began")
         os.killpg(process.pid, signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=240)
         check(process.returncode == 130, f"Ctrl-C: exit code {process.returncode}")
         check(processes_of(folder) == [], f"Ctrl-C left behind: {processes_of(folder)}")
     finally:

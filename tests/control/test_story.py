@@ -76,7 +76,7 @@ class ByCli:
 
     def millrace(self, *words, code=0, given=None):
         command = [BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{self.instance.rest_port}", *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, input=given,
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240, input=given,
                               env={**os.environ, "MILLRACE_SOURCE_PASSWORD": self.source.facts["password"],
                                    "MILLRACE_PASSWORD": PASSWORD})
         check(done.returncode == code, f"millrace {words}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
@@ -165,7 +165,7 @@ def consume(instance, changes):
     """The ids of the rows that the group gets, by a real client."""
     done = subprocess.run([BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{instance.rest_port}", "consume",
                            "orders", "--group", "billing", "--user", USER, "--from-beginning", "--changes",
-                           str(changes), "--timeout", "20"], capture_output=True, text=True, timeout=60,
+                           str(changes), "--timeout", "80"], capture_output=True, text=True, timeout=240,
                           env={**os.environ, "MILLRACE_PASSWORD": PASSWORD})
     check(done.returncode == 0, f"consume: {done}")
     lines = [json.loads(line)["value"] for line in done.stdout.strip().split("\n")]
@@ -193,7 +193,7 @@ def story(harness, by):
     second = int(time.time())
     source.sql("INSERT INTO shop.orders VALUES (2); INSERT INTO shop.items VALUES (100);")
     wait_until(lambda: person.status()["captured"]["row_changes"] == 2, 15, person.status)
-    check(sum("INSERT" in json.dumps(r) for r in person.records()) == 2, f"{person.records()}")
+    wait_until(lambda: sum("INSERT" in json.dumps(r) for r in person.records()) == 2, 10, person.records)
     check(consume(instance, 2) == [1, 2], "not what was written")
     read_to = checkpoint_of(person.group())
     check(read_to is not None and person.group()["lag"]["records"] < 30, f"{person.group()}")

@@ -174,17 +174,21 @@ class Millraced:
         self.process.kill()
         self.process.wait()
 
-    def stop(self, timeout_s=30):
+    def stop(self):
         """Orderly; returns the exit code."""
         self.process.terminate()
+        return self.exit_code(30)
+
+    def exit_code(self, timeout_s=20):
+        """Of the process that ends by itself, or was told to."""
         try:
-            return self.process.wait(timeout_s)
+            return self.process.wait(timeout_s * PATIENCE)
         except subprocess.TimeoutExpired:
-            raise Failed(f"millraced did not stop within {timeout_s} s of SIGTERM")
+            raise Failed(f"millraced did not end within {timeout_s * PATIENCE} s")
 
     def rest(self, method, path, body=None):
         """(status, decoded JSON or text)"""
-        connection = http.client.HTTPConnection("127.0.0.1", self.rest_port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.rest_port, timeout=30 * PATIENCE)
         try:
             connection.request(method, path, None if body is None else json.dumps(body),
                                {} if body is None else {"Content-Type": "application/json"})
@@ -274,6 +278,7 @@ class Harness:
         return self.processes[-1]
 
     def apply_stream(self, instance, channel, source, tables, marker, timeout_s):
+        timeout_s *= PATIENCE
         return self.run([BUILD + "/tests/e2e/apply_stream", "--bootstrap", instance.bootstrap, "--topic", channel,
                          "--schema", SCHEMA_FILE, "--marker", marker, "--tables", ",".join(tables),
                          "--host", "127.0.0.1", "--port", str(source.port), "--user", source.facts["user"],
@@ -292,6 +297,7 @@ class Harness:
 
 def result_of(process, timeout_s, instance=None):
     """apply_stream's figures; Failed with its sentence when it found a fault, or when millraced ended meanwhile."""
+    timeout_s *= PATIENCE
     deadline = time.monotonic() + timeout_s
     while process.poll() is None:
         if instance is not None:

@@ -82,7 +82,7 @@ class Wire:
                                          *(str({**CALM, **faults}[name]) for name in CALM)])
 
 
-def kcat(bootstrap, *options, timeout_s=60):
+def kcat(bootstrap, *options, timeout_s=240):
     """(exit code, sum of the output, bytes of it, words)"""
     done = subprocess.run(["timeout", str(timeout_s), "kcat", "-b", bootstrap, *options], stdin=subprocess.DEVNULL,
                           capture_output=True)
@@ -139,7 +139,7 @@ def answers(address, connections):
     """Every answer's bytes, to the same requests in the same order."""
     got = []
     for frames in connections:
-        with socket.create_connection(address, timeout=30) as s:
+        with socket.create_connection(address, timeout=120) as s:
             for frame in frames:
                 s.sendall(frame)
                 size = read_exactly(s, 4)
@@ -245,7 +245,7 @@ def hostile(harness, instance, wire, read, expected):
         for name, faults in HOSTILE.items():
             wire.lay(**faults)
             begun = time.monotonic()
-            got = kcat(f"{SERVER}:9092", *read, timeout_s=120)
+            got = kcat(f"{SERVER}:9092", *read, timeout_s=480)
             check(got[:3] == expected[:3], f"{name}: {got}\n{instance.tail()}")
             print(f"{name}: {time.monotonic() - begun:.1f} s", flush=True)
     wire.lay()

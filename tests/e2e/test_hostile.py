@@ -43,12 +43,11 @@ def answer(s):
     return data[4:]
 
 
-def peer(port, timeout_s=10):
-    s = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
-    return s
+def peer(port):
+    return socket.create_connection(("127.0.0.1", port), timeout=60)
 
 
-def is_closed(s, timeout_s=5):
+def is_closed(s, timeout_s=60):
     s.settimeout(timeout_s)
     try:
         return s.recv(1) == b""
@@ -64,18 +63,20 @@ def close_all(peers):
 
 
 class Honest(threading.Thread):
-    """Asks one thing after the other and notes how long the slowest answer took."""
+    """Asks one thing after the other and notes how long the slowest answer took, and how much longer than asked for it
+    slept: so late may an answer be on this machine, whoever asks."""
 
     def __init__(self, port):
         super().__init__(daemon=True)
-        self.port, self.stopping, self.slowest_s, self.asked, self.error = port, False, 0.0, 0, None
+        self.port, self.stopping, self.slowest_s, self.overslept_s = port, False, 0.0, 0.0
+        self.asked, self.error = 0, None
 
     def run(self):
         fetch = struct.pack(">iiiibi", -1, 0, 1, 1 << 20, 0, 1) + text("events") + struct.pack(">iiqi", 1, 0, 0, 65536)
         requests = [frame(METADATA, 1, struct.pack(">i", -1)), frame(FETCH, 4, fetch),
                     frame(OFFSET_FETCH, 2, text("honest") + struct.pack(">i", -1))]
         try:
-            with peer(self.port, 20) as s:
+            with peer(self.port) as s:
                 while not self.stopping:
                     for request in requests:
                         begun = time.monotonic()
@@ -83,7 +84,9 @@ class Honest(threading.Thread):
                         check(answer(s) is not None, "the honest client was closed")
                         self.slowest_s = max(self.slowest_s, time.monotonic() - begun)
                         self.asked += 1
+                    begun = time.monotonic()
                     time.sleep(0.02)
+                    self.overslept_s = max(self.overslept_s, time.monotonic() - begun - 0.02)
         except Exception as fault:  # told by the main thread
             self.error = fault
 
@@ -117,7 +120,7 @@ def slow_loris(scene):
                 pass
         time.sleep(0.1)
     check(all(is_closed(s) for s in peers), "a request that drips in is waited for")
-    check(scene.closed("SLOW") >= 100, f"{scene.closed('SLOW')} closed as SLOW")
+    wait_until(lambda: scene.closed("SLOW") >= 100, 5, lambda: f"{scene.closed('SLOW')} closed as SLOW")
     close_all(peers)
 
 
@@ -135,7 +138,7 @@ def endless_requests(scene):
         time.sleep(0.1)
         most = max(most, scene.gauge("inflight_bytes"))
     check(most <= INFLIGHT_BYTES_MAX + 2 * REQUEST_BYTES_MAX, f"{most} bytes of unfinished requests are held")
-    check(scene.closed("INFLIGHT") >= 40, f"{scene.closed('INFLIGHT')} closed as INFLIGHT")
+    wait_until(lambda: scene.closed("INFLIGHT") >= 40, 5, lambda: f"{scene.closed('INFLIGHT')} closed as INFLIGHT")
     close_all(peers)
     wait_until(lambda: scene.gauge("inflight_bytes") == 0, 10, "what was held is given back")
 
@@ -147,7 +150,7 @@ def lying_sizes(scene):
         with peer(scene.ports["plain"]) as s:
             s.sendall(struct.pack(">i", size) + b"x" * 10)
             check(is_closed(s), f"a frame of {size} bytes")
-    check(scene.closed("FRAME_SIZE") == before + len(sizes), "not counted as FRAME_SIZE")
+    wait_until(lambda: scene.closed("FRAME_SIZE") == before + len(sizes), 5, "they are counted as FRAME_SIZE")
 
 
 def half_open(scene):
@@ -246,10 +249,10 @@ def hang_up_behind_requests(scene):
 
 def too_many(scene):
     peers = [peer(scene.ports["small"]) for _ in range(60)]
-    time.sleep(0.3)
+    wait_until(lambda: scene.closed("LISTENER_FULL") == 20, 5,
+               lambda: f"{scene.closed('LISTENER_FULL')} closed as LISTENER_FULL")
     open_ones = [s for s in peers if not is_closed(s, 0.02)]
     check(len(open_ones) == 40, f"{len(open_ones)} connections by a listener that has 40")
-    check(scene.closed("LISTENER_FULL") == 20, f"{scene.closed('LISTENER_FULL')} as LISTENER_FULL")
     close_all(peers)
 
     def again():
@@ -288,11 +291,11 @@ def unknown_peers(scene):
     check(all(wait_refused(s) for s in peers), "a wrong password is not refused")
     close_all(peers)
     idle = opened()
-    check(is_closed(idle, 6), "who never logs in stays")
+    check(is_closed(idle), "who never logs in stays")
 
 
 def wait_refused(s):
-    s.settimeout(20)
+    s.settimeout(60)
     body = answer(s)
     return (body is None or struct.unpack(">h", body[4:6])[0] == 58) and is_closed(s)
 
@@ -332,7 +335,8 @@ def test_hostile(harness):
         honest.stopping = True
         honest.join(30)
         check(honest.error is None, f"{attack.__name__}: {honest.error}")
-        check(honest.slowest_s < ANSWER_S_MAX, f"{attack.__name__}: an honest request took {honest.slowest_s:.2f} s")
+        check(honest.slowest_s < ANSWER_S_MAX + 5 * honest.overslept_s,
+              f"{attack.__name__}: an honest request took {honest.slowest_s:.2f} s")
         print(f"{attack.__name__}: {time.monotonic() - begun:.1f} s, {honest.asked} honest requests, the slowest "
               f"{honest.slowest_s * 1000:.0f} ms", flush=True)
     grown = instance.resident_bytes() - before

@@ -72,7 +72,7 @@ def captured(instance, name, changes, seen):
     status = instance.status(name)
     check(status["captured"]["row_changes"] == changes, f"{name}: {status['captured']}, not {changes} row changes")
     done = subprocess.run([BUILD + "/cli/millrace", "consume", name, "--from-beginning", "--changes", str(changes),
-                           "--timeout", "20", "--bootstrap", instance.bootstrap], capture_output=True, text=True)
+                           "--timeout", "80", "--bootstrap", instance.bootstrap], capture_output=True, text=True)
     check(done.returncode == 0 and seen in done.stdout, f"{name}: a consumer does not see {seen}: {done.stderr}"
                                                         f"{done.stdout[-1500:]}")
     return [json.loads(line) for line in done.stdout.splitlines()]
