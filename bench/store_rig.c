@@ -96,32 +96,41 @@ void sender_drain(struct sender *s)
     }
 }
 
+static void must(enum err e, const struct err_msg *msg)
+{
+    if (e == ERR_OK) return;
+    fprintf(stderr, "the store does not start: %s\n", msg->text);
+    exit(1);
+}
+
+struct sender *store_rig_add(struct store_rig *r, struct log_identity *identity, uint64_t segment_bytes)
+{
+    struct err_msg msg = {.text = ""};
+    struct sender *s = &r->sender[r->log_count++];
+    char label[COUNTERS_LABEL_BYTES];
+    snprintf(label, sizeof label, "channel=%.80s", identity->name);
+    must(storage_log_open(r->storage, identity, true, &s->log, &s->feed, &s->resume, &msg), &msg);
+    must(waiter_init(&s->waiter), &msg);
+    s->feed->producer_waiter = &s->waiter;
+    s->chunk = CHUNK_NONE;
+    s->segment_bytes = segment_bytes;
+    s->durable_ns = counters_add_histogram(r->counters, "storage_encoded_to_durable_ns", label);
+    s->flushes = counters_add(r->counters, COUNTER_COUNT, "storage_flushes", label);
+    s->recycled = counters_add(r->counters, COUNTER_COUNT, "storage_segments_recycled", label);
+    return s;
+}
+
 void store_rig_up(struct store_rig *r, const struct storage_config *config, uint32_t log_count)
 {
     struct err_msg msg = {.text = ""};
     memset(r, 0, sizeof *r);
-    enum err e = counters_open(&r->counters, NULL, 4000, &msg);
-    if (e == ERR_OK) e = storage_start(&r->storage, config, clock_real(), r->counters, &msg);
-    for (uint32_t i = 0; e == ERR_OK && i < log_count; i++) {
-        struct sender *s = &r->sender[i];
+    must(counters_open(&r->counters, NULL, 4000, &msg), &msg);
+    must(storage_start(&r->storage, config, clock_real(), r->counters, &msg), &msg);
+    for (uint32_t i = 0; i < log_count; i++) {
         struct log_identity identity = {.leader_epoch = 0};
-        char label[COUNTERS_LABEL_BYTES];
         snprintf(identity.name, sizeof identity.name, "bench-%u", i);
-        snprintf(label, sizeof label, "channel=%.80s", identity.name);
-        e = storage_log_open(r->storage, &identity, true, &s->log, &s->feed, &s->resume, &msg);
-        if (e == ERR_OK) e = waiter_init(&s->waiter);
-        if (e != ERR_OK) break;
-        s->feed->producer_waiter = &s->waiter;
-        s->chunk = CHUNK_NONE;
-        s->segment_bytes = config->segment_bytes;
-        s->durable_ns = counters_add_histogram(r->counters, "storage_encoded_to_durable_ns", label);
-        s->flushes = counters_add(r->counters, COUNTER_COUNT, "storage_flushes", label);
-        s->recycled = counters_add(r->counters, COUNTER_COUNT, "storage_segments_recycled", label);
-        r->log_count = i + 1;
+        (void)store_rig_add(r, &identity, config->segment_bytes);
     }
-    if (e == ERR_OK) return;
-    fprintf(stderr, "the store does not start: %s\n", msg.text);
-    exit(1);
 }
 
 void store_rig_down(struct store_rig *r)

@@ -33,8 +33,10 @@ struct store_rig {
     uint32_t         log_count;
 };
 
-/* Starts a store in config->data_folder with new logs; prints and exits when it cannot. */
+/* Starts a store in config->data_folder with new logs "bench-0", ...; prints and exits when it cannot. */
 void store_rig_up(struct store_rig *r, const struct storage_config *config, uint32_t log_count);
+/* One more new log. */
+struct sender *store_rig_add(struct store_rig *r, struct log_identity *identity, uint64_t segment_bytes);
 void store_rig_down(struct store_rig *r);
 /* Sends a batch; waits for a lease when there is none. */
 void sender_send(struct sender *s, const struct ready_batch *batch);

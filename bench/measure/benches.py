@@ -75,4 +75,12 @@ BENCHES = (
                 ratios=("gb_per_s", "server_cpu_s_per_gb")),
            Line("dataplane_consumers", ("path", "consumers"), (more("gb_per_s", "GB/s"),), curve="consumers"),
            Line("dataplane_latency", ("path", "records_per_s"), LATENCIES)), turns=(5, 1)),
+    Bench("fanout", "groups that read the same records, from the start and at the tail, beside Apache Kafka",
+          (Line("fanout_start", ("store", "record_bytes", "groups"),
+                (more("mb_per_s", "MB/s"), more("gb_per_server_cpu_s", "GB/CPU s"), less("server_cpu_s_per_gb", "s")),
+                ratios=("gb_per_server_cpu_s", "mb_per_s")),
+           Line("fanout_tail", ("store", "record_bytes", "groups"),
+                (more("mb_per_s", "MB/s"), more("gb_per_server_cpu_s", "GB/CPU s"), *LATENCIES),
+                ratios=("gb_per_server_cpu_s", "p50_us", "p99_us"))),
+          function="fanout:bench_fanout"),
 )

@@ -18,12 +18,32 @@ API = {"Produce": 0, "Fetch": 1, "ListOffsets": 2, "Metadata": 3, "OffsetCommit"
 START_TIMEOUT_S = 240
 
 
+# Little memory and a quick start, for tests that ask a few questions.
+SMALL_JAVA = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+SMALL = """num.network.threads=1
+num.io.threads=2
+background.threads=1
+"""
+# As Kafka is delivered: bin/kafka-server-start.sh, bin/kafka-run-class.sh and config/server.properties.
+DELIVERED_JAVA = ("-server", "-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
+                  "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent",
+                  "-Djava.awt.headless=true")
+DELIVERED = """num.network.threads=3
+num.io.threads=8
+socket.send.buffer.bytes=102400
+socket.receive.buffer.bytes=102400
+socket.request.max.bytes=104857600
+num.recovery.threads.per.data.dir=1
+"""
+
+
 class Broker:
     """Apache Kafka from its published jars; ends with the harness."""
 
-    def __init__(self, harness, release):
+    def __init__(self, harness, release, java=SMALL_JAVA, settings=SMALL):
+        self.release, self.java = release, java
         self.jars = fetch.folder_of("kafka-" + release) + "/jars/*"
-        self.folder, self.port, controller = harness.folder + "/kafka", free_port(), free_port()
+        self.folder, self.port, controller = harness.folder + "/kafka-" + release, free_port(), free_port()
         os.makedirs(self.folder)
         with open(self.folder + "/server.properties", "w") as f:
             f.write(f"""process.roles=broker,controller
@@ -37,17 +57,14 @@ group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
 log.retention.ms=-1
 log.cleaner.enable=false
-num.network.threads=1
-num.io.threads=2
-background.threads=1
-""")
+{settings}""")
         self._java(harness, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c").wait(START_TIMEOUT_S)
         self.process = self._java(harness, "kafka.Kafka")
 
     def _java(self, harness, tool, *words):
         with open(self.folder + "/out", "ab") as out:
-            return harness.run(["java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", self.jars,
-                                tool, *words, self.folder + "/server.properties"], stdout=out, stderr=out)
+            return harness.run(["java", *self.java, "-cp", self.jars, tool, *words,
+                                self.folder + "/server.properties"], stdout=out, stderr=out)
 
     def words(self):
         with open(self.folder + "/out", errors="replace") as f:
@@ -102,6 +119,15 @@ def whole_batches(records):
             break
         at += size
     return records[:at]
+
+
+def wait_for_listing(broker):
+    """Until it answers Metadata."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while subprocess.run(["kcat", "-b", f"127.0.0.1:{broker.port}", "-L", "-m", "10"], capture_output=True).returncode:
+        check(broker.process.poll() is None, f"Kafka ended: {broker.words()}")
+        check(time.monotonic() < deadline, f"Kafka is not ready within {START_TIMEOUT_S} s: {broker.words()}")
+        time.sleep(0.3)
 
 
 def wait_for_kafka(broker, side):
