@@ -28,10 +28,11 @@ BATCHES = [(400, 40), (1, 150000), (300, 700), (2, 30), (500, 90)]  # rows in on
 class Reference:
     """What a channel holds: lines as the drivers print them, by kcat."""
 
-    def __init__(self, instance, topic):
+    def __init__(self, instance, topic, bootstrap=None):
         self.end = instance.status(topic)["log"]["high_watermark"]
-        raw = subprocess.run(["kcat", "-b", instance.bootstrap, "-C", "-q", "-t", topic, "-p", "0", "-o", "beginning",
-                              "-c", str(self.end), "-f", "%o %T %S %s"], capture_output=True, check=True).stdout
+        raw = subprocess.run(["kcat", "-b", bootstrap or instance.bootstrap, "-C", "-q", "-t", topic, "-p", "0", "-o",
+                              "beginning", "-c", str(self.end), "-f", "%o %T %S %s"], capture_output=True,
+                             check=True).stdout
         self.lines, self.times, at = [], [], 0
         while at < len(raw):
             behind = at
@@ -112,7 +113,7 @@ def drive(harness, instance, reference, client, topic="matrix"):
     folder = None if client.part is None else fetch.folder_of(client.part)
     group = "matrix-" + re.sub("[^a-z0-9.]+", "-", client.name.lower()).strip("-")
     instance.ask("POST", f"/v1/channels/{topic}/groups", {"group": group, "account": "team", "password": PASSWORD})
-    orders = {"MILLRACE_BOOTSTRAP": f"127.0.0.1:{harness.login_port}", "MILLRACE_TOPIC": topic,
+    orders = {"MILLRACE_BOOTSTRAP": f"{harness.host}:{harness.login_port}", "MILLRACE_TOPIC": topic,
               "MILLRACE_GROUP": group, "MILLRACE_END": str(reference.end), "MILLRACE_USER": "team-" + group,
               "MILLRACE_PASSWORD": PASSWORD, **client.environment}
     first = Driver(harness, client, folder, {**orders, "MILLRACE_COMMIT": str(reference.commit),
@@ -127,7 +128,7 @@ def drive(harness, instance, reference, client, topic="matrix"):
     mechanism = client.mechanisms[(1 + len(group) % 2) % len(client.mechanisms)]
     again = Driver(harness, client, folder, {
         **orders, "MILLRACE_COMMIT": str(reference.end), "MILLRACE_MECHANISM": mechanism,
-        "MILLRACE_BOOTSTRAP": f"127.0.0.1:{harness.tls_port}", "MILLRACE_CA": harness.folder + "/ca.pem",
+        "MILLRACE_BOOTSTRAP": f"{harness.host}:{harness.tls_port}", "MILLRACE_CA": harness.folder + "/ca.pem",
         "MILLRACE_TRUST": harness.folder + "/ca.p12"})
     again.expect(expected)
     again.end()
@@ -171,30 +172,26 @@ def make_certificates(harness):
                        check=True, capture_output=True)
 
 
-def serve(harness):
-    """millraced with a listener for each way that `drive` goes, and one for kcat."""
+def serve(harness, host="127.0.0.1", listener=None, more=(), **settings):
+    """millraced with a listener for each way that `drive` goes, at `host`, and one for kcat."""
     harness.run_driver = lambda *how: run_driver(harness, *how)
+    harness.host = host
     harness.login_port, harness.tls_port, plain_port = free_port(), free_port(), free_port()
     make_certificates(harness)
+    listener = listener or {}
     instance = harness.millraced(fetch_bytes_max=65536, groups_per_channel_max=100,
-                                 group_consumer_session_timeout_ms=6000, listeners=[
+                                 group_consumer_session_timeout_ms=6000, **settings, listeners=[
         {"name": "plain", "port": plain_port},
-        {"name": "login", "port": harness.login_port, "authentication": "required"},
-        {"name": "tls", "port": harness.tls_port, "authentication": "required",
-         "tls_certificate": harness.folder + "/server.pem", "tls_key": harness.folder + "/server.key"}])
+        {"name": "login", "port": harness.login_port, "authentication": "required", **listener},
+        {"name": "tls", "port": harness.tls_port, "authentication": "required", **listener,
+         "tls_certificate": harness.folder + "/server.pem", "tls_key": harness.folder + "/server.key"}, *more])
     instance.bootstrap = f"127.0.0.1:{plain_port}"
     instance.start()
     return instance
 
 
-def test_matrix(harness):
-    words = sys.argv[1:]
-    chosen = [(client, why) for client, why in all_clients(BUILD)
-              if (any(word in client.name for word in words) if words else client.in_short or IS_LONG)]
-    source = harness.source()
-    instance = serve(harness)
-    fill(source, instance)
-    reference = Reference(instance, "matrix")
+def all_results(harness, instance, reference, chosen):
+    """Drives each client of [(Client, why it cannot run)]; prints what came of them."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         running = [pool.submit(outcome_of, harness, instance, reference, client) for client, why in chosen
                    if why is None]
@@ -205,6 +202,17 @@ def test_matrix(harness):
         print(line)
     check(all(passed is not False for passed, _ in results), "not every client works, see above")
     check(any(passed for passed, _ in results), "no client ran")
+
+
+def test_matrix(harness):
+    words = sys.argv[1:]
+    chosen = [(client, why) for client, why in all_clients(BUILD)
+              if (any(word in client.name for word in words) if words else client.in_short or IS_LONG)]
+    source = harness.source()
+    instance = serve(harness)
+    fill(source, instance)
+    reference = Reference(instance, "matrix")
+    all_results(harness, instance, reference, chosen)
 
 
 if __name__ == "__main__":

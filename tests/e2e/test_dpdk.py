@@ -36,7 +36,7 @@ def enter_namespace():
     if subprocess.run([*command, "true"], capture_output=True).returncode != 0:
         print("SKIP: no network namespace of our own can be had here")
         sys.exit(77)
-    os.execvp(command[0], [*command, sys.executable, os.path.realpath(__file__), "--inside", *sys.argv[1:]])
+    os.execvp(command[0], [*command, sys.executable, os.path.realpath(sys.argv[0]), "--inside", *sys.argv[1:]])
 
 
 def offloads_off(name):
@@ -152,7 +152,7 @@ def same_answers(instance, ports):
     through = answers(("127.0.0.1", ports["twin"]), connections)
     past = answers((SERVER, ports["past twin"]), connections)
     total = sum(len(a) for a in through)
-    check(len(through) > 5 and total > ROWS * 300, f"{len(through)} answers, {total} bytes were recorded")
+    check(len(through) > 5 and total > ROWS * 100, f"{len(through)} answers, {total} bytes were recorded")
     for i, (a, b) in enumerate(zip(through, past)):
         check(a == b, f"answer {i} differs: {len(a)} bytes through the kernel, {len(b)} past it")
     print(f"{len(through)} answers of {total} bytes are the same through the kernel and past it")
