@@ -81,6 +81,7 @@ int cli_alert_log(struct cli *cli, int argc, char **argv);
 int cli_records(struct cli *cli, int argc, char **argv);
 int cli_consume(struct cli *cli, int argc, char **argv);
 int cli_groups(struct cli *cli, int argc, char **argv);
+int cli_dataplane_capture(struct cli *cli, int argc, char **argv);
 int cli_dataplane_status(struct cli *cli, int argc, char **argv);
 int cli_doctor(struct cli *cli, int argc, char **argv);
 int cli_status(struct cli *cli, int argc, char **argv);

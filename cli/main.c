@@ -118,6 +118,11 @@ const struct cli_command cli_commands[] = {
      "the serving threads: how busy, and what each of their ports (the kernel's, the one past it) sent, copied or not, "
      "keeps and lost, since the start; with --watch a second's; and the device's link",
      cli_dataplane_status, true},
+    {"dataplane capture", "FILE [--packets N] [--bytes N] [--frame-bytes N] [--seconds N] [--take]",
+     "keep what passes the device past the kernel, until a limit (100000 packets, 16 MiB, 60 s) or an interrupt, and "
+     "write it as a pcap file, for tcpdump -r and Wireshark; --frame-bytes: of each frame its beginning; --take: only "
+     "fetch one that was begun before; takes an admin's token: passwords may pass",
+     cli_dataplane_capture},
     {"doctor", "[--config FILE] [--root FOLDER]",
      "is this machine prepared for a configuration (default /etc/millrace/millrace.yaml): kernel, clock, memory, disk, "
      "cores, and the device of listeners past the kernel; says what mends what is amiss, changes nothing; exit status "

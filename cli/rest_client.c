@@ -54,7 +54,7 @@ static int take_answer(const struct answer *a, long status, json_t **out)
 {
     json_t *json = a->size == 0 ? NULL : json_loadb(a->bytes, a->size, 0, NULL);
     if (status >= 200 && status < 300) {
-        *out = json == NULL && a->size > 0 ? json_stringn(a->bytes, a->size) : json;
+        *out = json == NULL && a->size > 0 ? json_stringn_nocheck(a->bytes, a->size) : json; /* a text, or a file */
         return CLI_OK;
     }
     const char *detail = json_string_value(json_object_get(json, "detail"));

@@ -6,8 +6,8 @@
 
 #include "cli/cli.h"
 
-/* Sends `body` (taken over; NULL: none).  CLI_OK: `answer` holds the body, a text as a JSON string, NULL when it is
- * empty; the caller frees it.
+/* Sends `body` (taken over; NULL: none).  CLI_OK: `answer` holds the body, what is no JSON (a text, a
+ * file) as a JSON string, NULL when it is empty; the caller frees it.
  * Else the reason was said on stderr: CLI_FAILED (the server refused), CLI_UNREACHABLE. */
 int rest_call(const struct cli *cli, const char *method, const char *path, json_t *body, json_t **answer);
 

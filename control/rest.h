@@ -133,9 +133,12 @@ void rest_tokens_list(struct instance *in, const struct rest_request *, const ch
 void rest_token_create(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 void rest_token_delete(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 
-/* control/rest_dataplane.c: serve lcores, their ports and the device past the kernel */
+/* control/rest_dataplane.c: serve lcores, their ports and the device past the kernel; what passes it */
 void rest_dataplane_status(struct instance *in, const struct rest_request *, const char *name,
                            struct rest_response *out);
+void rest_capture_get(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+void rest_capture_start(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
+void rest_capture_take(struct instance *in, const struct rest_request *, const char *name, struct rest_response *out);
 
 /* control/rest_status.c */
 void rest_instance_status(struct instance *in, const struct rest_request *, const char *name,

@@ -50,6 +50,27 @@ struct port_dpdk_state {
 };
 void port_dpdk_state(const struct port_dpdk_device *device, struct port_dpdk_state *out);
 
+/* Keeps what passes the device, whole frames, in memory that is reserved at the start, until one of the limits is
+ * reached or it is taken: one capture at a time.  Control's thread. */
+struct port_dpdk_capture_limits {
+    uint64_t packets_max;
+    size_t   bytes_max;
+    uint32_t frame_bytes_max; /* of each frame, its beginning */
+    uint32_t seconds_max;
+};
+struct port_dpdk_capture_state {
+    bool     is_there, is_over; /* over: a limit was reached */
+    uint64_t packets, bytes, left_out; /* left out: passed when a limit was reached */
+};
+/* ERR_STATE: there is one that was not taken; ERR_NO_MEMORY. */
+NODISCARD enum err port_dpdk_capture_start(struct port_dpdk_device *device,
+                                           const struct port_dpdk_capture_limits *limits, struct err_msg *msg);
+void port_dpdk_capture_state(const struct port_dpdk_device *device, struct port_dpdk_capture_state *out);
+/* Ends it and gives the whole pcap file (malloc'ed).  ERR_STATE: there is none; ERR_NO_MEMORY; ERR_AGAIN: a lcore has
+ * not noticed yet. */
+NODISCARD enum err port_dpdk_capture_take(struct port_dpdk_device *device, char **out, size_t *out_bytes,
+                                          struct err_msg *msg);
+
 /* Opens the port of a lcore, by the thread that will use it.  `ports`: the TCP ports to listen on, by the listener's
  * number that PORT_ACCEPTED tells; 0: not here.  ERR_INVALID: an address; ERR_NO_MEMORY; ERR_EXISTS: a port twice. */
 NODISCARD enum err port_dpdk_open(struct port **out, struct port_dpdk_device *device, uint32_t lcore,

@@ -257,6 +257,24 @@ enum err port_dpdk_start(struct port_dpdk_device **out, const struct port_dpdk_c
     return ERR_OK;
 }
 
+_Static_assert((int)CAPTURE_LCORES_MAX >= (int)DPDK_LCORES_MAX, "each has a part");
+
+enum err port_dpdk_capture_start(struct port_dpdk_device *device, const struct port_dpdk_capture_limits *limits,
+                                 struct err_msg *msg)
+{
+    return dpdk_capture_start(&device->capture, device->config.lcores, limits, msg);
+}
+
+void port_dpdk_capture_state(const struct port_dpdk_device *device, struct port_dpdk_capture_state *out)
+{
+    dpdk_capture_state(&device->capture, out);
+}
+
+enum err port_dpdk_capture_take(struct port_dpdk_device *device, char **out, size_t *out_bytes, struct err_msg *msg)
+{
+    return dpdk_capture_take(&device->capture, out, out_bytes, msg);
+}
+
 void port_dpdk_state(const struct port_dpdk_device *device, struct port_dpdk_state *out)
 {
     struct rte_eth_dev_info info;

@@ -8,6 +8,7 @@
 
 #include "dataplane/lwip/stack.h"
 #include "dataplane/port_dpdk.h"
+#include "dataplane/port_dpdk_capture.h"
 #include "dataplane/port_dpdk_memory.h"
 
 enum {
@@ -32,6 +33,7 @@ struct port_dpdk_device {
     struct rte_mempool *rx_pool[DPDK_LCORES_MAX], *tx_pool[DPDK_LCORES_MAX], *lent_pool[DPDK_LCORES_MAX];
     /* Answers of neighbours reach one queue; the others' stacks asked too. */
     struct rte_ring *shared[DPDK_LCORES_MAX];
+    struct dpdk_capture capture;
 };
 
 /* What keeps a message's lent bytes in place: one reference is the connection's, until they are acknowledged; one is
@@ -49,6 +51,7 @@ struct dpdk_queue { /* a lcore's pair */
     uint16_t index;
     struct rte_mbuf *pending[DPDK_TX_PENDING + DPDK_TX_HEADS]; /* to send */
     uint32_t pending_count;
+    bool     is_captured; /* in this turn */
     struct pin *pins, *free_pins;
     uint32_t pins_used;
     void    *context;

@@ -29,6 +29,25 @@ void port_dpdk_state(const struct port_dpdk_device *device, struct port_dpdk_sta
     *out = (struct port_dpdk_state){.device = "", .driver = ""};
 }
 
+enum err port_dpdk_capture_start(struct port_dpdk_device *device, const struct port_dpdk_capture_limits *limits,
+                                 struct err_msg *msg)
+{
+    (void)device, (void)limits;
+    return err_set(msg, ERR_UNSUPPORTED, "this build has no DPDK port");
+}
+
+void port_dpdk_capture_state(const struct port_dpdk_device *device, struct port_dpdk_capture_state *out)
+{
+    (void)device;
+    *out = (struct port_dpdk_capture_state){.is_there = false};
+}
+
+enum err port_dpdk_capture_take(struct port_dpdk_device *device, char **out, size_t *out_bytes, struct err_msg *msg)
+{
+    (void)device, (void)out, (void)out_bytes;
+    return err_set(msg, ERR_UNSUPPORTED, "this build has no DPDK port");
+}
+
 size_t port_dpdk_memory_bytes(const struct port_dpdk_config *config, uint32_t connections_max)
 {
     (void)config, (void)connections_max;

@@ -184,6 +184,7 @@ bool queue_transmit(struct dpdk_queue *q, const struct stack_slice *slice, unsig
     if (q->device->has_ip_checksums || q->device->has_tcp_checksums) frame_offload(q->device, f.first);
     q->stats.sent_frames++;
     q->stats.sent_bytes += f.first->pkt_len;
+    if (q->is_captured) dpdk_capture_frame(&q->device->capture, q->index, f.first);
     q->pending[q->pending_count++] = f.first;
     return true;
 }
@@ -232,6 +233,7 @@ static void feed(struct dpdk_queue *q, const struct stack_operations *stack, str
 {
     q->stats.received_frames++;
     q->stats.received_bytes += m->pkt_len;
+    if (q->is_captured) dpdk_capture_frame(&q->device->capture, q->index, m);
     if (m->nb_segs > 1 && rte_pktmbuf_linearize(m) != 0) { /* larger than the MTU that we told */
         rte_pktmbuf_free(m);
         return;
@@ -245,6 +247,7 @@ unsigned queue_receive(struct dpdk_queue *q, const struct stack_operations *stac
 {
     struct rte_mbuf *frame[DPDK_BURST];
     struct port_dpdk_device *d = q->device;
+    q->is_captured = dpdk_capture_look(&d->capture, q->index);
     unsigned count = rte_eth_rx_burst(d->id, q->index, frame, DPDK_BURST), shared = 0;
     if (d->config.lcores > 1) {
         for (unsigned i = 0; i < count; i++)
@@ -268,6 +271,7 @@ enum err queue_init(struct dpdk_queue *q, struct port_dpdk_device *device, uint3
     q->index = (uint16_t)index;
     q->pins = calloc(pins_max, sizeof *q->pins);
     if (q->pins == NULL) return ERR_NO_MEMORY;
+    dpdk_capture_open(&device->capture, index);
     for (uint32_t i = pins_max; i-- > 0;) {
         q->pins[i].next = q->free_pins;
         q->free_pins = &q->pins[i];
@@ -277,6 +281,7 @@ enum err queue_init(struct dpdk_queue *q, struct port_dpdk_device *device, uint3
 
 void queue_fini(struct dpdk_queue *q)
 {
+    dpdk_capture_close(&q->device->capture, q->index);
     rte_pktmbuf_free_bulk(q->pending, q->pending_count);
     q->pending_count = 0;
     for (int i = 0; q->pins_used > 0 && i < FINI_MS_MAX; i++) { /* the device may still read what was lent */

@@ -425,12 +425,7 @@ bool dataplane_lcore(const struct dataplane *d, uint32_t lcore, struct lcore_vie
     return true;
 }
 
-bool dataplane_device(const struct dataplane *d, struct port_dpdk_state *out)
-{
-    if (d->past_count == 0) return false;
-    port_dpdk_state(d->device, out);
-    return true;
-}
+struct port_dpdk_device *dataplane_device(const struct dataplane *d) { return d->device; }
 
 uint32_t dataplane_groups(struct dataplane *d, const char *topic, struct group_summary *out, uint32_t max)
 {

@@ -78,8 +78,8 @@ struct lcore_view {
 };
 /* Of lcore 0 and so on; false: there is no such. */
 bool dataplane_lcore(const struct dataplane *d, uint32_t lcore, struct lcore_view *out);
-/* False: no listener is past the kernel. */
-bool dataplane_device(const struct dataplane *d, struct port_dpdk_state *out);
+/* The device of listeners past the kernel; NULL: there is none such. */
+struct port_dpdk_device *dataplane_device(const struct dataplane *d);
 
 /* What the control plane shows of groups; a copy made by the coordinator's thread on request (blocks shortly). */
 struct group_summary {

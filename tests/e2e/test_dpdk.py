@@ -215,6 +215,7 @@ def test_dpdk(harness):
     check(got[:3] == through[:3], f"past the kernel by TLS: {got}")
     same_answers(instance, ports)
     told_of_dataplane(instance)
+    captured(harness, instance)
     hostile(harness, instance, wire, read, through)
 
 
@@ -237,6 +238,89 @@ def told_of_dataplane(instance):
     done = subprocess.run([BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{instance.rest_port}", "dataplane",
                            "status"], capture_output=True, text=True)
     check(done.returncode == 0 and "link up" in done.stdout and done.stdout.count("packets: ") == 2, f"{done}")
+
+
+def frames_of(pcap):
+    """(seconds with nanoseconds, length on the wire, bytes) of each frame of a pcap file."""
+    magic, major, minor, _, _, snap, link = struct.unpack_from("<IHHiIII", pcap)
+    check((magic, major, minor, link) == (0xa1b23c4d, 2, 4, 1), f"no pcap file: {pcap[:24].hex()}")
+    at, frames = 24, []
+    while at < len(pcap):
+        seconds, ns, kept, size = struct.unpack_from("<IIII", pcap, at)
+        check(kept == min(size, snap) and ns < 10 ** 9, f"frame {len(frames)}: {kept} of {size}")
+        frames.append((seconds + ns / 1e9, size, pcap[at + 16:at + 16 + kept]))
+        at += 16 + kept
+    check(at == len(pcap), "the last frame is cut")
+    return frames
+
+
+def tcp_bytes(frames, source, port):
+    """The bytes of the connections from `source`'s port, by the peer's port, and how many frames had wrong sums."""
+    streams, wrong = {}, 0
+    for _, size, frame in frames:
+        if frame[12:14] != b"\x08\x00" or frame[23] != 6 or socket.inet_ntoa(frame[26:30]) != source:
+            continue
+        total = struct.unpack_from(">H", frame, 16)[0]
+        packet = frame[14:14 + total]
+        segment = packet[20:]
+        wrong += ones_sum(packet[12:20] + struct.pack(">HH", 6, len(segment)) + segment) != 0xffff
+        from_port, to_port, sequence = struct.unpack_from(">HHI", segment)
+        if from_port == port:
+            for i, byte in enumerate(segment[(segment[12] >> 4) * 4:]):
+                streams.setdefault(to_port, {})[(sequence + i) & 0xffffffff] = byte
+    return streams, wrong
+
+
+def ones_sum(data):
+    total = sum(struct.unpack(f">{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return total
+
+
+def captured(harness, instance):
+    """What a capture holds is what was sent, with each limit, and only admins' to have."""
+    path = harness.folder + "/captured.pcap"
+    program = [BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{instance.rest_port}", "dataplane", "capture"]
+    url, state = "/v1/dataplane/capture", lambda: instance.ask("GET", "/v1/dataplane/capture")
+    check(state() == {"state": "none", "packets": 0, "bytes": 0, "left_out": 0}, f"{state()}")
+    check(instance.rest("DELETE", url)[0] == 409, "there is none to take")
+    check(instance.rest("POST", url, {"bytes_max": 1 << 30})[0] == 400, "too large a one")
+    capture = harness.run([*program, path], stderr=subprocess.PIPE)
+    wait_until(lambda: state()["state"] == "running", 30, "it runs")
+    check(instance.rest("POST", url, {})[0] == 409, "one at a time")
+    request = struct.pack(">ihhih", 10, 18, 0, 7, -1)  # ApiVersions 0, which the peer of the port below is told once
+    with socket.create_connection((SERVER, 9092), timeout=30) as s:
+        s.sendall(request)
+        answer = read_exactly(s, 4)
+        answer += read_exactly(s, struct.unpack(">i", answer)[0])
+        port = s.getsockname()[1]
+    wait_until(lambda: state()["packets"] >= 6, 30, lambda: str(state()))
+    capture.terminate()
+    check(capture.wait(30) == 0, f"{capture.stderr.read()}")
+    check(os.stat(path).st_mode & 0o777 == 0o600, "others may read it")
+    with open(path, "rb") as f:
+        frames = frames_of(f.read())
+    check(all(a[0] <= b[0] for a, b in zip(frames, frames[1:])), "not in the order of time")
+    streams, wrong = tcp_bytes(frames, SERVER, 9092)
+    sent = bytes(streams[port][at] for at in sorted(streams[port]))
+    check(sent == answer and wrong == 0, f"{len(sent)} bytes captured, {len(answer)} sent, {wrong} wrong checksums")
+    received, _ = tcp_bytes(frames, CLIENT, port)
+    check(bytes(received[9092].values()) == request, f"{received}")
+    check(state()["state"] == "none", f"it was taken: {state()}")
+    for limit, words in (("--packets", "5"), ("--bytes", "400"), ("--seconds", "1")):
+        capture = harness.run([*program, path, limit, words, "--frame-bytes", "60"])
+        while capture.poll() is None:
+            with socket.create_connection((SERVER, 9092), timeout=30) as s:
+                s.sendall(request)
+                read_exactly(s, 4)
+        check(capture.returncode == 0, f"{limit}: {capture.returncode}")
+        with open(path, "rb") as f:
+            pcap = f.read()
+        frames = frames_of(pcap)
+        check(all(len(frame[2]) <= 60 for frame in frames) and any(frame[1] > 60 for frame in frames), f"{frames}")
+        check(len(frames) == 5 if limit == "--packets" else len(frames) > 0, f"{limit}: {len(frames)} frames")
+        check(limit != "--bytes" or len(pcap) <= 424, f"{len(pcap)} bytes")
 
 
 def hostile(harness, instance, wire, read, expected):
