@@ -5,7 +5,7 @@
 
 #include "tests/capture/capture_world.h"
 
-enum { FILES = 3, TRANSACTIONS = 4 /* a file */, DEADLINE_MS = 20000, FORMAT_CREATED_AT = 4 + 19 + 2 + 50 };
+enum { FILES = 3, TRANSACTIONS = 4 /* a file */, DEADLINE_MS = 120000, FORMAT_CREATED_AT = 4 + 19 + 2 + 50 };
 
 extern struct world calm, w;
 extern char folder[64], schema[160];

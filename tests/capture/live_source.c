@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 
-enum { WAIT_MS = 30000, CHUNK_BYTES = 64 * 1024, CHUNKS = 32, TEXT_BYTES = 8192 };
+enum { WAIT_MS = 120000, CHUNK_BYTES = 64 * 1024, CHUNKS = 32, TEXT_BYTES = 8192 };
 
 const char *live_fact(const char *name)
 {

@@ -16,7 +16,7 @@
 #include "tests/capture/fake_storage.h"
 #include "tests/suite.h"
 
-enum { WAIT_MS = 20000, CHUNK_BYTES = 64 * 1024, CHUNKS = 32 };
+enum { WAIT_MS = 120000, CHUNK_BYTES = 64 * 1024, CHUNKS = 32 };
 
 static struct fake_storage storage;
 static struct counters *counters;

@@ -11,7 +11,7 @@
 
 #include "tests/capture/live_source.h"
 
-enum { ROWS_BEHIND = 200, ROWS_A_TRANSACTION = 8, WAIT_S = 60 };
+enum { ROWS_BEHIND = 200, ROWS_A_TRANSACTION = 8, WAIT_S = 240 };
 
 static uint64_t rows_of_load = 2400;
 

@@ -19,7 +19,7 @@
 #include "tests/capture/live_source.h"
 #include "tests/suite.h"
 
-enum { MEAN_BYTES = 80 * 1000, LARGE_ROWS = 250, ROW_BYTES = 1000, WAIT_MS = 60000 };
+enum { MEAN_BYTES = 80 * 1000, LARGE_ROWS = 250, ROW_BYTES = 1000, WAIT_MS = 240000 };
 
 static char folder[64];
 static uint64_t cuts_wanted = 1000, restarts_wanted = 50, seed = 1;

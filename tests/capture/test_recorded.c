@@ -22,7 +22,7 @@
 #include "tests/e2e/stream_record.h"
 #include "tests/suite.h"
 
-enum { PATH_BYTES = 1200, TABLES_MAX = 96, DEADLINE_MS = 20000, CHUNK_BYTES = 1 << 20, CHUNKS = 24 };
+enum { PATH_BYTES = 1200, TABLES_MAX = 96, DEADLINE_MS = 120000, CHUNK_BYTES = 1 << 20, CHUNKS = 24 };
 
 static char folder[64], schema[96]; /* of the archive; what stands in an earlier file of the recordings */
 

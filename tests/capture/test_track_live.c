@@ -23,7 +23,7 @@
 #include "tests/e2e/table_copy.h"
 #include "tests/suite.h"
 
-enum { WAIT_MS = 60000, CHUNK_BYTES = 64 * 1024, CHUNKS = 32, TABLES = 12, COLUMNS = 10 };
+enum { WAIT_MS = 240000, CHUNK_BYTES = 64 * 1024, CHUNKS = 32, TABLES = 12, COLUMNS = 10 };
 enum { STATEMENTS = 1000, KILLS = 12 };
 
 struct column {

@@ -12,7 +12,11 @@ export function check(condition, words) {
   if (!condition) throw new Failed(typeof words === 'string' ? words : JSON.stringify(words))
 }
 
+// What a busy machine may take longer than the times that steps name, which only end what would wait for ever.
+const PATIENCE = 4
+
 export async function until(condition, seconds, words) {
+  seconds *= PATIENCE
   const deadline = Date.now() + seconds * 1000
   for (;;) {
     const answer = await condition()
@@ -29,7 +33,7 @@ export async function openPage(base, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, timezoneId: 'Asia/Shanghai',
     colorScheme: 'light', ...options })
   const page = await context.newPage()
-  page.setDefaultTimeout(20000)
+  page.setDefaultTimeout(20000 * PATIENCE)
   const faults = []
   page.on('pageerror', why => faults.push(`error: ${why.stack ?? why}`))
   page.on('console', message => {

@@ -49,7 +49,7 @@ def story(harness, pictures=None):
     facts = {"url": f"http://127.0.0.1:{instance.rest_port}", "bootstrap": instance.bootstrap, "port": source.port,
              "user": source.facts["user"], "password": source.facts["password"], "sql": source.client_command(),
              "servers": SERVERS, "folder": source.folder, "kind": source.facts["kind"], "pictures": pictures}
-    done = subprocess.run(["timeout", "400" if pictures else "150", node, os.path.join(HERE, "story.mjs")],
+    done = subprocess.run(["timeout", "900" if pictures else "600", node, os.path.join(HERE, "story.mjs")],
                           env={**os.environ, "MILLRACE_STORY": json.dumps(facts), "MILLRACE_CHROMIUM": chromium,
                                "MILLRACE_BROWSER_PART": part})
     check(done.returncode == 0, "the story does not go as it should: see above")

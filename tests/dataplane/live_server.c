@@ -34,7 +34,7 @@ static void *live_run(void *argument)
     while (!atomic_load(&s->stop))
         if (serve_step(&s->lcore) == 0) serve_sleep(&s->lcore);
     serve_stop(&s->lcore);
-    uint64_t until = clock_monotonic_ns(clock_real()) + 5000000000;
+    uint64_t until = clock_monotonic_ns(clock_real()) + 60000000000;
     while (!serve_is_drained(&s->lcore)) {
         if (serve_step(&s->lcore) == 0) port_wait(port, 1000000);
         ck_assert_uint_lt(clock_monotonic_ns(clock_real()), until);

@@ -120,7 +120,7 @@ void site_append(struct site_topic *t, uint32_t records, uint32_t value_bytes, i
 
 void site_settle(struct site_topic *t)
 {
-    for (int i = 0; i < 100000 && log_high_watermark(t->log) < t->producer.next_offset; i++) usleep(100);
+    for (int i = 0; i < 1000000 && log_high_watermark(t->log) < t->producer.next_offset; i++) usleep(100);
     ck_assert_uint_eq(log_high_watermark(t->log), t->producer.next_offset);
 }
 
@@ -184,7 +184,7 @@ const char *kcat(struct site *s, struct child *c, const char *const *arguments)
         argv[i + 3] = arguments[i];
     }
     child_start(c, argv, true);
-    ck_assert_msg(child_read(c, NULL, 30000), "kcat did not end: %s", c->text);
+    ck_assert_msg(child_read(c, NULL, 120000), "kcat did not end: %s", c->text);
     child_end(c);
     return c->text;
 }

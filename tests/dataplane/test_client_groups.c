@@ -101,7 +101,7 @@ static int64_t committed(rd_kafka_t *rk, void *metadata, size_t *size)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *p = rd_kafka_topic_partition_list_add(list, "orders", 0);
-    rd_kafka_resp_err_t e = rd_kafka_committed(rk, list, 20000);
+    rd_kafka_resp_err_t e = rd_kafka_committed(rk, list, 120000);
     ck_assert_msg(e == RD_KAFKA_RESP_ERR_NO_ERROR, "%s", rd_kafka_err2str(e));
     int64_t offset = p->offset;
     *size = p->metadata_size;
@@ -144,7 +144,7 @@ START_TEST(a_tool_moves_the_offsets_of_an_idle_group_only)
     size_t size;
     rd_kafka_t *member = CONSUMER("group.id", "busy");
     subscribe(member);
-    ck_assert_int_eq(next_record(member, 20000), 0);
+    ck_assert_int_eq(next_record(member, 120000), 0);
     rd_kafka_t *tool = CONSUMER("group.id", "busy");
     ck_assert_int_eq(commit(tool, 5, NULL, 0), RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
     ck_assert_int_eq(commit(member, 7, NULL, 0), RD_KAFKA_RESP_ERR_NO_ERROR);
@@ -154,7 +154,7 @@ START_TEST(a_tool_moves_the_offsets_of_an_idle_group_only)
     end(tool);
     member = CONSUMER("group.id", "busy");
     subscribe(member);
-    ck_assert_int_eq(next_record(member, 20000), 20);
+    ck_assert_int_eq(next_record(member, 120000), 20);
     end(member);
 }
 END_TEST
@@ -164,7 +164,7 @@ START_TEST(a_static_member_comes_back_without_a_rebalance)
     struct group_summary group;
     rd_kafka_t *first = CONSUMER("group.id", "still", "group.instance.id", "a");
     subscribe(first);
-    ck_assert_int_eq(next_record(first, 20000), 0);
+    ck_assert_int_eq(next_record(first, 120000), 0);
     ck_assert_int_eq(commit(first, 30, NULL, 0), RD_KAFKA_RESP_ERR_NO_ERROR);
     rd_kafka_destroy_flags(first, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); /* gone, without a LeaveGroup */
     ck_assert_uint_eq(dataplane_groups(site.dataplane, "orders", &group, 1), 1);
@@ -172,7 +172,7 @@ START_TEST(a_static_member_comes_back_without_a_rebalance)
     rd_kafka_t *again = CONSUMER("group.id", "still", "group.instance.id", "a");
     subscribe(again);
     uint64_t then = clock_monotonic_ns(clock_real());
-    ck_assert_int_eq(next_record(again, 20000), 30);
+    ck_assert_int_eq(next_record(again, 120000), 30);
     ck_assert_uint_lt(clock_monotonic_ns(clock_real()) - then, UINT64_C(10000000000)); /* its session of 20 s runs */
     ck_assert_uint_eq(dataplane_groups(site.dataplane, "orders", &group, 1), 1);
     ck_assert_uint_eq(group.member_count, 1);
@@ -185,13 +185,13 @@ START_TEST(a_member_goes_on_when_the_server_restarts)
     struct group_summary group;
     rd_kafka_t *rk = CONSUMER("group.id", "steady", "reconnect.backoff.max.ms", "500");
     subscribe(rk);
-    ck_assert_int_eq(next_record(rk, 20000), 0);
+    ck_assert_int_eq(next_record(rk, 120000), 0);
     while (next_record(rk, 1000) >= 0) {}
     ck_assert_int_eq(commit(rk, 50, NULL, 0), RD_KAFKA_RESP_ERR_NO_ERROR);
     assigned = revoked = 0;
     site_restart(&site, &orders);
     site_append(&orders, 1, 100, 1700000000000);
-    ck_assert_int_eq(next_record(rk, 20000), 50);
+    ck_assert_int_eq(next_record(rk, 120000), 50);
     rd_kafka_resp_err_t e = RD_KAFKA_RESP_ERR_UNKNOWN;
     for (int i = 0; i < 20 && e != RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
         e = commit(rk, 51, NULL, 0);

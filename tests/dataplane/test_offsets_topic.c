@@ -171,12 +171,12 @@ START_TEST(a_groups_commits_are_in_its_partition_only)
     commit(abc, 4, "1700000004|x");
     int64_t last = -1, none = -1;
     rd_kafka_t *four = READER(4, );
-    is_commit(next_commit(four, &last, 20000), "abc", 3, "1700000003");
-    is_commit(next_commit(four, &last, 20000), "abc", 4, "1700000004|x");
+    is_commit(next_commit(four, &last, 120000), "abc", 3, "1700000003");
+    is_commit(next_commit(four, &last, 120000), "abc", 4, "1700000004|x");
     rd_kafka_t *other = READER(5, );
     ck_assert_int_eq(next_commit(other, &none, 1500).version, -2);
     commit(abc, 7, "while it waits");
-    is_commit(next_commit(four, &last, 20000), "abc", 7, "while it waits");
+    is_commit(next_commit(four, &last, 120000), "abc", 7, "while it waits");
     ck_assert_int_eq(next_commit(other, &none, 500).version, -2);
     rd_kafka_destroy(other);
     rd_kafka_destroy(four);
@@ -198,7 +198,7 @@ START_TEST(one_who_reads_all_partitions_meets_each_commit_once)
         rd_kafka_destroy(rk);
     }
     for (int i = 0; i < GROUPS; i++) {
-        rd_kafka_message_t *m = next_message(all, 20000);
+        rd_kafka_message_t *m = next_message(all, 120000);
         ck_assert_msg(m != NULL, "%d of %d commits arrived", i, GROUPS);
         struct seen seen = decode(m);
         int group = atoi(seen.group + 6);
@@ -225,11 +225,11 @@ static void far_behind_others(const char *const *settings)
     commit(abc, 3, "there");
     rd_kafka_t *four = reader(4, settings);
     int64_t last = -1;
-    is_commit(next_commit(four, &last, 20000), "abc", 3, "there");
+    is_commit(next_commit(four, &last, 120000), "abc", 3, "there");
     ck_assert_int_ge(last, 100);
     for (int i = 0; i < 10; i++) commit(rd, i, large);
     commit(abc, 4, "again");
-    is_commit(next_commit(four, &last, 20000), "abc", 4, "again");
+    is_commit(next_commit(four, &last, 120000), "abc", 4, "again");
     rd_kafka_destroy(four);
     rd_kafka_destroy(abc);
     rd_kafka_destroy(rd);
@@ -256,23 +256,23 @@ START_TEST(what_is_deleted_is_told_and_a_restart_goes_on)
     commit(abc, 3, "a");
     rd_kafka_t *four = READER(4, );
     int64_t last = -1, again = -1;
-    is_commit(next_commit(four, &last, 20000), "abc", 3, "a");
+    is_commit(next_commit(four, &last, 120000), "abc", 3, "a");
     site_restart(&site, &orders);
     commit(abc, 4, "b");
-    is_commit(next_commit(four, &last, 30000), "abc", 4, "b");
+    is_commit(next_commit(four, &last, 120000), "abc", 4, "b");
     rd_kafka_t *fresh = READER(4, );
-    is_commit(next_commit(fresh, &again, 20000), "abc", 3, "a");
-    is_commit(next_commit(fresh, &again, 20000), "abc", 4, "b");
+    is_commit(next_commit(fresh, &again, 120000), "abc", 3, "a");
+    is_commit(next_commit(fresh, &again, 120000), "abc", 4, "b");
     ck_assert_int_eq(again, last);
     rd_kafka_DeleteGroup_t *group = rd_kafka_DeleteGroup_new("abc");
     rd_kafka_queue_t *queue = rd_kafka_queue_new(fresh);
     rd_kafka_DeleteGroups(fresh, &group, 1, NULL, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 20000);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 120000);
     ck_assert(event != NULL && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR);
     rd_kafka_event_destroy(event);
     rd_kafka_queue_destroy(queue);
     rd_kafka_DeleteGroup_destroy(group);
-    is_commit(next_commit(four, &last, 20000), "abc", -1, NULL);
+    is_commit(next_commit(four, &last, 120000), "abc", -1, NULL);
     rd_kafka_destroy(fresh);
     rd_kafka_destroy(four);
     rd_kafka_destroy(abc);
@@ -287,7 +287,7 @@ static void read_to_the_ends(const char *const *settings, int expected)
     rd_kafka_t *rk = reader(-1, settings);
     for (int32_t i = 0; i < OFFSETS_TOPIC_PARTITIONS; i++) {
         int64_t low;
-        ck_assert_int_eq(rd_kafka_query_watermark_offsets(rk, "__consumer_offsets", i, &low, &end[i], 20000),
+        ck_assert_int_eq(rd_kafka_query_watermark_offsets(rk, "__consumer_offsets", i, &low, &end[i], 120000),
                          RD_KAFKA_RESP_ERR_NO_ERROR);
         ck_assert_int_ge(end[i], low);
         met[i] = -1;
@@ -295,7 +295,7 @@ static void read_to_the_ends(const char *const *settings, int expected)
     }
     ck_assert_int_gt(left, 0);
     while (left > 0) {
-        rd_kafka_message_t *m = next_message(rk, 20000);
+        rd_kafka_message_t *m = next_message(rk, 120000);
         ck_assert_msg(m != NULL, "%d partitions have an end that is not reached", left);
         left -= m->offset == end[m->partition] - 1;
         ck_assert_int_gt(m->offset, met[m->partition]);
