@@ -36,7 +36,7 @@ static void flush(void)
     memmove(pending, pending + sent, pending_count * sizeof *pending);
 }
 
-static void offload(struct rte_mbuf *m)
+static void offload(struct rte_mbuf *m, uint32_t packet_bytes)
 {
     struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, sizeof(struct rte_ether_hdr));
     struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(ip + 1);
@@ -44,11 +44,12 @@ static void offload(struct rte_mbuf *m)
     m->l2_len = sizeof(struct rte_ether_hdr);
     m->l3_len = sizeof *ip;
     m->l4_len = (uint8_t)((tcp->data_off >> 4) * 4);
-    m->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_TCP_CKSUM;
+    m->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_TCP_CKSUM | (packet_bytes > 0 ? RTE_MBUF_F_TX_TCP_SEG : 0);
+    m->tso_segsz = (uint16_t)packet_bytes;
     tcp->cksum = rte_ipv4_phdr_cksum(ip, m->ol_flags);
 }
 
-static bool on_transmit(void *context, void *c, const struct stack_slice *slice, unsigned count)
+static bool on_transmit(void *context, void *c, const struct stack_slice *slice, unsigned count, uint32_t packet_bytes)
 {
     (void)context, (void)c;
     if (pending_count == PENDING) flush();
@@ -71,7 +72,7 @@ static bool on_transmit(void *context, void *c, const struct stack_slice *slice,
         first->nb_segs++;
         first->pkt_len += slice[i].size;
     }
-    offload(first);
+    offload(first, packet_bytes);
     pending[pending_count++] = first;
     return true;
 }
@@ -124,7 +125,8 @@ static void stack_start(const struct rig_case *test)
     struct rte_ether_addr mac;
     struct stack_config config = {
         .handlers = {NULL, on_transmit, on_accepted, on_received, on_acknowledged, on_end, on_end},
-        .mtu = (uint16_t)test->mtu, .address4 = RIG_SERVER4, .prefix4 = 24, .device_tcp_checksums = true};
+        .mtu = (uint16_t)test->mtu, .address4 = RIG_SERVER4, .prefix4 = 24, .device_tcp_checksums = true,
+        .super_bytes = test->super_bytes};
     rte_eth_macaddr_get(device, &mac);
     memcpy(config.mac, mac.addr_bytes, sizeof config.mac);
     stack = stack_at(0);

@@ -146,7 +146,7 @@ static struct dataplane *serve_start(const struct rig_case *test, struct store_r
     char device[200];
     struct dataplane *d;
     bool is_past = test->kind == RIG_DPDK;
-    snprintf(device, sizeof device, "net_vhost0,iface=%s", test->socket);
+    snprintf(device, sizeof device, "net_vhost0,iface=%s%s", test->socket, test->super_bytes > 0 ? ",tso=1" : "");
     struct listener_config listener = {.name = "bench", .host = is_past ? RIG_SERVER4 : "127.0.0.1", .port = RIG_PORT,
                                        .is_past_kernel = is_past, .inflight_bytes_max = 64 << 20};
     struct dataplane_config config = {
@@ -331,6 +331,7 @@ static int alone_run(char **argument)
     static const char *const kinds[] = {"dpdk", "lwip", "kernel", "zc"};
     struct rig_case test = {.kind = RIG_DPDK, .mtu = (uint32_t)atoi(argument[1]),
                             .consumers = (uint32_t)atoi(argument[2]), .seconds = atof(argument[3])};
+    test.super_bytes = argument[4] != NULL ? (uint32_t)atoi(argument[4]) : 0;
     while (test.kind < RIG_BARE_ZC && strcmp(kinds[test.kind], argument[0]) != 0) test.kind++;
     double rate = case_run(&test);
     printf("%s, MTU %u, %u consumers: %.2f GB/s, %.3f s of the server's CPU a GB; busy: server %.2f, clients %.2f\n",
@@ -339,7 +340,7 @@ static int alone_run(char **argument)
     return 0;
 }
 
-/* usage: bench_dataplane [--quick] | dpdk|lwip|kernel|zc MTU CONSUMERS SECONDS */
+/* usage: bench_dataplane [--quick] | dpdk|lwip|kernel|zc MTU CONSUMERS SECONDS [SUPER_SEGMENT_BYTES] */
 int main(int argc, char **argv)
 {
     rig = mmap(NULL, sizeof *rig, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -348,14 +349,17 @@ int main(int argc, char **argv)
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
-    if (argc == 5) return alone_run(argv + 1);
+    if (argc >= 5) return alone_run(argv + 1);
     double seconds = argc > 1 && strcmp(argv[1], "--quick") == 0 ? 0.5 : 2;
     struct rig_case kernel = {.kind = RIG_KERNEL, .consumers = 16, .seconds = seconds};
-    struct rig_case past = {.kind = RIG_DPDK, .mtu = 1500, .consumers = 16, .seconds = seconds}, jumbo = past;
+    struct rig_case past = {.kind = RIG_DPDK, .mtu = 1500, .consumers = 16, .seconds = seconds};
+    struct rig_case jumbo = past, super = past;
     jumbo.mtu = 9000;
+    super.super_bytes = RIG_SUPER_BYTES;
     pair_run("loopback", kernel);
     pair_run("MTU 1500", past);
     pair_run("MTU 9000", jumbo);
+    pair_run("super-segments", super);
     growth_run("kernel", kernel);
     growth_run("DPDK", past);
     static const uint32_t rates[] = {1000, 100000};

@@ -232,7 +232,6 @@ static void device_open(struct rig *r)
     struct rte_eth_conf conf = {
         .rxmode = {.mtu = mtu, .offloads = info.rx_offload_capa & (RTE_ETH_RX_OFFLOAD_TCP_CKSUM |
                    (r->test.super_bytes > 0 ? RTE_ETH_RX_OFFLOAD_TCP_LRO : 0))}};
-    if (r->test.super_bytes > 0) conf.rxmode.max_lro_pkt_size = UINT16_MAX;
     tx_pool = rte_pktmbuf_pool_create("client-tx", 4095, 128, 0, 2048 + RTE_PKTMBUF_HEADROOM, 0);
     rx_pool = rte_pktmbuf_pool_create("client-rx", 4095, 128, 0, (uint16_t)(room + RTE_PKTMBUF_HEADROOM), 0);
     if (tx_pool == NULL || rx_pool == NULL || rte_eth_dev_configure(device, 1, 1, &conf) != 0 ||

@@ -13,6 +13,7 @@ enum {
     RIG_MOMENTS_MAX = 1 << 18,
     RIG_DATA_BYTES  = 32 << 20, /* of the hot tail that is read */
     RIG_CHUNK_BYTES = 1 << 20,
+    RIG_SUPER_BYTES = 65415,     /* as the port makes them */
 };
 
 enum rig_kind { RIG_DPDK, RIG_BARE_LWIP, RIG_KERNEL, RIG_BARE_ZC };

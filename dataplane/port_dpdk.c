@@ -19,6 +19,7 @@
 
 enum {
     LENT_BYTES_MIN   = 512,       /* a smaller piece is copied: that is cheaper than an mbuf of its own */
+    COPY_BYTES       = 8 << 10,
     WRITE_TURN_BYTES = 256 << 10, /* of a connection in one turn; then it is the next one's */
     HELD_MAX         = 49152,     /* received frames that wait */
     CONNECTION_HELD_MAX = 512,    /* of a connection: a window of 256 KiB in segments of 536 bytes */
@@ -238,11 +239,12 @@ static void end_begin(struct connection *c)
 
 /* --- what the stack tells --- */
 
-static bool on_transmit(void *context, void *connection, const struct stack_slice *slice, unsigned count)
+static bool on_transmit(void *context, void *connection, const struct stack_slice *slice, unsigned count,
+                        uint32_t packet_bytes)
 {
     struct port_dpdk *d = context;
     struct connection *c = connection;
-    return queue_transmit(&d->queue, slice, count, c == NULL ? NULL : c->first_pin);
+    return queue_transmit(&d->queue, slice, count, c == NULL ? NULL : c->first_pin, packet_bytes);
 }
 
 static void *on_accepted(void *context, struct stack_pcb *pcb, uint32_t listener)
@@ -434,6 +436,7 @@ static uint32_t write_some(struct connection *c)
     uint32_t left = piece->size - m->piece_position, room = d->stack->room(c->pcb), size = left < room ? left : room;
     if (size == 0) return 0;
     bool is_lent = piece_is_lent(c, m, piece);
+    if (!is_lent && size > COPY_BYTES) size = COPY_BYTES; /* the stack has no larger pieces of memory */
     bool is_last = size == left && m->piece_index + 1 == m->piece_count;
     if (!d->stack->write(c->pcb, piece->bytes + m->piece_position, size, is_lent, is_last)) {
         d->lacks_memory = true;
@@ -658,6 +661,7 @@ static enum err stack_open(struct port_dpdk *d, struct port_dpdk_device *device,
         .mtu = device->config.mtu, .vlan = device->config.vlan, .address4 = device->address, .prefix4 = device->prefix,
         .gateway4 = device->config.gateway, .address6 = device->config.address6, .gateway6 = device->config.gateway6,
         .device_ip_checksums = device->has_ip_checksums, .device_tcp_checksums = device->has_tcp_checksums,
+        .super_bytes = device->super_bytes,
     };
     memcpy(config.mac, device->mac.addr_bytes, sizeof config.mac);
     memcpy(config.secret, device->secret, sizeof config.secret);

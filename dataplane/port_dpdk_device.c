@@ -20,6 +20,7 @@ enum {
     RX_DESCRIPTORS = 1024,
     TX_DESCRIPTORS = 1024,
     MTU_STANDARD   = 1500,
+    SUPER_BYTES    = 65535 - 60 - 60, /* what IP's length leaves to TCP's payload, behind all options */
     TEXT_BYTES     = 512,
 };
 
@@ -118,6 +119,14 @@ static enum err queues_open(struct port_dpdk_device *d, struct err_msg *msg)
     return ERR_OK;
 }
 
+/* Does it cut super-segments, with as many pieces as ours may have? */
+static bool cuts_segments(const struct rte_eth_dev_info *info)
+{
+    uint64_t all = RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+    uint16_t pieces = info->tx_desc_lim.nb_seg_max;
+    return (info->tx_offload_capa & all) == all && (pieces == 0 || pieces > STACK_SLICES_MAX + SUPER_BYTES / 2048);
+}
+
 static enum err device_configure(struct port_dpdk_device *d, struct err_msg *msg)
 {
     struct rte_eth_dev_info info;
@@ -128,12 +137,16 @@ static enum err device_configure(struct port_dpdk_device *d, struct err_msg *msg
         return err_set(msg, ERR_UNSUPPORTED, "device %s has %u queue pairs, serve_thread_count is %u: lower it%s", name,
                        RTE_MIN(info.max_rx_queues, info.max_tx_queues), d->config.lcores,
                        strncmp(name, "net_", 4) == 0 ? ", or ask the device for more (qpairs=N, queues=N)" : "");
-    uint64_t wanted = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+    uint64_t wanted = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS |
+                      (cuts_segments(&info) ? RTE_ETH_TX_OFFLOAD_TCP_TSO : 0);
     uint64_t has = info.tx_offload_capa & wanted; /* virtio and vhost leave IP's checksum to us */
     uint64_t checked = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
     d->has_ip_checksums = (has & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
     d->has_tcp_checksums = (has & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
     d->has_segments = (has & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+    /* vhost hands super-segments on without saying so; tso=1 says that the other side takes them. */
+    bool is_vhost = strncmp(name, "net_vhost", strlen("net_vhost")) == 0 && strstr(name, ",tso=1") != NULL;
+    d->super_bytes = (has & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0 || is_vhost ? SUPER_BYTES : 0;
     struct rte_eth_conf conf = {
         .rxmode = {.mtu = d->config.mtu, .offloads = info.rx_offload_capa & checked},
         .txmode.offloads = has,

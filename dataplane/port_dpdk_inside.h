@@ -28,6 +28,7 @@ struct port_dpdk_device {
     uint16_t rx_descriptors, tx_descriptors;
     bool     has_segments;  /* a frame may consist of several mbufs */
     bool     has_ip_checksums, has_tcp_checksums; /* of what is sent */
+    uint32_t super_bytes; /* payload of a frame that it cuts into packets, at most; 0: it cuts none */
     const struct chunk_pool *pool; /* NULL: nothing is lent */
     uint8_t  secret[STACK_SECRET_BYTES];
     struct rte_mempool *rx_pool[DPDK_LCORES_MAX], *tx_pool[DPDK_LCORES_MAX], *lent_pool[DPDK_LCORES_MAX];
@@ -63,8 +64,9 @@ enum err queue_init(struct dpdk_queue *q, struct port_dpdk_device *device, uint3
 void     queue_fini(struct dpdk_queue *q);
 /* Frames from the network to the stack; returns how many. */
 unsigned queue_receive(struct dpdk_queue *q, const struct stack_operations *stack);
-/* A frame to the network; `pins`: of the connection.  False: no room. */
-bool     queue_transmit(struct dpdk_queue *q, const struct stack_slice *slice, unsigned count, struct pin *pins);
+/* A frame to the network; `pins`: of the connection; packet_bytes > 0: the device cuts it.  False: no room. */
+bool     queue_transmit(struct dpdk_queue *q, const struct stack_slice *slice, unsigned count, struct pin *pins,
+                        uint32_t packet_bytes);
 /* Hands what is pending to the device; what it does not take stays. */
 void     queue_flush(struct dpdk_queue *q);
 /* Frees frames that the device has sent, where it would do so only with the next ones. */

@@ -134,7 +134,7 @@ static bool frame_fill(struct dpdk_queue *q, struct frame *f, const struct stack
 }
 
 /* The device computes checksums: it wants to know where the headers end, and the pseudo header's sum. */
-static void frame_offload(const struct port_dpdk_device *d, struct rte_mbuf *m)
+static void frame_offload(const struct port_dpdk_device *d, struct rte_mbuf *m, uint32_t packet_bytes)
 {
     struct rte_net_hdr_lens lens;
     uint32_t type = rte_net_get_ptype(m, &lens, RTE_PTYPE_ALL_MASK);
@@ -151,7 +151,8 @@ static void frame_offload(const struct port_dpdk_device *d, struct rte_mbuf *m)
         ((struct rte_ipv4_hdr *)l3)->hdr_checksum = 0;
     }
     if (!d->has_tcp_checksums) return;
-    m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+    m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM | (packet_bytes > 0 ? RTE_MBUF_F_TX_TCP_SEG : 0);
+    m->tso_segsz = (uint16_t)packet_bytes;
     tcp->cksum = is_4 ? rte_ipv4_phdr_cksum((struct rte_ipv4_hdr *)l3, m->ol_flags)
                       : rte_ipv6_phdr_cksum((struct rte_ipv6_hdr *)l3, m->ol_flags);
 }
@@ -168,7 +169,8 @@ void queue_flush(struct dpdk_queue *q)
 
 void queue_clean(struct dpdk_queue *q) { (void)rte_eth_tx_done_cleanup(q->device->id, q->index, 0); }
 
-bool queue_transmit(struct dpdk_queue *q, const struct stack_slice *slice, unsigned count, struct pin *pins)
+bool queue_transmit(struct dpdk_queue *q, const struct stack_slice *slice, unsigned count, struct pin *pins,
+                    uint32_t packet_bytes)
 {
     struct frame f = {0};
     bool is_head = count == 1 && slice->size <= STACK_HEAD_BYTES;
@@ -181,7 +183,7 @@ bool queue_transmit(struct dpdk_queue *q, const struct stack_slice *slice, unsig
         queue_clean(q);
         return false;
     }
-    if (q->device->has_ip_checksums || q->device->has_tcp_checksums) frame_offload(q->device, f.first);
+    if (q->device->has_ip_checksums || q->device->has_tcp_checksums) frame_offload(q->device, f.first, packet_bytes);
     q->stats.sent_frames++;
     q->stats.sent_bytes += f.first->pkt_len;
     if (q->is_captured) dpdk_capture_frame(&q->device->capture, q->index, f.first);

@@ -22,6 +22,7 @@
 #include "base/invariant.h"
 #include "base/random.h"
 #include "dataplane/lwip/hooks.h"
+#include "dataplane/lwip/segments.h"
 
 enum {
     FRAMES_KEPT_MAX = 32768,
@@ -48,6 +49,8 @@ static struct {
     uint32_t listener_count;
     void    *sending; /* the connection whose segment is on its way to transmit, */
     uint32_t sending_position, sending_bytes; /* its data: its place in the stream, its size */
+    uint32_t sending_packet;                  /* of a packet of this connection */
+    u8_t     told;                            /* number of the field of a connection that on_acknowledged has */
 } stack;
 
 /* --- what lwIP asks for --- */
@@ -104,6 +107,7 @@ uint32_t *stack_on_segment(const struct pbuf *p, const struct tcp_hdr *header, c
     stack.sending = is_ours ? pcb->callback_arg : NULL;
     stack.sending_position = lwip_ntohl(header->seqno);
     stack.sending_bytes = (uint32_t)(p->tot_len - TCPH_HDRLEN_BYTES(header));
+    stack.sending_packet = is_ours ? segments_packet_bytes(pcb) : UINT32_MAX;
     return options;
 }
 
@@ -142,8 +146,11 @@ static err_t on_link_output(struct netif *netif, struct pbuf *p)
         at += q->len;
     }
     INVARIANT(!has_lent || stack.sending != NULL);
+    /* Behind the hook above an ARP request may come first. */
+    bool is_super = stack.sending_bytes > stack.sending_packet && head <= STACK_HEAD_BYTES;
     const struct stack_handlers *h = &stack.config.handlers;
-    if (h->transmit(h->context, has_lent ? stack.sending : NULL, slice, count)) return ERR_OK;
+    if (h->transmit(h->context, has_lent ? stack.sending : NULL, slice, count, is_super ? stack.sending_packet : 0))
+        return ERR_OK;
     stack.has_no_room = true;
     return ERR_WOULDBLOCK;
 }
@@ -216,10 +223,22 @@ static err_t on_received(void *connection, struct tcp_pcb *pcb, struct pbuf *p, 
     return ERR_OK;
 }
 
+/* A peer may acknowledge a part of a segment, which is sent again as a whole when the rest is lost: what of it was
+ * acknowledged is told with the rest. */
+static void told_set(struct tcp_pcb *pcb, uint32_t position)
+{
+    tcp_ext_arg_set(pcb, stack.told, (void *)(uintptr_t)position);
+}
+
 static err_t on_acknowledged(void *connection, struct tcp_pcb *pcb, u16_t size)
 {
-    (void)pcb;
-    stack.config.handlers.acknowledged(connection, size);
+    (void)size;
+    uint32_t safe = pcb->lastack - segments_held(pcb), told = (uint32_t)(uintptr_t)tcp_ext_arg_get(pcb, stack.told);
+    if ((int32_t)(safe - told) > 0) {
+        told_set(pcb, safe);
+        stack.config.handlers.acknowledged(connection, safe - told);
+    }
+    (void)segments_unblock(pcb); /* lwIP sends what can go when it comes back */
     return ERR_OK;
 }
 
@@ -232,6 +251,7 @@ static void on_failed(void *connection, err_t error)
 static void pcb_attach(struct tcp_pcb *pcb, void *connection)
 {
     tcp_arg(pcb, connection);
+    told_set(pcb, pcb->snd_lbb);
     tcp_recv(pcb, on_received);
     tcp_sent(pcb, on_acknowledged);
     tcp_err(pcb, on_failed);
@@ -288,12 +308,17 @@ static uint32_t lwip_position(const struct stack_pcb *pcb) { return const_pcb_of
 static bool lwip_write(struct stack_pcb *pcb, const uint8_t *bytes, uint32_t size, bool is_lent, bool is_last)
 {
     u8_t flags = (u8_t)((is_lent ? 0 : TCP_WRITE_FLAG_COPY) | (is_last ? 0 : TCP_WRITE_FLAG_MORE));
-    return tcp_write(pcb_of(pcb), bytes, (u16_t)size, flags) == ERR_OK;
+    u16_t mss = pcb_of(pcb)->mss;
+    pcb_of(pcb)->mss = segments_mss(pcb_of(pcb), stack.config.super_bytes, STACK_SLICES_MAX);
+    err_t e = tcp_write(pcb_of(pcb), bytes, (u16_t)size, flags);
+    pcb_of(pcb)->mss = mss;
+    return e == ERR_OK;
 }
 
 static bool lwip_output(struct stack_pcb *pcb)
 {
     stack.has_no_room = false;
+    (void)segments_unblock(pcb_of(pcb));
     (void)tcp_output(pcb_of(pcb)); /* what could not go stays queued */
     return stack.has_no_room;
 }
@@ -342,8 +367,8 @@ static void (*connected_handler)(void *);
 
 static err_t on_connected(void *connection, struct tcp_pcb *pcb, err_t error)
 {
-    (void)pcb;
     (void)error;
+    told_set(pcb, pcb->snd_lbb);
     connected_handler(connection);
     return ERR_OK;
 }
@@ -365,6 +390,8 @@ static struct stack_pcb *lwip_connect(const char *address4, uint16_t port, void 
 static void lwip_tick(uint64_t now_ms)
 {
     stack.now_ms = (uint32_t)now_ms;
+    if (sys_timeouts_sleeptime() > 0) return;
+    segments_unblock_all();
     sys_check_timeouts();
 }
 
@@ -424,6 +451,7 @@ static const char *lwip_open(const struct stack_config *config, uint64_t now_ms)
     memcpy(&seed, config->secret, sizeof seed);
     random_init(&stack.random, seed);
     lwip_init();
+    stack.told = tcp_ext_arg_alloc_id();
     LWIP_MEMPOOL_INIT(kept_frames);
     netif_add(&stack.netif, NULL, NULL, NULL, &stack.config, netif_fill, ethernet_input);
     netif_set_default(&stack.netif);

@@ -33,13 +33,15 @@ struct stack_slice {
 struct stack_handlers {
     void *context; /* of transmit and accepted */
     /* Sends a frame (its slices are valid until it returns); false: there is no room now, it was not sent.
-     * `connection` is NULL where no slice is lent. */
-    bool (*transmit)(void *context, void *connection, const struct stack_slice *slices, unsigned count);
+     * `connection` is NULL where no slice is lent.  packet_bytes > 0: it is a super-segment, which the device cuts into
+     * packets of so much payload. */
+    bool (*transmit)(void *context, void *connection, const struct stack_slice *slices, unsigned count,
+                     uint32_t packet_bytes);
     /* A connection is there: returns the pointer that handlers get for it; NULL: refused. */
     void *(*accepted)(void *context, struct stack_pcb *pcb, uint32_t listener);
     /* It received bytes, kept until stack_operations.give_back. */
     void (*received)(void *connection, struct stack_bytes *keep, const uint8_t *bytes, uint32_t size);
-    /* The peer has `size` bytes more of what was written. */
+    /* The peer has `size` bytes more of what was written, and none of them is sent again. */
     void (*acknowledged)(void *connection, uint32_t size);
     /* The peer ended its side. */
     void (*finished)(void *connection);
@@ -56,6 +58,7 @@ struct stack_config {
     unsigned prefix4;
     const char *address6, *gateway6; /* the prefix is of 64 bits */
     bool     device_ip_checksums, device_tcp_checksums; /* the device computes those of what is sent */
+    uint32_t super_bytes; /* payload of a super-segment, at most; 0: the device does not cut them */
     uint8_t  secret[STACK_SECRET_BYTES]; /* behind the first sequence numbers */
 };
 

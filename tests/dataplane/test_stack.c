@@ -11,12 +11,17 @@
 #include "dataplane/lwip/stack.h"
 #include "tests/suite.h"
 
-enum { FRAMES_MAX = 4096, FRAME_BYTES_MAX = 10000, STREAM_BYTES = 3 << 20, REQUEST_BYTES = 200000, PORT = 9092 };
+enum {
+    FRAMES_MAX = 4096, FRAME_BYTES_MAX = 66000, SUPER_BYTES = 60000, SLOW_BYTES = 700, STREAM_BYTES = 3 << 20,
+    REQUEST_BYTES = 200000, PORT = 9092,
+};
 
 struct hostility { /* of 1000 */
     unsigned lost, doubled, late, damaged, no_room;
     uint16_t mtu, vlan;
     uint64_t delay_ms;
+    bool     is_super; /* the server's device cuts super-segments */
+    bool     is_slow;  /* the client reads slowly: its window is mostly shut */
 };
 
 struct frame {
@@ -24,12 +29,13 @@ struct frame {
     unsigned to;
     uint32_t size;
     uint8_t *bytes;
+    unsigned checked; /* as the device tells */
 };
 
 struct end {
     const struct stack_operations *stack;
     struct stack_pcb *pcb;
-    bool     is_there, is_finished, has_failed;
+    bool     is_there, is_finished, has_failed, has_more; /* more: to be sent, when there is room again */
     uint64_t received, acknowledged, written;
     struct stack_bytes *kept[64]; /* given back a little later, as a port does */
     unsigned kept_count;
@@ -46,7 +52,7 @@ static struct world {
     uint8_t *stream[2]; /* what each sends; 0: filled with 0xee behind what was acknowledged */
     uint8_t *truth[2];
     uint32_t size[2];
-    uint64_t frames, lent_frames;
+    uint64_t frames, lent_frames, super_frames;
     uint8_t  seen;
     bool     has_gap; /* the client's first byte never comes */
     uint32_t gap;     /* its sequence number */
@@ -55,12 +61,12 @@ static struct world {
 
 static bool happens(unsigned of_1000) { return random_below(&w.random, 1000) < of_1000; }
 
-static void put(unsigned to, const uint8_t *bytes, uint32_t size)
+static void put(unsigned to, const uint8_t *bytes, uint32_t size, unsigned checked)
 {
     if (w.frame_count == FRAMES_MAX) return; /* the network is full: lost */
     struct frame *f = &w.frame[w.frame_count++];
     uint64_t late_ms = happens(w.hostility.late) ? 1 + random_below(&w.random, 10) : 0;
-    *f = (struct frame){w.now_ms + 1 + w.hostility.delay_ms + late_ms, to, size, malloc(size)};
+    *f = (struct frame){w.now_ms + 1 + w.hostility.delay_ms + late_ms, to, size, malloc(size), checked};
     memcpy(f->bytes, bytes, size);
     if (happens(w.hostility.damaged))
         f->bytes[random_below(&w.random, size)] ^= (uint8_t)(1 << random_below(&w.random, 8));
@@ -73,10 +79,34 @@ static bool is_gap(const uint8_t *frame, uint32_t size)
     return w.has_gap && at == w.gap && size > 34 + (frame[46] >> 4) * 4u;
 }
 
-static bool on_transmit(void *context, void *connection, const struct stack_slice *slice, unsigned count)
+static void put_16(uint8_t *at, uint32_t value) { at[0] = (uint8_t)(value >> 8), at[1] = (uint8_t)value; }
+
+/* As a device does with a super-segment (IPv4, untagged); that the checksums are right is told, not computed. */
+static void cut(unsigned to, const uint8_t *frame, uint32_t size, uint32_t packet_bytes)
+{
+    uint32_t head = 34 + (frame[46] >> 4) * 4u, from = (uint32_t)frame[38] << 24 | frame[39] << 16 | frame[40] << 8 |
+                                                       frame[41];
+    uint8_t packet[10000];
+    ck_assert_uint_gt(size - head, packet_bytes);
+    ck_assert_uint_le(head + packet_bytes, (uint32_t)w.hostility.mtu + 14);
+    w.super_frames++;
+    for (uint32_t at = 0; at < size - head; at += packet_bytes) {
+        uint32_t part = size - head - at < packet_bytes ? size - head - at : packet_bytes;
+        memcpy(packet, frame, head);
+        memcpy(packet + head, frame + head + at, part);
+        put_16(packet + 16, head - 14 + part);
+        put_16(packet + 38, (from + at) >> 16);
+        put_16(packet + 40, from + at);
+        if (at + part < size - head) packet[47] &= 0xf6; /* neither PSH nor FIN */
+        if (!happens(w.hostility.lost)) put(to, packet, head + part, STACK_CHECKED_IP | STACK_CHECKED_TCP);
+    }
+}
+
+static bool on_transmit(void *context, void *connection, const struct stack_slice *slice, unsigned count,
+                        uint32_t packet_bytes)
 {
     struct end *e = context;
-    uint8_t frame[FRAME_BYTES_MAX];
+    static uint8_t frame[FRAME_BYTES_MAX];
     uint32_t size = 0;
     if (happens(w.hostility.no_room)) return false;
     for (unsigned i = 0; i < count; i++) {
@@ -91,12 +121,16 @@ static bool on_transmit(void *context, void *connection, const struct stack_slic
         uint64_t at = e->written - (uint32_t)(e->stack->position(e->pcb) - slice[i].position);
         ck_assert_mem_eq(slice[i].bytes, w.truth[e - w.end] + at, slice[i].size);
     }
-    ck_assert_uint_le(size, (uint32_t)w.hostility.mtu + 18);
     unsigned to = e == &w.end[0] ? 1 : 0;
     w.frames++;
+    if (packet_bytes > 0) {
+        cut(to, frame, size, packet_bytes);
+        return true;
+    }
+    ck_assert_uint_le(size, (uint32_t)w.hostility.mtu + 18);
     if (happens(w.hostility.lost) || (to == 0 && is_gap(frame, size))) return true;
-    put(to, frame, size);
-    if (happens(w.hostility.doubled)) put(to, frame, size);
+    put(to, frame, size, 0);
+    if (happens(w.hostility.doubled)) put(to, frame, size, 0);
     return true;
 }
 
@@ -167,15 +201,16 @@ static void write_some(struct end *e)
         bool is_lent = size > 1000;
         if (!e->stack->write(e->pcb, w.stream[who] + e->written, size, is_lent, size == left)) break;
         e->written += size;
+        e->has_more = true;
     }
-    (void)e->stack->output(e->pcb);
+    if (e->has_more) e->has_more = e->stack->output(e->pcb); /* else it is the stack's own matter, as in the port */
 }
 
 static void deliver(struct frame f)
 {
     if (w.is_malicious && random_below(&w.random, 3) == 0) forge(f.to, f.bytes, f.size);
     bool is_copied = random_below(&w.random, 4) == 0;
-    w.end[f.to].stack->input(f.bytes, f.size, 0, is_copied ? NULL : free, f.bytes);
+    w.end[f.to].stack->input(f.bytes, f.size, f.checked, is_copied ? NULL : free, f.bytes);
     if (is_copied) free(f.bytes);
 }
 
@@ -193,8 +228,9 @@ static void step_by(uint64_t ms)
         struct end *e = &w.end[i];
         while (e->kept_count > 0) e->stack->give_back(e->kept[--e->kept_count]);
         if (e->is_there && !e->has_failed && e->pcb != NULL) {
-            e->stack->consumed(e->pcb, e->kept_bytes);
-            e->kept_bytes = 0;
+            uint32_t read = w.hostility.is_slow && e->kept_bytes > SLOW_BYTES ? SLOW_BYTES : e->kept_bytes;
+            e->stack->consumed(e->pcb, read);
+            e->kept_bytes -= read;
             write_some(e);
         }
         e->stack->tick(w.now_ms);
@@ -224,6 +260,7 @@ static void world_open(uint64_t seed, struct hostility hostility)
             .handlers = {e, on_transmit, on_accepted, on_received, on_acknowledged, on_finished, on_failed},
             .mac = {2, 0, 0, 0, 0, (uint8_t)(i + 1)}, .mtu = hostility.mtu, .vlan = hostility.vlan,
             .address4 = address[i], .prefix4 = 24, .secret = {(uint8_t)seed, (uint8_t)i},
+            .super_bytes = hostility.is_super && i == 0 ? SUPER_BYTES : 0,
         };
         const char *why = e->stack->open(&config, w.now_ms);
         ck_assert_msg(why == NULL, "%s", why);
@@ -249,6 +286,7 @@ static void run(uint64_t seed, struct hostility hostility, uint64_t within_ms)
                       (unsigned long)w.end[0].received);
     }
     ck_assert_uint_gt(w.lent_frames, 0);
+    ck_assert((w.super_frames > 0) == hostility.is_super);
     for (unsigned i = 0; i < 2; i++) {
         w.end[i].stack->stats(&stats[i]);
         ck_assert_uint_eq(w.end[i].is_finished, false);
@@ -292,6 +330,28 @@ START_TEST(all_of_it)
 {
     run(70 + (uint64_t)_i, (struct hostility){.mtu = 1500, .lost = 10, .doubled = 20, .late = 50, .damaged = 10,
                                               .no_room = 100, .delay_ms = 20}, 1800000);
+}
+END_TEST
+
+/* A segment is sent as a whole or not at all: where it has become larger than the window it must be cut, or nothing
+ * goes on.  What of it was acknowledged is still needed while the rest may be sent again. */
+START_TEST(super_segments) { run(90, (struct hostility){.mtu = 1500, .is_super = true}, 20000); }
+END_TEST
+START_TEST(super_segments_and_losses)
+{
+    run(100 + (uint64_t)_i, (struct hostility){.mtu = 1500, .lost = _i % 2 == 0 ? 10 : 50, .delay_ms = 1,
+                                               .is_super = true}, 900000);
+}
+END_TEST
+START_TEST(super_segments_and_no_room)
+{
+    run(110 + (uint64_t)_i, (struct hostility){.mtu = 9000, .no_room = 300, .late = 20, .is_super = true}, 300000);
+}
+END_TEST
+START_TEST(super_segments_to_a_slow_reader)
+{
+    run(120 + (uint64_t)_i, (struct hostility){.mtu = 1500, .lost = _i % 2 == 0 ? 0 : 5, .is_super = true,
+                                               .is_slow = true}, 900000);
 }
 END_TEST
 
@@ -418,6 +478,10 @@ int main(void)
     tcase_add_loop_test(t, no_room, from, to);
     tcase_add_loop_test(t, all_of_it, from, to);
     tcase_add_loop_test(t, forged_frames, from * 2, to * 2);
+    tcase_add_test(t, super_segments);
+    tcase_add_loop_test(t, super_segments_and_losses, from, to);
+    tcase_add_loop_test(t, super_segments_and_no_room, from, to);
+    tcase_add_loop_test(t, super_segments_to_a_slow_reader, from, to);
     tcase_add_test(t, an_abort_forgets_what_was_lent);
     tcase_add_test(t, what_waits_behind_a_gap_is_bounded);
     tcase_add_test(t, a_window_that_stays_shut);
