@@ -127,11 +127,12 @@ static enum err answer_gtids_of(struct archive_stream *a, const char *sql, sourc
 
 static enum err answer_time(source_row *row, void *context)
 {
-    char text[32];
-    const char *const field[] = {text};
+    char seconds[32], micros[32];
+    const char *const field[] = {seconds, micros};
     uint64_t ms = clock_realtime_ms(clock_real()); /* nobody else's clock is there */
-    snprintf(text, sizeof text, "%" PRIu64 ".%03u", ms / 1000, (unsigned)(ms % 1000));
-    return answer(row, context, field, 1);
+    snprintf(seconds, sizeof seconds, "%" PRIu64, ms / 1000);
+    snprintf(micros, sizeof micros, "%" PRIu64, ms % 1000 * 1000);
+    return answer(row, context, field, 2);
 }
 
 static bool begins(const char *text, const char *with)

@@ -44,16 +44,6 @@ static void capture_free(struct capture *c)
 
 /* --- status --- */
 
-static int64_t delay_ms(const struct capture *c, uint64_t now_ns)
-{
-    const struct follower *f = &c->follower;
-    if (c->phase == PHASE_STREAMING && now_ns - c->tail_ns < (uint64_t)AT_TAIL_MS * NS_PER_MS) return 0;
-    if (f->newest_timestamp_s == 0) return 0;
-    int64_t source_now_ms = (int64_t)clock_realtime_ms(c->clock) + f->facts.clock_ahead_ms;
-    int64_t delay = source_now_ms - (int64_t)f->newest_timestamp_s * 1000;
-    return delay > 0 ? delay : 0;
-}
-
 static enum capture_state state_of(const struct capture *c, uint64_t now_ns)
 {
     if (c->phase == PHASE_ENDED) return CAPTURE_ENDED;
@@ -65,7 +55,6 @@ static void status_publish(struct capture *c, uint64_t now_ns)
 {
     const struct follower *f = &c->follower;
     enum capture_state state = state_of(c, now_ns);
-    int64_t delay = delay_ms(c, now_ns);
     pthread_mutex_lock(&c->lock);
     struct capture_status *s = &c->status;
     s->state = state;
@@ -81,7 +70,8 @@ static void status_publish(struct capture *c, uint64_t now_ns)
     s->transactions = f->transactions;
     s->records = f->appender.next_offset;
     s->event_timestamp_s = f->newest_timestamp_s;
-    s->delay_ms = delay;
+    s->clock_is_known = c->source_clock.is_known && !f->facts.is_archive;
+    s->clock_skew_ms = f->clock_ahead_ms;
     s->binlog_kept_s = f->facts.binlog_kept_s;
     pthread_mutex_unlock(&c->lock);
     c->status_ns = now_ns;
@@ -194,7 +184,10 @@ static void step_failed(struct capture *c, enum err e, struct err_msg *msg)
 {
     struct follower *f = &c->follower;
     if (atomic_load_explicit(&c->stop, memory_order_acquire)) e = ERR_STOPPED; /* pairs with capture_stop */
-    if (c->phase == PHASE_STREAMING) follower_interrupted(f);
+    if (c->phase == PHASE_STREAMING) {
+        follower_interrupted(f);
+        delay_interrupted(&c->delay);
+    }
     if (e == ERR_AGAIN && f->needs_definitions) {
         log_info("capture", "channel %s: %s; asking the source", c->channel, msg->text);
         c->wants_look = true;
@@ -216,7 +209,8 @@ static enum err reach_source(struct capture *c, struct err_msg *msg)
 {
     struct source_facts facts;
     TRY(c->stream->ops->connect(c->stream, msg));
-    TRY(source_facts_read(c->stream, c->clock, &facts, msg));
+    TRY(source_facts_read(c->stream, &facts, msg));
+    TRY(capture_clock_compare(c, &facts, msg));
     TRY(source_facts_check(&facts, c->config.server_id, c->config.partial_images_none, msg));
     struct snapshot_rules rules;
     TRY(snapshot_rules_read(c->stream, facts.version, &rules, msg));
@@ -351,6 +345,7 @@ static enum err connect_source(struct capture *c, struct err_msg *msg)
     TRY(prepare_definitions(c, msg));
     TRY(c->stream->ops->dump(c->stream, f->resume.file, f->resume.position, msg));
     TRY(follower_dump_begins(f));
+    delay_tells(&c->delay, f->facts.has_heartbeats && !f->facts.is_archive);
     uint64_t now_ns = clock_monotonic_ns(c->clock);
     c->phase = PHASE_STREAMING;
     c->tail_ns = now_ns - (uint64_t)AT_TAIL_MS * NS_PER_MS;
@@ -365,7 +360,7 @@ static uint32_t heartbeat_time(const struct capture *c, bool at_tail)
     const struct follower *f = &c->follower;
     if (f->facts.is_archive && f->newest_timestamp_s == 0) return f->format_time_s;
     if ((!at_tail || f->facts.is_archive) && f->newest_timestamp_s != 0) return f->newest_timestamp_s;
-    int64_t source_now_ms = (int64_t)clock_realtime_ms(c->clock) + f->facts.clock_ahead_ms;
+    int64_t source_now_ms = (int64_t)clock_realtime_ms(c->clock) + f->clock_ahead_ms;
     uint32_t now_s = (uint32_t)(source_now_ms / 1000);
     return now_s > f->newest_timestamp_s ? now_s : f->newest_timestamp_s;
 }
@@ -449,12 +444,13 @@ static enum err compact_definitions(struct capture *c, struct err_msg *msg)
 }
 
 /* Between transactions: what is due by time, and whether to send what is there. */
-static enum err boundary(struct capture *c, bool *pending, struct err_msg *msg)
+static enum err boundary(struct capture *c, bool is_heartbeat, bool *pending, struct err_msg *msg)
 {
     struct follower *f = &c->follower;
     uint64_t now_ns = clock_monotonic_ns(c->clock);
     *pending = c->stream->ops->pending(c->stream);
     if (!*pending) c->tail_ns = now_ns;
+    capture_delay_note(c, now_ns, is_heartbeat, *pending);
     TRY(save_definitions(c, msg));
     bool selects;
     TRY(take_wish(c, &selects, msg));
@@ -487,16 +483,19 @@ static enum err stream_burst(struct capture *c, unsigned *done, struct err_msg *
         if (e == ERR_AGAIN) return ERR_OK;
         TRY(e);
         ++*done;
+        bool was_between = follower_is_between(f);
         bool is_idle = size > 4 && (event[4] == BINLOG_HEARTBEAT || event[4] == BINLOG_HEARTBEAT_V2);
         TRY(follower_event(f, event, size, msg));
         if (!follower_is_between(f) && is_idle) { /* the source has no more now: files that are cut there */
             c->tail_ns = clock_monotonic_ns(c->clock);
+            delay_idles(&c->delay, (int64_t)c->tail_ns);
             status_publish(c, c->tail_ns);
             return ERR_OK;
         }
+        if (!follower_is_between(f) && was_between) capture_delay_begins(c);
         if (!follower_is_between(f)) continue;
         bool pending;
-        TRY(boundary(c, &pending, msg));
+        TRY(boundary(c, is_idle, &pending, msg));
         if (!pending) return ERR_OK;
     }
     return ERR_OK;

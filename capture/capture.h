@@ -50,7 +50,7 @@ struct capture_config { /* all strings are copied */
     const char *start_gtid_set, *start_file;
     uint64_t    start_position;
     uint32_t    start_time_s;
-    uint32_t    heartbeat_ms;        /* HEARTBEAT records, and the period asked from the source: 1000 */
+    uint32_t    heartbeat_ms;        /* HEARTBEAT records: 1000 */
     uint64_t    segment_bytes;       /* roll at transaction ends above this */
     uint32_t    batch_bytes_target;  /* finish a batch at the first transaction end above this */
     uint32_t    record_bytes_max;
@@ -78,8 +78,8 @@ struct capture_status { /* a copy, consistent in itself */
     char     gtid[129];
     uint64_t row_changes, transactions, records;
     uint32_t event_timestamp_s;      /* of the newest event read */
-    int64_t  delay_ms;               /* our clock minus the newest event's, corrected for the clocks' difference;
-                                      * 0 at the tail */
+    bool     clock_is_known;
+    int64_t  clock_skew_ms;          /* the source's clock less ours */
     int64_t  binlog_kept_s;          /* by the source, as of source_facts; -1: not told */
 };
 
@@ -99,6 +99,9 @@ NODISCARD enum err capture_select(struct capture *c, const char *const *include,
 /* Another codec from the next batch on.  Any thread. */
 void capture_compress(struct capture *c, enum compression codec);
 void capture_status(struct capture *c, struct capture_status *out); /* any thread */
+/* How long ago the source committed the oldest change that is not readable yet, when the log can be read up to
+ * `high_watermark`; 0: all is readable; -1: not known yet.  As of the call (capture/delay.h).  Any thread. */
+int64_t capture_delay_ms(const struct capture *c, uint64_t high_watermark);
 
 /* What is counted for the definitions of a channel's tables, of all tables of its source: those of 10,000 usual tables,
  * and once more while they are read.  A source with more takes more (counter capture_definitions_bytes). */

@@ -79,7 +79,9 @@ enum err capture_config_copy(struct capture *c, const struct capture_config *fro
                                                      .server_id = from->server_id,
                                                      .packet_bytes_max = from->packet_bytes_max,
                                                      .tls = {from->tls.mode, c->ca, c->certificate, c->key},
-                                                     .heartbeat_ms = from->heartbeat_ms,
+                                                     .heartbeat_ms = from->files != NULL && from->files[0] != '\0'
+                                                                         ? from->heartbeat_ms
+                                                                         : DELAY_HEARTBEAT_MS,
                                                      .connect_timeout_s = or_default(from->connect_timeout_s,
                                                                                      SOURCE_CONNECT_TIMEOUT_S),
                                                      .read_timeout_s = or_default(from->read_timeout_s,

@@ -1,4 +1,4 @@
-/* capture/capture_inside.h -- the inside of a capture: for capture.c and capture_config.c only. */
+/* capture/capture_inside.h -- the inside of a capture: for capture.c, capture_config.c and capture_delay.c only. */
 #ifndef CAPTURE_CAPTURE_INSIDE_H
 #define CAPTURE_CAPTURE_INSIDE_H
 
@@ -7,8 +7,10 @@
 
 #include "base/random.h"
 #include "capture/capture.h"
+#include "capture/delay.h"
 #include "capture/follower.h"
 #include "capture/look.h"
+#include "capture/source_clock.h"
 
 enum phase { PHASE_CONNECTING, PHASE_PAUSED, PHASE_STREAMING, PHASE_ENDED };
 
@@ -47,6 +49,13 @@ struct capture {
     uint64_t heartbeat_ns; /* of the last HEARTBEAT record; 0: one is due */
     uint64_t tail_ns;      /* when nothing more was to be had */
     uint64_t status_ns;
+    struct delay delay;
+    struct delay_commit delay_first; /* of the transactions that are not noted yet */
+    bool delay_has_first;
+    uint64_t delay_ns;     /* when it was noted last, and up to where: */
+    uint64_t delay_events; /* as follower.timed_events */
+    struct source_clock source_clock;
+    uint64_t clock_due_ns; /* when it is asked again */
 
     _Atomic bool stop;
     _Atomic int compression; /* enum compression of the batches to come */
@@ -59,6 +68,14 @@ struct capture {
 
     struct counter *bytes_read, *reconnects, *definitions_bytes;
 };
+
+/* --- capture_delay.c --- */
+/* What the source's clock says beside ours; another server has another clock. */
+NODISCARD enum err capture_clock_compare(struct capture *c, const struct source_facts *facts, struct err_msg *msg);
+/* Between transactions, after an event.  Asks for the source's clock once a minute. */
+void capture_delay_note(struct capture *c, uint64_t now_ns, bool is_heartbeat, bool pending);
+/* A transaction's first event was read. */
+void capture_delay_begins(struct capture *c);
 
 /* --- capture_config.c --- */
 /* ERR_INVALID. */

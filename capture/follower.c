@@ -157,6 +157,7 @@ static void transaction_starts(struct follower *f, uint64_t start_position)
         start.position = start_position;
         f->transaction.is_dead = horizon_is_dead(&f->horizon, &start);
     }
+    f->newest_commit_us = 0;
     log_appender_read_at(&f->appender, clock_monotonic_ns(f->config.clock));
 }
 
@@ -252,7 +253,7 @@ static enum err transaction_ended(struct follower *f, const struct binlog_header
         counter_add(f->config.transactions, 1);
         counter_add(f->config.row_changes, t->rows);
         uint64_t committed_ms = t->commit_ms != 0 ? t->commit_ms : (uint64_t)h->timestamp_s * 1000;
-        int64_t waited_ms = (int64_t)t->read_ms + f->facts.clock_ahead_ms - (int64_t)committed_ms;
+        int64_t waited_ms = (int64_t)t->read_ms + f->clock_ahead_ms - (int64_t)committed_ms;
         histogram_record(f->config.commit_to_read_us, waited_ms > 0 ? (uint64_t)waited_ms * 1000 : 0);
     }
     f->skip_records = 0;
@@ -337,6 +338,7 @@ static enum err on_gtid(struct follower *f, const struct binlog_header *h, uint6
     transaction_starts(f, start);
     struct follower_transaction *t = &f->transaction;
     t->commit_ms = g.commit_us / 1000;
+    f->newest_commit_us = g.commit_us;
     if ((h->type == BINLOG_ANONYMOUS_GTID || g.number == 0) && f->passes_known)
         return err_set(msg, ERR_SOURCE_HISTORY,
                        "the source has a transaction without a GTID at %s:%" PRIu64 ", where capture goes by GTIDs: it "
@@ -787,7 +789,9 @@ enum err follower_event(struct follower *f, const uint8_t *event, size_t size, s
         if (h.event_size <= f->at.position - start)
             start = f->at.position - h.event_size; /* the source left events out */
     }
-    if (h.timestamp_s != 0 && is_change_of_time(h.type)) f->newest_timestamp_s = h.timestamp_s;
+    bool is_timed = h.timestamp_s != 0 && is_change_of_time(h.type);
+    if (is_timed) f->newest_timestamp_s = h.timestamp_s;
+    f->timed_events += is_timed;
     enum err e = dispatch(f, &h, start, cursor_of(event + BINLOG_HEADER_BYTES, kept - BINLOG_HEADER_BYTES), msg);
     if (h.type == BINLOG_FORMAT_DESCRIPTION && e == ERR_OK && h.next_position != 0 &&
         f->at.position == BINLOG_FIRST_POSITION)

@@ -107,6 +107,7 @@ struct follower {
     struct payload_reader payload;
     struct follower_xa xa;
     struct source_facts facts;
+    int64_t clock_ahead_ms; /* the source's clock less ours, as its owner has measured */
     struct change_source source;
     struct horizon horizon;
     struct gtid_set gtids; /* of what lies before `resume` */
@@ -147,6 +148,8 @@ struct follower {
     bool needs_definitions; /* set with ERR_AGAIN */
     bool wants_reattach;    /* set with ERR_STATE */
     uint32_t newest_timestamp_s;
+    uint64_t newest_commit_us; /* of the newest transaction, by the source; 0: it tells seconds only */
+    uint64_t timed_events;     /* how many moved newest_timestamp_s: a change came, no heartbeat and no file's head */
     uint64_t bytes_read;
     uint64_t row_changes, transactions;
 };

@@ -548,7 +548,7 @@ static void check_server(const struct capture_config *config, uint32_t timeout_s
     struct err_msg why = {0};
     enum err e = source_stream_open(&p.stream, &stream_config, &why);
     if (e == ERR_OK) e = p.stream->ops->connect(p.stream, &why);
-    if (e == ERR_OK) e = source_facts_read(p.stream, clock_real(), &p.facts, &why);
+    if (e == ERR_OK) e = source_facts_read(p.stream, &p.facts, &why);
     if (e == ERR_OK) {
         PASS(&p, "connection", "", "%s:%u", config->host, (unsigned)config->port);
         check_connected(&p);

@@ -43,7 +43,7 @@ static enum err open_folder(struct check *c, const struct source_stream_config *
     struct archive_list list = {0};
     TRY(source_stream_open(&c->stream, config, why));
     TRY(c->stream->ops->connect(c->stream, why));
-    TRY(source_facts_read(c->stream, clock_real(), &c->facts, why));
+    TRY(source_facts_read(c->stream, &c->facts, why));
     enum err e = archive_list_read(&list, c->config->files, why);
     if (e == ERR_OK) {
         uint64_t bytes = 0;

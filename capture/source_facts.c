@@ -81,18 +81,9 @@ static enum err variable_row(void *context, const char *const *field, const size
     return ERR_OK;
 }
 
-static enum err clock_row(void *context, const char *const *field, const size_t *bytes, uint32_t count)
+enum err source_facts_read(struct source_stream *s, struct source_facts *out, struct err_msg *msg)
 {
-    char text[32];
-    if (count < 1 || field[0] == NULL) return ERR_INVALID;
-    copy_field(text, sizeof text, field[0], bytes[0]);
-    *(double *)context = strtod(text, NULL);
-    return ERR_OK;
-}
-
-enum err source_facts_read(struct source_stream *s, const struct clock *clock, struct source_facts *out,
-                           struct err_msg *msg)
-{
+    enum { VERSION_5_5 = 0x050500 };
     struct source_facts f = {.is_archive = s->is_archive, .binlog_kept_s = -1};
     TRY(s->ops->query(
         s,
@@ -104,17 +95,13 @@ enum err source_facts_read(struct source_stream *s, const struct clock *clock, s
     sscanf(f.version, "%3u.%3u.%3u", &major, &minor, &patch);
     f.version_number = major << 16 | (minor & 0xff) << 8 | (patch & 0xff);
     f.is_mariadb = strcasestr(f.version, "mariadb") != NULL;
+    f.has_heartbeats = f.is_mariadb || f.version_number >= VERSION_5_5;
     f.is_cluster = f.is_mariadb && f.cluster_words == 2;
     if (f.is_mariadb) f.has_gtids = f.has_gtids_only = major >= 10;
     /* Servers that replicate each other have different ids: what MariaDB has in a uuid's place. */
     if (f.is_mariadb && f.server_uuid[0] == '\0')
         snprintf(f.server_uuid, sizeof f.server_uuid, "server_id %u", f.server_id);
 
-    double source_s = 0;
-    enum err e = s->ops->query(s, "SELECT UNIX_TIMESTAMP(NOW(6))", clock_row, &source_s, msg);
-    if (e == ERR_INVALID) e = s->ops->query(s, "SELECT UNIX_TIMESTAMP()", clock_row, &source_s, msg); /* before 5.6 */
-    TRY(e);
-    f.clock_ahead_ms = (int64_t)(source_s * 1000) - (int64_t)clock_realtime_ms(clock);
     if (f.version[0] == '\0')
         return err_set(msg, ERR_CONNECT, "the source does not tell its version: is it a MySQL or MariaDB server?");
     *out = f;

@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "capture/gtid_set.h"
 #include "capture/source_stream.h"
@@ -30,7 +29,7 @@ struct source_facts {
     bool log_bin;
     char binlog_format[SOURCE_WORD_BYTES];
     char row_image[SOURCE_WORD_BYTES]; /* "" where the version has no such variable: images are full */
-    int64_t clock_ahead_ms; /* the source's clock less ours */
+    bool has_heartbeats; /* the dump says when it waits at the binlog's end; MySQL 5.1 is silent */
     int64_t binlog_kept_s;  /* how long it keeps its binlogs: 0: until somebody purges them, -1: it does not tell */
 };
 
@@ -50,8 +49,7 @@ uint32_t source_file_number(const char *file);
 /* <0, 0, >0: order in the binlog. */
 int source_place_compare(const struct source_place *a, const struct source_place *b);
 
-NODISCARD enum err source_facts_read(struct source_stream *s, const struct clock *clock, struct source_facts *out,
-                                     struct err_msg *msg);
+NODISCARD enum err source_facts_read(struct source_stream *s, struct source_facts *out, struct err_msg *msg);
 
 /* Are there row events in the binlogs of this version?  MySQL 5.1 brought them. */
 bool source_writes_rows(const struct source_facts *f);

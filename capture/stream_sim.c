@@ -205,11 +205,12 @@ static enum err stream_query(struct source_stream *stream, const char *sql, sour
     if (begins(sql, "SHOW BINARY LOGS")) return answer_logs(s, s->purged, row, context);
     if (begins(sql, "SELECT @@GLOBAL.gtid_executed")) return answer_executed(s, row, context);
     if (begins(sql, "SELECT UNIX_TIMESTAMP")) {
-        char text[32];
-        const char *const field[] = {text};
+        char seconds[32], micros[32];
+        const char *const field[] = {seconds, micros};
         uint64_t ms = clock_realtime_ms(s->clock);
-        snprintf(text, sizeof text, "%" PRIu64 ".%03u", ms / 1000, (unsigned)(ms % 1000));
-        return answer(row, context, field, 1);
+        snprintf(seconds, sizeof seconds, "%" PRIu64, ms / 1000);
+        snprintf(micros, sizeof micros, "%" PRIu64, ms % 1000 * 1000);
+        return answer(row, context, field, 2);
     }
     if (strstr(sql, "information_schema.SCHEMATA") != NULL) return answer_databases(s, row, context);
     if (strstr(sql, "information_schema.TABLES") != NULL) return answer_tables(s, row, context);

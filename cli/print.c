@@ -86,6 +86,22 @@ static void print_error(const json_t *error)
     }
 }
 
+static const char *print_delay(const json_t *source)
+{
+    return json_is_integer(json_object_get(source, "delay_ms")) ? print_duration(print_number(source, "delay_ms"))
+                                                                : "unknown";
+}
+
+/* What a person may wonder about; the delay is without it. */
+static void print_clock(const json_t *source)
+{
+    enum { NOTABLE_MS = 1000 };
+    int64_t skew_ms = print_number(source, "clock_skew_ms");
+    if (skew_ms > -NOTABLE_MS && skew_ms < NOTABLE_MS) return;
+    printf("  clock     the source's is %s %s ours\n", print_duration(skew_ms < 0 ? -skew_ms : skew_ms),
+           skew_ms < 0 ? "behind" : "ahead of");
+}
+
 void print_channel(const json_t *status)
 {
     const json_t *source = json_object_get(status, "source"), *rates = json_object_get(status, "rates");
@@ -98,7 +114,8 @@ void print_channel(const json_t *status)
     if (*print_text(source, "file") != '\0')
         printf("  position  %s %" PRId64 "%s%s, delay %s\n", print_text(source, "file"),
                print_number(source, "position"), *print_text(source, "gtid") == '\0' ? "" : ", GTID ",
-               print_text(source, "gtid"), print_duration(print_number(source, "delay_ms")));
+               print_text(source, "gtid"), print_delay(source));
+    print_clock(source);
     printf("  captured  %" PRId64 " row changes, %" PRId64 " transactions; now %" PRId64 " row changes/s\n",
            print_number(captured, "row_changes"), print_number(captured, "transactions"),
            print_number(rates, "row_changes_per_s"));
@@ -119,6 +136,6 @@ void print_channel_line(const json_t *status)
     printf("%-24s %-12s ", print_text(status, "name"), print_text(status, "state"));
     print_source(source);
     printf("  %" PRId64 " records, delay %s%s%s\n", print_number(log, "records"),
-           print_duration(print_number(source, "delay_ms")), json_is_object(error) ? ": " : "",
+           print_delay(source), json_is_object(error) ? ": " : "",
            print_text(error, "text"));
 }

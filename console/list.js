@@ -25,7 +25,7 @@ function channelRow(status) {
       badge.update(s)
       setText(why, s.error ? s.error.text : '')
       show(why, s.error !== null)
-      setText(delay, isFollowing ? duration(s.source.delay_ms) : '–')
+      setText(delay, duration(s.source.delay_ms))
       setText(changes, isFollowing ? rate(s.rates.row_changes_per_s) : '–')
       setText(log, s.log ? `${count(s.log.records)} records, ${bytes(s.log.bytes)}` : 'none yet')
       setText(groups, groupWords(s.groups))

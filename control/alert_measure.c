@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 
 #include "control/channel.h"
+#include "control/channel_delay.h"
 #include "control/group_lag.h"
 
 enum { GROUPS_MEASURED_MAX = 1000 };
@@ -12,17 +13,10 @@ enum { GROUPS_MEASURED_MAX = 1000 };
 
 /* --- of the channel --- */
 
-/* Also while nothing is captured the source goes on: then the newest record's age counts, and until a new capture has
- * read its first event. */
 static int64_t source_delay_s(const struct instance *in, const struct channel *ch)
 {
-    if (!ch->life.is_started) return ALERT_NOTHING_BAD; /* a person stopped it */
-    const struct capture_status *s = &ch->status;
-    bool is_known = s->state == CAPTURE_AT_TAIL || (s->state == CAPTURE_CATCHING_UP && s->event_timestamp_s != 0);
-    if (ch->capture != NULL && is_known) return ch->status.delay_ms / 1000;
-    int64_t newest_ms = ch->log == NULL ? -1 : log_max_timestamp_ms(ch->log);
-    int64_t now_ms = (int64_t)clock_realtime_ms(in->clock);
-    return newest_ms <= 0 || newest_ms > now_ms ? ALERT_NOTHING_BAD : (now_ms - newest_ms) / 1000;
+    int64_t delay_ms = channel_delay_ms(in, ch);
+    return delay_ms < 0 ? ALERT_NOTHING_BAD : delay_ms / 1000;
 }
 
 /* By the source's own setting; what somebody purges by hand cannot be foreseen. */

@@ -6,6 +6,7 @@
 #include "base/invariant.h"
 #include "base/log.h"
 #include "capture/filter.h"
+#include "control/channel_delay.h"
 #include "control/channel_gauges.h"
 #include "control/channel_log.h"
 #include "control/channel_store.h"
@@ -60,7 +61,7 @@ static bool channel_apply(struct channel *ch, enum channel_event event)
 {
     enum channel_state to = channel_state_next(ch->state, event);
     if (to == CHANNEL_STATE_NONE) return false;
-    if (to != ch->state)
+    if (strcmp(channel_state_name(to), channel_state_name(ch->state)) != 0) /* as users know them */
         log_info("control", "channel %s: %s -> %s", ch->spec.name, channel_state_name(ch->state),
                  channel_state_name(to));
     ch->state = to;
@@ -595,7 +596,7 @@ static void channel_remember(struct instance *in, struct channel *ch, uint64_t n
     uint64_t since_ms = (clock_monotonic_ns(in->clock) - now_ns) / 1000000; /* the turn may have taken a while */
     struct history_sample sample = {.time_ms = clock_realtime_ms(in->clock) - since_ms,
                                     .rows_per_s = ch->rates.row_changes_per_s,
-                                    .delay_ms = ch->capture == NULL ? -1 : ch->status.delay_ms, .groups = group};
+                                    .delay_ms = channel_delay_ms(in, ch), .groups = group};
     if (ch->log != NULL && in->dataplane != NULL) {
         uint64_t served = dataplane_served_bytes(in->dataplane, ch->log), end = log_high_watermark(ch->log);
         if (served >= ch->served_bytes) /* else serving was started anew */
@@ -625,7 +626,7 @@ static void channel_sample_rates(struct instance *in, struct channel *ch, uint64
     r->records_per_s = is_first || records < r->records ? 0 : (double)(records - r->records) / seconds;
     r->bytes_per_s = is_first || bytes < r->bytes ? 0 : (double)(bytes - r->bytes) / seconds;
     *r = (struct channel_rates){now_ns, rows, records, bytes, r->row_changes_per_s, r->records_per_s, r->bytes_per_s};
-    channel_gauges_set(ch->gauges, ch);
+    channel_gauges_set(ch->gauges, in, ch);
     channel_remember(in, ch, now_ns, seconds);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "control/channel.h"
+#include "control/channel_delay.h"
 
 struct channel_gauges {
     struct counter *state, *is_error, *delay_ms, *start_offset, *high_watermark, *log_bytes, *transactions;
@@ -30,12 +31,13 @@ void channel_gauges_free(struct channel_gauges *g)
     free(g);
 }
 
-void channel_gauges_set(struct channel_gauges *g, const struct channel *ch)
+void channel_gauges_set(struct channel_gauges *g, const struct instance *in, const struct channel *ch)
 {
     if (g == NULL) return;
+    int64_t delay_ms = channel_delay_ms(in, ch);
     counter_set(g->state, (uint64_t)ch->state);
     counter_set(g->is_error, ch->state == CHANNEL_ERROR ? 1 : 0);
-    counter_set(g->delay_ms, ch->status.delay_ms > 0 ? (uint64_t)ch->status.delay_ms : 0);
+    counter_set(g->delay_ms, delay_ms > 0 ? (uint64_t)delay_ms : 0);
     counter_set(g->start_offset, ch->log == NULL ? 0 : log_start_offset(ch->log));
     counter_set(g->high_watermark, ch->log == NULL ? 0 : log_high_watermark(ch->log));
     counter_set(g->log_bytes, ch->log == NULL ? 0 : log_size_bytes(ch->log));

@@ -5,12 +5,14 @@
 
 #include "base/counters.h"
 
+struct instance;
 struct channel;
 struct channel_gauges;
 
 /* NULL when there is no memory: the channel then has no gauges. */
 struct channel_gauges *channel_gauges_new(struct counters *counters, const char *channel);
 void channel_gauges_free(struct channel_gauges *g);
-void channel_gauges_set(struct channel_gauges *g, const struct channel *ch);
+/* All as of now. */
+void channel_gauges_set(struct channel_gauges *g, const struct instance *in, const struct channel *ch);
 
 #endif

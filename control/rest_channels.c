@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "control/channel.h"
+#include "control/channel_delay.h"
 #include "control/history.h"
 #include "control/rest.h"
 
@@ -77,12 +78,15 @@ json_t *rest_foreign_text(const char *text)
 static json_t *status_json(const struct instance *in, const struct channel *ch)
 {
     const struct capture_status *s = &ch->status;
+    int64_t delay_ms = channel_delay_ms(in, ch);
     json_t *source = json_pack(
-        "{s:s, s:s, s:i, s:o, s:o, s:o, s:I, s:o, s:I, s:I}", "connection", capture_word(ch), "host", ch->spec.host,
+        "{s:s, s:s, s:i, s:o, s:o, s:o, s:I, s:o, s:I}", "connection", capture_word(ch), "host", ch->spec.host,
         "port", (int)ch->spec.port, "server_version", rest_foreign_text(s->server_version), "server_uuid",
         rest_foreign_text(s->server_uuid), "file", rest_foreign_text(s->file), "position", (json_int_t)s->position,
-        "gtid", rest_foreign_text(s->gtid), "event_time_s", (json_int_t)s->event_timestamp_s, "delay_ms",
-        (json_int_t)s->delay_ms);
+        "gtid", rest_foreign_text(s->gtid), "event_time_s", (json_int_t)s->event_timestamp_s);
+    json_object_set_new(source, "delay_ms", delay_ms < 0 ? json_null() : json_integer((json_int_t)delay_ms));
+    json_object_set_new(source, "clock_skew_ms",
+                        s->clock_is_known ? json_integer((json_int_t)s->clock_skew_ms) : json_null());
     if (ch->spec.files[0] != '\0') json_object_set_new(source, "files", json_string(ch->spec.files));
     json_t *captured = json_pack("{s:I, s:I, s:I}", "row_changes", (json_int_t)s->row_changes, "transactions",
                                  (json_int_t)s->transactions, "records", (json_int_t)s->records);

@@ -1,4 +1,5 @@
-/* GET /metrics: the counter file, and what is known of groups and alerts, as Prometheus text (exposition format 0.0.4).
+/* GET /metrics: the counter file, with the channels' gauges of now, and what is known of groups and alerts, as
+ * Prometheus text (exposition format 0.0.4).
  * Histograms become summaries: the file has some thousand buckets each, too many for a scrape. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -6,6 +7,7 @@
 #include <string.h>
 
 #include "control/channel.h"
+#include "control/channel_gauges.h"
 #include "control/group_lag.h"
 #include "control/rest.h"
 #include "control/version.h"
@@ -206,6 +208,8 @@ void rest_metrics(struct instance *in, const struct rest_request *request, const
     size_t size = 0;
     FILE *to = m.view == NULL ? NULL : open_memstream(&text, &size);
     if (to != NULL) {
+        for (uint32_t i = 0; i < in->channel_count; i++)
+            channel_gauges_set(in->channel[i]->gauges, in, in->channel[i]);
         counters_each(in->counters, collect, &m);
         qsort(m.view, m.count, sizeof *m.view, by_name);
         print_all(to, &m);
