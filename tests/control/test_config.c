@@ -182,7 +182,7 @@ START_TEST(a_missing_file_is_said_and_the_profiles_are_valid)
     const char *root = getenv("MILLRACE_SOURCE_ROOT");
     ck_assert_ptr_nonnull(root);
     char path[512];
-    static const char *const profiles[] = {"embedded", "virtual", "baremetal"};
+    static const char *const profiles[] = {"embedded", "virtual", "baremetal", "baremetal-100g"};
     for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++) {
         snprintf(path, sizeof path, "%s/profiles/%s.yaml", root, profiles[i]);
         ck_assert_msg(config_load(path, &config, &msg) == ERR_OK, "%s", msg.text);

@@ -384,6 +384,16 @@ START_TEST(a_device_that_the_kernel_shares)
 }
 END_TEST
 
+START_TEST(amazons_device_wants_its_memory_combined)
+{
+    put(&(struct file){PCI "/vendor", "0x1d0f\n"});
+    look();
+    ck_assert_ptr_null(finding("ENA")); /* without vfio's module nothing of it is to be said */
+    put(&(struct file){"/sys/module/vfio_pci/refcnt", "1\n"});
+    expect("ENA", DOCTOR_ADVICE, "write-combined", "enav2-vfio-patch");
+}
+END_TEST
+
 START_TEST(a_device_that_is_not_there)
 {
     snprintf(config.dpdk_device, sizeof config.dpdk_device, "0000:99:00.0");
@@ -416,6 +426,29 @@ START_TEST(without_a_listener_past_the_kernel_no_device_is_looked_at)
     ck_assert_ptr_null(finding("huge pages"));
     ck_assert_ptr_null(finding("build"));
     ck_assert_int_eq(doctor_verdict_of(&report), DOCTOR_GOOD);
+}
+END_TEST
+
+/* Their options go together on a machine of their kind. */
+START_TEST(the_profiles_are_right_for_a_prepared_machine)
+{
+    static const char *const names[] = {"virtual", "baremetal", "baremetal-100g"};
+    const char *source_root = getenv("MILLRACE_SOURCE_ROOT");
+    char path[512], device[CONFIG_TEXT_BYTES];
+    struct err_msg msg;
+    ck_assert_ptr_nonnull(source_root);
+    snprintf(path, sizeof path, "%s/profiles/%s.yaml", source_root, names[_i]);
+    snprintf(device, sizeof device, "%s", config.dpdk_device);
+    ck_assert_msg(config_load(path, &config, &msg) == ERR_OK, "%s", msg.text);
+    snprintf(config.dpdk_device, sizeof config.dpdk_device, "%s", device);
+    snprintf(config.data_folder, sizeof config.data_folder, "/data");
+    look();
+    for (uint32_t i = 0; i < report.count; i++) {
+        const struct doctor_finding *f = &report.finding[i];
+        bool is_other = strcmp(f->check, "build") == 0; /* what this build has is not the profile's */
+        ck_assert_msg(is_other || f->verdict != DOCTOR_WRONG, "%s, %s: %s", names[_i], f->check, f->what);
+    }
+    ck_assert_ptr_nonnull(finding("huge pages"));
 }
 END_TEST
 
@@ -453,9 +486,11 @@ int main(void)
     tcase_add_test(c, vfio_without_an_iommu);
     tcase_add_test(c, a_device_file_of_somebody_else);
     tcase_add_test(c, a_device_that_the_kernel_shares);
+    tcase_add_test(c, amazons_device_wants_its_memory_combined);
     tcase_add_test(c, a_device_that_is_not_there);
     tcase_add_test(c, virtual_devices);
     tcase_add_test(c, without_a_listener_past_the_kernel_no_device_is_looked_at);
+    tcase_add_loop_test(c, the_profiles_are_right_for_a_prepared_machine, 0, 3);
     tcase_add_test(c, elsewhere_no_call_is_made);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
