@@ -5,6 +5,19 @@
 #include <check.h>
 #include <stdlib.h>
 
+/* Whether the address or thread sanitizer watches: each step takes many times as long then, and what they find is found
+ * by fewer of them; the plain build takes all. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define IS_SANITIZED 1
+#endif
+#endif
+#ifndef IS_SANITIZED
+#define IS_SANITIZED 0
+#endif
+
 /* Runs `suite` and frees it. The words of CK_VERBOSITY hold (see Check's manual). */
 static inline int suite_run(Suite *suite)
 {

@@ -11,7 +11,7 @@
 #include "tests/storage/rig.h"
 #include "tests/suite.h"
 
-static unsigned long first_history = 1, history_count = 500;
+static unsigned long first_history = 1, history_count = IS_SANITIZED ? 150 : 500;
 
 /* What the history has shown to readers, and where its transactions end. */
 struct witness {

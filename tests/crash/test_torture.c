@@ -60,13 +60,7 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-#if defined(__SANITIZE_ADDRESS__)
-    int first = 1, count = HISTORIES_SANITIZED;
-#elif defined(__has_feature)
-    int first = 1, count = __has_feature(address_sanitizer) ? HISTORIES_SANITIZED : HISTORIES;
-#else
-    int first = 1, count = HISTORIES;
-#endif
+    int first = 1, count = IS_SANITIZED ? HISTORIES_SANITIZED : HISTORIES;
     if (argc == 3) {
         first = atoi(argv[1]);
         count = atoi(argv[2]);

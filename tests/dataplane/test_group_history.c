@@ -14,7 +14,8 @@
 #include "tests/dataplane/group_world.h"
 #include "tests/suite.h"
 
-enum { GROUPS = 2, CLIENTS = 6, STEPS = 600, HISTORIES = 250, GENERATIONS_MAX = 600, ACCEPTED_MAX = 4000 };
+enum { GROUPS = 2, CLIENTS = 6, STEPS = 600, HISTORIES = IS_SANITIZED ? 100 : 250, GENERATIONS_MAX = 600 };
+enum { ACCEPTED_MAX = 4000 };
 
 enum state { OUT, JOINING, JOINED, SYNCING, MEMBER };
 
@@ -392,7 +393,8 @@ START_TEST(the_coordinator_keeps_its_word)
     }
     printf("%d histories: %llu commits answered at once, %llu heartbeats of members, %llu crashes\n", HISTORIES,
            (unsigned long long)answered, (unsigned long long)worked, (unsigned long long)crashes);
-    ck_assert(answered > 1000 && worked > 10000 && crashes > 300); /* the histories are not idle */
+    /* The histories are not idle. */
+    ck_assert(answered > 4 * HISTORIES && worked > 40 * HISTORIES && crashes > HISTORIES);
 }
 END_TEST
 

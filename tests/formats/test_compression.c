@@ -17,15 +17,7 @@ enum { CODECS = 3 };
 
 /* The memory that is asked for, where the sanitizer does not ask for it in our place. */
 static unsigned long allocations;
-#if defined(__SANITIZE_ADDRESS__)
-#define COUNTS_ALLOCATIONS 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define COUNTS_ALLOCATIONS 0
-#endif
-#endif
-#ifndef COUNTS_ALLOCATIONS
-#define COUNTS_ALLOCATIONS 1
+#if !IS_SANITIZED
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *old, size_t size);
@@ -137,7 +129,7 @@ END_TEST
 
 START_TEST(packing_takes_no_memory_but_at_the_start)
 {
-    if (!COUNTS_ALLOCATIONS) {
+    if (IS_SANITIZED) {
         puts("skipped: the sanitizer counts allocations itself");
         return;
     }

@@ -11,17 +11,7 @@
 #include "tests/storage/image.h"
 #include "tests/suite.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { STEP = 11 }; /* every byte takes minutes under the sanitizers */
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-enum { STEP = 11 };
-#else
-enum { STEP = 1 };
-#endif
-#else
-enum { STEP = 1 };
-#endif
+enum { STEP = IS_SANITIZED ? 11 : 1 };
 
 static struct image image;
 static struct random bits;
