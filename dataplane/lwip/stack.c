@@ -102,8 +102,8 @@ const ip6_addr_t *stack_gateway6(void) { return stack.has_gateway6 ? &stack.gate
 uint32_t *stack_on_segment(const struct pbuf *p, const struct tcp_hdr *header, const struct tcp_pcb *pcb,
                            uint32_t *options)
 {
-    /* Before it is accepted the argument is the listener's; one that was closed has none. */
-    bool is_ours = pcb != NULL && pcb->state != SYN_RCVD && pcb->state != SYN_SENT;
+    /* Before it is accepted the argument is the listener's, who lacks most fields; one that was closed has none. */
+    bool is_ours = pcb != NULL && pcb->state > SYN_RCVD;
     stack.sending = is_ours ? pcb->callback_arg : NULL;
     stack.sending_position = lwip_ntohl(header->seqno);
     stack.sending_bytes = (uint32_t)(p->tot_len - TCPH_HDRLEN_BYTES(header));
