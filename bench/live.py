@@ -81,8 +81,9 @@ def null_client(source, file):
     return json.loads(done.stdout)
 
 
-def capture_once(instance, source, name, rows, transactions):
-    """Seconds from start until every record is visible, and the CPU seconds of each thread meanwhile."""
+def capture_once(instance, source, name, rows, transactions, look=lambda: None):
+    """Seconds from start until every record is visible, and the CPU seconds of each thread meanwhile.  `look` is called
+    then, before the channel is deleted."""
     instance.create_channel(name, source, ["shop.*"], start_at="earliest")
     wait_until(lambda: "start" in instance.status(name)["operations"], 30, lambda: str(instance.status(name)))
     before = threads_of(instance.process.pid)
@@ -101,6 +102,7 @@ def capture_once(instance, source, name, rows, transactions):
     wait_until(lambda: instance.status(name)["captured"]["row_changes"] == rows, 10,
                lambda: f"{rows} row changes are captured: {instance.status(name)}")
     log_bytes = instance.status(name)["log"]["bytes"]
+    look()
     instance.ask("POST", f"/v1/channels/{name}/stop")
     wait_until(lambda: "delete" in instance.status(name)["operations"] and not instance.status(name)["is_started"], 30,
                "the channel is stopped")
@@ -157,8 +159,8 @@ def capture_reader(source, rows):
 
 def rate(bench, turn, system, run, shape, rows, **more):
     """The line of one reading of `rows` row changes, which took run["seconds"] and run["cpu_seconds"]."""
-    report(bench, shape=shape, system=system, turn=turn, row_changes=rows, seconds=run["seconds"],
-           cpu_seconds=run["cpu_seconds"], row_changes_per_s=round(rows / run["seconds"]),
+    report(bench, shape=shape, system=system, turn=turn, row_changes=rows, seconds=round(run["seconds"], 4),
+           cpu_seconds=round(run["cpu_seconds"], 3), row_changes_per_s=round(rows / run["seconds"]),
            cpu_ns_per_row=round(run["cpu_seconds"] * 1e9 / rows), **more)
 
 

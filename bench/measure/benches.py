@@ -14,6 +14,12 @@ BENCHES = (
                 (more("row_changes_per_s", "/s"), less("cpu_ns_per_row", "ns"), less("seconds", "s")),
                 ratios=("row_changes_per_s", "cpu_ns_per_row")),),
           function="live:bench_capture"),
+    Bench("capture_peers", "the same binlogs of real shapes, read by millrace, mariadb-binlog, go-mysql, "
+          "python-mysql-replication, and Debezium into Kafka",
+          (Line("capture_peers", ("shape",),
+                (more("row_changes_per_s", "/s"), less("cpu_ns_per_row", "ns")),
+                ratios=("row_changes_per_s", "cpu_ns_per_row")),),
+          function="beside:bench_capture_peers"),
     Bench("visible", "row changes from the source to visible in the log, beside the null client",
           (Line("visible", ("shape",),
                 (more("row_changes_per_s", "/s"), less("cpu_ns_per_row", "ns"), less("seconds", "s")),

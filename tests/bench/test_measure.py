@@ -57,6 +57,7 @@ class Statistics(unittest.TestCase):
                          ([120, 121, 101, 122, 120], "overlap"),
                          ([110, 140, 125, 112, 113], "apart, but wider than the distance"), ([120, 121], "too few")):
             self.assertIsNone(stats.moved(old, new), why)
+        self.assertIsNone(stats.moved([100, 100, 100, 100, 118], [120, 120, 120, 120, 102]), "overlap")
         self.assertIsNone(stats.moved([1000, 1000, 1000], [1020, 1020, 1020]), "two per cent")
 
     def test_slopes(self):
@@ -193,6 +194,12 @@ printf '{"bench":"ring_spsc","burst":1,"ns_per_record":%d,"quick":"%s"}\\n' $(($
             self.assertIn("# ring failed", words)
             taken = results.read(folder + "/out")
             self.assertEqual((len(taken.samples("ring")), taken.benches[0]["well"]), (1, False))
+
+    def test_what_cannot_run_here_is_no_failure(self):
+        with tempfile.TemporaryDirectory() as folder:
+            code, words = self.run_it(folder, 'echo "SKIP: no such disk"; exit 77\n')
+            self.assertEqual(code, 0, words)
+            self.assertIn("\nleft out: no such disk", words)
 
     def test_list(self):
         said = subprocess.run([ROOT + "/bench/run", "--list"], capture_output=True, text=True).stdout

@@ -1,0 +1,221 @@
+"""bench/beside.py -- capture beside what people would use instead, on binlogs of real shapes (workloads/).
+
+Every system reads the same binlog from the same server from its start.  Its readers count what they got and add up the
+keys: all must say the same of the same number of row changes.
+"""
+import json
+import os
+import subprocess
+
+from harness import BUILD, Failed, Skipped, check
+import live
+from measure import machine
+import workloads
+from peers import fetch
+from kafka_broker import DELIVERED, DELIVERED_JAVA, Broker, wait_for_listing
+
+DECODE = ["mariadb-binlog", "-v", "--base64-output=decode-rows"]
+TURNS = 3
+CHANGES = {True: 200_000, False: 1_600_000}
+BYTES_PER_CHANGE = 8000  # of binlog, tables, our log and Kafka's, at most
+# How many row changes the slow ones are given, the first of the same binlog: (quick, full).
+PREFIX = {"Debezium into Kafka": (60_000, 400_000), "python-mysql-replication": (20_000, 150_000)}
+WARM_CHANGES = 30_000
+KAFKA = "3.9"
+
+
+def cpu_seconds_of(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def said_by(command, env=None):
+    """The JSON line that a reader prints."""
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
+    check(done.returncode == 0, f"{os.path.basename(command[0])} ended with {done.returncode}: {done.stderr[-600:]}")
+    return json.loads(done.stdout)
+
+
+def sums_of(answer):
+    return {name: answer[name] for name in ("inserts", "updates", "deletes", "id_sum")}
+
+
+class Peer:
+    """A system that reads the binlog `file` of `source`.  run() returns seconds, cpu_seconds, and the sums where it has
+    them."""
+
+    def __init__(self, harness, source, file):
+        facts = source.facts
+        self.harness, self.source, self.file = harness, source, file
+        self.words = ["127.0.0.1", str(source.port), facts["user"], facts["password"], file]
+
+
+class NullClient(Peer):
+    name, settings = "null client", "takes the dump and throws it away: the limit"
+
+    def run(self, changes, turn):
+        return live.null_client(self.source, self.file)
+
+
+class MariadbBinlog(Peer):
+    name, settings = "mariadb-binlog -v", "reads the file itself, without the server; its text goes to /dev/null"
+
+    def run(self, changes, turn):
+        command = [*DECODE, f"{self.source.folder}/data/{self.file}"]
+        if turn == 0:  # counted once, and not in the time
+            text = subprocess.run([*command], capture_output=True, text=True, errors="replace")
+            marks = {"inserts": "### INSERT INTO", "updates": "### UPDATE", "deletes": "### DELETE FROM"}
+            seen = sum(line.startswith(tuple(marks.values())) for line in text.stdout.split("\n"))
+            if text.returncode != 0 or seen != changes:
+                raise Skipped(f"it reads {seen} of {changes} row changes: {text.stderr.strip()[-200:]}")
+        return live.timed(command)
+
+
+class GoMysql(Peer):
+    def __init__(self, harness, source, file):
+        super().__init__(harness, source, file)
+        self.program = fetch.folder_of("go-mysql") + "/read_go"
+
+    def run(self, changes, turn):
+        return said_by([self.program, self.name.split()[1], *self.words, str(changes)])
+
+
+class GoReplication(GoMysql):
+    name = "go-mysql replication"
+    settings = "1.13.0, rows decoded, keys added up, thrown away; from its first row change on"
+
+
+class GoCanal(GoMysql):
+    name = "go-mysql canal"
+    settings = "1.13.0, rows with their tables, keys added up, thrown away; from its first row change on"
+
+
+class Python(Peer):
+    name = "python-mysql-replication"
+    settings = "1.0.17, rows decoded, keys added up, thrown away; from its first row change on"
+
+    def __init__(self, harness, source, file):
+        super().__init__(harness, source, file)
+        self.folder = fetch.folder_of("python-mysql-replication")
+
+    def run(self, changes, turn):
+        return said_by([fetch.fetch.PYTHON, self.folder + "/python/read_python.py", *self.words, str(changes)],
+                       dict(os.environ, PYTHONPATH=self.folder + "/site"))
+
+
+class Debezium(Peer):
+    """One JVM a run, warmed; one Kafka for all runs."""
+    name = "Debezium into Kafka"
+    settings = (f"3.0.8 embedded (its engine of threads), JSON without schemas, batches of 8192, 2 GiB heap, warmed by "
+                f"{WARM_CHANGES} changes; one topic of Kafka {KAFKA} as it is delivered, with 1 GiB heap; from its "
+                "first row change to the last acknowledgement")
+    broker = None
+
+    def __init__(self, harness, source, file):
+        super().__init__(harness, source, file)
+        self.folder = fetch.folder_of("debezium")
+        self.gtid_set = source.sql("SELECT @@server_uuid").strip() + ":1"
+        if Debezium.broker is None:
+            Debezium.broker = Broker(harness, KAFKA, DELIVERED_JAVA, DELIVERED + "auto.create.topics.enable=true\n")
+            wait_for_listing(Debezium.broker)
+
+    def run(self, changes, turn):
+        broker, facts = Debezium.broker, self.source.facts
+        topic = f"changes-{self.source.port}-{turn}"
+        warm = min(WARM_CHANGES, changes)
+        with open(self.harness.folder + "/debezium.log", "w") as log:
+            child = self.harness.run(
+                ["java", "-Xms2g", "-Xmx2g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp",
+                 f"{self.folder}/classes:{self.folder}/jars/*", "DebeziumToKafka", "127.0.0.1", str(self.source.port),
+                 facts["admin_user"], facts["admin_password"], self.file, self.gtid_set, f"127.0.0.1:{broker.port}",
+                 topic + "-warm", str(warm), topic, str(changes)], stdout=subprocess.PIPE, stderr=log, text=True)
+            marks = []
+            for line in child.stdout:
+                if line.startswith("{"):
+                    marks.append((json.loads(line), cpu_seconds_of(broker.process.pid)))
+            child.wait()
+        if child.returncode != 0 or len(marks) != 2:
+            with open(self.harness.folder + "/debezium.log") as f:
+                raise Failed(f"Debezium ended with {child.returncode}: {f.read()[-1500:]}")
+        (begin, kafka_begin), (end, kafka_end) = marks
+        answer = said_by([BUILD + "/bench/consume", f"127.0.0.1:{broker.port}", topic, "debezium", str(changes)])
+        return {**answer, "seconds": (end["end"] - begin["begin"]) / 1e9,
+                "cpu_seconds": end["cpu_seconds"] - begin["cpu_seconds"] + kafka_end - kafka_begin,
+                "kafka_cpu_seconds": kafka_end - kafka_begin}
+
+
+class Millrace(Peer):
+    name = "millrace"
+
+    def __init__(self, harness, source, file):
+        super().__init__(harness, source, file)
+        self.instance, self.transactions, self.sums = harness.millraced(), None, {}
+        self.instance.start()
+
+    def consumed(self, topic, changes):
+        """What a consumer of Kafka's protocol gets that reads so many row changes."""
+        return said_by([BUILD + "/bench/consume", self.instance.bootstrap, topic, "dts-avro", str(changes)])
+
+    def run(self, changes, turn):
+        """Leaves in `sums` what a consumer must have got of the first n row changes, for each n that a peer reads."""
+        def look():
+            for count in {changes, *self.sums}:
+                got = self.consumed(f"turn{turn}", count)
+                check(self.sums[count] in (None, got), f"millrace: {got}, and in the turn before {self.sums[count]}")
+                self.sums[count] = got
+        seconds, cpu, log_bytes = live.capture_once(self.instance, self.source, f"turn{turn}", changes,
+                                                    self.transactions, look)
+        return {"seconds": seconds, "cpu_seconds": sum(cpu.values()), "log_bytes": log_bytes,
+                "cpu_seconds_by_thread": cpu}
+
+
+PEERS = (NullClient, MariadbBinlog, GoReplication, GoCanal, Debezium, Python)
+
+
+def say(**line):
+    print(json.dumps(line), flush=True)
+
+
+def peers_of(harness, source, file, counts, is_first):
+    """Those that can be had; what they are, and why others cannot, is said once."""
+    for kind in PEERS:
+        try:
+            yield kind(harness, source, file)
+            if is_first:
+                say(peer=kind.name, settings=f"{kind.settings}; it reads the first {counts[kind.name]} row changes")
+        except fetch.servers.Unavailable as why:
+            if is_first:
+                say(peer=kind.name, left_out=str(why))
+
+
+def bench_capture_peers(harness, quick):
+    """The same binlogs of real shapes, by millrace and by what people would use instead, in turns."""
+    say(note="millrace and Kafka keep what they read, all others throw it away. millrace flushes it to the disk "
+             "before it is visible, Kafka answers from the page cache. millrace's time begins with the order to "
+             "start and has connecting and reading definitions in it; the others' begins with their first row change.")
+    changes = min(CHANGES[quick], machine.half_of_free_bytes(harness.folder) // BYTES_PER_CHANGE)
+    for shape in workloads.SHAPES:
+        source = harness.source("mysql-9.7")
+        rows, transactions = workloads.make(source, shape, changes)
+        file = source.sql("SHOW BINARY LOGS").split()[0]
+        live.null_client(source, file)  # the first reading warms the page cache, and the server's cache of passwords
+        counts = {kind.name: min(rows, PREFIX.get(kind.name, (rows, rows))[not quick]) for kind in PEERS}
+        ours, peers = Millrace(harness, source, file), list(peers_of(harness, source, file, counts, shape == "oltp"))
+        ours.transactions, ours.sums = transactions, dict.fromkeys([rows, *counts.values()])
+        for turn in range(TURNS):
+            live.rate("capture_peers", turn, ours.name, ours.run(rows, turn), shape, rows)
+            for peer in list(peers):
+                count = counts[peer.name]
+                try:
+                    answer = peer.run(count, turn)
+                except Skipped as why:
+                    say(note=f"{shape}: {peer.name} is left out: {why}")
+                    peers.remove(peer)
+                    continue
+                if "id_sum" in answer:
+                    check(sums_of(answer) == ours.sums[count],
+                          f"{peer.name} saw {sums_of(answer)}, and millrace {ours.sums[count]}")
+                live.rate("capture_peers", turn, peer.name, answer, shape, count)
+        ours.instance.stop()
+        source.stop()
