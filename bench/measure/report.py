@@ -51,7 +51,7 @@ def slope_words(line, cases):
         slopes = stats.slopes(points)
         if slopes is not None:
             said.append(f"{figure.name} of {system}: grows as {line.curve}^{slopes[0]:.2f}; each {line.curve} more "
-                        f"costs {digits(slopes[1])} {figure.unit}".rstrip())
+                        f"adds {digits(slopes[1])} {figure.unit}".rstrip())
     return said
 
 

@@ -83,7 +83,7 @@ class Report(unittest.TestCase):
         for words in ("| bulk | millrace | 5,000 (4,000-6,000) /s | 5 (5-5) ns |  |  |",
                       "| bulk | peer | 1,000 (1,000-1,000) /s | 25 (20-30) ns | 5 (4-6) | 5 (4-6) |", "both flush",
                       "absent is left out: no registry", "peer 1.2: heap 4 GiB", "![race](a.svg)", "a cpu", "stray",
-                      "each connections more costs 50 B", "stolen by the hypervisor meanwhile: 0.1 %"):
+                      "each connections more adds 50 B", "stolen by the hypervisor meanwhile: 0.1 %"):
             self.assertIn(words, text)
         self.assertIn("bulk   peer      1,000 (1,000-1,000) /s", report.terminal(RACE, self.taken))
 

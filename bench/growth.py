@@ -1,0 +1,58 @@
+"""bench/growth.py -- how the cost of following a binlog grows: with rows, with the size of a record, with columns.
+
+What grows with groups, channels, consumers and the size of the log is in the curves of fanout, channels, dataplane
+and recovery.
+"""
+import json
+import subprocess
+
+from harness import BUILD, check
+import live
+
+ROWS = {True: (50_000, 200_000, 800_000), False: (100_000, 400_000, 1_600_000, 6_400_000)}
+TEXT_BYTES = {True: (10, 100, 1_000, 10_000), False: (10, 100, 1_000, 10_000, 100_000)}
+TEXT_MB = {True: 100, False: 400}
+COLUMNS = {True: (5, 20, 80), False: (5, 20, 50, 100, 200)}
+CELLS = {True: 1_000_000, False: 10_000_000}
+TURNS = {True: 3, False: 5}
+
+
+def follow(rows, rows_per_event, text_bytes):
+    """What bench_follow says of so many rows in transactions of 1,000 at most."""
+    words = map(str, (rows, min(rows, 1000), rows_per_event, text_bytes))
+    done = subprocess.run([BUILD + "/bench/bench_follow", *words], capture_output=True, text=True)
+    check(done.returncode == 0, f"bench_follow: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def table_of(source, columns, rows):
+    """A table of so many INT and VARCHAR columns beside its key, and a binlog that has its rows' inserts."""
+    kinds, values = ("INT", "VARCHAR(20)"), ("seq * 7", "CONCAT('value ', seq)")
+    names = ", ".join(f"c{n} {kinds[n % 2]}" for n in range(1, columns))
+    row = ", ".join(values[n % 2] for n in range(1, columns))
+    source.sql(f"DROP TABLE IF EXISTS shop.wide; CREATE TABLE shop.wide (id INT PRIMARY KEY, {names}); RESET MASTER;")
+    source.sql("USE shop;\n" + "".join(f"INSERT INTO wide SELECT seq, {row} FROM seq_{n}_to_{n + 999};\n"
+                                       for n in range(1, rows, 1000)))
+
+
+def bench_growth(harness, quick):
+    """Each curve is taken whole, turn by turn."""
+    for turn in range(TURNS[quick]):
+        for rows in ROWS[quick]:
+            run = follow(rows, 100, 40)
+            live.report("growth_rows", rows=rows, turn=turn, cpu_seconds=run["cpu_seconds"],
+                        cpu_ns_per_row=run["cpu_ns_per_row"])
+        for size in TEXT_BYTES[quick]:
+            rows = min(200_000, TEXT_MB[quick] * 1_000_000 // size // 1000 * 1000)
+            run = follow(rows, max(1, 8000 // size), size)
+            live.report("growth_record", text_bytes=size, turn=turn, cpu_ns_per_row=run["cpu_ns_per_row"],
+                        mb_per_cpu_second=run["log_mb"] / run["cpu_seconds"])
+    source = harness.source()
+    source.sql("CREATE DATABASE shop;")
+    for columns in COLUMNS[quick]:
+        rows = CELLS[quick] // columns // 1000 * 1000
+        table_of(source, columns, rows)
+        for turn in range(TURNS[quick]):
+            run = live.capture_reader(source, rows)
+            live.report("growth_columns", columns=columns, turn=turn,
+                        cpu_ns_per_row=run["cpu_seconds"] * 1e9 / rows)
