@@ -83,17 +83,17 @@ class GoMysql(Peer):
 
 class GoReplication(GoMysql):
     name = "go-mysql replication"
-    settings = "1.13.0, rows decoded, keys added up, thrown away; from its first row change on"
+    settings = "1.13.0, rows decoded, keys added up, thrown away"
 
 
 class GoCanal(GoMysql):
     name = "go-mysql canal"
-    settings = "1.13.0, rows with their tables, keys added up, thrown away; from its first row change on"
+    settings = "1.13.0, rows with their tables, keys added up, thrown away"
 
 
 class Python(Peer):
     name = "python-mysql-replication"
-    settings = "1.0.17, rows decoded, keys added up, thrown away; from its first row change on"
+    settings = "1.0.17, rows decoded, keys added up, thrown away"
 
     def __init__(self, harness, source, file):
         super().__init__(harness, source, file)
@@ -192,8 +192,8 @@ def peers_of(harness, source, file, counts, is_first):
 def bench_capture_peers(harness, quick):
     """The same binlogs of real shapes, by millrace and by what people would use instead, in turns."""
     say(note="millrace and Kafka keep what they read, all others throw it away. millrace flushes it to the disk "
-             "before it is visible, Kafka answers from the page cache. millrace's time begins with the order to "
-             "start and has connecting and reading definitions in it; the others' begins with their first row change.")
+             "before it is visible, Kafka answers from the page cache. Clocks start with millrace's order to start, "
+             "with the others' request for the binlog, and for Debezium with its first row change.")
     changes = min(CHANGES[quick], machine.half_of_free_bytes(harness.folder) // BYTES_PER_CHANGE)
     for shape in workloads.SHAPES:
         source = harness.source("mysql-9.7")

@@ -2,7 +2,8 @@
 // what is least), or by canal (rows with their tables' definitions, what programs use).
 //
 // usage: read_go replication|canal HOST PORT USER PASSWORD FILE CHANGES
-// Prints one line of JSON.  Seconds and CPU are from the first row change, so without connecting, to the last.
+// Prints one line of JSON.  Seconds and CPU are from the request for the binlog to the last row change: a buffer is full
+// of them when the first is handed out.
 package main
 
 import (
@@ -48,11 +49,10 @@ func fail(err error) {
 	os.Exit(1)
 }
 
+func (r *reader) begin() { r.begun, r.begunCPU = time.Now(), cpuSeconds() }
+
 // Takes the rows of one event: of an update, before and after in turns.  False when there are enough.
 func (r *reader) take(kind int, rows [][]any) bool {
-	if r.changes == 0 {
-		r.begun, r.begunCPU = time.Now(), cpuSeconds()
-	}
 	step := 1
 	if kind == update {
 		step = 2
@@ -79,6 +79,7 @@ func (r *reader) take(kind int, rows [][]any) bool {
 func byReplication(r *reader, host string, port uint16, user, password, file string, logger *slog.Logger) {
 	syncer := replication.NewBinlogSyncer(replication.BinlogSyncerConfig{ServerID: 4000000003, Flavor: "mysql", Host: host,
 		Port: port, User: user, Password: password, Logger: logger})
+	r.begin()
 	stream, err := syncer.StartSync(mysql.Position{Name: file, Pos: 4})
 	if err != nil {
 		fail(err)
@@ -123,6 +124,7 @@ func byCanal(r *reader, host string, port uint16, user, password, file string, l
 		fail(err)
 	}
 	c.SetEventHandler(&handler{r: r})
+	r.begin()
 	fail(c.RunFrom(mysql.Position{Name: file, Pos: 4}))
 }
 

@@ -1,7 +1,7 @@
 """Reads a binlog from its start by python-mysql-replication and throws its row changes away.
 
 usage: read_python.py HOST PORT USER PASSWORD FILE CHANGES
-Prints one line of JSON.  Seconds and CPU are from the first row change, so without connecting, to the last.
+Prints one line of JSON.  Seconds and CPU are from the request for the binlog to the last row change.
 """
 import json
 import resource
@@ -23,11 +23,10 @@ def main():
         connection_settings={"host": host, "port": int(port), "user": user, "passwd": password, "ssl_disabled": True},
         server_id=4000000005, only_events=[WriteRowsEvent, UpdateRowsEvent, DeleteRowsEvent], resume_stream=True,
         log_file=file, log_pos=4, freeze_schema=True)
-    limit, changes, id_sum, begun = int(limit), 0, 0, None
+    limit, changes, id_sum = int(limit), 0, 0
     counts = {WriteRowsEvent: 0, UpdateRowsEvent: 0, DeleteRowsEvent: 0}
+    begun, begun_cpu = time.monotonic(), cpu_seconds()
     for event in stream:
-        if begun is None:
-            begun, begun_cpu = time.monotonic(), cpu_seconds()
         kind, image = type(event), "after_values" if type(event) is UpdateRowsEvent else "values"
         for row in event.rows[:limit - changes]:
             id_sum += row[image]["id"]
