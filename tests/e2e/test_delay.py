@@ -125,12 +125,13 @@ class Sample:
     def bracket(self, writer, offsets):
         """(least, most) that the true delay can have been; None: the source was no stream then."""
         newest = max((n for n, offset in offsets.items() if offset < self.watermark), default=None)
-        if newest is None or newest + 1 >= len(writer.acked) or writer.sent[newest + 1] > self.before:
+        if newest is None:
             return None
         times = [t for t in writer.acked if writer.acked[newest] - QUIET_S < t <= self.before]
         if any(b - a > QUIET_S for a, b in zip(times, times[1:] + [self.before])):
             return None
-        return max(0.0, self.before - writer.acked[newest + 1]), self.after - writer.sent[newest]
+        oldest_since = writer.acked[newest + 1] if newest + 1 < len(writer.acked) else self.before
+        return max(0.0, self.before - oldest_since), self.after - writer.sent[newest]  # 0: all may have been readable
 
 
 def offsets_of(instance, count):
