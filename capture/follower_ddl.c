@@ -39,7 +39,7 @@ enum err follower_statement_change(struct follower *f, const struct binlog_query
     }
     if (!concerns) return ERR_OK;
     enum err e = err_set(msg, ERR_SOURCE_CONFIG,
-                         "at %s:%" PRIu64 " the source wrote a statement instead of row changes (\"%.*s\"): set "
+                         "at %s:%" PRIu64 " the source wrote a statement instead of row changes (\"%.*s\"); set "
                          "binlog_format=ROW for all its sessions",
                          f->at.file, f->at.position, q->text_bytes > 100 ? 100 : (int)q->text_bytes, q->text);
     if (f->config.statements_are_errors) return e;

@@ -62,7 +62,7 @@ static enum err dump_failed(struct mysql_stream *m, struct err_msg *msg)
      * connection, that the server has not yet given up. */
     if (strstr(text, "same server") != NULL && strstr(text, "has connected") != NULL)
         return err_set(msg, ERR_SOURCE_CONFIG,
-                       "another replica of the source uses our server id %u; give the channel another one: %s",
+                       "another replica of the source uses our server id %u: %s; give the channel another one",
                        m->config->server_id, text);
     if (number == SERVER_NO_BINLOG)
         return err_set(msg, ERR_SOURCE_CONFIG, "the source writes no binlog: %s; set log_bin", text);
@@ -74,7 +74,7 @@ static enum err dump_failed(struct mysql_stream *m, struct err_msg *msg)
                            "the source's binlog is shorter than what was already read from it: %s", text);
         if (strstr(text, "max_allowed_packet") != NULL)
             return err_set(msg, ERR_SOURCE_CONFIG,
-                           "an event is larger than the source's max_allowed_packet; raise it there: %s", text);
+                           "an event is larger than the source's max_allowed_packet: %s; raise it there", text);
         return err_set(msg, ERR_DISCONNECTED, "the source ended the binlog dump: %s", text);
     }
     enum err code = mysql_error_code(number, false);

@@ -55,7 +55,16 @@ void precheck_add(struct precheck_report *r, const char *name, enum precheck_ver
     va_start(arguments, format);
     vsnprintf(item->found, sizeof item->found, format, arguments);
     va_end(arguments);
+    if (verdict == PRECHECK_FAILURE && mend[0] == '\0') mend = err_mend(code);
     snprintf(item->mend, sizeof item->mend, "%s", verdict == PRECHECK_PASS ? "" : mend);
+}
+
+void precheck_add_why(struct precheck_report *r, const char *name, enum precheck_verdict verdict, enum err code,
+                      const char *sql, const char *mend, const struct err_msg *why)
+{
+    bool is_refused = code == ERR_ACCESS_DENIED || code == ERR_CONNECT || code == ERR_DISCONNECTED; /* not the item's */
+    const char *says = why->cause_bytes > 0 || is_refused || mend[0] == '\0' ? err_what_to_do(why) : mend;
+    precheck_add(r, name, verdict, code, sql, says, "%.*s", err_cause_bytes(why), why->text);
 }
 
 #define PASS(p, name, sql, ...) precheck_add((p)->report, name, PRECHECK_PASS, ERR_OK, sql, "", __VA_ARGS__)
@@ -305,7 +314,8 @@ static void check_objects(struct precheck *p)
     if (e == ERR_OK)
         check_patterns(p, sql);
     else
-        FAIL(p, "objects", e, sql, "correct the tables' definitions or tables.include and exclude", "%s", why.text);
+        precheck_add_why(p->report, "objects", PRECHECK_FAILURE, e, sql,
+                         "correct the tables' definitions or tables.include and exclude", &why);
 }
 
 static bool has_primary_key(const struct catalog_table *t)
@@ -377,7 +387,8 @@ static void check_foreign_keys(struct precheck *p)
         e = ask(p, sql, selected_row, &found, &why);
     }
     if (e != ERR_OK)
-        WARN(p, "foreign_keys", sql, "look for ON DELETE and ON UPDATE in the tables' definitions", "%s", why.text);
+        precheck_add_why(p->report, "foreign_keys", PRECHECK_WARNING, ERR_OK, sql,
+                         "look for ON DELETE and ON UPDATE in the tables' definitions", &why);
     else if (found.count == 0)
         PASS(p, "foreign_keys", sql, "no selected table is changed by cascades");
     else
@@ -439,7 +450,8 @@ static void check_privileges(struct precheck *p)
     if (e == ERR_OK)
         PASS(p, "privileges", sql, "the account may read the binlog from %s on and every selected table", start.file);
     else
-        FAIL(p, "privileges", e, sql, grant, "%s%s%s", why.text, closed.count > 0 ? "; tables: " : "", closed.text);
+        FAIL(p, "privileges", e, sql, grant, "%.*s%s%s", err_cause_bytes(&why), why.text,
+             closed.count > 0 ? "; tables: " : "", closed.text);
 }
 
 static void skip(struct precheck *p, const char *const *names, const char *why)
@@ -458,7 +470,7 @@ static void check_start(struct precheck *p)
     if (e == ERR_OK)
         PASS(p, "start", sql, "the channel begins at %s:%" PRIu64, chosen.place.file, chosen.place.position);
     else
-        FAIL(p, "start", e, sql, "choose another start_at", "%s", why.text);
+        precheck_add_why(p->report, "start", PRECHECK_FAILURE, e, sql, "choose another start_at", &why);
     if (e == ERR_OK && p->filter != NULL) {
         const struct precheck_door door = {.config = p->config,
                                            .report = p->report,
@@ -523,7 +535,7 @@ static enum err verdict_of(const struct precheck_report *r, struct err_msg *msg)
     for (uint32_t i = 0; i < r->count; i++) {
         const struct precheck_item *item = &r->item[i];
         if (item->verdict == PRECHECK_FAILURE)
-            return err_set(msg, item->code, "%s%s%s", item->found, item->mend[0] == '\0' ? "" : "; ", item->mend);
+            return err_set(msg, item->code, "%s; %s", item->found, item->mend);
     }
     return ERR_OK;
 }
@@ -553,7 +565,7 @@ static void check_server(const struct capture_config *config, uint32_t timeout_s
         PASS(&p, "connection", "", "%s:%u", config->host, (unsigned)config->port);
         check_connected(&p);
     } else {
-        FAIL(&p, "connection", e, "", "", "%s", why.text);
+        precheck_add_why(report, "connection", PRECHECK_FAILURE, e, "", "", &why);
         skip(&p, rest, "there is no connection");
     }
     free(p.selected);

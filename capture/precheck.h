@@ -25,7 +25,7 @@ struct precheck_item {
     enum err code;    /* of a failure */
     const char *sql;  /* static; "" : none */
     char found[400];  /* what was seen */
-    char mend[240];   /* what to do; "" when it passed */
+    char mend[240];   /* what to do; "" when it passed or was skipped, never else */
 };
 
 struct precheck_report {
@@ -57,6 +57,9 @@ void precheck_definitions(const struct precheck_door *d, const struct source_pla
 /* One more item. */
 void precheck_add(struct precheck_report *r, const char *name, enum precheck_verdict verdict, enum err code,
                   const char *sql, const char *mend, const char *format, ...) __attribute__((format(printf, 7, 8)));
+/* The same of an error: what was found is its cause, and what it says itself of what to do goes before `mend`. */
+void precheck_add_why(struct precheck_report *r, const char *name, enum precheck_verdict verdict, enum err code,
+                      const char *sql, const char *mend, const struct err_msg *why);
 const char *precheck_verdict_name(enum precheck_verdict v);
 
 #endif

@@ -29,13 +29,13 @@ static void skip(struct check *c, const char *const *names, const char *why)
 }
 
 /* While files are being copied the channel would wait, and so nothing is wrong yet. */
-static void fail(struct check *c, const char *name, enum err e, const char *mend, const char *found)
+static void fail(struct check *c, const char *name, enum err e, const char *mend, const struct err_msg *why)
 {
     if (c->stream != NULL && c->stream->ops->is_arriving(c->stream))
         precheck_add(c->report, name, PRECHECK_WARNING, ERR_OK, "", "let the copying end, or begin: the channel waits",
-                     "the folder is being written: %s", found);
+                     "the folder is being written: %.*s", err_cause_bytes(why), why->text);
     else
-        precheck_add(c->report, name, PRECHECK_FAILURE, e, "", mend, "%s", found);
+        precheck_add_why(c->report, name, PRECHECK_FAILURE, e, "", mend, why);
 }
 
 static enum err open_folder(struct check *c, const struct source_stream_config *config, struct err_msg *why)
@@ -102,7 +102,7 @@ static void check_definitions(struct check *c)
     if (e == ERR_OK) e = filter_open(&filter, config->include, config->exclude, c->facts.ignore_case, &why);
     uint32_t count = e == ERR_OK ? count_selected(catalog, filter) : 0;
     if (e != ERR_OK)
-        fail(c, "definitions", e, "correct the schema_file, or tables.include and exclude", why.text);
+        fail(c, "definitions", e, "correct the schema_file, or tables.include and exclude", &why);
     else
         precheck_add(c->report, "definitions", count > 0 ? PRECHECK_PASS : PRECHECK_WARNING, ERR_OK, "", mend,
                      "the schema_file defines %" PRIu32 " of the selected tables", count);
@@ -125,7 +125,7 @@ static void check_files(struct check *c)
     if (e == ERR_OK)
         precheck_add(c->report, "privileges", PRECHECK_PASS, ERR_OK, "", "", "every file can be read");
     else
-        fail(c, "privileges", e, "let millraced's user read the files", why.text);
+        fail(c, "privileges", e, "let millraced's user read the files", &why);
 }
 
 static void check_start(struct check *c)
@@ -143,7 +143,7 @@ static void check_start(struct check *c)
         precheck_add(c->report, "start", PRECHECK_PASS, ERR_OK, "", "", "the channel begins at %s:%" PRIu64,
                      chosen.place.file, chosen.place.position);
     else
-        fail(c, "start", e, "choose another start_at", why.text);
+        fail(c, "start", e, "choose another start_at", &why);
 }
 
 void precheck_archive(const struct capture_config *config, struct precheck_report *report)
@@ -162,7 +162,7 @@ void precheck_archive(const struct capture_config *config, struct precheck_repor
     bool goes_on = false;
     if (e != ERR_OK) {
         static const char *const version[] = {"version", NULL};
-        fail(&c, "connection", e, "", why.text);
+        fail(&c, "connection", e, "", &why);
         skip(&c, version, "the files cannot be read");
     } else {
         goes_on = check_version(&c);

@@ -162,8 +162,8 @@ void precheck_definitions(const struct precheck_door *d, const struct source_pla
         if (e == ERR_OK) judge(d, from, &horizon, schema);
     }
     if (e != ERR_OK)
-        precheck_add(d->report, item, e == ERR_INVALID || e == ERR_NOT_FOUND ? PRECHECK_FAILURE : PRECHECK_WARNING, e,
-                     "COM_BINLOG_DUMP", "correct the schema_file, or look at the source", "%s", why.text);
+        precheck_add_why(d->report, item, e == ERR_INVALID || e == ERR_NOT_FOUND ? PRECHECK_FAILURE : PRECHECK_WARNING,
+                         e, "COM_BINLOG_DUMP", "correct the schema_file, or look at the source", &why);
     horizon_free(&horizon);
     if (schema != NULL) catalog_close(schema);
 }

@@ -132,13 +132,13 @@ enum err source_facts_check(const struct source_facts *f, uint32_t our_server_id
                        "the source writes no binlog; start it with log_bin and binlog_format=ROW");
     if (f->binlog_format[0] != '\0' && strcasecmp(f->binlog_format, "ROW") != 0)
         return err_set(msg, ERR_SOURCE_CONFIG,
-                       "binlog_format is %s on the source and must be ROW: SET GLOBAL binlog_format=ROW, then "
+                       "binlog_format is %s on the source and must be ROW; SET GLOBAL binlog_format=ROW, then "
                        "reconnect the source's clients",
                        f->binlog_format);
     if (!partial_images_none && !images_are_whole(f))
         return err_set(msg, ERR_SOURCE_CONFIG,
-                       "binlog_row_image is %s on the source and must be FULL: SET GLOBAL "
-                       "binlog_row_image=FULL, then reconnect the source's clients; or make the channel with "
+                       "binlog_row_image is %s on the source and must be FULL; SET GLOBAL "
+                       "binlog_row_image=FULL, then reconnect the source's clients, or make the channel with "
                        "partial_images none, which marks what is missing",
                        f->row_image);
     if (f->server_id == our_server_id && !f->is_archive)
@@ -179,8 +179,8 @@ enum err source_end(struct source_stream *s, const struct source_facts *f, struc
     if (e == ERR_ACCESS_DENIED) {
         struct err_msg why = msg == NULL ? (struct err_msg){0} : *msg;
         return err_set(msg, e,
-                       "the account may not ask where the binlog stands: GRANT REPLICATION CLIENT, REPLICATION SLAVE "
-                       "ON *.*: %.300s",
+                       "the account may not ask where the binlog stands: %.300s; GRANT REPLICATION CLIENT, "
+                       "REPLICATION SLAVE ON *.* to it",
                        why.text);
     }
     TRY(e);

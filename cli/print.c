@@ -76,7 +76,12 @@ static void print_source(const json_t *source)
 static void print_error(const json_t *error)
 {
     if (!json_is_object(error)) return;
-    printf("  error     %s\n", print_text(error, "text"));
+    const json_t *at = json_object_get(error, "position");
+    printf("  error     %s\n", print_text(error, "cause"));
+    if (json_is_object(at))
+        printf("            at %s %" PRId64 "%s%s\n", print_text(at, "file"), print_number(at, "position"),
+               *print_text(at, "gtid") == '\0' ? "" : ", GTID ", print_text(at, "gtid"));
+    printf("            what to do: %s\n", print_text(error, "what_to_do"));
     if (print_number(error, "since_ms") != 0) {
         int64_t age_ms = (int64_t)time(NULL) * 1000 - print_number(error, "since_ms");
         printf("            for %s", print_duration(age_ms < 0 ? 0 : age_ms));

@@ -13,6 +13,14 @@ struct channel *rest_find_channel(struct instance *in, const char *name, struct 
     return ch;
 }
 
+/* Where the source was followed to when it went wrong; a fault in a file of ours is named by its cause. */
+static json_t *error_position_json(const struct capture_status *s)
+{
+    if (s->file[0] == '\0') return json_null();
+    return json_pack("{s:o, s:I, s:o}", "file", rest_foreign_text(s->file), "position", (json_int_t)s->position, "gtid",
+                     rest_foreign_text(s->gtid));
+}
+
 static json_t *error_json(const struct instance *in, const struct channel *ch)
 {
     const struct err_msg *e = &ch->error;
@@ -23,10 +31,12 @@ static json_t *error_json(const struct instance *in, const struct channel *ch)
         is_transient = true;
     }
     if (e->code == ERR_OK) return json_null();
-    json_t *text = json_string(e->text);
-    json_t *error =
-        json_pack("{s:s, s:o, s:b}", "kind", err_text(e->code), "text", text == NULL ? json_string("") : text,
-                  "is_transient", is_transient || ch->capture != NULL);
+    char cause[sizeof e->text];
+    snprintf(cause, sizeof cause, "%.*s", err_cause_bytes(e), e->text);
+    json_t *error = json_pack("{s:s, s:o, s:o, s:o, s:o, s:b}", "kind", err_text(e->code), "text",
+                              rest_foreign_text(e->text), "cause", rest_foreign_text(cause), "position",
+                              error_position_json(&ch->status), "what_to_do", rest_foreign_text(err_what_to_do(e)),
+                              "is_transient", is_transient || ch->capture != NULL);
     if (ch->error_since_ms != 0) json_object_set_new(error, "since_ms", json_integer((json_int_t)ch->error_since_ms));
     uint64_t now_ns = clock_monotonic_ns(in->clock);
     if (ch->capture == NULL && ch->retry.due_ns != 0)

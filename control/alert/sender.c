@@ -165,7 +165,7 @@ const struct alert_target *alert_sender_target(const struct alert_sender *s) { r
 
 void alert_sender_put(struct alert_sender *s, const struct alert_notice *notice)
 {
-    static const struct err_msg crowded = {ERR_TOO_LARGE, "too many notices wait for this target"};
+    static const struct err_msg crowded = {.code = ERR_TOO_LARGE, .text = "too many notices wait for this target"};
     pthread_mutex_lock(&s->lock);
     if (s->count == ALERT_WAITING_MAX) {
         say(s, waiting_at(s, 0), ALERT_GIVEN_UP, &crowded);
