@@ -727,11 +727,16 @@ void port_dpdk_stats(const struct port *p, struct port_dpdk_stats *out)
     out->retransmitted = stack.retransmitted;
     out->dropped = stack.dropped;
     out->checksum_errors = stack.checksum_errors;
+    out->half_open_ended = stack.half_open_ended;
     out->connections = stack.connections;
+    out->time_wait = stack.time_wait;
     out->pins = d->queue.pins_used;
     out->segments = stack.segments_queued;
     out->frames_kept = stack.frames_kept;
-    out->frames_free = rte_mempool_avail_count(d->queue.device->rx_pool[d->queue.index]);
+    const struct port_dpdk_device *device = d->queue.device;
+    out->frames_free = rte_mempool_avail_count(device->rx_pool[d->queue.index]);
+    out->sent_frames_free = rte_mempool_avail_count(device->tx_pool[d->queue.index]);
+    out->lent_frames_free = rte_mempool_avail_count(device->lent_pool[d->queue.index]);
 }
 
 size_t port_dpdk_connection_bytes(uint32_t connections_max)

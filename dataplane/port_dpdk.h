@@ -27,11 +27,13 @@ struct port_dpdk_config {
 
 struct port_dpdk_device;
 
-struct port_dpdk_stats { /* of one port, since the start; the last five: now */
+struct port_dpdk_stats { /* of one port, since the start; the last two lines: now */
     uint64_t received_frames, received_bytes, sent_frames, sent_bytes, retransmitted, dropped, checksum_errors;
+    uint64_t half_open_ended;        /* connections that only ever began, that others might */
     uint64_t no_frame, ring_full; /* frames that waited: for memory, for the device */
     uint64_t zero_copy_bytes, copied_bytes; /* into frames, retransmissions with them */
-    uint32_t connections, pins, segments, frames_kept, frames_free;
+    uint32_t connections, time_wait, pins, segments, frames_kept; /* connections: with those in time_wait */
+    uint32_t frames_free, sent_frames_free, lent_frames_free;
 };
 
 /* Starts DPDK and the device; a second call of the process gives the same device, whatever the configuration.  `pool`

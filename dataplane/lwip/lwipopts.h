@@ -49,7 +49,7 @@
  * 250 ms make that 1.5 s, and without the peer's SACK blocks, which it does not use, losses often end there. */
 #define LWIP_TCP                1
 #define TCP_TMR_INTERVAL        32
-#define LWIP_TCP_RTO_TIME       1000 /* RFC 6298: before the first measurement */
+#define TCP_MSL                 30000UL /* TIME_WAIT lasts twice that, as Linux' does */
 #define TCP_MSS                 8960 /* at most; what a connection uses follows from the MTU */
 #define TCP_CALCULATE_EFF_SEND_MSS 1
 #define LWIP_TCP_CALC_INITIAL_CWND(mss) ((tcpwnd_size_t)(10U * (mss))) /* RFC 6928 */

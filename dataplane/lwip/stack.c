@@ -27,6 +27,10 @@
 enum {
     FRAMES_KEPT_MAX = 32768,
     OOSEQ_FRAMES_MAX = 96,
+    HALF_OPEN_MAX   = 1024,
+    ORPHAN_MS_MAX   = 30000, /* a connection that we ended, while its peer still answers and takes nothing */
+    ORPHANS_EVERY_MS = 1000,
+    FIRST_TIMEOUT_MS = 1000, /* before a round trip was measured (RFC 6298) */
     FRAME_BYTES_MIN = SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR, /* the shortest of those that we speak */
     AHEAD_BYTES     = 128 << 10, /* written beyond what may be sent now: lwIP walks what waits at each write */
 };
@@ -43,7 +47,9 @@ static struct {
     struct netif netif;
     ip6_addr_t gateway6;
     bool     is_open, has_gateway6, has_no_room;
-    uint32_t now_ms, frames_kept, dropped;
+    uint32_t now_ms, orphans_ms, frames_kept, dropped;
+    uint32_t half_open_most; /* connections that may be half-open: an upper bound */
+    uint64_t retransmitted, half_open_ended;
     struct random random;
     struct listening { struct tcp_pcb *pcb; uint32_t number; } listening[STACK_LISTENERS_MAX];
     uint32_t listener_count;
@@ -108,14 +114,44 @@ uint32_t *stack_on_segment(const struct pbuf *p, const struct tcp_hdr *header, c
     stack.sending_position = lwip_ntohl(header->seqno);
     stack.sending_bytes = (uint32_t)(p->tot_len - TCPH_HDRLEN_BYTES(header));
     stack.sending_packet = is_ours ? segments_packet_bytes(pcb) : UINT32_MAX;
+    /* lwIP's own counter knows of fast retransmissions only. */
+    bool is_again = pcb != NULL && TCP_SEQ_LT(stack.sending_position, pcb->snd_nxt);
+    if (is_again && stack.sending_bytes > 0) stack.retransmitted++;
     return options;
 }
 
-/* lwIP queues what comes ahead of a gap without cutting it to our window, and aborts the process when the gap closes
- * and it is too much: any client could do that.  Who keeps to the window never sends so. */
+/* Who only ever sends first packets of connections would have all of the stack: the oldest half-open ones give way,
+ * in bulk, for each look at the list costs its length.  An honest client's are half-open for one round trip. */
+static void half_open_bound(void)
+{
+    uint32_t seen = 0;
+    if (++stack.half_open_most <= HALF_OPEN_MAX) return; /* as many may be, at most */
+    for (struct tcp_pcb *pcb = tcp_active_pcbs, *next; pcb != NULL; pcb = next) { /* the newest stand first */
+        next = pcb->next;
+        if (pcb->state != SYN_RCVD || ++seen <= HALF_OPEN_MAX / 2) continue;
+        tcp_abandon(pcb, 0);
+        stack.half_open_ended++;
+        seen--;
+    }
+    stack.half_open_most = seen + 1;
+}
+
+/* What comes ahead of a gap lwIP queues without cutting it to our window, and aborts the process when the gap closes
+ * and it is too much: any client could do that.  Who keeps to the window never sends so.
+ *
+ * In TIME_WAIT lwIP refuses a client that comes again from the same port, for as long as it lasts.  One whose sequence
+ * numbers go on behind the last connection's may (RFC 1122 4.2.2.13): it is let in when it asks again, in a second. */
 bool stack_may_enter(const struct tcp_pcb *pcb, const struct tcp_hdr *header, uint16_t bytes)
 {
-    if (pcb->state < SYN_RCVD) return true; /* a listener: it has none of the fields below */
+    bool begins = (TCPH_FLAGS(header) & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+    if (pcb->state == TIME_WAIT && begins && TCP_SEQ_GT(header->seqno, pcb->rcv_nxt)) {
+        tcp_abort((struct tcp_pcb *)(uintptr_t)pcb);
+        return false;
+    }
+    if (pcb->state < SYN_RCVD) { /* a listener: it has none of the fields below */
+        if (pcb->state == LISTEN && begins) half_open_bound();
+        return true;
+    }
     uint32_t end = header->seqno + bytes + ((TCPH_FLAGS(header) & (TCP_FIN | TCP_SYN)) != 0);
     return !TCP_SEQ_GT(header->seqno, pcb->rcv_nxt) || !TCP_SEQ_GT(end, pcb->rcv_nxt + pcb->rcv_wnd);
 }
@@ -266,6 +302,7 @@ static err_t on_accept(void *argument, struct tcp_pcb *pcb, err_t error)
     const struct stack_handlers *h = &stack.config.handlers;
     void *connection = h->accepted(h->context, (struct stack_pcb *)pcb, l->number);
     if (connection == NULL) return ERR_MEM; /* lwIP resets it */
+    pcb->rto = pcb->sv = FIRST_TIMEOUT_MS / TCP_SLOW_INTERVAL; /* lwIP begins with 3 s, and that wears off slowly */
     pcb_attach(pcb, connection);
     return ERR_OK;
 }
@@ -387,12 +424,24 @@ static struct stack_pcb *lwip_connect(const char *address4, uint16_t port, void 
 
 /* --- time, opening --- */
 
+/* lwIP waits for ever for a peer whose window stays shut, also where nobody here has the connection any more. */
+static void orphans_end(void)
+{
+    for (struct tcp_pcb *pcb = tcp_active_pcbs, *next; pcb != NULL; pcb = next) {
+        next = pcb->next;
+        bool is_orphan = (pcb->flags & TF_RXCLOSED) != 0 && pcb->callback_arg == NULL; /* its tmr rests */
+        if (is_orphan && (uint32_t)(tcp_ticks - pcb->tmr) > ORPHAN_MS_MAX / TCP_SLOW_INTERVAL) tcp_abort(pcb);
+    }
+    stack.orphans_ms = stack.now_ms;
+}
+
 static void lwip_tick(uint64_t now_ms)
 {
     stack.now_ms = (uint32_t)now_ms;
     if (sys_timeouts_sleeptime() > 0) return;
     segments_unblock_all();
     sys_check_timeouts();
+    if (stack.now_ms - stack.orphans_ms >= ORPHANS_EVERY_MS) orphans_end();
 }
 
 static uint32_t lwip_tick_within_ms(void) { return sys_timeouts_sleeptime(); }
@@ -470,11 +519,12 @@ static void lwip_stats_get(struct stack_stats *out)
     const struct stats_ *s = &lwip_stats;
     *out = (struct stack_stats){
         .segments_sent = s->mib2.tcpoutsegs + s->mib2.tcpretranssegs, .segments_received = s->mib2.tcpinsegs,
-        .retransmitted = s->mib2.tcpretranssegs,
+        .retransmitted = stack.retransmitted,
         .checksum_errors = s->ip.chkerr + s->tcp.chkerr + s->ip6.chkerr + s->icmp.chkerr,
         .dropped = s->link.drop + s->ip.drop + s->ip6.drop + s->tcp.drop + stack.dropped,
         .no_memory = s->tcp.memerr, .connections = memp_pools[MEMP_TCP_PCB]->stats->used,
         .segments_queued = memp_pools[MEMP_TCP_SEG]->stats->used, .frames_kept = stack.frames_kept,
+        .half_open_ended = stack.half_open_ended,
     };
     for (const struct tcp_pcb *pcb = tcp_tw_pcbs; pcb != NULL; pcb = pcb->next) out->time_wait++;
 }

@@ -440,6 +440,25 @@ START_TEST(what_waits_behind_a_gap_is_bounded)
 }
 END_TEST
 
+/* Nothing arrives for a while: no acknowledgement asks for what is lost, the timer alone sends it again, the first time
+ * within a second and a half also where no round trip was measured yet (RFC 6298), and that is counted. */
+START_TEST(the_timer_sends_again)
+{
+    struct stack_stats stats;
+    world_open(83, (struct hostility){.mtu = 1500});
+    while (w.end[0].written < 1 << 19) step();
+    w.end[0].stack->stats(&stats);
+    ck_assert_uint_eq(stats.retransmitted, 0);
+    w.hostility.lost = 1000;
+    for (int i = 0; i < 1500; i++) step();
+    w.end[0].stack->stats(&stats);
+    ck_assert_uint_ge(stats.retransmitted, 1);
+    w.hostility.lost = 0;
+    for (int i = 0; i < 20000 && w.end[1].received < STREAM_BYTES; i++) step();
+    ck_assert_uint_eq(w.end[1].received, STREAM_BYTES);
+}
+END_TEST
+
 /* The peer takes nothing for minutes, then goes on. */
 START_TEST(a_window_that_stays_shut)
 {
@@ -456,6 +475,33 @@ START_TEST(a_window_that_stays_shut)
     client->is_there = true;
     for (int i = 0; i < 60000 && client->received < STREAM_BYTES; i++) step();
     ck_assert_uint_eq(client->received, STREAM_BYTES);
+}
+END_TEST
+
+/* The peer is gone without a word, or answers and takes nothing for ever, while its connection is ours no more. */
+START_TEST(who_never_ends_is_given_up)
+{
+    struct stack_stats stats;
+    bool is_silent = _i == 0;
+    world_open(84 + (uint64_t)_i, (struct hostility){.mtu = 1500});
+    while (w.end[0].written < 1 << 18) step();
+    struct end *client = &w.end[1];
+    if (is_silent) {
+        w.hostility.lost = 1000;
+    } else {
+        client->is_there = false; /* nothing of what comes is given back: its window shuts */
+        for (int i = 0; i < 5000; i++) step();
+        ck_assert_uint_lt(w.end[0].acknowledged, w.end[0].written);
+        w.end[0].is_there = false; /* and the server writes no more */
+        w.is_malicious = true; /* what is sent stands nowhere: there is no connection to ask */
+        w.end[0].stack->consumed(w.end[0].pcb, w.end[0].kept_bytes); /* else it would be a reset */
+        w.end[0].stack->close(w.end[0].pcb);
+    }
+    for (int i = 0; i < 900000 / 16; i++) step_by(16);
+    ck_assert_int_eq(w.end[0].has_failed, is_silent);
+    w.end[0].stack->stats(&stats);
+    ck_assert_uint_eq(stats.connections, 0);
+    ck_assert_uint_eq(stats.segments_queued, 0);
 }
 END_TEST
 
@@ -484,7 +530,9 @@ int main(void)
     tcase_add_loop_test(t, super_segments_to_a_slow_reader, from, to);
     tcase_add_test(t, an_abort_forgets_what_was_lent);
     tcase_add_test(t, what_waits_behind_a_gap_is_bounded);
+    tcase_add_test(t, the_timer_sends_again);
     tcase_add_test(t, a_window_that_stays_shut);
+    tcase_add_loop_test(t, who_never_ends_is_given_up, 0, 2);
     suite_add_tcase(suite, t);
     return suite_run(suite);
 }
