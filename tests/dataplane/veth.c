@@ -33,7 +33,7 @@ static bool offloads_off(const char *name)
     return is_off;
 }
 
-bool veth_enter(unsigned mtu)
+static bool enter(unsigned mtu, const char *links)
 {
     char map[64], command[512];
     unsigned user = getuid(), group = getgid();
@@ -49,13 +49,25 @@ bool veth_enter(unsigned mtu)
         return false;
     }
     snprintf(command, sizeof command,
-             "PATH=$PATH:/sbin:/usr/sbin; set -e; ip link set lo up; "
-             "ip link add server mtu %u type veth peer name client mtu %u; "
+             "PATH=$PATH:/sbin:/usr/sbin; m=%u; set -e; ip link set lo up; %s"
              "ip link set server addrgenmode none up; ip link set client up; "
-             "ip addr add " VETH_CLIENT4 "/24 dev client; ip addr add " VETH_CLIENT6 "/64 dev client nodad", mtu, mtu);
+             "ip addr add " VETH_CLIENT4 "/24 dev client; ip addr add " VETH_CLIENT6 "/64 dev client nodad", mtu,
+             links);
     if (system(command) != 0 || !offloads_off("client")) {
         printf("skipped: no veth pair can be made here (iproute2, and a kernel with veth, are needed)\n");
         return false;
     }
     return true;
+}
+
+bool veth_enter(unsigned mtu)
+{
+    return enter(mtu, "ip link add server mtu $m type veth peer name client mtu $m; ");
+}
+
+bool veth_enter_wired(unsigned mtu)
+{
+    return enter(mtu, "ip link add server mtu $m type veth peer name wire0 mtu $m; "
+                      "ip link add client mtu $m type veth peer name wire1 mtu $m; "
+                      "ip link set wire0 addrgenmode none up; ip link set wire1 addrgenmode none up; ");
 }

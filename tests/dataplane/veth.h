@@ -13,5 +13,7 @@
 
 /* Moves this process there, for good.  False: printed is why that cannot be had here. */
 bool veth_enter(unsigned mtu);
+/* The same with a cable between the two: `server` - `wire0`, `wire1` - `client`; tests/e2e/wire carries the frames. */
+bool veth_enter_wired(unsigned mtu);
 
 #endif

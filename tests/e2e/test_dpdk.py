@@ -23,10 +23,10 @@ from harness import BUILD, IS_LONG, ROOT, Failed, Skipped, check, free_port, mai
 
 SERVER, CLIENT = "10.77.0.1", "10.77.0.2"
 ROWS = 4000
-CALM = {"lost": 0, "doubled": 0, "late": 0, "damaged": 0, "delay_ms": 0}
-HOSTILE = {"losses": {"lost": 10}, "another order": {"late": 100}, "twice": {"doubled": 50}, "damage": {"damaged": 10},
-           "delay": {"delay_ms": 20, "late": 10}, "all of it": {"lost": 10, "doubled": 20, "late": 50, "damaged": 5,
-                                                                  "delay_ms": 10}}
+CALM = {"lost": 0, "doubled": 0, "late": 0, "damaged": 0, "delay_ms": 0, "jitter_ms": 0}
+HOSTILE = {"losses": {"lost": 10}, "many losses": {"lost": 50}, "another order": {"late": 100},
+           "twice": {"doubled": 50}, "damage": {"damaged": 10}, "delay": {"delay_ms": 40, "jitter_ms": 20},
+           "all of it": {"lost": 10, "doubled": 20, "late": 50, "damaged": 5, "delay_ms": 10, "jitter_ms": 10}}
 
 
 def enter_namespace():

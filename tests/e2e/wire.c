@@ -1,7 +1,8 @@
 /* A bad cable: carries Ethernet frames between two interfaces, and loses, doubles, damages, delays and turns some of
  * them around, by seed (the kernel's netem is not built everywhere).  Ends with its parent.
  *
- * usage: wire INTERFACE INTERFACE SEED LOST DOUBLED LATE DAMAGED DELAY_MS      (the four: of 1000 frames) */
+ * usage: wire INTERFACE INTERFACE SEED LOST DOUBLED LATE DAMAGED DELAY_MS JITTER_MS      (the four: of 1000 frames)
+ * Says `carrying` once it does. */
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
@@ -29,7 +30,7 @@ struct frame {
 
 static struct frame frames[FRAMES_MAX]; /* in the order of coming */
 static unsigned frame_count;
-static unsigned lost, doubled, late, damaged, delay_ms;
+static unsigned lost, doubled, late, damaged, delay_ms, jitter_ms;
 static struct random luck;
 
 static uint64_t now_ms(void) { return clock_monotonic_ns(clock_real()) / 1000000; }
@@ -55,8 +56,8 @@ static void put(int to, const uint8_t *bytes, uint32_t size)
 {
     if (frame_count == FRAMES_MAX) return;
     struct frame *f = &frames[frame_count++];
-    *f = (struct frame){now_ms() + delay_ms + (happens(late) ? 1 + random_below(&luck, LATE_MS_MAX) : 0), to, size,
-                        malloc(size)};
+    uint64_t more_ms = (happens(late) ? 1 + random_below(&luck, LATE_MS_MAX) : 0) + random_below(&luck, jitter_ms + 1);
+    *f = (struct frame){now_ms() + delay_ms + more_ms, to, size, malloc(size)};
     memcpy(f->bytes, bytes, size);
     if (happens(damaged)) f->bytes[random_below(&luck, size)] ^= (uint8_t)(1 << random_below(&luck, 8));
 }
@@ -90,12 +91,14 @@ static void deliver(void)
 
 int main(int argc, char **argv)
 {
-    if (argc != 9) return 2;
+    if (argc != 10) return 2;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     struct pollfd side[2] = {{.fd = attach(argv[1]), .events = POLLIN}, {.fd = attach(argv[2]), .events = POLLIN}};
     random_init(&luck, strtoull(argv[3], NULL, 10));
-    unsigned *const chance[] = {&lost, &doubled, &late, &damaged, &delay_ms};
-    for (int i = 0; i < 5; i++) *chance[i] = (unsigned)strtoul(argv[4 + i], NULL, 10);
+    unsigned *const chance[] = {&lost, &doubled, &late, &damaged, &delay_ms, &jitter_ms};
+    for (int i = 0; i < 6; i++) *chance[i] = (unsigned)strtoul(argv[4 + i], NULL, 10);
+    printf("carrying\n");
+    fflush(stdout);
     for (;;) {
         (void)poll(side, 2, frame_count > 0 ? 1 : -1);
         take(side[0].fd, side[1].fd);
