@@ -115,7 +115,7 @@ uint32_t *stack_on_segment(const struct pbuf *p, const struct tcp_hdr *header, c
     stack.sending_bytes = (uint32_t)(p->tot_len - TCPH_HDRLEN_BYTES(header));
     stack.sending_packet = is_ours ? segments_packet_bytes(pcb) : UINT32_MAX;
     /* lwIP's own counter knows of fast retransmissions only. */
-    bool is_again = pcb != NULL && TCP_SEQ_LT(stack.sending_position, pcb->snd_nxt);
+    bool is_again = is_ours && TCP_SEQ_LT(stack.sending_position, pcb->snd_nxt);
     if (is_again && stack.sending_bytes > 0) stack.retransmitted++;
     return options;
 }
@@ -136,6 +136,19 @@ static void half_open_bound(void)
     stack.half_open_most = seen + 1;
 }
 
+/* lwIP looks for an option's size also where the options end with its kind. */
+static bool options_are_whole(const struct tcp_hdr *header)
+{
+    const uint8_t *option = (const uint8_t *)(header + 1);
+    uint32_t size = TCPH_HDRLEN_BYTES(header) - (uint32_t)sizeof *header;
+    for (uint32_t i = 0; i < size && option[i] != LWIP_TCP_OPT_EOL;) {
+        bool is_alone = option[i] == LWIP_TCP_OPT_NOP;
+        if (!is_alone && (i + 1 == size || option[i + 1] < 2 || option[i + 1] > size - i)) return false;
+        i += is_alone ? 1 : option[i + 1];
+    }
+    return true;
+}
+
 /* What comes ahead of a gap lwIP queues without cutting it to our window, and aborts the process when the gap closes
  * and it is too much: any client could do that.  Who keeps to the window never sends so.
  *
@@ -143,6 +156,7 @@ static void half_open_bound(void)
  * numbers go on behind the last connection's may (RFC 1122 4.2.2.13): it is let in when it asks again, in a second. */
 bool stack_may_enter(const struct tcp_pcb *pcb, const struct tcp_hdr *header, uint16_t bytes)
 {
+    if (!options_are_whole(header)) return false;
     bool begins = (TCPH_FLAGS(header) & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
     if (pcb->state == TIME_WAIT && begins && TCP_SEQ_GT(header->seqno, pcb->rcv_nxt)) {
         tcp_abort((struct tcp_pcb *)(uintptr_t)pcb);
