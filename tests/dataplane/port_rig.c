@@ -18,10 +18,12 @@ enum {
     PIECES_MAX       = 3,
     AHEAD_MAX        = 4, /* requests of a client that are under way */
     TIMEOUT_MS       = 500,  /* before a first retransmission, at a round trip of 0.1 s */
-    SLACK_MS         = 2000, /* a SYN's first one; a cable that the machine did not let run */
+    /* A SYN's first one is 1 s, a look at a window that stays shut every 8 s; the rest is the machine's, which does not
+     * always let the cable run: beside other tests only a connection that hangs is a finding. */
+    SLACK_MS = 10000, SLACK_BESIDE_OTHERS_MS = 60000,
     STALL_MS_MAX     = 120000, /* lwIP and Linux give up later */
     STEP_MS          = 20, /* a turn, at most */
-    TIME_WAIT_S      = 130, IDLE_CLOSE_S = 1, EMPTY_S = 30,
+    TIME_WAIT_S      = 130, IDLE_CLOSE_S = 1, EMPTY_S = 100,
 };
 
 struct request { uint32_t at, size, mode, is_last; };
@@ -155,7 +157,8 @@ static void stall_judge(struct rig *r, struct rig_client *c)
     uint64_t now = now_ns(), gap_ns = now - c->moved_ns;
     uint32_t here = retransmitted_here(c);
     uint64_t again = r->retransmitted - c->retransmitted + here - c->retransmitted_here;
-    uint64_t explained_ms = SLACK_MS + ((uint64_t)TIMEOUT_MS << (again > 8 ? 8 : again + 1));
+    uint64_t slack_ms = getenv("MILLRACE_LONG") != NULL ? SLACK_MS : SLACK_BESIDE_OTHERS_MS;
+    uint64_t explained_ms = slack_ms + ((uint64_t)TIMEOUT_MS << (again > 8 ? 8 : again + 1));
     gap_ns -= r->idle_ns - c->idle_ns < gap_ns ? r->idle_ns - c->idle_ns : gap_ns;
     ck_assert_msg(gap_ns / 1000000 <= explained_ms, "nothing came for %lu ms, and only %lu segments were sent again",
                   (unsigned long)(gap_ns / 1000000), (unsigned long)again);

@@ -123,9 +123,11 @@ START_TEST(every_fault)
     pid_t wire = wire_lay(&calm, seed);
     rig_close(&rig, is_long);
     wire_take_up(wire);
-    ck_assert_uint_gt(rig.stories, 20);
-    ck_assert_uint_gt(rig.resets, 0);
-    ck_assert_uint_gt(rig.retransmitted, 0);
+    ck_assert_uint_ge(rig.stories, CLIENTS);
+    if (seconds >= 60) {
+        ck_assert_uint_gt(rig.resets, 0);
+        ck_assert_uint_gt(rig.retransmitted, 0);
+    }
     printf("%lu stories, %lu MiB, all right; nothing is left\n", (unsigned long)rig.stories,
            (unsigned long)rig.bytes >> 20);
 }
