@@ -95,4 +95,8 @@ BENCHES = (
                 (more("mb_per_s", "MB/s"), more("gb_per_server_cpu_s", "GB/CPU s"), *LATENCIES),
                 ratios=("gb_per_server_cpu_s", "p50_us", "p99_us"))),
           function="fanout:bench_fanout"),
+    Bench("latency", "from the commit at the source to a consumer, beside Debezium into Apache Kafka",
+          (Line("latency", ("per_second",), (*LATENCIES, less("max_us", "us"), less("commit_p50_us", "us"),
+                                             less("cpu_us_per_row", "us")), ratios=("p50_us", "p99_us", "p999_us")),),
+          function="latency:bench_latency"),
 )

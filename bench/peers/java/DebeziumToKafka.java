@@ -24,6 +24,9 @@ import org.apache.kafka.connect.storage.MemoryOffsetBackingStore;
  * <p>First WARM_CHANGES go to WARM_TOPIC, so that the machine's compiler has seen it all; then the engine starts once more
  * and CHANGES go to TOPIC.  Of that it prints `begin` at the first row change, so without connecting, and `end` when Kafka
  * has acknowledged the last, each with the CPU seconds of the process so far.
+ *
+ * <p>-Dpoll.interval.ms and -Dlinger.ms set the engine's and the producer's: without them for the most changes a second;
+ * less of both is for the least delay.
  */
 public final class DebeziumToKafka {
     static final String SERVER = "bench";
@@ -79,7 +82,7 @@ public final class DebeziumToKafka {
         p.setProperty("converter.schemas.enable", "false"); // each record would carry its schema
         p.setProperty("max.batch.size", "8192");
         p.setProperty("max.queue.size", "32768");
-        p.setProperty("poll.interval.ms", "10");
+        p.setProperty("poll.interval.ms", System.getProperty("poll.interval.ms", "10"));
         p.setProperty("errors.max.retries", "0");
         return p;
     }
@@ -88,7 +91,7 @@ public final class DebeziumToKafka {
         Properties p = new Properties();
         p.setProperty("bootstrap.servers", bootstrap);
         p.setProperty("acks", "all");
-        p.setProperty("linger.ms", "20");
+        p.setProperty("linger.ms", System.getProperty("linger.ms", "20"));
         p.setProperty("batch.size", Integer.toString(256 << 10));
         p.setProperty("buffer.memory", Integer.toString(128 << 20));
         return new KafkaProducer<>(p, new StringSerializer(), new StringSerializer());

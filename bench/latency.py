@@ -1,0 +1,128 @@
+"""bench/latency.py -- from the commit at the source to a consumer, beside Debezium into Apache Kafka.
+
+One source, followed by all; one client commits at a steady rate and consumes, from one topic a turn (latency_client.c).
+Whoever has not his turn is stopped (SIGSTOP); before it comes he reads up what he missed, and a second more is not
+counted.  Kafka's and the source's patience is set so that nobody takes who is stopped for dead.
+"""
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+sys.path[:0] = [os.path.join(ROOT, "tests", "e2e"), os.path.join(ROOT, "tests", "clients")]
+from harness import BUILD, Failed, check, wait_until  # noqa: E402
+from live import last_offset, report, threads_of  # noqa: E402
+from kafka_broker import DELIVERED, DELIVERED_JAVA, Broker, wait_for_listing  # noqa: E402
+from peers import fetch  # noqa: E402
+
+TOPIC = "ticks"
+WARM_ROWS_PER_S, WARM_S = 2000, {True: 10, False: 30}  # so that Java's compiler has seen it all
+WRITERS = 8
+DEBEZIUM = ("3.0.8 embedded, JSON without schemas, poll.interval.ms 1, linger.ms 0, acks all, 2 GiB heap, warmed up; "
+            "one topic of Kafka 3.9 as it is delivered, with 1 GiB heap")
+
+
+class Millrace:
+    """A millraced of its own with one channel."""
+
+    def __init__(self, harness, source, visible):
+        self.name = "millrace" if visible == "written" else "millrace, durable"
+        self.instance = harness.millraced()
+        self.instance.start()
+        facts = source.facts
+        self.instance.ask("POST", "/v1/channels", {
+            "name": TOPIC, "visible": visible, "tables": {"include": ["shop.*"]},
+            "source": {"host": "127.0.0.1", "port": source.port, "user": facts["user"],
+                       "password": facts["password"]}})
+        self.instance.start_channel(TOPIC)
+        self.port, self.processes = self.instance.kafka_port, [self.instance.process]
+
+
+class Debezium:
+    name = "Debezium into Kafka"
+
+    def __init__(self, harness, source):
+        folder, facts = fetch.folder_of("debezium"), source.facts
+        begin = [source.sql("SHOW BINARY LOGS").split()[0], source.sql("SELECT @@server_uuid").strip() + ":1"]
+        broker = Broker(harness, "3.9", DELIVERED_JAVA, DELIVERED + "auto.create.topics.enable=true\n" +
+                        "broker.session.timeout.ms=3600000\n")
+        wait_for_listing(broker)
+        self.log = harness.folder + "/debezium.log"
+        with open(self.log, "w") as log:
+            child = harness.run(
+                ["java", "-Xms2g", "-Xmx2g", "-Dlinger.ms=0", "-Dpoll.interval.ms=1",
+                 "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{folder}/classes:{folder}/jars/*",
+                 "DebeziumToKafka", "127.0.0.1", str(source.port), facts["admin_user"], facts["admin_password"], *begin,
+                 f"127.0.0.1:{broker.port}", TOPIC + "-warm", "1", TOPIC, str(1 << 60)], stdout=log, stderr=log)
+        self.port, self.processes = broker.port, [child, broker.process]
+        wait_until(self.is_following, 120, lambda: f"Debezium sends to Kafka: {self.words()}")
+
+    def is_following(self):
+        check(self.processes[0].poll() is None, f"Debezium ended: {self.words()}")
+        return last_offset(self.port, TOPIC) is not None
+
+    def words(self):
+        with open(self.log, errors="replace") as f:
+            return f.read()[-1500:]
+
+
+def signalled(systems, what):
+    for system in systems:
+        for process in system.processes:
+            os.kill(process.pid, what)
+
+
+def cpu_seconds(system):
+    return sum(sum(threads_of(process.pid).values()) for process in system.processes)
+
+
+def follow(source, system, run, per_second, seconds):
+    """Rows through this system alone; the figures."""
+    facts, before = source.facts, cpu_seconds(system)
+    done = subprocess.run(
+        [BUILD + "/bench/latency_client", str(source.port), facts["admin_user"], facts["admin_password"],
+         str(system.port), TOPIC, str((last_offset(system.port, TOPIC) or -1) + 1), f"run{run}",
+         str(per_second), str(seconds), str(WRITERS)], stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise Failed(f"{system.name} at {per_second}/s: not every row came once: {done.stdout}")
+    got = json.loads(done.stdout)
+    return {**got, "cpu_us_per_row": round((cpu_seconds(system) - before) * 1e6 / got["rows"], 1)}
+
+
+def bench_latency(harness, quick):
+    """Commit at the source to receipt in a consumer, at steady rates, beside Debezium into Apache Kafka."""
+    print(json.dumps({"note": (
+        "From when a one-row transaction was due at the source to when the consumer has received its record, the "
+        "source's own time for the commit included (commit_p50_us). `millrace` shows what is written and not yet "
+        "flushed, as Kafka does; `millrace, durable` waits for the disk. The same consumer for all: one connection, "
+        "Fetch 11; each row must come exactly once.")}), flush=True)
+    source = harness.source("mysql-9.7")
+    source.sql("CREATE DATABASE shop; "
+               "CREATE TABLE shop.ticks (id BIGINT PRIMARY KEY AUTO_INCREMENT, mark VARCHAR(80)); "
+               "SET GLOBAL net_write_timeout = 3600; RESET BINARY LOGS AND GTIDS; "
+               "INSERT INTO shop.ticks (mark) VALUES ('the first'); "
+               "INSERT INTO shop.ticks (mark) VALUES ('the second');")
+    systems = [Millrace(harness, source, "written"), Millrace(harness, source, "durable")]
+    try:
+        systems.append(Debezium(harness, source))
+        print(json.dumps({"peer": Debezium.name, "version": "3.0.8, Kafka 3.9", "settings": DEBEZIUM}), flush=True)
+    except fetch.servers.Unavailable as why:
+        print(json.dumps({"peer": Debezium.name, "left_out": str(why)}), flush=True)
+    runs = itertools.count()
+    for system in systems:
+        follow(source, system, next(runs), WARM_ROWS_PER_S, WARM_S[quick])
+    signalled(systems, signal.SIGSTOP)
+    try:
+        for per_second in (100, 1000) if quick else (100, 1000, 10000):
+            for turn in range(2 if quick else 5):
+                for system in systems:
+                    signalled([system], signal.SIGCONT)
+                    follow(source, system, next(runs), per_second, 1)
+                    got = follow(source, system, next(runs), per_second, 4 if quick else 15)
+                    signalled([system], signal.SIGSTOP)
+                    report("latency", system=system.name, turn=turn, per_second=per_second, **got)
+    finally:
+        signalled(systems, signal.SIGCONT)
