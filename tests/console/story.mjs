@@ -219,7 +219,8 @@ async function lagAndReread(offsets) {
   await picture('checkpoint')
   await until(async () => {
     if (await dialog.count() === 0) return true
-    await press('Move the checkpoint', dialog).catch(() => {})
+    const button = dialog.getByRole('button', { name: 'Move the checkpoint', exact: true })
+    await button.click({ timeout: 2000 }).catch(() => {}) // the dialog may be going just now
     return false
   }, 15, 'the checkpoint is moved')
   await seen(`Group billing goes on at offset`)
