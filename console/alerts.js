@@ -118,7 +118,7 @@ export function alertsTab(root, signal, name) {
     }
   }
   const add = button('New rule', () => askRule(null, context.groups, rules.map(r => r.id),
-    rule => keep([...rules, rule], 'The rule was added.')), 'primary')
+    rule => keep([...rules, rule], 'The rule was added.')), 'primary changes')
   root.append(el('div', { class: 'title' }, el('div', {}, el('h2', { text: 'Alert rules' }),
     el('p', { class: 'subtitle' }, 'Measured each second. Who is told: ',
       el('a', { href: '#/alerts', text: 'targets of alerts' }), '.')), add), list, empty)
@@ -248,7 +248,7 @@ export function showAlerts(root, signal) {
   context.test = id => api('POST', `/v1/alert-targets/${encodeURIComponent(id)}/test`)
     .then(() => toast(`A test is on its way to ${id}: see below.`), why => toast(why.message, 'bad'))
   const add = button('New target', () => askTarget(null, target => keep([...targets, target], 'The target was added.')),
-    'primary')
+    'primary changes')
   root.append(el('div', { class: 'title' }, el('div', {}, el('h1', { text: 'Alerts' }),
     el('p', { class: 'subtitle', text: 'Who is told when a channel\'s rule fires and when it is over. The rules are ' +
       'on each channel\'s page.' })), add), list, empty,

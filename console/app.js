@@ -1,5 +1,5 @@
 // The console: which page is shown, the login, and what all pages share.
-import { onConnection, onLogin, hasToken, forgetToken } from './api.js'
+import { forgetToken, get, hasToken, onConnection, onLogin } from './api.js'
 import { button, dialog, el, field, form, setText, show } from './dom.js'
 import { showList } from './list.js'
 import { showWizard } from './wizard.js'
@@ -35,7 +35,18 @@ function navigation() {
   const links = [['#/', 'Channels'], ['#/alerts', 'Alerts']].map(([href, text]) => el('a', { href, text,
     'aria-current': (location.hash || '#/') === href ? 'page' : null }))
   const out = hasToken() ? button('Log out', () => { forgetToken(); location.reload() }, 'quiet') : null
-  nav.replaceChildren(...links, ...(out ? [out] : []))
+  const viewer = isViewer() ? el('span', { class: 'tag', text: 'viewer',
+    title: 'This token may look at everything and change nothing.' }) : null
+  nav.replaceChildren(...links, ...(viewer ? [viewer] : []), ...(out ? [out] : []))
+}
+
+const isViewer = () => document.body.classList.contains('viewer')
+
+/** What a viewer's token may not do is not offered (style.css); the server refuses it in any case. */
+async function learnRole() {
+  const { role } = await get('/v1/status')
+  document.body.classList.toggle('viewer', role === 'viewer')
+  navigation()
 }
 
 function notFound(root) {
@@ -58,6 +69,7 @@ function go() {
   else notFound(root)
   main.replaceChildren(root)
   navigation()
+  learnRole().catch(() => {}) // the page itself says when millraced does not answer
   const heading = root.querySelector('h1')
   document.title = heading && heading.textContent !== 'Channels' ? `${heading.textContent} · millrace` : 'millrace'
   return heading

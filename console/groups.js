@@ -156,7 +156,7 @@ export function groupsTab(root, signal, name) {
     el('p', { text: 'A consumer group has an ID, an account and a password of its own, and one checkpoint. ' +
       'One of its members reads at a time, the others stand by.' }))
   root.append(el('div', { class: 'title' }, el('h2', { text: 'Consumer groups' }),
-    button('New group', () => askCreate(name), 'primary')), list, empty)
+    button('New group', () => askCreate(name), 'primary changes')), list, empty)
   every(1500, signal, async () => {
     const { groups } = await get(channelPath(name, 'groups'))
     const whole = await Promise.all(groups.slice(0, 50).map(g => g.member_count > 0

@@ -55,7 +55,7 @@ function emptyState() {
     el('h2', { id: 'empty-title', text: 'No channel yet' }),
     el('p', { text: 'A channel follows one MySQL or MariaDB server and serves its changes to Kafka consumers. ' +
       'You need its address and an account that may replicate.' }),
-    el('a', { class: 'button primary', href: '#/new', text: 'Create the first channel' }))
+    el('a', { class: 'button primary changes', href: '#/new', text: 'Create the first channel' }))
 }
 
 export function showList(root, signal) {
@@ -67,7 +67,7 @@ export function showList(root, signal) {
   const empty = emptyState()
   empty.hidden = true
   root.append(el('div', { class: 'title' }, el('div', {}, el('h1', { text: 'Channels' }), words),
-    el('a', { class: 'button primary', href: '#/new', text: 'New channel' })), table, empty)
+    el('a', { class: 'button primary changes', href: '#/new', text: 'New channel' })), table, empty)
   const groups = new Map()
   let channels = []
   const render = () => {

@@ -70,6 +70,7 @@ export function tablesTab(root, signal, name) {
     const both = of => ({ include: of('include'), exclude: of('exclude') })
     return { add: both(key => without(lists[key], stored[key])), remove: both(key => without(stored[key], lists[key])) }
   }
+  const editors = el('fieldset', { class: 'plain' }, include.node, exclude.node)
   const node = form({}, async () => {
     if (!include.add() || !exclude.add()) return
     take(await api('PATCH', channelPath(name, 'objects'), difference()))
@@ -77,11 +78,14 @@ export function tablesTab(root, signal, name) {
   },
   el('p', { class: 'subtitle', text: 'A change takes effect between two transactions of the source, and the stream ' +
     'says where. A table that is added brings its changes from then on, not its rows of before.' }),
-  include.node, exclude.node,
-  el('div', { class: 'actions' }, save, button('Undo', () => take(stored))))
+  editors,
+  el('div', { class: 'actions changes' }, save, button('Undo', () => take(stored))))
   node.addEventListener('settled', changed)
   root.append(el('h2', { text: 'Tables' }), node)
-  get(channelPath(name, 'objects')).then(objects => { if (!signal.aborted) take(objects) },
-    why => toast(why.message, 'bad'))
+  Promise.all([get(channelPath(name, 'objects')), get('/v1/status')]).then(([objects, { role }]) => {
+    if (signal.aborted) return
+    editors.disabled = role === 'viewer'
+    take(objects)
+  }, why => toast(why.message, 'bad'))
   return { update() {} }
 }

@@ -362,8 +362,7 @@ async function stopAndDelete() {
 async function logIn() {
   const made = await (await fetch(facts.url + '/v1/tokens', { method: 'POST', body: JSON.stringify({ name: 'test',
     role: 'admin' }) })).json()
-  await page.goto(facts.url + '/#/new')
-  await page.getByRole('link', { name: 'Channels', exact: true }).click()
+  await page.goto(facts.url + '/#/')
   await dialog.getByText('This millraced asks for a token').waitFor()
   await inspect(page, 'the login')
   await page.keyboard.press('Escape')
@@ -380,10 +379,44 @@ async function logIn() {
   await seen('No channel yet')
   await press('Log out')
   await dialog.getByText('This millraced asks for a token').waitFor()
+  return made.token
+}
+
+/** Who may only look is offered nothing that changes something. */
+async function lookOnly(admin) {
+  const ask = async (path, body) => (await fetch(facts.url + path, { method: 'POST', body: JSON.stringify(body),
+    headers: { Authorization: `Bearer ${admin}` } })).json()
+  await ask('/v1/channels', { name: 'seen', source: { host: '127.0.0.1', port: 1, user: 'nobody', password: 'none' },
+    tables: { include: ['shop.*'] } })
+  const viewer = await ask('/v1/tokens', { name: 'guest', role: 'viewer' })
+  const look = async (token, isAdmin) => {
+    const offered = async (role, name) => {
+      const node = page.getByRole(role, { name, exact: true, includeHidden: true })
+      await node.waitFor({ state: isAdmin ? 'visible' : 'hidden' })
+      check(await node.count() === 1, `${name}: looked for at the wrong place`)
+    }
+    await label('Token', dialog).fill(token)
+    await press('Log in', dialog)
+    await dialog.waitFor({ state: 'detached' })
+    await page.getByText('viewer', { exact: true }).waitFor({ state: isAdmin ? 'hidden' : 'visible' })
+    await offered('link', 'New channel')
+    await page.goto(facts.url + '/#/channels/seen/tables')
+    await offered('button', 'Delete…')
+    await page.getByText('shop.*').first().waitFor()
+    check(await page.evaluate(() => document.querySelector('fieldset.plain').disabled) !== isAdmin,
+      'the tables are for the wrong ones to edit')
+    await page.goto(facts.url + '/#/alerts')
+    await offered('button', 'New target')
+    await page.goto(facts.url + '/#/')
+    await press('Log out')
+    await dialog.getByText('This millraced asks for a token').waitFor()
+  }
+  await look(admin, true)
+  await look(viewer.token, false)
 }
 
 const steps = { create, precheck, watch, makeGroup, consume, lagAndReread, changeTables, setAlerts,
-  errorAndBack, stopAndDelete, logIn }
+  errorAndBack, stopAndDelete, logIn, lookOnly }
 const hook = await webhookSink(), mail = await mailSink()
 let at = ''
 try {
