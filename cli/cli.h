@@ -58,7 +58,6 @@ int cli_channel_status(struct cli *cli, int argc, char **argv);
 int cli_channel_list(struct cli *cli, int argc, char **argv);
 int cli_channel_delete(struct cli *cli, int argc, char **argv);
 int cli_channel_sample(struct cli *cli, int argc, char **argv);
-int cli_channel_set(struct cli *cli, int argc, char **argv);
 int cli_objects_add(struct cli *cli, int argc, char **argv);
 int cli_objects_remove(struct cli *cli, int argc, char **argv);
 int cli_objects_set(struct cli *cli, int argc, char **argv);

@@ -140,22 +140,6 @@ int cli_channel_create(struct cli *cli, int argc, char **argv)
     return code == CLI_OK && waits ? follow_channel(cli, name, FOLLOW_CHECKED) : code;
 }
 
-int cli_channel_set(struct cli *cli, int argc, char **argv)
-{
-    const char *name, *compression = NULL;
-    json_t *answer;
-    const struct cli_option options[] = {{.name = "--compression", .text = &compression}, {NULL}};
-    if (!cli_options_parse(cli, argc, argv, options, &name)) return cli_usage(cli_channel_set);
-    if (compression == NULL) return cli_usage(cli_channel_set);
-    int code = rest_call_channel(cli, "PATCH", name, "", json_pack("{s:s}", "compression", compression), &answer);
-    if (code == CLI_OK && cli->json)
-        print_json(answer);
-    else if (code == CLI_OK)
-        printf("channel %s: compression of the batches to come: %s\n", name, compression);
-    json_decref(answer);
-    return code;
-}
-
 /* start, stop, resume: ask, and say what state followed. */
 static int operate(struct cli *cli, int argc, char **argv, const char *verb, int (*self)(struct cli *, int, char **))
 {

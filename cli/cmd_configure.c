@@ -11,7 +11,7 @@
 
 struct given { /* NULL, 0: not said, stays as it is */
     const char *source, *password_file, *standby, *tls, *tls_ca, *tls_certificate, *tls_key, *ddl, *statements,
-        *partial_images, *text, *schema_file;
+        *partial_images, *text, *schema_file, *compression;
     uint64_t connect_timeout_s, read_timeout_s;
 };
 
@@ -69,6 +69,7 @@ static int make_change(json_t *body, const struct given *g)
     put_text(body, "partial_images", g->partial_images);
     put_text(body, "text", g->text);
     put_text(body, "schema_file", g->schema_file);
+    put_text(body, "compression", g->compression);
     json_decref(tls);
     json_decref(source);
     return code;
@@ -93,6 +94,7 @@ int cli_channel_configure(struct cli *cli, int argc, char **argv)
         {.name = "--partial-images", .text = &g.partial_images},
         {.name = "--text", .text = &g.text},
         {.name = "--schema-file", .text = &g.schema_file},
+        {.name = "--compression", .text = &g.compression},
         {NULL},
     };
     if (!cli_options_parse(cli, argc, argv, options, &name)) return cli_usage(cli_channel_configure);

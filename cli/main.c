@@ -40,8 +40,9 @@ const struct cli_command cli_commands[] = {
      "      [--standby HOST:PORT,...] [--tls off|preferred|required|verify_ca|verify_identity] [--tls-ca FILE]\n"
      "      [--tls-certificate FILE --tls-key FILE] [--connect-timeout-s N] [--read-timeout-s N]\n"
      "      [--ddl instance|selected] [--statement-events error|warn] [--partial-images error|none]\n"
-     "      [--text stored|utf8mb4] [--schema-file FILE]",
-     "change the source, its account or a setting; what is not given stays, and a capture goes on behind its log; "
+     "      [--text stored|utf8mb4] [--schema-file FILE] [--compression none|gzip|lz4|zstd]",
+     "change the source, its account or a setting; what is not given stays, and a capture goes on behind its log, "
+     "without a pause where only the batches' compression is another; "
      "another host, port or user, a new standby or weaker TLS need the password again, in the URL, a file or "
      "$MILLRACE_SOURCE_PASSWORD",
      cli_channel_configure},
@@ -62,8 +63,6 @@ const struct cli_command cli_commands[] = {
      "take patterns off the channel's lists", cli_objects_remove},
     {"channel objects set", "NAME [--tables 'DB.*,DB.TABLE'] [--exclude 'DB.TABLE']",
      "replace the channel's lists; one that is not given stays", cli_objects_set},
-    {"channel set", "NAME --compression none|gzip|lz4|zstd",
-     "pack the channel's batches otherwise, from the next one on", cli_channel_set},
     {"channel sample", "NAME [LANGUAGE [--group ID] [--file FILE]]",
      "print a working consumer of the channel with its address, topic and group filled in, or another file that "
      "belongs to it; without LANGUAGE: the languages and their files", cli_channel_sample},

@@ -148,8 +148,8 @@ def channel_life(harness):
     check(instance.ask("PATCH", objects, both) == changed, "not added and removed")
     check(instance.ask("PUT", objects, change["tables"]) == change["tables"], "it was not replaced")
     check(instance.ask("PATCH", "/v1/channels/events", {"compression": "lz4"})["compression"] == "lz4", "no change")
-    subprocess.run([BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{instance.rest_port}", "channel", "set",
-                    "events", "--compression", "zstd"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{instance.rest_port}", "channel",
+                    "configure", "events", "--compression", "zstd"], check=True, stdout=subprocess.DEVNULL)
     after = instance.ask("GET", "/v1/channels/events")
     check(after["compression"] == "zstd" and after["tables"] == change["tables"], f"{after}")
     wait_until(lambda: "follows other objects" in instance.log_text(), 15, lambda: instance.log_text()[-500:])
