@@ -247,11 +247,7 @@ static void client_step(struct rig *r, struct rig_client *c)
 {
     if (c->fd < 0 && !r->is_ending) client_begin(r, c);
     if (c->fd < 0) return;
-    if (c->rests_until_ns != 0) {
-        if (now_ns() < c->rests_until_ns) return;
-        c->rests_until_ns = 0;
-        client_moved(r, c); /* it was we who waited */
-    }
+    if (now_ns() < c->rests_until_ns) return;
     bool is_idle = c->is_connected && c->answers == c->total && !c->server_ends;
     if (!is_idle)
         ck_assert_msg(now_ns() - c->moved_ns < (uint64_t)STALL_MS_MAX * 1000000,
@@ -262,8 +258,11 @@ static void client_step(struct rig *r, struct rig_client *c)
     if (c->fd < 0) return;
     if (c->wants_reset && c->answers > c->total / 2) client_end(r, c, true);
     else if (c->answers == c->total && !c->server_ends) client_end(r, c, false);
-    else if (random_below(&r->random, 2000) == 0)
-        c->rests_until_ns = now_ns() + 1000000 * (1 + random_below(&r->random, 400));
+    else if (random_below(&r->random, 2000) == 0) {
+        uint64_t rest_ns = 1000000 * (1 + random_below(&r->random, 400));
+        c->rests_until_ns = now_ns() + rest_ns;
+        c->moved_ns += rest_ns; /* that time it is we who wait */
+    }
 }
 
 /* --- the rig --- */
