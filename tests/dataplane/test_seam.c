@@ -16,18 +16,11 @@
 #include "storage/disk_sim.h"
 #include "storage/storage.h"
 #include "tests/dataplane/kafka_client.h"
+#include "tests/dataplane/topic_sim.h"
 #include "tests/storage/producer.h"
 #include "tests/suite.h"
 
 enum { HISTORIES = 40, TURNS = 250, CONSUMERS = 4, FRAME_BYTES = 1 << 20, VALUES_SEED = 5, SEGMENT_BYTES = 131072 };
-
-struct topic {
-    struct log_identity identity;
-    struct log      *log;
-    struct log_feed *feed;
-    struct log_resume resume;
-    struct waiter    waiter;
-};
 
 struct consumer {
     struct port_sim_peer *peer;
@@ -54,17 +47,6 @@ struct world {
 
 static uint8_t arena_bytes[1 << 20] __attribute__((aligned(16)));
 
-static void topic_open(struct world *w, struct topic *t, const char *name, bool create)
-{
-    struct err_msg msg = {0};
-    memset(t, 0, sizeof *t);
-    snprintf(t->identity.name, sizeof t->identity.name, "%s", name);
-    t->identity.is_internal = name[0] == '_';
-    enum err e = storage_log_open(w->storage, &t->identity, create, &t->log, &t->feed, &t->resume, &msg);
-    ck_assert_msg(e == ERR_OK, "%s", msg.text);
-    waiter_init_simulated(&t->waiter);
-}
-
 static void up(struct world *w, bool create)
 {
     struct err_msg msg = {0};
@@ -80,8 +62,8 @@ static void up(struct world *w, bool create)
     ck_assert_int_eq(counters_open(&w->counters, NULL, 8192, &msg), ERR_OK);
     enum err e = storage_start_simulated(&w->storage, &storage, &w->clock.clock, w->counters, w->disk, &msg);
     ck_assert_msg(e == ERR_OK, "%s", msg.text);
-    topic_open(w, &w->offsets, "__consumer_offsets", create);
-    topic_open(w, &w->orders, "orders", create);
+    topic_open(w->storage, &w->offsets, "__consumer_offsets", create);
+    topic_open(w->storage, &w->orders, "orders", create);
     w->orders.feed->producer_waiter = &w->orders.waiter;
     producer_init(&w->producer, w->orders.feed, &w->orders.resume, SEGMENT_BYTES, VALUES_SEED);
     ck_assert_int_eq(port_sim_open(&w->port, CONSUMERS + 2, &w->random), ERR_OK);

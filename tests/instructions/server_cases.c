@@ -9,20 +9,13 @@
 #include "storage/disk_sim.h"
 #include "storage/storage.h"
 #include "tests/dataplane/kafka_client.h"
+#include "tests/dataplane/topic_sim.h"
 #include "tests/instructions/cases.h"
 #include "tests/storage/producer.h"
 
 enum {
     REQUEST_BYTES = 4096, ANSWER_BYTES = 1 << 20, SEGMENT_BYTES = 2 << 20, FETCH_BYTES = 64 << 10, VALUE_BYTES = 300,
     BATCHES = 200, BATCH_RECORDS = 20, FETCHES = 40, BEATS = 100, COMMITS = 50
-};
-
-struct topic {
-    struct log_identity identity;
-    struct log      *log;
-    struct log_feed *feed;
-    struct log_resume resume;
-    struct waiter    waiter;
 };
 
 /* A whole server in one thread on a clock of its own, and one client of it. */
@@ -46,17 +39,6 @@ struct server {
 
 static uint8_t arena_bytes[1 << 20] __attribute__((aligned(16)));
 
-static void topic_open(struct server *s, struct topic *t, const char *name)
-{
-    struct err_msg msg = {0};
-    snprintf(t->identity.name, sizeof t->identity.name, "%s", name);
-    t->identity.is_internal = name[0] == '_';
-    t->identity.topic_id[0] = (uint8_t)name[0];
-    enum err e = storage_log_open(s->storage, &t->identity, true, &t->log, &t->feed, &t->resume, &msg);
-    ck_assert_msg(e == ERR_OK, "%s", msg.text);
-    waiter_init_simulated(&t->waiter);
-}
-
 static void server_up(struct server *s)
 {
     struct err_msg msg = {0};
@@ -77,8 +59,8 @@ static void server_up(struct server *s)
     ck_assert_int_eq(counters_open(&s->counters, NULL, 8192, &msg), ERR_OK);
     enum err e = storage_start_simulated(&s->storage, &storage, &s->clock.clock, s->counters, s->disk, &msg);
     ck_assert_msg(e == ERR_OK, "%s", msg.text);
-    topic_open(s, &s->offsets, "__consumer_offsets");
-    topic_open(s, &s->orders, "orders");
+    topic_open(s->storage, &s->offsets, "__consumer_offsets", true);
+    topic_open(s->storage, &s->orders, "orders", true);
     s->orders.feed->producer_waiter = &s->orders.waiter;
     producer_init(&s->producer, s->orders.feed, &s->orders.resume, SEGMENT_BYTES, 5);
     ck_assert_int_eq(port_sim_open(&s->port, dataplane.connections_max, NULL), ERR_OK);
