@@ -278,7 +278,7 @@ int main(int argc, char **argv)
     snprintf(folder, sizeof folder, "%s/millrace-bench-XXXXXX", base == NULL ? "/var/tmp" : base);
     if (mkdtemp(folder) == NULL) return perror(folder), 1;
     const struct storage_config config = config_of(past_mib);
-    ready_batch_make(&batch, BATCH_RECORDS);
+    ready_batch_make(&batch, BATCH_RECORDS, STORE_VALUE_BYTES);
     store_rig_up(&r, &config, 2);
     fill(&r.sender[0], &batch, past_bytes);
     fill(&r.sender[1], &batch, config.retention_bytes + 4 * ((uint64_t)SEGMENT_MIB << 20));

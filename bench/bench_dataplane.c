@@ -102,24 +102,6 @@ static void must(enum err e, const struct err_msg *msg)
     exit(1);
 }
 
-static void batch_make(struct ready_batch *b, uint32_t records)
-{
-    struct record_batch_writer w;
-    const struct record_header end = {RECORD_HEADER_POSITION, sizeof RECORD_HEADER_POSITION - 1, "x", 1};
-    size_t room = RECORD_BATCH_HEADER_BYTES + (size_t)records * (RECORD_BYTES + 2 * RECORD_OVERHEAD_MAX);
-    b->bytes = malloc(room);
-    INVARIANT(b->bytes != NULL);
-    record_batch_begin(&w, b->bytes, room, 0, 0);
-    for (uint32_t i = 0; i < records; i++) {
-        uint8_t *value = record_batch_record_begin(&w, 1000, RECORD_BYTES, 40);
-        INVARIANT(value != NULL);
-        memset(value, (int)i, RECORD_BYTES);
-        record_batch_record_end(&w, RECORD_BYTES, &end, i + 1 == records ? 1 : 0);
-    }
-    b->size = (uint32_t)record_batch_finish(&w);
-    b->records = records;
-}
-
 /* A batch each millisecond, and when it could be seen. */
 static void tail_feed(struct rig *r, struct sender *s, const struct ready_batch *batch)
 {
@@ -182,7 +164,7 @@ static void server_run(struct rig *r)
     must(waiter_init(&waiter), &msg);
     struct sender *s = &store.sender[0];
     uint32_t records = r->test.records_per_s == 0 ? BATCH_RECORDS : (r->test.records_per_s + 999) / 1000;
-    batch_make(&batch, records);
+    ready_batch_make(&batch, records, RECORD_BYTES);
     r->log = (struct fetch_log){.end = UINT64_MAX, .batch_bytes = batch.size, .batch_records = records};
     if (r->test.records_per_s == 0) {
         for (uint32_t size = 0; size + batch.size <= RIG_DATA_BYTES; size += batch.size) sender_send(s, &batch);

@@ -85,7 +85,7 @@ static void turns(uint64_t bytes, uint32_t flush_us)
     struct ready_batch batch;
     const struct storage_config config = config_of(flush_us);
     double rate[2][TURNS], ratio[TURNS];
-    ready_batch_make(&batch, BATCH_RECORDS);
+    ready_batch_make(&batch, BATCH_RECORDS, STORE_VALUE_BYTES);
     store_rig_up(&r, &config, 1);
     struct sender *s = &r.sender[0];
     /* Untimed: until retention has a file to recycle for each roll, and fio's file is laid out. */
@@ -123,7 +123,7 @@ static void latency(uint32_t records_per_s, uint32_t flush_us, double seconds)
     struct store_rig r;
     struct ready_batch batch;
     const struct storage_config config = config_of(flush_us);
-    ready_batch_make(&batch, records_per_s / 1000);
+    ready_batch_make(&batch, records_per_s / 1000, STORE_VALUE_BYTES);
     store_rig_up(&r, &config, 1);
     struct sender *s = &r.sender[0];
     uint64_t start_ns = clock_monotonic_ns(clock_real()), tick = 0;
@@ -161,7 +161,7 @@ static void channels(uint32_t batch_records, uint32_t period_us, double seconds)
     config.tail_chunks_per_log = 8;
     config.segment_bytes = 16 << 20;
     config.uring_depth = 128;
-    ready_batch_make(&batch, batch_records);
+    ready_batch_make(&batch, batch_records, STORE_VALUE_BYTES);
     store_rig_up(&r, &config, CHANNELS);
     uint64_t start_ns = clock_monotonic_ns(clock_real()), tick = 0, sent = 0;
     double cpu = thread_cpu_s("(storage)"), workers = thread_cpu_s("(iou-wrk-");

@@ -8,19 +8,19 @@
 
 #include "base/invariant.h"
 
-void ready_batch_make(struct ready_batch *b, uint32_t records)
+void ready_batch_make(struct ready_batch *b, uint32_t records, uint32_t value_bytes)
 {
     struct record_batch_writer w;
-    size_t room = RECORD_BATCH_HEADER_BYTES + (size_t)records * (STORE_VALUE_BYTES + RECORD_OVERHEAD_MAX + 64) + 64;
+    size_t room = RECORD_BATCH_HEADER_BYTES + (size_t)records * (value_bytes + RECORD_OVERHEAD_MAX + 64) + 64;
     b->bytes = malloc(room);
     INVARIANT(b->bytes != NULL);
     record_batch_begin(&w, b->bytes, room, 0, 0);
     const struct record_header end = {RECORD_HEADER_POSITION, sizeof RECORD_HEADER_POSITION - 1, "x", 1};
     for (uint32_t i = 0; i < records; i++) {
-        uint8_t *value = record_batch_record_begin(&w, 1000, STORE_VALUE_BYTES, 40);
+        uint8_t *value = record_batch_record_begin(&w, 1000, value_bytes, 40);
         INVARIANT(value != NULL);
-        memset(value, (int)i, STORE_VALUE_BYTES);
-        record_batch_record_end(&w, STORE_VALUE_BYTES, &end, i + 1 == records ? 1 : 0);
+        memset(value, (int)i, value_bytes);
+        record_batch_record_end(&w, value_bytes, &end, i + 1 == records ? 1 : 0);
     }
     b->size = (uint32_t)record_batch_finish(&w);
     b->records = records;

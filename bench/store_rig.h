@@ -12,7 +12,7 @@ struct ready_batch { /* copied and patched for each send */
     uint8_t *bytes;
     uint32_t size, records;
 };
-void ready_batch_make(struct ready_batch *b, uint32_t records);
+void ready_batch_make(struct ready_batch *b, uint32_t records, uint32_t value_bytes);
 
 struct sender {
     struct log      *log;
