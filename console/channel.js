@@ -17,8 +17,8 @@ const TABS = [['', 'Overview', overview], ['groups', 'Groups', groupsTab], ['tab
 
 function errorBox() {
   const kind = el('strong'), text = el('p'), next = el('p', { class: 'next' })
-  const where = el('p', { class: 'next' }), todo = el('p', { class: 'todo' })
-  const words = el('div', { role: 'alert' }, kind, text, where, todo)
+  const where = el('p', { class: 'next' }), mend = el('p')
+  const words = el('div', { role: 'alert' }, kind, text, where, mend)
   const node = el('section', { class: 'problem', 'aria-label': 'What is wrong', hidden: true }, words, next)
   return {
     node,
@@ -31,7 +31,7 @@ function errorBox() {
       const at = error.position
       show(where, at !== null)
       if (at !== null) setText(where, `At ${at.file}, position ${at.position}${at.gtid ? `, GTID ${at.gtid}` : ''}`)
-      setText(todo, `What to do: ${error.what_to_do}`)
+      setText(mend, `What to do: ${error.what_to_do}`)
       const since = error.since_ms ? `Since ${time(error.since_ms)}. ` : ''
       setText(next, since + errorNext(error))
     },
