@@ -134,8 +134,9 @@ static struct dataplane *serve_start(const struct rig_case *test, struct store_r
     struct dataplane_config config = {
         .listeners = &listener, .listener_count = 1, .serve_thread_count = 1, .serve_cores = cores,
         .dpdk = {.device = device, .address = RIG_SERVER4 "/24", .mtu = (uint16_t)test->mtu},
-        .connections_max = RIG_CONSUMERS_MAX + 8, .request_bytes_max = 1 << 20, .fetch_bytes_max = 8 << 20,
-        .send_pinned_bytes_max = 64 << 20, .offsets_retention_ms = 3600000, .groups_max = 64, .cluster_id = "bench"};
+        .connections_max = RIG_CONSUMERS_MAX + test->parked + 8, .request_bytes_max = 1 << 20,
+        .fetch_bytes_max = 8 << 20, .send_pinned_bytes_max = 64 << 20, .offsets_retention_ms = 3600000,
+        .groups_max = 64, .cluster_id = "bench"};
     must(dataplane_start(&d, &config, store->storage, offsets, offsets_feed, clock_real(), store->counters, &msg),
          &msg);
     return d;
@@ -260,7 +261,7 @@ static void pair_run(const char *frames, struct rig_case served)
     rate_print(frames, &bare);
 }
 
-/* More and more consumers of one tail. */
+/* More and more consumers of one tail; then many connections that say nothing beside some consumers. */
 static void growth_run(const char *path, struct rig_case test)
 {
     static const uint32_t consumers[] = {1, 10, 100, 1000};
@@ -271,6 +272,13 @@ static void growth_run(const char *path, struct rig_case test)
                "\"server_cpu_s_per_gb\": %.4f}\n", path, test.consumers, rate, cpu_s_per_gb());
         fflush(stdout);
     }
+    test.consumers = 100;
+    test.parked = RIG_PARKED_MAX;
+    double rate = case_run(&test);
+    printf("{\"bench\": \"dataplane_parked\", \"path\": \"%s\", \"consumers\": %u, \"parked\": %u, "
+           "\"gb_per_s\": %.3f, \"server_cpu_s_per_gb\": %.4f}\n", path, test.consumers, test.parked, rate,
+           cpu_s_per_gb());
+    fflush(stdout);
 }
 
 static int by_value(const void *a, const void *b)
@@ -314,6 +322,8 @@ static int alone_run(char **argument)
     struct rig_case test = {.kind = RIG_DPDK, .mtu = (uint32_t)atoi(argument[1]),
                             .consumers = (uint32_t)atoi(argument[2]), .seconds = atof(argument[3])};
     test.super_bytes = argument[4] != NULL ? (uint32_t)atoi(argument[4]) : 0;
+    test.parked = argument[4] != NULL && argument[5] != NULL ? (uint32_t)atoi(argument[5]) : 0;
+    INVARIANT(test.consumers <= RIG_CONSUMERS_MAX && test.parked <= RIG_PARKED_MAX);
     while (test.kind < RIG_BARE_ZC && strcmp(kinds[test.kind], argument[0]) != 0) test.kind++;
     double rate = case_run(&test);
     printf("%s, MTU %u, %u consumers: %.2f GB/s, %.3f s of the server's CPU a GB; busy: server %.2f, clients %.2f\n",
@@ -322,7 +332,7 @@ static int alone_run(char **argument)
     return 0;
 }
 
-/* usage: bench_dataplane [--quick] | dpdk|lwip|kernel|zc MTU CONSUMERS SECONDS [SUPER_SEGMENT_BYTES] */
+/* usage: bench_dataplane [--quick] | dpdk|lwip|kernel|zc MTU CONSUMERS SECONDS [SUPER_SEGMENT_BYTES [PARKED]] */
 int main(int argc, char **argv)
 {
     rig = mmap(NULL, sizeof *rig, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -344,6 +354,7 @@ int main(int argc, char **argv)
     pair_run("super-segments", super);
     growth_run("kernel", kernel);
     growth_run("DPDK", past);
+    growth_run("DPDK, super-segments", super);
     static const uint32_t rates[] = {1000, 100000};
     for (int i = 0; i < 2; i++) {
         kernel.consumers = past.consumers = 1;

@@ -16,7 +16,7 @@
 enum { EVENTS = 256, TAKE_BYTES = 4 << 20 };
 
 static struct fetcher fetcher[RIG_CONSUMERS_MAX];
-static int sockets[RIG_CONSUMERS_MAX];
+static int sockets[RIG_CONNECTIONS_MAX];
 
 static void ask(uint32_t i)
 {
@@ -56,13 +56,15 @@ void client_socket_run(struct rig *r)
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(RIG_PORT)};
     inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
     int epoll = epoll_create1(EPOLL_CLOEXEC), on = 1;
-    for (uint32_t i = 0; i < r->test.consumers; i++) {
+    uint32_t connections = r->test.consumers + r->test.parked;
+    for (uint32_t i = 0; i < connections; i++) {
         struct epoll_event e = {.events = EPOLLIN, .data.u32 = i};
         sockets[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (connect(sockets[i], (struct sockaddr *)&to, sizeof to) != 0) {
             fprintf(stderr, "connection %u: %s\n", i, strerror(errno));
             exit(1);
         }
+        if (i >= r->test.consumers) continue;
         setsockopt(sockets[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         INVARIANT(epoll_ctl(epoll, EPOLL_CTL_ADD, sockets[i], &e) == 0);
         bool is_bare = r->test.kind == RIG_BARE_ZC;
@@ -75,6 +77,6 @@ void client_socket_run(struct rig *r)
         int count = epoll_wait(epoll, event, EVENTS, 100);
         for (int i = 0; i < count; i++) bytes += take(r, event[i].data.u32);
     }
-    for (uint32_t i = 0; i < r->test.consumers; i++) close(sockets[i]);
+    for (uint32_t i = 0; i < connections; i++) close(sockets[i]);
     close(epoll);
 }

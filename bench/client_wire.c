@@ -33,8 +33,8 @@ struct wire_connection {
 };
 
 static const uint64_t WAIT_NS = 5000000000;
-static struct wire_connection connection[RIG_CONSUMERS_MAX];
-static uint16_t touched[RIG_CONSUMERS_MAX]; /* by the burst that is looked at */
+static struct wire_connection connection[RIG_CONNECTIONS_MAX];
+static uint16_t touched[RIG_CONNECTIONS_MAX]; /* by the burst that is looked at */
 static uint16_t touched_count;
 static struct rte_mempool *tx_pool, *rx_pool;
 static struct rte_ether_addr ours, theirs;
@@ -143,7 +143,7 @@ static uint32_t segment_take(struct rig *r, struct rte_mbuf *m)
     uint32_t index = (uint32_t)rte_be_to_cpu_16(tcp->dst_port) - FIRST_PORT;
     uint32_t head = (uint32_t)(sizeof *ip + (tcp->data_off >> 4) * 4);
     uint32_t size = rte_be_to_cpu_16(ip->total_length) - head;
-    if (ip->next_proto_id != IPPROTO_TCP || index >= r->test.consumers) return 0;
+    if (ip->next_proto_id != IPPROTO_TCP || index >= r->test.consumers + r->test.parked) return 0;
     struct wire_connection *c = &connection[index];
     if ((tcp->tcp_flags & RTE_TCP_RST_FLAG) != 0) fail("a connection was reset");
     if ((tcp->tcp_flags & RTE_TCP_SYN_FLAG) != 0) {
@@ -254,7 +254,7 @@ void client_wire_run(struct rig *r)
         turn(r);
         if (out_count > 0) flush();
     }
-    for (uint32_t i = 0; i < r->test.consumers; i++) { /* one by one: it is not what is measured */
+    for (uint32_t i = 0; i < r->test.consumers + r->test.parked; i++) { /* one by one: it is not what is measured */
         struct wire_connection *c = &connection[i];
         c->sent = 1000 * i;
         c->fetcher = (struct fetcher){.log = r->test.kind == RIG_BARE_LWIP ? NULL : &r->log, .next = r->log.first};

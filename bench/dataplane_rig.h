@@ -10,6 +10,7 @@
 #define RIG_CLIENT4 "10.77.0.2"
 enum {
     RIG_SERVER_CORE = 0, RIG_CLIENT_CORE = 1, RIG_PORT = 9092, RIG_CONSUMERS_MAX = 1000,
+    RIG_PARKED_MAX = 10000, RIG_CONNECTIONS_MAX = RIG_CONSUMERS_MAX + RIG_PARKED_MAX,
     RIG_MOMENTS_MAX = 1 << 18,
     RIG_DATA_BYTES  = 32 << 20, /* of the hot tail that is read */
     RIG_CHUNK_BYTES = 1 << 20,
@@ -21,7 +22,7 @@ enum rig_kind { RIG_DPDK, RIG_BARE_LWIP, RIG_KERNEL, RIG_BARE_ZC };
 struct rig_case {
     enum rig_kind kind;
     uint32_t mtu, super_bytes; /* past the kernel; super_bytes 0: frames of the MTU */
-    uint32_t consumers;
+    uint32_t consumers, parked; /* parked: connected, and silent */
     uint32_t records_per_s;    /* 0: from the hot tail, as fast as it goes; else the tail is followed */
     double   seconds;
     char     socket[100];      /* of vhost */

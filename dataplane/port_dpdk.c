@@ -728,6 +728,7 @@ void port_dpdk_stats(const struct port *p, struct port_dpdk_stats *out)
     out->dropped = stack.dropped;
     out->checksum_errors = stack.checksum_errors;
     out->half_open_ended = stack.half_open_ended;
+    out->walked = stack.walked;
     out->connections = stack.connections;
     out->time_wait = stack.time_wait;
     out->pins = d->queue.pins_used;

@@ -86,6 +86,8 @@ BENCHES = (
                 (more("gb_per_s", "GB/s"), less("server_cpu_s_per_gb", "s/GB")),
                 ratios=("gb_per_s", "server_cpu_s_per_gb")),
            Line("dataplane_consumers", ("path", "consumers"), (more("gb_per_s", "GB/s"),), curve="consumers"),
+           Line("dataplane_parked", ("path", "consumers", "parked"),
+                (more("gb_per_s", "GB/s"), less("server_cpu_s_per_gb", "s/GB"))),
            Line("dataplane_latency", ("path", "records_per_s"), LATENCIES)), turns=(5, 1)),
     Bench("fanout", "groups that read the same records, from the start and at the tail, beside Apache Kafka",
           (Line("fanout_start", ("store", "record_bytes", "groups"),

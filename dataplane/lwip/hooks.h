@@ -11,6 +11,9 @@
 struct tcp_pcb;
 struct tcp_hdr;
 
+/* A packet came: 0, it is lwIP's as before, which only searches less for whose it is (lookup.h). */
+int stack_on_packet4(const struct pbuf *p);
+int stack_on_packet6(const struct pbuf *p);
 /* A segment is about to leave: whose it is, and where its data stands in the stream. */
 uint32_t *stack_on_segment(const struct pbuf *p, const struct tcp_hdr *header, const struct tcp_pcb *pcb,
                            uint32_t *options);
@@ -24,6 +27,8 @@ uint32_t stack_first_sequence(const ip_addr_t *local, uint16_t local_port, const
 /* The operator's IPv6 gateway; NULL: none. */
 const ip6_addr_t *stack_gateway6(void);
 
+#define LWIP_HOOK_IP4_INPUT(p, netif) stack_on_packet4(p)
+#define LWIP_HOOK_IP6_INPUT(p, netif) stack_on_packet6(p)
 #define LWIP_HOOK_TCP_OUT_ADD_TCPOPTS(p, header, pcb, options) stack_on_segment(p, header, pcb, options)
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, size, size1, options2, p) \
     (stack_may_enter(pcb, header, (p)->tot_len) ? ERR_OK : ERR_VAL)

@@ -73,7 +73,7 @@
 #define TCP_DEFAULT_LISTEN_BACKLOG 255
 #define SO_REUSE                1 /* a restart is not held back by the last run's connections */
 #define LWIP_CALLBACK_API       1
-#define LWIP_TCP_PCB_NUM_EXT_ARGS 1 /* what was told to be acknowledged */
+#define LWIP_TCP_PCB_NUM_EXT_ARGS 3 /* what was told to be acknowledged; its place in the table (lookup.h) */
 #define TCP_CHECKSUM_ON_COPY    0
 #define LWIP_CHKSUM_ALGORITHM   3
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1 /* what the device does is not done here */

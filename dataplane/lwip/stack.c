@@ -22,6 +22,7 @@
 #include "base/invariant.h"
 #include "base/random.h"
 #include "dataplane/lwip/hooks.h"
+#include "dataplane/lwip/lookup.h"
 #include "dataplane/lwip/segments.h"
 
 enum {
@@ -29,7 +30,7 @@ enum {
     OOSEQ_FRAMES_MAX = 96,
     HALF_OPEN_MAX   = 1024,
     ORPHAN_MS_MAX   = 30000, /* a connection that we ended, while its peer still answers and takes nothing */
-    ORPHANS_EVERY_MS = 1000,
+    LOOK_EVERY_MS   = 1000, /* at all connections */
     FIRST_TIMEOUT_MS = 1000, /* before a round trip was measured (RFC 6298) */
     FRAME_BYTES_MIN = SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR, /* the shortest of those that we speak */
     AHEAD_BYTES     = 128 << 10, /* written beyond what may be sent now: lwIP walks what waits at each write */
@@ -40,6 +41,7 @@ struct kept_frame { /* a received frame, while something of it is needed */
     void (*release)(void *frame);
     void *frame;
 };
+_Static_assert((int)LOOKUP_KEY_BYTES == (int)STACK_SECRET_BYTES, "it is the same secret");
 LWIP_MEMPOOL_DECLARE(kept_frames, FRAMES_KEPT_MAX, sizeof(struct kept_frame), "frames")
 
 static struct {
@@ -47,7 +49,7 @@ static struct {
     struct netif netif;
     ip6_addr_t gateway6;
     bool     is_open, has_gateway6, has_no_room;
-    uint32_t now_ms, orphans_ms, frames_kept, dropped;
+    uint32_t now_ms, looked_ms, frames_kept, dropped;
     uint32_t half_open_most; /* connections that may be half-open: an upper bound */
     uint64_t retransmitted, half_open_ended;
     struct random random;
@@ -65,31 +67,6 @@ u32_t sys_now(void) { return stack.now_ms; }
 
 uint32_t stack_random(void) { return (uint32_t)random_u64(&stack.random); }
 
-static uint64_t rotate(uint64_t x, int by) { return x << by | x >> (64 - by); }
-
-/* SipHash-2-4 (Aumasson, Bernstein 2012) of 64-bit words. */
-static uint64_t keyed_hash(const uint8_t key[STACK_SECRET_BYTES], const uint64_t *word, unsigned count)
-{
-    uint64_t k[2], v[4];
-    memcpy(k, key, sizeof k);
-    v[0] = k[0] ^ 0x736f6d6570736575u, v[1] = k[1] ^ 0x646f72616e646f6du;
-    v[2] = k[0] ^ 0x6c7967656e657261u, v[3] = k[1] ^ 0x7465646279746573u;
-    for (unsigned i = 0; i <= count + 1; i++) {
-        uint64_t m = i < count ? word[i] : (uint64_t)count * 8 << 56;
-        unsigned rounds = i <= count ? 2 : 4;
-        if (i <= count) v[3] ^= m;
-        else v[2] ^= 0xff;
-        for (unsigned r = 0; r < rounds; r++) {
-            v[0] += v[1], v[1] = rotate(v[1], 13) ^ v[0], v[0] = rotate(v[0], 32);
-            v[2] += v[3], v[3] = rotate(v[3], 16) ^ v[2];
-            v[0] += v[3], v[3] = rotate(v[3], 21) ^ v[0];
-            v[2] += v[1], v[1] = rotate(v[1], 17) ^ v[2], v[2] = rotate(v[2], 32);
-        }
-        if (i <= count) v[0] ^= m;
-    }
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
-
 uint32_t stack_first_sequence(const ip_addr_t *local, uint16_t local_port, const ip_addr_t *remote,
                               uint16_t remote_port)
 {
@@ -104,6 +81,9 @@ uint32_t stack_first_sequence(const ip_addr_t *local, uint16_t local_port, const
 int32_t stack_vlan(void) { return stack.config.vlan == 0 ? -1 : stack.config.vlan; }
 int stack_is_our_vlan(const struct eth_vlan_hdr *header) { return VLAN_ID(header) == stack.config.vlan; }
 const ip6_addr_t *stack_gateway6(void) { return stack.has_gateway6 ? &stack.gateway6 : NULL; }
+
+int stack_on_packet4(const struct pbuf *p) { return lookup_begin4(p), 0; }
+int stack_on_packet6(const struct pbuf *p) { return lookup_begin6(p), 0; }
 
 uint32_t *stack_on_segment(const struct pbuf *p, const struct tcp_hdr *header, const struct tcp_pcb *pcb,
                            uint32_t *options)
@@ -156,6 +136,7 @@ static bool options_are_whole(const struct tcp_hdr *header)
  * numbers go on behind the last connection's may (RFC 1122 4.2.2.13): it is let in when it asks again, in a second. */
 bool stack_may_enter(const struct tcp_pcb *pcb, const struct tcp_hdr *header, uint16_t bytes)
 {
+    lookup_found(pcb);
     if (!options_are_whole(header)) return false;
     bool begins = (TCPH_FLAGS(header) & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
     if (pcb->state == TIME_WAIT && begins && TCP_SEQ_GT(header->seqno, pcb->rcv_nxt)) {
@@ -248,6 +229,7 @@ static void lwip_input(uint8_t *bytes, uint32_t size, unsigned checked, void (*r
                     ((checked & STACK_CHECKED_TCP) != 0 ? NETIF_CHECKSUM_CHECK_TCP : 0);
     NETIF_SET_CHECKSUM_CTRL(&stack.netif, checks & ~done);
     if (stack.netif.input(p, &stack.netif) != ERR_OK) pbuf_free(p);
+    lookup_end();
     NETIF_SET_CHECKSUM_CTRL(&stack.netif, checks);
 }
 
@@ -336,6 +318,7 @@ static bool lwip_listen(uint16_t port, uint32_t listener)
     *l = (struct listening){listening, listener};
     tcp_arg(listening, l);
     tcp_accept(listening, on_accept);
+    lookup_listener(listening);
     return true;
 }
 
@@ -431,9 +414,12 @@ static struct stack_pcb *lwip_connect(const char *address4, uint16_t port, void 
     if (pcb == NULL || !ipaddr_aton(address4, &address)) return NULL;
     connected_handler = connected;
     pcb_attach(pcb, connection);
-    if (tcp_connect(pcb, &address, port, on_connected) == ERR_OK) return (struct stack_pcb *)pcb;
-    tcp_abort(pcb);
-    return NULL;
+    if (tcp_connect(pcb, &address, port, on_connected) != ERR_OK) {
+        tcp_abort(pcb);
+        return NULL;
+    }
+    lookup_add(pcb);
+    return (struct stack_pcb *)pcb;
 }
 
 /* --- time, opening --- */
@@ -446,7 +432,6 @@ static void orphans_end(void)
         bool is_orphan = (pcb->flags & TF_RXCLOSED) != 0 && pcb->callback_arg == NULL; /* its tmr rests */
         if (is_orphan && (uint32_t)(tcp_ticks - pcb->tmr) > ORPHAN_MS_MAX / TCP_SLOW_INTERVAL) tcp_abort(pcb);
     }
-    stack.orphans_ms = stack.now_ms;
 }
 
 static void lwip_tick(uint64_t now_ms)
@@ -455,7 +440,10 @@ static void lwip_tick(uint64_t now_ms)
     if (sys_timeouts_sleeptime() > 0) return;
     segments_unblock_all();
     sys_check_timeouts();
-    if (stack.now_ms - stack.orphans_ms >= ORPHANS_EVERY_MS) orphans_end();
+    if (stack.now_ms - stack.looked_ms < LOOK_EVERY_MS) return;
+    stack.looked_ms = stack.now_ms;
+    orphans_end();
+    lookup_check();
 }
 
 static uint32_t lwip_tick_within_ms(void) { return sys_timeouts_sleeptime(); }
@@ -515,6 +503,7 @@ static const char *lwip_open(const struct stack_config *config, uint64_t now_ms)
     random_init(&stack.random, seed);
     lwip_init();
     stack.told = tcp_ext_arg_alloc_id();
+    lookup_open(config->secret);
     LWIP_MEMPOOL_INIT(kept_frames);
     netif_add(&stack.netif, NULL, NULL, NULL, &stack.config, netif_fill, ethernet_input);
     netif_set_default(&stack.netif);
@@ -538,14 +527,14 @@ static void lwip_stats_get(struct stack_stats *out)
         .dropped = s->link.drop + s->ip.drop + s->ip6.drop + s->tcp.drop + stack.dropped,
         .no_memory = s->tcp.memerr, .connections = memp_pools[MEMP_TCP_PCB]->stats->used,
         .segments_queued = memp_pools[MEMP_TCP_SEG]->stats->used, .frames_kept = stack.frames_kept,
-        .half_open_ended = stack.half_open_ended,
+        .half_open_ended = stack.half_open_ended, .walked = lookup_walked(),
     };
     for (const struct tcp_pcb *pcb = tcp_tw_pcbs; pcb != NULL; pcb = pcb->next) out->time_wait++;
 }
 
 static size_t lwip_memory_bytes(void)
 {
-    size_t sum = (size_t)FRAMES_KEPT_MAX * sizeof(struct kept_frame);
+    size_t sum = (size_t)FRAMES_KEPT_MAX * sizeof(struct kept_frame) + lookup_memory_bytes();
     for (int i = 0; i < MEMP_MAX; i++) sum += (size_t)memp_pools[i]->size * memp_pools[i]->num;
     return sum;
 }

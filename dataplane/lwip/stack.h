@@ -65,6 +65,7 @@ struct stack_config {
 struct stack_stats { /* since the start; the last four: now */
     uint64_t segments_sent, segments_received, retransmitted, checksum_errors, dropped, no_memory;
     uint64_t half_open_ended; /* connections, that others might begin */
+    uint64_t walked; /* segments whose connection was not found by their addresses' hash, but in a list */
     uint32_t connections, time_wait, segments_queued, frames_kept;
 };
 
