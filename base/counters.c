@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char counters_magic[8] = "mrcount1";
+static const char counters_magic[8] = "mrcount2";
 
 struct counters_header {
     char     magic[8];

@@ -13,7 +13,7 @@
 
 enum {
     COUNTERS_NAME_BYTES  = 96,
-    COUNTERS_LABEL_BYTES = 96,
+    COUNTERS_LABEL_BYTES = 128, /* "channel=" and the longest name of one */
     COUNTERS_SLOT_BYTES  = 256,
     HISTOGRAM_SUB_BITS   = 4, /* 16 buckets per power of two: values are off by at most 1/16 */
     HISTOGRAM_BUCKETS    = (64 - HISTOGRAM_SUB_BITS + 1) << HISTOGRAM_SUB_BITS,

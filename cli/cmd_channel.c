@@ -261,6 +261,10 @@ int cli_channel_delete(struct cli *cli, int argc, char **argv)
     if (!yes && !is_confirmed(name))
         return cli_fail(CLI_FAILED, "not deleted: the name did not match (--yes skips the question)");
     int code = rest_call_channel(cli, "DELETE", name, "", NULL, &answer);
+    if (code == CLI_OK && answer != NULL) /* accepted, and held up */
+        code = cli_fail(CLI_FAILED, "channel %s: its deletion was accepted and goes on by itself, but is held up: %s",
+                        name, print_text(json_object_get(answer, "error"), "text"));
+    if (answer != NULL && cli->json) print_json(answer);
     if (code == CLI_OK && !cli->json) printf("channel %s: deleted\n", name);
     json_decref(answer);
     return code;

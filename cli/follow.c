@@ -90,6 +90,7 @@ static int judge(const struct cli *cli, const char *name, enum follow_goal goal,
     const json_t *error = json_object_get(status, "error");
     if (strcmp(state, "Prechecking") == 0 && json_is_object(error)) return say_findings(cli, name);
     if (strcmp(state, "Error") == 0) return cli_fail(CLI_FAILED, "channel %s: %s", name, print_text(error, "text"));
+    if (strcmp(state, "Deleting") == 0) return cli_fail(CLI_FAILED, "channel %s is being deleted", name);
     if (strcmp(state, "Prechecking") == 0) return -1;
     if (goal == FOLLOW_CHECKED) return CLI_OK;
     if (strcmp(state, "Not Started") == 0 && !json_is_true(json_object_get(status, "is_started")))

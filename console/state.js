@@ -2,7 +2,8 @@
 import { api, channelPath } from './api.js'
 import { button, dialog, el, field, form, setText, toast } from './dom.js'
 
-const KINDS = { 'Normal': 'good', 'Error': 'bad', 'Performing Initial Change Tracking': 'busy', 'Prechecking': 'busy' }
+const KINDS = { 'Normal': 'good', 'Error': 'bad', 'Performing Initial Change Tracking': 'busy', 'Prechecking': 'busy',
+  'Deleting': 'busy' }
 
 /** The badge; a word, never the colour alone. */
 export function stateBadge() {
@@ -13,7 +14,8 @@ export function stateBadge() {
     update(status) {
       const needsHelp = status.state === 'Prechecking' && status.error !== null
       setText(text, needsHelp ? 'Precheck failed' : status.state)
-      node.className = 'state ' + (needsHelp ? 'bad' : KINDS[status.state] ?? 'idle')
+      const isHeldUp = status.state === 'Deleting' && status.error !== null
+      node.className = 'state ' + (needsHelp || isHeldUp ? 'bad' : KINDS[status.state] ?? 'idle')
     },
   }
 }
@@ -35,9 +37,9 @@ function askDelete(name) {
   const typed = el('input', { type: 'text', name: 'confirm', required: true, spellcheck: 'false' })
   const box = dialog(`Delete ${name}?`, form({}, async () => {
     if (typed.value !== name) throw new Error(`That is not the channel's name. To delete it, type: ${name}`)
-    await api('DELETE', channelPath(name))
+    const left = await api('DELETE', channelPath(name)) // what holds it up; nothing: it is gone
     box.close()
-    toast(`Channel ${name} was deleted.`)
+    toast(left === null ? `Channel ${name} was deleted.` : `Channel ${name} is being deleted. ${left.error.text}`)
     location.hash = '#/'
   },
   el('p', { text: 'Its log, its groups and their checkpoints are cleared. This cannot be undone.' }),

@@ -38,7 +38,7 @@ static int64_t disk_free_percent(const struct instance *in)
 /* Between two attempts, and after a restart of ours, the channel looks as if it went well until it fails again. */
 static int64_t error_value(const struct channel *ch)
 {
-    if (ch->state == CHANNEL_ERROR) return 1;
+    if (channel_is_failing(ch)) return 1;
     return ch->life.is_started && ch->streaming_since_ns == 0 ? ALERT_UNKNOWN : 0;
 }
 

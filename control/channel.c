@@ -7,11 +7,11 @@
 #include "base/log.h"
 #include "capture/filter.h"
 #include "control/channel_delay.h"
+#include "control/channel_erase.h"
 #include "control/channel_gauges.h"
 #include "control/channel_log.h"
 #include "control/channel_store.h"
 #include "control/history.h"
-#include "control/topology.h"
 
 enum { HEARTBEAT_MS = 1000, RECONNECT_PAUSE_MS_MIN = 100, RECONNECT_PAUSE_MS_MAX = 10 * 1000 };
 
@@ -68,6 +68,11 @@ static bool channel_apply(struct channel *ch, enum channel_event event)
     return true;
 }
 
+bool channel_is_failing(const struct channel *ch)
+{
+    return ch->state == CHANNEL_ERROR || (ch->state == CHANNEL_DELETING && ch->error.code != ERR_OK);
+}
+
 /* A check runs, or has failed. */
 static bool channel_is_checking(const struct channel *ch)
 {
@@ -106,8 +111,15 @@ static void channel_fail(struct instance *in, struct channel *ch, const struct e
     if (ch->error.code == ERR_OK) ch->error.code = ERR_STATE;
     bool moved = channel_apply(ch, CHANNEL_ON_FAILED);
     INVARIANT(moved);
-    channel_retry_failed(&ch->retry, clock_monotonic_ns(in->clock));
-    if (channel_retry_is_over(&ch->retry, clock_monotonic_ns(in->clock))) channel_say_it_is_over(ch);
+    uint64_t now_ns = clock_monotonic_ns(in->clock);
+    channel_retry_failed(&ch->retry, now_ns);
+    if (!channel_retry_is_over(&ch->retry, now_ns)) return;
+    if (ch->state != CHANNEL_DELETING) {
+        channel_say_it_is_over(ch);
+        return;
+    }
+    channel_retry_clear(&ch->retry); /* what was accepted is tried for ever */
+    channel_retry_failed(&ch->retry, now_ns);
 }
 
 static void channel_stop_capture(struct channel *ch)
@@ -239,7 +251,11 @@ void channel_reap(struct instance *in, bool wait)
 enum err channel_create(struct instance *in, struct channel_spec *spec, struct channel **out, struct err_msg *msg)
 {
     enum err e = ERR_OK;
-    if (instance_find_channel(in, spec->name) != NULL)
+    const struct channel *other = instance_find_channel(in, spec->name);
+    if (other != NULL && other->state == CHANNEL_DELETING)
+        e = err_set(msg, ERR_EXISTS, "the channel named %s is still being deleted (%s); wait until it is gone",
+                    spec->name, other->error.text);
+    else if (other != NULL)
         e = err_set(msg, ERR_EXISTS, "a channel named %s exists already", spec->name);
     if (e == ERR_OK) e = channel_new(in, spec, out, msg);
     if (e != ERR_OK) {
@@ -277,7 +293,10 @@ enum err channel_restore(struct instance *in, struct channel_spec *spec, const s
     }
     ch->life = *life;
     bool was_checked = life->is_checked || life->has_log;
-    ch->state = was_checked ? CHANNEL_NOT_STARTED : life->is_started ? CHANNEL_STARTING : CHANNEL_PRECHECKING;
+    ch->state = life->is_deleting  ? CHANNEL_DELETING
+                : was_checked      ? CHANNEL_NOT_STARTED
+                : life->is_started ? CHANNEL_STARTING
+                                   : CHANNEL_PRECHECKING;
     return ERR_OK;
 }
 
@@ -293,6 +312,8 @@ void channel_go_on(struct instance *in, struct channel *ch)
         ch->error = why;
     else if (ch->state == CHANNEL_NOT_STARTED && ch->life.is_started)
         channel_begin(in, ch);
+    else if (ch->state == CHANNEL_DELETING)
+        channel_retry_at_once(&ch->retry, clock_monotonic_ns(in->clock));
 }
 
 enum err channel_start(struct instance *in, struct channel *ch, struct err_msg *msg)
@@ -454,65 +475,41 @@ enum err channel_resume(struct instance *in, struct channel *ch, struct err_msg 
     return ERR_OK;
 }
 
-static enum err forget_topic(struct instance *in, const struct channel *ch, struct err_msg *msg)
+/* The rest of a deletion that was accepted; true: nothing is left, and `ch` is freed.  Else it is tried again. */
+static bool channel_end_deletion(struct instance *in, struct channel *ch, struct err_msg *msg)
 {
-    if (in->dataplane == NULL)
-        return err_set(msg, ERR_STATE, "the groups' checkpoints cannot be written now: %s", in->offsets_error.text);
-    enum err e = dataplane_forget_topic(in->dataplane, ch->spec.name);
-    if (e != ERR_OK) err_set(msg, e, "the groups' checkpoints could not be removed: %s", err_text(e));
-    return e;
-}
-
-/* Should the rest fail, or millraced die meanwhile, the channel must not go on by itself.  A full disk is no reason to
- * refuse: what is deleted makes room. */
-static enum err channel_note_delete(struct instance *in, struct channel *ch, struct err_msg *msg)
-{
-    if (!ch->life.is_started) return ERR_OK;
-    ch->life.is_started = false;
-    enum err e = channel_save(in, ch, msg);
-    if (e == ERR_OK || e == ERR_NO_SPACE) return ERR_OK;
-    ch->life.is_started = true;
-    return e;
-}
-
-/* With its log only another delete helps; without that a resume, too. */
-static void channel_stay_half_deleted(struct instance *in, struct channel *ch, bool is_log_gone, struct err_msg *msg)
-{
-    struct err_msg why = *msg;
-    if (is_log_gone)
-        err_set(msg, why.code, "%s; its log is gone already: delete channel %s again", why.text, ch->spec.name);
-    if (ch->state == CHANNEL_STARTING) channel_apply(ch, CHANNEL_ON_STOP); /* nor does it start any more */
-    if (ch->state == CHANNEL_PRECHECKING) return;
-    channel_fail(in, ch, msg);
-    if (is_log_gone) ch->retry.due_ns = 0; /* nothing would come of another attempt */
+    if (channel_erase(in, ch, msg) != ERR_OK) {
+        channel_fail(in, ch, msg);
+        return false;
+    }
+    channel_apply(ch, CHANNEL_ON_DELETED);
+    log_info("control", "channel %s: deleted", ch->spec.name);
+    char label[CHANNEL_NAME_MAX + 16];
+    snprintf(label, sizeof label, "channel=%s", ch->spec.name);
+    channel_free(in, ch);
+    counters_remove(in->counters, label);
+    return true;
 }
 
 enum err channel_delete(struct instance *in, struct channel *ch, struct err_msg *msg)
 {
     if (channel_state_next(ch->state, CHANNEL_ON_DELETE) == CHANNEL_STATE_NONE)
         return channel_refuse(ch, CHANNEL_ON_DELETE, msg);
-    TRY(channel_note_delete(in, ch, msg));
+    struct channel_life before = ch->life;
+    ch->life.is_deleting = true;
+    ch->life.is_started = false;
+    enum err noted = channel_save(in, ch, msg); /* first: whatever comes now, the deletion is ended and not undone */
+    if (noted != ERR_OK && noted != ERR_NO_SPACE && !before.is_deleting) { /* what is deleted makes room */
+        ch->life = before;
+        return noted;
+    }
     ch->precheck_is_stale = true;
     channel_stop_capture(ch);
     channel_log_detach(in, ch);
-    enum err e = forget_topic(in, ch, msg);
-    if (e == ERR_OK) e = channel_log_delete(in, ch, msg);
-    bool is_log_gone = e == ERR_OK && ch->life.has_log;
-    if (e == ERR_OK) e = forget_topic(in, ch, msg); /* commits on their way, and members that were back at once */
-    if (e == ERR_OK) e = accounts_remove_channel(&in->accounts, ch->spec.name, msg);
-    topology_accounts_changed(in);
-    if (e == ERR_OK) e = alerts_forget_channel(&in->alerts, ch->spec.name, msg);
-    if (e == ERR_OK) e = channel_store_remove(in->config.data_folder, ch->spec.name, msg);
-    if (e != ERR_OK) {
-        channel_stay_half_deleted(in, ch, is_log_gone, msg);
-        return e;
-    }
+    channel_clear_error(ch);
+    channel_retry_clear(&ch->retry);
     channel_apply(ch, CHANNEL_ON_DELETE);
-    char label[CHANNEL_NAME_MAX + 16];
-    snprintf(label, sizeof label, "channel=%s", ch->spec.name);
-    channel_free(in, ch);
-    counters_remove(in->counters, label);
-    return ERR_OK;
+    return channel_end_deletion(in, ch, msg) ? ERR_OK : noted;
 }
 
 /* Consumers of a channel with `visible: written` saw what neither a crash has left nor the source has any more. */
@@ -647,6 +644,10 @@ static void channel_reopen(struct instance *in, struct channel *ch)
 void channel_tick(struct instance *in, struct channel *ch, uint64_t now_ns)
 {
     if (ch->precheck != NULL && precheck_is_done(ch->precheck)) channel_take_verdict(in, ch);
+    if (ch->state == CHANNEL_DELETING && channel_retry_is_due(&ch->retry, now_ns)) {
+        struct err_msg why = {.code = ERR_OK};
+        if (channel_end_deletion(in, ch, &why)) return;
+    }
     if (ch->capture != NULL)
         channel_follow_capture(in, ch, now_ns);
     else if (ch->state == CHANNEL_ERROR && channel_retry_is_due(&ch->retry, now_ns)) {

@@ -93,8 +93,13 @@ NODISCARD enum err channel_compress(struct instance *in, struct channel *ch, con
  * started anew, and goes on where the log ends.  ERR_INVALID; ERR_STATE: not now; ERR_NO_SPACE, ERR_IO. */
 NODISCARD enum err channel_reconfigure(struct instance *in, struct channel *ch, const json_t *body,
                                        struct err_msg *msg);
-/* Removes the channel, its log and its groups' checkpoints; `ch` is freed on success. */
+/* Removes the channel, its log and its groups' checkpoints.  ERR_OK: it is gone, with `ch`, or its deletion is noted on
+ * disk and goes on by itself, also after a restart (CHANNEL_DELETING, with an error that says what holds it up).
+ * ERR_IO: nothing was done.  ERR_NO_SPACE: it goes on, but could not be noted, so that a crash would undo it. */
 NODISCARD enum err channel_delete(struct instance *in, struct channel *ch, struct err_msg *msg);
+
+/* In Error, or in a deletion that cannot end now. */
+bool channel_is_failing(const struct channel *ch);
 
 /* Called a few times a second: takes verdicts, follows capture, retries. */
 void channel_tick(struct instance *in, struct channel *ch, uint64_t now_ns);

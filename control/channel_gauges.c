@@ -36,7 +36,7 @@ void channel_gauges_set(struct channel_gauges *g, const struct instance *in, con
     if (g == NULL) return;
     int64_t delay_ms = channel_delay_ms(in, ch);
     counter_set(g->state, (uint64_t)ch->state);
-    counter_set(g->is_error, ch->state == CHANNEL_ERROR ? 1 : 0);
+    counter_set(g->is_error, channel_is_failing(ch) ? 1 : 0);
     counter_set(g->delay_ms, delay_ms > 0 ? (uint64_t)delay_ms : 0);
     counter_set(g->start_offset, ch->log == NULL ? 0 : log_start_offset(ch->log));
     counter_set(g->high_watermark, ch->log == NULL ? 0 : log_high_watermark(ch->log));

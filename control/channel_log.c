@@ -1,8 +1,5 @@
 #include "control/channel_log.h"
 
-#include <errno.h>
-#include <ftw.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,7 +65,7 @@ enum err channel_logs_open(struct instance *in,
                      : ERR_OK;
     for (uint32_t i = 0; e == ERR_OK && i < in->channel_count; i++) {
         struct channel *ch = in->channel[i];
-        if (!ch->life.has_log) continue;
+        if (!ch->life.has_log || ch->life.is_deleting) continue;
         identity[count] = identity_of(ch);
         list[count] = (struct log_opening){.identity = &identity[count], .is_detached = !ch->life.is_started,
                                            .log = &ch->log, .feed = &ch->feed, .resume = &ch->resume};
@@ -147,33 +144,8 @@ enum err channel_log_renew(struct instance *in, struct channel *ch, struct err_m
     return ERR_OK;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where)
-{
-    (void)st, (void)type, (void)where;
-    return remove(path);
-}
-
-/* A log that storage cannot open (damaged, newer format) has no handle: what is left of it is removed as files. */
-static enum err remove_folder(const struct instance *in, const struct channel *ch, struct err_msg *msg)
-{
-    char path[PATH_MAX];
-    if (snprintf(path, sizeof path, "%s/%s", in->config.data_folder, ch->spec.name) >= (int)sizeof path)
-        return err_set(msg, ERR_INVALID, "the path of data_folder is too long");
-    if (nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0 || errno == ENOENT) return ERR_OK;
-    return err_set(msg, ERR_IO, "cannot remove %s: %s", path, strerror(errno));
-}
-
 enum err channel_log_delete(struct instance *in, struct channel *ch, struct err_msg *msg)
 {
-    if (ch->log == NULL && ch->life.has_log) {
-        struct err_msg why = {.code = ERR_OK};
-        if (channel_log_attach(in, ch, &why) == ERR_OK)
-            channel_log_detach(in, ch);
-        else
-            log_warn("control", "channel %s: deleting a log that cannot be opened: %s", ch->spec.name, why.text);
-    }
-    if (ch->log == NULL) return ch->life.has_log ? remove_folder(in, ch, msg) : ERR_OK;
-    TRY(storage_log_delete(in->storage, ch->log, msg));
-    ch->log = NULL; /* has_log stays: should the rest of the deletion fail, no empty log may take its place */
-    return ERR_OK;
+    channel_log_close(in, ch);
+    return ch->life.has_log ? storage_log_delete(in->storage, ch->spec.name, msg) : ERR_OK;
 }

@@ -23,7 +23,7 @@ void channel_log_leave(struct channel *ch);
 void channel_log_close(struct instance *in, struct channel *ch);
 /* Detached logs: a new leader epoch and cluster id, because the source cannot send again what consumers saw. */
 NODISCARD enum err channel_log_renew(struct instance *in, struct channel *ch, struct err_msg *msg);
-/* Detached logs: removes all data, also of a log that cannot be opened. */
+/* Detached logs: closes it and removes all data, also of a log that cannot be opened; may be repeated. */
 NODISCARD enum err channel_log_delete(struct instance *in, struct channel *ch, struct err_msg *msg);
 
 #endif

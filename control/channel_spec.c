@@ -295,6 +295,7 @@ json_t *channel_file_json(const struct channel_spec *spec, const struct channel_
                              "cluster_id", life->cluster_id, "is_checked", life->is_checked, "is_started",
                              life->is_started, "has_log", life->has_log);
     json_object_update(file, more);
+    if (life->is_deleting) json_object_set_new(file, "is_deleting", json_true()); /* else an older millraced reads it */
     json_decref(more);
     return file;
 }
@@ -320,7 +321,10 @@ static enum err take_life(const json_t *file, struct channel_life *life, struct 
     TRY(json_take_text(file, "cluster_id", "cluster_id", 1, sizeof life->cluster_id - 1, NULL, life->cluster_id, msg));
     TRY(take_flag(file, "is_checked", &life->is_checked, msg));
     TRY(take_flag(file, "is_started", &life->is_started, msg));
-    return take_flag(file, "has_log", &life->has_log, msg);
+    TRY(take_flag(file, "has_log", &life->has_log, msg));
+    life->is_deleting = false;
+    return json_object_get(file, "is_deleting") == NULL ? ERR_OK
+                                                        : take_flag(file, "is_deleting", &life->is_deleting, msg);
 }
 
 enum err channel_file_parse(const json_t *file, struct channel_spec *spec, struct channel_life *life,
@@ -329,7 +333,7 @@ enum err channel_file_parse(const json_t *file, struct channel_spec *spec, struc
     static const char *const keys[] = {"name",       "source",  "tables",   "start_at",   "ddl", "statement_events",
                                        "format",     "version", "topic_id", "cluster_id", "is_checked",
                                        "is_started", "has_log", "partial_images", "text", "visible", "compression",
-                                       "schema_file", NULL};
+                                       "schema_file", "is_deleting", NULL};
     const json_t *version = json_object_get(file, "version");
     if (!json_is_integer(version)) return err_set(msg, ERR_CORRUPT, "not a channel's file: it has no version");
     if (json_integer_value(version) != CHANNEL_FILE_VERSION)

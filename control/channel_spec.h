@@ -62,6 +62,7 @@ struct channel_life {
     bool is_checked; /* the precheck has passed once */
     bool is_started; /* a person wants it to capture */
     bool has_log;    /* its log was created: from then on a missing folder is an error, never a new log */
+    bool is_deleting; /* its deletion was accepted: it ends, whatever comes between */
 };
 
 /* [A-Za-z0-9._-], 1..100 characters, not one of the names the data folder needs itself. */

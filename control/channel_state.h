@@ -13,6 +13,7 @@ enum channel_state {
     CHANNEL_INITIAL,     /* captures, has not caught up with the source yet */
     CHANNEL_NORMAL,      /* captures, has caught up */
     CHANNEL_ERROR,       /* does not capture; goes on by itself when it can */
+    CHANNEL_DELETING,    /* its deletion was accepted and has not ended; goes on by itself until it has */
     CHANNEL_RELEASED,    /* gone */
     CHANNEL_STATE_COUNT
 };
@@ -31,6 +32,7 @@ enum channel_event {
     CHANNEL_ON_STREAMING, /* events arrive (again) */
     CHANNEL_ON_CAUGHT_UP,
     CHANNEL_ON_FAILED,
+    CHANNEL_ON_DELETED, /* nothing is left of it */
     CHANNEL_EVENT_COUNT
 };
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "control/channel_spec.h"
+#include "control/channel.h"
 #include "control/rest_server.h"
 
 static const struct route {
@@ -149,6 +149,18 @@ static bool refuse_role(const struct rest_request *request, bool is_public, stru
     return true;
 }
 
+/* Nothing is made or changed on a channel of which half may be gone. */
+static bool refuse_deleted(const struct instance *in, const struct route *route, const char *name,
+                           struct rest_response *out)
+{
+    bool is_of_channel = strncmp(route->path, "/v1/channels/", 13) == 0;
+    if (!is_of_channel || strcmp(route->method, "GET") == 0 || route->answer == rest_channel_delete) return false;
+    const struct channel *ch = instance_find_channel(in, name);
+    if (ch == NULL || ch->state != CHANNEL_DELETING) return false;
+    rest_problem(out, 409, "channel %s is being deleted", name);
+    return true;
+}
+
 void rest_answer(struct instance *in, const struct rest_request *request, struct rest_response *out)
 {
     static _Thread_local char allow[64];
@@ -163,6 +175,7 @@ void rest_answer(struct instance *in, const struct rest_request *request, struct
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
         if (!path_fits(routes[i].path, request->path, names)) continue;
         if (strcmp(routes[i].method, method) == 0) {
+            if (refuse_deleted(in, &routes[i], names[0], out)) return;
             routed.item = names[1];
             routes[i].answer(in, &routed, names[0], out);
             return;

@@ -225,6 +225,8 @@ void rest_channel_delete(struct instance *in, const struct rest_request *request
     if (ch == NULL) return;
     if (channel_delete(in, ch, &msg) != ERR_OK)
         rest_error(out, &msg);
+    else if (instance_find_channel(in, name) != NULL)
+        rest_json(out, 202, status_json(in, ch));
     else
         *out = (struct rest_response){.status = 204};
 }

@@ -152,7 +152,7 @@ static enum err log_new(struct storage *s, struct log **out, const struct log_id
         return err_set(msg, e, "no memory for the log of %s", identity->name);
     }
     char label[COUNTERS_LABEL_BYTES];
-    snprintf(label, sizeof label, "channel=%.80s", identity->name);
+    snprintf(label, sizeof label, "channel=%.100s", identity->name);
     l->counters = (struct log_counters){
         counters_add(s->counters, COUNTER_COUNT, "storage_written_bytes", label),
         counters_add(s->counters, COUNTER_COUNT, "storage_flushes", label),
@@ -168,7 +168,7 @@ static enum err log_new(struct storage *s, struct log **out, const struct log_id
 
 /* ---- folders ---- */
 
-static enum err name_check(const char name[static LOG_NAME_BYTES], struct err_msg *msg)
+static enum err name_check(const char *name, struct err_msg *msg)
 {
     size_t size = strnlen(name, LOG_NAME_BYTES);
     bool holds = size > 0 && size < LOG_NAME_BYTES && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
@@ -625,22 +625,21 @@ void storage_log_close(struct storage *s, struct log *l)
     log_free(l);
 }
 
-enum err storage_log_delete(struct storage *s, struct log *l, struct err_msg *msg)
+/* The rename takes the whole log away at once; durable, before any of its files goes. */
+enum err storage_log_delete(struct storage *s, const char *name, struct err_msg *msg)
 {
-    char from[LOG_PATH_BYTES - 32], to[LOG_PATH_BYTES], label[COUNTERS_LABEL_BYTES];
-    if (l->is_attached)
-        return err_set(msg, ERR_STATE, "the log of %s has a producer: detach it first", l->identity.name);
-    snprintf(from, sizeof from, "%s/%s", s->data_folder, l->identity.name);
+    char from[LOG_PATH_BYTES - 32], to[LOG_PATH_BYTES];
+    struct disk_stat st;
+    TRY(name_check(name, msg));
+    INVARIANT(log_find(s, name, strlen(name)) == NULL);
+    snprintf(from, sizeof from, "%s/%s", s->data_folder, name);
     snprintf(to, sizeof to, "%s%s", from, LOG_SUFFIX_DELETED);
-    snprintf(label, sizeof label, "channel=%.80s", l->identity.name);
-    TRY(tree_remove(s->disk, to, msg));
-    int rc = disk_rename(s->disk, from, to);
-    if (rc == 0) rc = disk_sync_folder(s->disk, s->data_folder);
+    int rc = disk_stat(s->disk, from, &st);
+    if (rc == 0) {
+        TRY(tree_remove(s->disk, to, msg)); /* left over of a former one of this name */
+        rc = disk_rename(s->disk, from, to);
+    }
+    if (rc == 0 || rc == -ENOENT) rc = disk_sync_folder(s->disk, s->data_folder); /* also of a rename of before */
     if (rc != 0) return err_set(msg, disk_error(rc), "cannot remove %s: %s", from, disk_error_text(rc));
-    storage_log_close(s, l);
-    counters_remove(s->counters, label);
-    struct err_msg why = {.code = ERR_OK};
-    if (tree_remove(s->disk, to, &why) != ERR_OK)
-        log_warn("storage", "%s; the next start goes on with it", why.text); /* the log is gone all the same */
-    return ERR_OK;
+    return tree_remove(s->disk, to, msg);
 }

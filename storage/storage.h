@@ -97,8 +97,10 @@ NODISCARD enum err storage_log_attach(struct storage *s, struct log *l, struct l
 NODISCARD enum err storage_log_renew(struct storage *s, const char *name, const char *cluster_id, struct err_msg *msg);
 /* Detached logs only: waits until no reader can reach it, then closes its files. */
 void               storage_log_close(struct storage *s, struct log *l);
-/* Detached logs only: closes it and removes its files; finished at the next start if interrupted. */
-NODISCARD enum err storage_log_delete(struct storage *s, struct log *l, struct err_msg *msg);
+/* Of a closed log: removes its folder with all that is in it, also of one that cannot be opened, or is gone in part or
+ * whole.  On an error nothing of it opens again by itself: call it again, or the next start ends what was begun.
+ * ERR_IO, ERR_INVALID: a folder in it is none of ours. */
+NODISCARD enum err storage_log_delete(struct storage *s, const char *name, struct err_msg *msg);
 
 /* Why a log stopped writing: ERR_OK while all is well.  Any thread. */
 enum err storage_log_error(const struct log *l, struct err_msg *msg);

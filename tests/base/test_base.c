@@ -122,6 +122,12 @@ static void count_named(void *context, const struct counter_view *view)
     if (strcmp(view->name, "latency_ns") == 0) seen[1] = histogram_quantile(view->histogram, 500000);
 }
 
+static void count_all(void *context, const struct counter_view *view)
+{
+    (void)view;
+    ++*(uint64_t *)context;
+}
+
 START_TEST(another_process_reads_the_counter_file)
 {
     char path[] = "/tmp/millrace-test-counters-XXXXXX";
@@ -146,6 +152,26 @@ START_TEST(another_process_reads_the_counter_file)
     counters_close(reader);
     counters_close(writer);
     unlink(path);
+}
+END_TEST
+
+/* A channel's name has up to 100 characters. */
+START_TEST(the_longest_label_is_found_again_and_removed)
+{
+    struct counters *c;
+    char label[120];
+    uint64_t seen = 0;
+    snprintf(label, sizeof label, "channel=%0*d", 100, 7);
+    ck_assert_int_eq(counters_open(&c, NULL, 4, NULL), ERR_OK);
+    struct counter *counter = counters_add(c, COUNTER_COUNT, "records", label);
+    ck_assert_ptr_eq(counters_add(c, COUNTER_COUNT, "records", label), counter);
+    counters_each(c, count_all, &seen);
+    ck_assert_uint_eq(seen, 1);
+    counters_remove(c, label);
+    seen = 0;
+    counters_each(c, count_all, &seen);
+    ck_assert_uint_eq(seen, 0);
+    counters_close(c);
 }
 END_TEST
 
@@ -216,6 +242,7 @@ int main(void)
     tcase_add_test(tc, histogram_buckets_are_monotonic_and_close);
     tcase_add_test(tc, another_process_reads_the_counter_file);
     tcase_add_test(tc, a_full_counter_file_still_gives_a_counter);
+    tcase_add_test(tc, the_longest_label_is_found_again_and_removed);
     tcase_add_test(tc, the_simulated_clock_moves_only_by_hand);
     tcase_add_test(tc, times_are_read_and_written_as_text);
     suite_add_tcase(suite, tc);

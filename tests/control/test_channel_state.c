@@ -6,12 +6,12 @@
 #include "control/channel_state.h"
 #include "tests/suite.h"
 
-/* columns: start stop resume delete reconfigure | check passed, check failed, begin, streaming, caught up, failed;
- * '-': impossible */
+/* columns: start stop resume delete reconfigure | check passed, check failed, begin, streaming, caught up, failed,
+ * deleted; '-': impossible */
 static const char *const expected[CHANNEL_STATE_COUNT] = {
-    [CHANNEL_STATE_NONE] = "-----------", [CHANNEL_PRECHECKING] = "C-PRPSP----", [CHANNEL_STARTING] = "CSCRCSC----",
-    [CHANNEL_NOT_STARTED] = "C--RS--I--E", [CHANNEL_INITIAL] = "-S-R----INE",    [CHANNEL_NORMAL] = "-S-RN---NNE",
-    [CHANNEL_ERROR] = "-SERE---INE",      [CHANNEL_RELEASED] = "-----------",
+    [CHANNEL_STATE_NONE] = "------------",  [CHANNEL_PRECHECKING] = "C-PDPSP-----", [CHANNEL_STARTING] = "CSCDCSC-----",
+    [CHANNEL_NOT_STARTED] = "C--DS--I--E-", [CHANNEL_INITIAL] = "-S-D----INE-",     [CHANNEL_NORMAL] = "-S-DN---NNE-",
+    [CHANNEL_ERROR] = "-SEDE---INE-",       [CHANNEL_DELETING] = "---D------DR",    [CHANNEL_RELEASED] = "------------",
 };
 
 static enum channel_state state_of(char letter)
@@ -23,6 +23,7 @@ static enum channel_state state_of(char letter)
     case 'I': return CHANNEL_INITIAL;
     case 'N': return CHANNEL_NORMAL;
     case 'E': return CHANNEL_ERROR;
+    case 'D': return CHANNEL_DELETING;
     case 'R': return CHANNEL_RELEASED;
     default: return CHANNEL_STATE_NONE;
     }
@@ -49,6 +50,7 @@ START_TEST(names_are_those_users_know)
     ck_assert_str_eq(channel_state_name(CHANNEL_INITIAL), "Performing Initial Change Tracking");
     ck_assert_str_eq(channel_state_name(CHANNEL_NORMAL), "Normal");
     ck_assert_str_eq(channel_state_name(CHANNEL_ERROR), "Error");
+    ck_assert_str_eq(channel_state_name(CHANNEL_DELETING), "Deleting");
     for (int e = CHANNEL_ON_CHECK_PASSED; e < CHANNEL_EVENT_COUNT; e++)
         ck_assert_ptr_null(channel_event_word((enum channel_event)e));
 }

@@ -70,7 +70,7 @@ START_TEST(a_definition_survives_disk_and_a_second_save)
     ck_assert_msg(parse(whole, &spec) == ERR_OK, "%s", msg.text);
     channel_life_init(&life);
     ck_assert_int_eq(channel_store_save(folder, &spec, &life, &msg), ERR_OK);
-    life.is_checked = life.has_log = true;
+    life.is_checked = life.has_log = life.is_deleting = true;
     ck_assert_int_eq(channel_store_save(folder, &spec, &life, &msg), ERR_OK);
 
     char path[128];
@@ -94,7 +94,7 @@ START_TEST(a_definition_survives_disk_and_a_second_save)
     ck_assert_int_eq(loaded.start, CAPTURE_START_EARLIEST);
     ck_assert(!loaded.ddl_instance && loaded.statements_warn && loaded.partial_images_none && loaded.text_utf8mb4);
     ck_assert_int_eq(loaded.compression, COMPRESSION_LZ4);
-    ck_assert(loaded_life.is_checked && !loaded_life.is_started && loaded_life.has_log);
+    ck_assert(loaded_life.is_checked && !loaded_life.is_started && loaded_life.has_log && loaded_life.is_deleting);
     ck_assert_mem_eq(loaded_life.topic_id, life.topic_id, 16);
     ck_assert_str_eq(loaded_life.cluster_id, life.cluster_id);
     ck_assert_uint_eq(strlen(life.cluster_id), 22);

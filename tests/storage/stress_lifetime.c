@@ -212,7 +212,8 @@ int main(int argc, char **argv)
     INVARIANT(hot > 0 && cold > 0 && held > 0 && gone > 0 && retired > 0 && recycled > 0); /* it met what it is for */
     e = storage_log_detach(storage, log, &msg);
     INVARIANT(e == ERR_OK);
-    e = storage_log_delete(storage, log, &msg);
+    storage_log_close(storage, log);
+    e = storage_log_delete(storage, "stress", &msg);
     INVARIANT(e == ERR_OK);
     storage_stop(storage);
     waiter_fini(&waiter);

@@ -278,7 +278,8 @@ START_TEST(removed_files_are_let_go)
     rig_read_all(&g, log_start_offset(g.log), false);
     log_reader_rest(g.reader);
     ck_assert_int_eq(storage_log_detach(g.storage, g.log, &msg), ERR_OK);
-    ck_assert_int_eq(storage_log_delete(g.storage, g.log, &msg), ERR_OK);
+    storage_log_close(g.storage, g.log);
+    ck_assert_int_eq(storage_log_delete(g.storage, "orders", &msg), ERR_OK);
     log_reader_quiesce(g.reader);
     log_reader_tidy(g.reader);
     ck_assert_uint_eq(open_files(&g), 0);

@@ -227,9 +227,12 @@ START_TEST(a_deleted_log_is_gone_and_its_name_is_free)
     rig_open(&g, true);
     for (int i = 0; i < 50; i++) rig_send(&g, 2, 500, true, 1000);
     rig_settle(&g);
-    ck_assert_int_eq(storage_log_delete(g.storage, g.log, &msg), ERR_STATE);
     ck_assert_int_eq(storage_log_detach(g.storage, g.log, &msg), ERR_OK);
-    ck_assert_msg(storage_log_delete(g.storage, g.log, &msg) == ERR_OK, "%s", msg.text);
+    storage_log_close(g.storage, g.log);
+    ck_assert_int_eq(disk_make_folder(g.disk, "data/orders~deleted"), 0); /* left by one of before */
+    ck_assert_msg(storage_log_delete(g.storage, "orders", &msg) == ERR_OK, "%s", msg.text);
+    ck_assert_int_eq(storage_log_delete(g.storage, "orders", &msg), ERR_OK); /* nothing is left to do */
+    ck_assert_int_eq(storage_log_delete(g.storage, "..", &msg), ERR_INVALID);
     ck_assert_ptr_null(log_find(g.storage, "orders", 6));
     ck_assert_int_lt(disk_stat(g.disk, "data/orders", &st), 0);
     free(g.resume.gtid_set);
@@ -242,6 +245,41 @@ START_TEST(a_deleted_log_is_gone_and_its_name_is_free)
     ck_assert_int_eq(disk_rename(g.disk, "data/orders", "data/orders~deleted"), 0);
     rig_power(&g, 0);
     ck_assert_int_lt(disk_stat(g.disk, "data/orders~deleted", &st), 0);
+    rig_stop(&g);
+    rig_end(&g);
+}
+END_TEST
+
+/* The folder's sync fails: another attempt ends it, and so it does when the power went before that one. */
+START_TEST(a_deletion_that_failed_is_ended_by_another)
+{
+    bool power_goes = _i % 2 == 1;
+    struct rig g;
+    struct err_msg msg;
+    struct disk_stat st;
+    rig_start(&g, 1000 + (uint64_t)_i);
+    rig_open(&g, true);
+    for (int i = 0; i < 50; i++) rig_send(&g, 2, 500, true, 1000);
+    rig_settle(&g);
+    ck_assert_int_eq(storage_log_detach(g.storage, g.log, &msg), ERR_OK);
+    storage_log_close(g.storage, g.log);
+    g.log = NULL;
+    disk_sim_fail_syncs(g.disk, EIO);
+    ck_assert_int_eq(storage_log_delete(g.storage, "orders", &msg), ERR_IO);
+    ck_assert_msg(strstr(msg.text, "cannot remove data/orders") != NULL, "%s", msg.text);
+    ck_assert_int_eq(storage_log_delete(g.storage, "orders", &msg), ERR_IO);
+    disk_sim_fail_syncs(g.disk, 0);
+    if (power_goes) {
+        rig_abandon(&g);
+        disk_sim_power_cycle(g.disk);
+        rig_power(&g, 0);
+    }
+    ck_assert_msg(storage_log_delete(g.storage, "orders", &msg) == ERR_OK, "%s", msg.text);
+    ck_assert_int_lt(disk_stat(g.disk, "data/orders", &st), 0);
+    ck_assert_int_lt(disk_stat(g.disk, "data/orders~deleted", &st), 0);
+    ck_assert_int_eq(rig_try_open(&g, false, &msg), ERR_NOT_FOUND);
+    rig_open(&g, true);
+    ck_assert_uint_eq(log_high_watermark(g.log), 0);
     rig_stop(&g);
     rig_end(&g);
 }
@@ -541,6 +579,7 @@ int main(void)
     tcase_add_test(c, old_segments_go_but_never_the_active_one);
     tcase_add_test(c, retention_by_bytes_begins_at_a_transaction);
     tcase_add_test(c, a_deleted_log_is_gone_and_its_name_is_free);
+    tcase_add_loop_test(c, a_deletion_that_failed_is_ended_by_another, 0, 20);
     tcase_add_test(c, appends_are_patched_durable_and_answered_in_order);
     tcase_add_test(c, pinned_chunks_keep_their_bytes_and_starve_nobody);
     tcase_add_test(c, without_a_free_chunk_the_producer_waits_and_goes_on);

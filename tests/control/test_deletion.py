@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Goal: a deletion that was accepted ends in deletion.  Held up by a folder in the way of its parts it meets restarts
+and kill -9 there, and kill -9 in the middle of all; meanwhile the channel shows as Deleting with the cause, takes no
+change, is not served and never comes alive again, and its name is free when, and only when, nothing is left.
+"""
+import os
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "e2e"))
+from asking import kcat, refused  # noqa: E402
+from harness import check, main, wait_until  # noqa: E402
+
+PATH = "/v1/channels/events"
+
+
+def made(instance, source, stopped):
+    """A channel with records in its log and a group with an account."""
+    instance.create_channel("events", source, ["shop.*"])
+    instance.start_channel("events")
+    source.sql("INSERT INTO shop.events VALUES ();")
+    wait_until(lambda: instance.status("events")["log"]["records"] > 1, 20, lambda: f"{instance.status('events')}")
+    instance.ask("POST", PATH + "/groups", {"group": "g", "account": "ann", "password": "s3cret-one"})
+    if stopped:
+        instance.ask("POST", PATH + "/stop")
+
+
+def is_gone(instance):
+    """By itself, whole; its files too."""
+    status, answer = instance.rest("GET", PATH)
+    if status != 404:
+        check(answer["state"] == "Deleting", f"it lives again: {answer}")
+        return False
+    data = instance.settings["data_folder"]
+    left = [name for name in os.listdir(data) + os.listdir(data + "/channels") if name.startswith("events")]
+    check(left == [], f"{left} is left of a channel that is gone")
+    with open(data + "/accounts.json") as f:
+        check("ann" not in f.read(), "its group's account is left")
+    return True
+
+
+def is_held_up(instance, cause):
+    status = instance.status("events")
+    check(status["state"] == "Deleting" and status["operations"] == ["delete"], f"{status}")
+    check(status["log"] is None and "events" not in kcat_topics(instance), f"it is served on: {status}")
+    error = status["error"]
+    return error is not None and cause in error["text"] and error["next_attempt_in_ms"] >= 0
+
+
+def kcat_topics(instance):
+    done = subprocess.run(["kcat", "-b", instance.bootstrap, "-L", "-q"], capture_output=True, text=True, timeout=60)
+    check(done.returncode == 0, f"kcat: {done.stderr}")
+    return done.stdout
+
+
+def held_up(instance, source, block, where, cause, stopped):
+    """`block`: makes something stand in the way, and returns what takes it away."""
+    made(instance, source, stopped)
+    check(len(kcat(instance, "events")) > 1 and "events" in kcat_topics(instance), "the topic is not served")
+    unblock = block(instance.settings["data_folder"])
+    status, answer = instance.rest("DELETE", PATH)
+    check(status == 202 and answer["state"] == "Deleting", f"{where}: {status} {answer}")
+    for act in (lambda: None, lambda: (instance.stop(), instance.start()), lambda: (instance.kill(), instance.start()),
+                lambda: instance.rest("DELETE", PATH)):
+        act()
+        wait_until(lambda: is_held_up(instance, cause), 20, lambda: f"{where}: {instance.status('events')}")
+    for method, path, body in (("POST", "/start", None), ("POST", "/stop", None), ("POST", "/resume", None),
+                               ("PATCH", "", {"compression": "zstd"}), ("PUT", "/objects", {"include": ["a.*"]}),
+                               ("POST", "/groups", {"group": "h", "account": "eve", "password": "s3cret-two"}),
+                               ("PUT", "/alerts", {"rules": []})):
+        refused(instance, 409, "is being deleted", method, PATH + path, body)
+    refused(instance, 409, "still being deleted", "POST", "/v1/channels",
+            {"name": "events", "source": {"host": "h", "port": 1, "user": "u", "password": "p"},
+             "tables": {"include": ["a.*"]}})
+    unblock()
+    wait_until(lambda: is_gone(instance), 20, lambda: f"{where}: {instance.status('events')}")
+
+
+def in_folder_of_log(data):
+    """Below what a log has: found when its folder has its new name already."""
+    os.makedirs(data + "/events/0/deep/er")
+    return lambda: (os.rmdir(data + "/events~deleted/0/deep/er"), os.rmdir(data + "/events~deleted/0/deep"))
+
+
+def in_place_of_accounts(data):
+    os.mkdir(data + "/accounts.json.new")
+    return lambda: os.rmdir(data + "/accounts.json.new")
+
+
+def killed_meanwhile(harness, instance, source):
+    """kill -9 at any moment of it: what was answered is done, else the channel is as it was or gone."""
+    made(instance, source, True)
+    for turn in range(4):
+        answers = []
+
+        def ask():
+            try:
+                answers.append(instance.rest("DELETE", PATH)[0])
+            except OSError:
+                pass
+        asking = threading.Thread(target=ask)
+        asking.start()
+        time.sleep(harness.random.uniform(0, 0.02))
+        instance.kill()
+        asking.join()
+        instance.start()
+        if not answers and instance.rest("GET", PATH)[0] == 200 and instance.status("events")["state"] != "Deleting":
+            status = instance.status("events")
+            check(status["state"] == "Not Started" and len(kcat(instance, "events")) > 1, f"half of it: {status}")
+            print(f"turn {turn}: killed before it")
+            continue
+        print(f"turn {turn}: killed {'behind' if answers else 'within'} it")
+        wait_until(lambda: is_gone(instance), 20, lambda: f"{answers}: {instance.status('events')}")
+        if turn < 3:
+            made(instance, source, True)
+
+
+def deletion(harness):
+    source = harness.source()
+    source.sql("CREATE DATABASE shop; CREATE TABLE shop.events (id INT AUTO_INCREMENT PRIMARY KEY);")
+    instance = harness.millraced()
+    instance.start()
+    held_up(instance, source, in_folder_of_log, "at its log", "is not one of ours", stopped=True)
+    held_up(instance, source, in_place_of_accounts, "at its accounts", "accounts.json.new", stopped=False)
+    killed_meanwhile(harness, instance, source)
+
+
+if __name__ == "__main__":
+    sys.exit(main(deletion))
