@@ -18,10 +18,12 @@ int cli_status(struct cli *cli, int argc, char **argv)
         print_json(answer);
     } else if (code == CLI_OK) {
         const json_t *memory = json_object_get(answer, "memory");
-        printf("millraced %s\n  kafka     %s:%" PRId64 "\n  data      %s\n  counters  %s\n  channels  %" PRId64 "\n",
+        printf("millraced %s\n  kafka     %s:%" PRId64 "\n  data      %s\n  counters  %s\n  channels  %" PRId64
+               ", started %" PRId64 " of at most %" PRId64 "\n",
                print_text(answer, "version"), print_text(answer, "kafka_address"), print_number(answer, "kafka_port"),
                print_text(answer, "data_folder"), print_text(answer, "counters_file"),
-               print_number(answer, "channels"));
+               print_number(answer, "channels"), print_number(answer, "channels_started"),
+               print_number(answer, "captures_max"));
         printf("  memory    %s of %s\n", print_bytes(print_number(answer, "memory_bytes")),
                print_bytes(print_number(answer, "memory_max_bytes")));
         for (size_t i = 0; i < json_array_size(memory); i++) {

@@ -1,5 +1,6 @@
 #include "control/channel.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,6 +74,20 @@ bool channel_is_failing(const struct channel *ch)
     return ch->state == CHANNEL_ERROR || (ch->state == CHANNEL_DELETING && ch->error.code != ERR_OK);
 }
 
+uint32_t channels_placed(const struct instance *in)
+{
+    uint32_t taken = 0;
+    for (uint32_t i = 0; i < in->channel_count; i++) taken += in->channel[i]->has_place;
+    return taken;
+}
+
+/* False: all places are taken. */
+static bool channel_take_place(const struct instance *in, struct channel *ch)
+{
+    if (!ch->has_place) ch->has_place = channels_placed(in) < (uint32_t)in->config.captures_max;
+    return ch->has_place;
+}
+
 /* A check runs, or has failed. */
 static bool channel_is_checking(const struct channel *ch)
 {
@@ -141,10 +156,27 @@ static enum err channel_begin_capture(struct instance *in, struct channel *ch, s
     return ERR_OK;
 }
 
+/* It is started, and after a restart with a smaller captures_max others have all places: the first to become free is
+ * its. */
+static void channel_wait_for_place(struct instance *in, struct channel *ch)
+{
+    struct err_msg why;
+    err_set(&why, ERR_TOO_LARGE,
+            "%" PRId64 " channels are started, as many as captures_max allows: this one waits and goes on where its "
+            "log ends; stop another channel, or raise captures_max and start millraced again",
+            in->config.captures_max);
+    channel_fail(in, ch, &why);
+    channel_retry_clear(&ch->retry);
+}
+
 /* Not Started -> capturing.  On an error the channel is in Error and will be tried again. */
 static void channel_begin(struct instance *in, struct channel *ch)
 {
     struct err_msg why = {.code = ERR_OK};
+    if (!channel_take_place(in, ch)) {
+        channel_wait_for_place(in, ch);
+        return;
+    }
     bool had_log = ch->life.has_log;
     enum err e = channel_begin_capture(in, ch, &why);
     if (!had_log && ch->life.has_log && e == ERR_OK) e = channel_save(in, ch, &why);
@@ -302,6 +334,8 @@ enum err channel_restore(struct instance *in, struct channel_spec *spec, const s
 
 enum err channels_restored(struct instance *in, struct err_msg *msg)
 {
+    for (uint32_t i = 0; i < in->channel_count; i++)
+        if (in->channel[i]->life.is_started) channel_take_place(in, in->channel[i]);
     return channel_logs_open(in, channel_fail, msg);
 }
 
@@ -321,11 +355,18 @@ enum err channel_start(struct instance *in, struct channel *ch, struct err_msg *
     if (channel_state_next(ch->state, CHANNEL_ON_START) == CHANNEL_STATE_NONE)
         return channel_refuse(ch, CHANNEL_ON_START, msg);
     bool was_started = ch->life.is_started;
+    if (!was_started && !channel_take_place(in, ch))
+        return err_set(msg, ERR_TOO_LARGE,
+                       "channel %s cannot start: %" PRId64 " channels are started, as many as captures_max allows; "
+                       "stop another channel, or raise captures_max (and see the memory it takes) and start millraced "
+                       "again",
+                       ch->spec.name, in->config.captures_max);
     ch->life.is_started = true;
     enum err e = was_started ? ERR_OK : channel_save(in, ch, msg);
     if (e == ERR_OK) e = channel_begin_precheck(in, ch, msg);
     if (e != ERR_OK) {
         ch->life.is_started = was_started;
+        if (!was_started) ch->has_place = false;
         return e;
     }
     channel_clear_error(ch);
@@ -348,6 +389,7 @@ enum err channel_stop(struct instance *in, struct channel *ch, struct err_msg *m
     }
     ch->precheck_is_stale = true;
     channel_stop_capture(ch);
+    ch->has_place = false;
     channel_log_detach(in, ch);
     channel_clear_error(ch);
     channel_apply(ch, CHANNEL_ON_STOP);
@@ -505,6 +547,7 @@ enum err channel_delete(struct instance *in, struct channel *ch, struct err_msg 
     }
     ch->precheck_is_stale = true;
     channel_stop_capture(ch);
+    ch->has_place = false;
     channel_log_detach(in, ch);
     channel_clear_error(ch);
     channel_retry_clear(&ch->retry);
@@ -648,9 +691,11 @@ void channel_tick(struct instance *in, struct channel *ch, uint64_t now_ns)
         struct err_msg why = {.code = ERR_OK};
         if (channel_end_deletion(in, ch, &why)) return;
     }
+    bool waited = ch->state == CHANNEL_ERROR && ch->life.is_started && !ch->has_place;
     if (ch->capture != NULL)
         channel_follow_capture(in, ch, now_ns);
-    else if (ch->state == CHANNEL_ERROR && channel_retry_is_due(&ch->retry, now_ns)) {
+    else if ((waited && channel_take_place(in, ch)) ||
+             (ch->state == CHANNEL_ERROR && channel_retry_is_due(&ch->retry, now_ns))) {
         if (ch->life.is_started)
             channel_begin(in, ch);
         else

@@ -57,6 +57,7 @@ struct channel {
     bool is_attached;
     bool has_resume; /* `resume` was not handed to a capture yet */
 
+    bool has_place; /* one of captures_max: from its start to its stop, also in Error between two attempts */
     struct capture *capture;
     struct capture_status status; /* as of the last tick; kept when capture ended */
     struct channel_rates rates;
@@ -79,7 +80,7 @@ NODISCARD enum err channels_restored(struct instance *in, struct err_msg *msg);
 void channel_go_on(struct instance *in, struct channel *ch);
 
 /* A person's operations.  ERR_STATE: not possible now, msg says in which state it is; ERR_NO_SPACE, ERR_IO: it could
- * not be saved. */
+ * not be saved; of a start ERR_TOO_LARGE: captures_max channels are started. */
 NODISCARD enum err channel_start(struct instance *in, struct channel *ch, struct err_msg *msg);
 NODISCARD enum err channel_stop(struct instance *in, struct channel *ch, struct err_msg *msg);
 NODISCARD enum err channel_resume(struct instance *in, struct channel *ch, struct err_msg *msg);
@@ -98,6 +99,8 @@ NODISCARD enum err channel_reconfigure(struct instance *in, struct channel *ch, 
  * ERR_IO: nothing was done.  ERR_NO_SPACE: it goes on, but could not be noted, so that a crash would undo it. */
 NODISCARD enum err channel_delete(struct instance *in, struct channel *ch, struct err_msg *msg);
 
+/* How many have one of the places of captures_max. */
+uint32_t channels_placed(const struct instance *in);
 /* In Error, or in a deletion that cannot end now. */
 bool channel_is_failing(const struct channel *ch);
 

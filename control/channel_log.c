@@ -67,7 +67,7 @@ enum err channel_logs_open(struct instance *in,
         struct channel *ch = in->channel[i];
         if (!ch->life.has_log || ch->life.is_deleting) continue;
         identity[count] = identity_of(ch);
-        list[count] = (struct log_opening){.identity = &identity[count], .is_detached = !ch->life.is_started,
+        list[count] = (struct log_opening){.identity = &identity[count], .is_detached = !ch->has_place,
                                            .log = &ch->log, .feed = &ch->feed, .resume = &ch->resume};
         whose[count++] = ch;
     }

@@ -8,7 +8,7 @@
 /* Afterwards the log is open and waits for a producer: ch->feed and ch->resume are set.  Nothing to do when it is
  * already. Errors are storage_log_open's. */
 NODISCARD enum err channel_log_attach(struct instance *in, struct channel *ch, struct err_msg *msg);
-/* At the start: opens the logs of all channels that have one, for a producer where the channel is started; tells
+/* At the start: opens the logs of all channels that have one, for a producer where the channel has a place; tells
  * `failed` of each that cannot be.  ERR_NO_MEMORY. */
 NODISCARD enum err channel_logs_open(struct instance *in,
                                      void (*failed)(struct instance *, struct channel *, const struct err_msg *),

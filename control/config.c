@@ -203,12 +203,12 @@ static enum err check_together(const char *name, const struct config *c, struct 
                        "%s: packet_bytes_max (%" PRId64 ") is below record_bytes_max (%" PRId64
                        "): no such record could arrive",
                        name, c->packet_bytes_max, c->record_bytes_max);
-    int64_t chunks_min = c->channels_max * (CONFIG_LEASES_PER_LOG + 2) + 2 * (c->record_bytes_max / c->chunk_bytes + 2);
+    int64_t chunks_min = c->captures_max * (CONFIG_LEASES_PER_LOG + 2) + 2 * (c->record_bytes_max / c->chunk_bytes + 2);
     if (c->chunk_count < chunks_min)
         return err_set(msg, ERR_INVALID,
-                       "%s: chunk_count is %" PRId64 ", but %" PRId64 " channels and records of up to %" PRId64
-                       " bytes need %" PRId64 ": raise chunk_count or lower channels_max or record_bytes_max",
-                       name, c->chunk_count, c->channels_max, c->record_bytes_max, chunks_min);
+                       "%s: chunk_count is %" PRId64 ", but %" PRId64 " started channels and records of up to %" PRId64
+                       " bytes need %" PRId64 ": raise chunk_count or lower captures_max or record_bytes_max",
+                       name, c->chunk_count, c->captures_max, c->record_bytes_max, chunks_min);
     return ERR_OK;
 }
 
@@ -332,6 +332,8 @@ enum err config_parse(const char *name, const char *text, size_t text_bytes, str
     struct config *made = calloc(1, sizeof *made);
     if (made == NULL) e = err_set(msg, ERR_NO_MEMORY, "no memory to read %s", name);
     for (unsigned i = 0; i < FIELD_COUNT && e == ERR_OK; i++) e = take_field(&fields[i], name, file, made, msg);
+    if (e == ERR_OK && (made->captures_max == 0 || made->captures_max > made->channels_max))
+        made->captures_max = made->channels_max;
     if (e == ERR_OK) e = check_together(name, made, msg);
     if (e == ERR_OK) e = take_listeners(name, file, made, msg);
     cyaml_free(&yaml, &file_schema, file, 0);

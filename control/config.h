@@ -47,7 +47,9 @@ enum {
     TEXT(log_level, "info", "debug info warn error", "lines below this level are not written")                         \
     TEXT(log_levels, "", NULL, "levels of single rooms, e.g. capture=debug,kafka=warn")                                \
     TEXT(log_format, "text", "text json", "how log lines are written; json: an object a line")                         \
-    NUMBER(channels_max, 1, 255, 4, "channels that may exist at once; each may need its share of every pool")          \
+    NUMBER(channels_max, 1, 255, 4, "channels that may exist at once; the log of each is open, and served")            \
+    NUMBER(captures_max, 0, 255, 0,                                                                                    \
+           "channels that may be started at once: these take the most memory; 0: as many as may exist")                \
     NUMBER(memory_max_bytes, CONFIG_MIB(64), CONFIG_GIB(4096), CONFIG_GIB(4),                                          \
            "the sum of all pools may not be larger; the start is refused with the table of pools")                     \
     NUMBER(chunk_bytes, CONFIG_KIB(64), CONFIG_MIB(64), CONFIG_MIB(1),                                                 \

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/channel.h"
 #include "control/rest.h"
 #include "control/version.h"
 
@@ -36,6 +37,8 @@ void rest_instance_status(struct instance *in, const struct rest_request *reques
                              in->dataplane == NULL ? 0 : (int)dataplane_port(in->dataplane, 0), "channels",
                              (int)in->channel_count, "memory_bytes", (json_int_t)in->memory.total_bytes,
                              "memory_max_bytes", (json_int_t)in->config.memory_max_bytes, "memory", memory);
+    json_object_set_new(body, "channels_started", json_integer(channels_placed(in)));
+    json_object_set_new(body, "captures_max", json_integer(in->config.captures_max));
     json_object_set_new(body, "listeners", listeners_json(in));
     json_object_set_new(body, "role", json_string(role_name(request->role)));
     json_object_set_new(body, "takes_tokens", json_boolean(in->tokens.count > 0));

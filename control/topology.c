@@ -151,9 +151,9 @@ void topology_memory(const struct config *c, struct memory_table *out)
                    "connections_max, request_bytes_max, record_bytes_max, groups_max, serve_thread_count, dpdk_mtu, "
                    "listeners with TLS",
                    dataplane_memory_bytes(&dataplane));
-    memory_row_add(out, "captures: one for each channel that may exist",
-                   "channels_max, packet_bytes_max, record_bytes_max",
-                   (uint64_t)c->channels_max * capture_memory_bytes(&capture));
+    memory_row_add(out, "captures: one for each channel that may be started",
+                   "captures_max, packet_bytes_max, record_bytes_max",
+                   (uint64_t)c->captures_max * capture_memory_bytes(&capture));
     memory_row_add(out, "history for the console's charts", "channels_max",
                    (uint64_t)c->channels_max * history_memory_bytes());
     memory_row_add(out, "counters", "-", (uint64_t)COUNTER_SLOTS * COUNTERS_SLOT_BYTES);

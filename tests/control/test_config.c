@@ -45,6 +45,11 @@ START_TEST(every_kind_of_field_is_read)
     ck_assert_int_eq(config.serve_cores.core[0], 3);
     ck_assert_int_eq(config.serve_cores.core[1], 4);
     ck_assert_int_eq(config.storage_core, -1);
+    ck_assert_int_eq(config.captures_max, config.channels_max); /* where nothing is said, and never above it */
+    ck_assert_msg(parse("data_folder: d\nchannels_max: 200\ncaptures_max: 7\n") == ERR_OK, "%s", msg.text);
+    ck_assert_int_eq(config.captures_max, 7); /* chunks are wanted for these only */
+    ck_assert_msg(parse("data_folder: d\nchannels_max: 3\ncaptures_max: 7\n") == ERR_OK, "%s", msg.text);
+    ck_assert_int_eq(config.captures_max, 3);
     ck_assert_msg(parse("data_folder: d\nsession_lifetime_ms: 10000\n") == ERR_OK, "%s", msg.text);
     ck_assert_msg(parse("data_folder: d\nsession_lifetime_ms: 0\n") == ERR_OK, "%s", msg.text);
 }
