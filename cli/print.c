@@ -134,13 +134,26 @@ void print_channel(const json_t *status)
     putchar('\n');
 }
 
+/* Nothing where there are none. */
+static void print_groups_line(const json_t *groups)
+{
+    const json_t *lag = json_object_get(groups, "lag");
+    int64_t count = print_number(groups, "count");
+    if (count == 0) return;
+    printf(", %" PRId64 " group%s (%" PRId64 " active", count, count == 1 ? "" : "s", print_number(groups, "active"));
+    if (json_is_object(lag) && print_number(lag, "records") > 0)
+        printf(", %" PRId64 " records or %s behind at most", print_number(lag, "records"),
+               print_seconds(json_object_get(lag, "seconds")));
+    putchar(')');
+}
+
 void print_channel_line(const json_t *status)
 {
     const json_t *source = json_object_get(status, "source"), *log = json_object_get(status, "log");
     const json_t *error = json_object_get(status, "error");
     printf("%-24s %-12s ", print_text(status, "name"), print_text(status, "state"));
     print_source(source);
-    printf("  %" PRId64 " records, delay %s%s%s\n", print_number(log, "records"),
-           print_delay(source), json_is_object(error) ? ": " : "",
-           print_text(error, "text"));
+    printf("  %" PRId64 " records, delay %s", print_number(log, "records"), print_delay(source));
+    print_groups_line(json_object_get(status, "groups"));
+    printf("%s%s\n", json_is_object(error) ? ": " : "", print_text(error, "text"));
 }

@@ -1,5 +1,5 @@
 // The first page: every channel with what matters of it.
-import { channelPath, every, get, optional } from './api.js'
+import { every, get } from './api.js'
 import { el, setText, show, syncList } from './dom.js'
 import { stateBadge } from './state.js'
 import { bytes, count, duration, rate } from './format.js'
@@ -35,10 +35,11 @@ function channelRow(status) {
 
 function groupWords(groups) {
   if (!groups) return '–'
-  if (groups.length === 0) return 'none'
-  const lags = groups.map(g => g.lag?.records).filter(n => n !== undefined)
-  const worst = lags.length === 0 ? '' : `, at most ${count(Math.max(...lags))} behind`
-  return groups.length + worst
+  if (groups.count === 0) return 'none'
+  const { records, seconds } = groups.lag ?? {}
+  const time = seconds > 0 ? ` (${duration(seconds * 1000)})` : ''
+  const worst = records === undefined ? '' : `, at most ${count(records)} behind${time}`
+  return `${groups.count}, ${groups.active} active${worst}`
 }
 
 function summary(channels) {
@@ -68,26 +69,16 @@ export function showList(root, signal) {
   empty.hidden = true
   root.append(el('div', { class: 'title' }, el('div', {}, el('h1', { text: 'Channels' }), words),
     el('a', { class: 'button primary changes', href: '#/new', text: 'New channel' })), table, empty)
-  const groups = new Map()
   let channels = []
   const render = () => {
     setText(words, channels.length === 0 ? 'Nothing is followed yet.' : summary(channels))
     show(table, channels.length > 0)
     show(empty, channels.length === 0)
     show(root.querySelector('.title .button'), channels.length > 0)
-    syncList(rows, channels.map(c => ({ ...c, groups: groups.get(c.name) })), c => c.name, channelRow)
+    syncList(rows, channels, c => c.name, channelRow)
   }
   every(1000, signal, async () => {
     channels = (await get('/v1/channels')).channels
-    render()
-  })
-  every(10000, signal, async () => { // groups cost a request each
-    const names = channels.length > 0 ? channels.map(c => c.name)
-      : (await get('/v1/channels')).channels.map(c => c.name)
-    for (const name of names) {
-      const answer = await optional(channelPath(name, 'groups')).catch(() => null)
-      groups.set(name, answer?.groups)
-    }
     render()
   })
 }

@@ -631,22 +631,26 @@ static void channel_follow_capture(struct instance *in, struct channel *ch, uint
 /* One more second for the charts. */
 static void channel_remember(struct instance *in, struct channel *ch, uint64_t now_ns, double seconds)
 {
-    struct group_summary summary[HISTORY_GROUPS_MAX];
     struct history_group group[HISTORY_GROUPS_MAX];
     uint64_t since_ms = (clock_monotonic_ns(in->clock) - now_ns) / 1000000; /* the turn may have taken a while */
     struct history_sample sample = {.time_ms = clock_realtime_ms(in->clock) - since_ms,
                                     .rows_per_s = ch->rates.row_changes_per_s,
                                     .delay_ms = channel_delay_ms(in, ch), .groups = group};
+    uint32_t count = 0;
+    ch->groups.is_known = in->dataplane != NULL;
+    if (in->dataplane != NULL) {
+        count = dataplane_groups(in->dataplane, ch->spec.name, in->groups, CHANNEL_GROUPS_MAX);
+        channel_groups_look(in, ch->spec.name, in->groups, count, &ch->groups);
+    }
     if (ch->log != NULL && in->dataplane != NULL) {
         uint64_t served = dataplane_served_bytes(in->dataplane, ch->log), end = log_high_watermark(ch->log);
         if (served >= ch->served_bytes) /* else serving was started anew */
             sample.bytes_out_per_s = (double)(served - ch->served_bytes) / seconds;
         ch->served_bytes = served;
-        uint32_t count = dataplane_groups(in->dataplane, ch->spec.name, summary, HISTORY_GROUPS_MAX);
-        for (uint32_t i = 0; i < count; i++) {
-            uint64_t at = summary[i].committed_offset;
+        for (uint32_t i = 0; i < count && i < HISTORY_GROUPS_MAX; i++) {
+            uint64_t at = in->groups[i].committed_offset;
             if (at == UINT64_MAX) continue;
-            group[sample.group_count++] = (struct history_group){summary[i].group_id, at < end ? end - at : 0};
+            group[sample.group_count++] = (struct history_group){in->groups[i].group_id, at < end ? end - at : 0};
         }
     }
     history_add(ch->history, &sample);

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "capture/capture.h"
+#include "control/channel_groups.h"
 #include "control/channel_retry.h"
 #include "control/channel_spec.h"
 #include "control/channel_state.h"
@@ -63,6 +64,7 @@ struct channel {
     struct channel_rates rates;
     struct channel_gauges *gauges;
     struct history *history;
+    struct channel_groups groups;
     uint64_t served_bytes; /* to consumers, as of the last sample; UINT64_MAX: not looked at yet */
     struct channel *next_leaving; /* of instance.leaving */
 };

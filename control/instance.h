@@ -61,6 +61,7 @@ struct instance {
 
     struct channel **channel; /* config.channels_max slots, the first channel_count in use, in the order of creation */
     uint32_t channel_count;
+    struct group_summary *groups; /* room for CHANNEL_GROUPS_MAX, for whoever asks just now */
     struct channel *leaving; /* deleted, but a precheck thread still reads their definition */
     int wake_fd;             /* eventfd that other threads write to have the loop turn */
     bool is_ready;           /* everything was started; false again when stopping */

@@ -102,10 +102,10 @@ static json_t *status_json(const struct instance *in, const struct channel *ch)
                                  (json_int_t)s->transactions, "records", (json_int_t)s->records);
     json_t *rates = json_pack("{s:f, s:f, s:f}", "row_changes_per_s", ch->rates.row_changes_per_s, "records_per_s",
                               ch->rates.records_per_s, "bytes_per_s", ch->rates.bytes_per_s);
-    return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "name", ch->spec.name, "state",
+    return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", ch->spec.name, "state",
                      channel_state_name(ch->state), "is_started", ch->life.is_started, "error", error_json(in, ch),
                      "operations", operations_json(ch), "source", source, "captured", captured, "rates", rates, "log",
-                     log_json(ch));
+                     log_json(ch), "groups", channel_groups_json(in, &ch->groups, ch->log));
 }
 
 void rest_channels_list(struct instance *in, const struct rest_request *request, const char *name,

@@ -274,7 +274,9 @@ static enum err start_all(struct instance *in, struct err_msg *msg)
 {
     in->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     in->channel = calloc((size_t)in->config.channels_max, sizeof(struct channel *));
-    if (in->wake_fd < 0 || in->channel == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory to start");
+    in->groups = calloc(CHANNEL_GROUPS_MAX, sizeof *in->groups);
+    if (in->wake_fd < 0 || in->channel == NULL || in->groups == NULL)
+        return err_set(msg, ERR_NO_MEMORY, "no memory to start");
     TRY(check_memory(in, msg));
     TRY(start_storage(in, msg));
     TRY(channel_store_init(in->config.data_folder, msg));
@@ -335,6 +337,8 @@ void topology_stop(struct instance *in)
     in->counters = NULL;
     free(in->channel);
     in->channel = NULL;
+    free(in->groups);
+    in->groups = NULL;
     if (in->wake_fd >= 0) close(in->wake_fd);
     in->wake_fd = -1;
 }

@@ -37,6 +37,14 @@ def groups(harness):
 
     def end_of_log():
         return instance.status("events")["log"]["high_watermark"]
+
+    def in_brief(expected, words):
+        """What the list of channels says of the groups, once it is as expected: a sample a second."""
+        def look():
+            brief = instance.ask("GET", "/v1/channels")["channels"][0]["groups"]
+            return brief if brief is not None and expected(brief) else None
+        return wait_until(look, 20, lambda: f"{words}: {instance.ask('GET', '/v1/channels')}")
+    in_brief(lambda g: g == {"count": 0, "active": 0, "lag": None}, "no groups")
     refused(instance, 404, "no group readers", "GET", GROUP)
     refused(instance, 404, "no group readers", "PUT", GROUP + "/checkpoint", {"to": "earliest"})
     made = {"group": "readers", "account": "ann", "password": "s3cret-one"}
@@ -44,6 +52,7 @@ def groups(harness):
     refused(instance, 409, "no log yet", "PUT", GROUP + "/checkpoint", {"to": "earliest"})
     shown = instance.ask("GET", GROUP)
     check(shown["checkpoint"] is None and shown["lag"] is None and shown["members"] == [], f"{shown}")
+    in_brief(lambda g: g == {"count": 1, "active": 0, "lag": None}, "a group that never read")
     instance.start_channel("events")
     source.sql("INSERT INTO shop.events VALUES (1, 'before');")
     time.sleep(2.5)
@@ -77,6 +86,7 @@ def groups(harness):
           all(m["host"] == "/127.0.0.1" and m["member_id"].startswith(m["client_id"]) for m in shown["members"]),
           f"{shown}")
     check(shown["user"] == "ann-readers", f"{shown}")
+    in_brief(lambda g: g["count"] == 1 and g["active"] == 1 and g["lag"]["records"] <= 2, "a group that keeps up")
     listed = instance.ask("GET", "/v1/channels/events/groups")["groups"][0]
     check("members" not in listed and set(listed) == set(shown) - {"members"}, f"{listed}")
     refused(instance, 409, "active members", "PUT", GROUP + "/checkpoint", {"to": "earliest"})
@@ -112,6 +122,13 @@ def groups(harness):
     newest = kcat_newest(instance)
     check(newest_before - 2 <= moved["lag"]["seconds"] + times[2] / 1000 <= newest + 2,
           f"{moved}, newest {newest_before}, then {newest}")
+    other = {"group": "others", "account": "bob", "password": "s3cret-two"}
+    check(instance.rest("POST", "/v1/channels/events/groups", other)[0] == 201, "no second group")
+    instance.ask("PUT", "/v1/channels/events/groups/others/checkpoint", {"to": "latest"})
+    brief = in_brief(lambda g: g["count"] == 2 and g["active"] == 0 and g["lag"]["records"] >= end - 2,
+                     "the group that is most behind")
+    check(brief["lag"]["seconds"] + times[2] / 1000 >= newest_before - 2, f"{brief}, newest {newest_before}")
+    check(instance.rest("DELETE", "/v1/channels/events/groups/others")[0] == 204, "the second group is not deleted")
     at = min(offset for offset, ms in times.items() if ms >= int(second) * 1000)
     utc = datetime.datetime.fromtimestamp(int(second), datetime.timezone.utc)
     move({"time": utc.strftime("%Y-%m-%dT%H:%M:%SZ")}, at)
