@@ -91,7 +91,14 @@ static bool acknowledged_drop(struct tcp_pcb *pcb)
 bool segments_unblock(struct tcp_pcb *pcb)
 {
     uint32_t window = LWIP_MIN(pcb->snd_wnd, pcb->cwnd), packet = segments_packet_bytes(pcb);
-    if (pcb->unsent == NULL || pcb->unacked != NULL || pcb->unsent->len <= packet) return false;
+    /* The byte that probed a shut window, or what a timeout took back, was acknowledged: lwIP goes on probing, and ends
+     * the process for it has nothing to probe with. */
+    if (pcb->unsent == NULL) pcb->persist_backoff = 0;
+    if (pcb->unsent == NULL || pcb->unacked != NULL) return false;
+    /* lwIP cuts it at the window, and leaves the FIN also with the first part. */
+    if ((TCPH_FLAGS(pcb->unsent->tcphdr) & TCP_FIN) != 0 && window > 0 && window < packet && window < pcb->unsent->len)
+        packet = window;
+    if (pcb->unsent->len <= packet) return false;
     bool is_cut = acknowledged_drop(pcb);
     if (is_cut && pcb->unsent->len > packet && pcb->unsent->len > window)
         is_cut = segment_cut(pcb, (u16_t)(window < packet ? packet : window - window % packet));

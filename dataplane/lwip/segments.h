@@ -18,7 +18,7 @@ uint16_t segments_packet_bytes(const struct tcp_pcb *pcb);
  * quarter of what may be on its way, for a segment is sent again as a whole; and no more than `slices_max` pieces. */
 uint16_t segments_mss(const struct tcp_pcb *pcb, uint32_t super_bytes, unsigned slices_max);
 /* When nothing is on its way and the next segment does not fit into the window: cuts it, by references to the same
- * bytes.  True: there is something to send now. */
+ * bytes.  True: there is something to send now.  When nothing is left to send: ends the probing of a shut window. */
 bool     segments_unblock(struct tcp_pcb *pcb);
 /* The same of all connections, before lwIP's timers look at them; sends what can go. */
 void     segments_unblock_all(void);

@@ -29,10 +29,14 @@ enum {
     FRAMES_KEPT_MAX = 32768,
     OOSEQ_FRAMES_MAX = 96,
     HALF_OPEN_MAX   = 1024,
-    ORPHAN_MS_MAX   = 30000, /* a connection that we ended, while its peer still answers and takes nothing */
-    LOOK_EVERY_MS   = 1000, /* at all connections */
+    ORPHAN_MS_MAX   = 30000, /* a connection that we ended, while its peer still answers and takes less than */
+    ORPHAN_BYTES_MIN = 16 << 10,
+    DOUBT_TIMEOUTS  = 2,    /* of a connection in a row: does its neighbour still have that hardware address? */
+    LOOK_EVERY_MS   = 1000, /* at all connections, and at what they doubt */
     FIRST_TIMEOUT_MS = 1000, /* before a round trip was measured (RFC 6298) */
     FRAME_BYTES_MIN = SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR, /* the shortest of those that we speak */
+    MSS_MIN         = 64,  /* a peer who asks for less wants the segments of all others (Linux takes 48 at least) */
+    MSS_TO_SMALL_WINDOW_MIN = 536,
     AHEAD_BYTES     = 128 << 10, /* written beyond what may be sent now: lwIP walks what waits at each write */
 };
 
@@ -50,6 +54,7 @@ static struct {
     ip6_addr_t gateway6;
     bool     is_open, has_gateway6, has_no_room;
     uint32_t now_ms, looked_ms, frames_kept, dropped;
+    ip4_addr_t doubted; /* a peer who does not answer; any: none */
     uint32_t half_open_most; /* connections that may be half-open: an upper bound */
     uint64_t retransmitted, half_open_ended;
     struct random random;
@@ -97,6 +102,8 @@ uint32_t *stack_on_segment(const struct pbuf *p, const struct tcp_hdr *header, c
     /* lwIP's own counter knows of fast retransmissions only. */
     bool is_again = is_ours && TCP_SEQ_LT(stack.sending_position, pcb->snd_nxt);
     if (is_again && stack.sending_bytes > 0) stack.retransmitted++;
+    if (is_again && pcb->nrtx >= DOUBT_TIMEOUTS && IP_IS_V4_VAL(pcb->remote_ip))
+        ip4_addr_copy(stack.doubted, *ip_2_ip4(&pcb->remote_ip));
     return options;
 }
 
@@ -147,6 +154,10 @@ bool stack_may_enter(const struct tcp_pcb *pcb, const struct tcp_hdr *header, ui
         if (pcb->state == LISTEN && begins) half_open_bound();
         return true;
     }
+    /* Who comes again from a port whose connection we still have, for its reset was lost, is asked (RFC 5961 4.2): lwIP
+     * says where that connection stands, a reset comes back, and the next try is let in.  Unanswered he would wait until
+     * he gave up. */
+    if (begins) return true;
     uint32_t end = header->seqno + bytes + ((TCPH_FLAGS(header) & (TCP_FIN | TCP_SYN)) != 0);
     return !TCP_SEQ_GT(header->seqno, pcb->rcv_nxt) || !TCP_SEQ_GT(end, pcb->rcv_nxt + pcb->rcv_wnd);
 }
@@ -299,6 +310,7 @@ static err_t on_accept(void *argument, struct tcp_pcb *pcb, err_t error)
     void *connection = h->accepted(h->context, (struct stack_pcb *)pcb, l->number);
     if (connection == NULL) return ERR_MEM; /* lwIP resets it */
     pcb->rto = pcb->sv = FIRST_TIMEOUT_MS / TCP_SLOW_INTERVAL; /* lwIP begins with 3 s, and that wears off slowly */
+    if (pcb->mss < MSS_MIN) pcb->mss = MSS_MIN;
     pcb_attach(pcb, connection);
     return ERR_OK;
 }
@@ -343,6 +355,8 @@ static bool lwip_write(struct stack_pcb *pcb, const uint8_t *bytes, uint32_t siz
 {
     u8_t flags = (u8_t)((is_lent ? 0 : TCP_WRITE_FLAG_COPY) | (is_last ? 0 : TCP_WRITE_FLAG_MORE));
     u16_t mss = pcb_of(pcb)->mss;
+    /* lwIP makes segments of half the largest window there was: of a byte, where a peer wants them so. */
+    pcb_of(pcb)->snd_wnd_max = LWIP_MAX(pcb_of(pcb)->snd_wnd_max, 2 * MSS_TO_SMALL_WINDOW_MIN);
     pcb_of(pcb)->mss = segments_mss(pcb_of(pcb), stack.config.super_bytes, STACK_SLICES_MAX);
     err_t e = tcp_write(pcb_of(pcb), bytes, (u16_t)size, flags);
     pcb_of(pcb)->mss = mss;
@@ -429,9 +443,25 @@ static void orphans_end(void)
 {
     for (struct tcp_pcb *pcb = tcp_active_pcbs, *next; pcb != NULL; pcb = next) {
         next = pcb->next;
-        bool is_orphan = (pcb->flags & TF_RXCLOSED) != 0 && pcb->callback_arg == NULL; /* its tmr rests */
-        if (is_orphan && (uint32_t)(tcp_ticks - pcb->tmr) > ORPHAN_MS_MAX / TCP_SLOW_INTERVAL) tcp_abort(pcb);
+        if ((pcb->flags & TF_RXCLOSED) == 0 || pcb->callback_arg != NULL) continue;
+        uint32_t told = (uint32_t)(uintptr_t)tcp_ext_arg_get(pcb, stack.told); /* nobody is, any more */
+        if ((int32_t)(pcb->lastack - told) >= ORPHAN_BYTES_MIN) {
+            told_set(pcb, pcb->lastack);
+            pcb->tmr = tcp_ticks; /* lwIP lets it rest */
+        }
+        if ((uint32_t)(tcp_ticks - pcb->tmr) > ORPHAN_MS_MAX / TCP_SLOW_INTERVAL) tcp_abort(pcb);
     }
+}
+
+/* lwIP keeps a hardware address for five minutes, whatever comes of it.  A neighbour's may have changed (a gateway's
+ * stand-in took over), or was learned from a damaged frame, for ARP has no checksum: who does not answer is looked for
+ * anew (RFC 1122 2.3.2.1).  IPv6's neighbours lwIP doubts by itself. */
+static void neighbour_doubt(void)
+{
+    if (ip4_addr_isany_val(stack.doubted)) return;
+    bool is_near = ip4_addr_netcmp(&stack.doubted, netif_ip4_addr(&stack.netif), netif_ip4_netmask(&stack.netif));
+    (void)etharp_request(&stack.netif, is_near ? &stack.doubted : netif_ip4_gw(&stack.netif));
+    ip4_addr_set_any(&stack.doubted);
 }
 
 static void lwip_tick(uint64_t now_ms)
@@ -442,6 +472,7 @@ static void lwip_tick(uint64_t now_ms)
     sys_check_timeouts();
     if (stack.now_ms - stack.looked_ms < LOOK_EVERY_MS) return;
     stack.looked_ms = stack.now_ms;
+    neighbour_doubt();
     orphans_end();
     lookup_check();
 }

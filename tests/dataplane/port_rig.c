@@ -133,7 +133,8 @@ static void client_begin(struct rig *r, struct rig_client *c)
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (random_below(&r->random, 4) == 0) setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
-    (void)connect(c->fd, (struct sockaddr *)&a, sizeof a);
+    int rc = connect(c->fd, (struct sockaddr *)&a, sizeof a);
+    ck_assert_msg(rc == 0 || errno == EINPROGRESS, "connecting: %s", strerror(errno));
 }
 
 static uint32_t retransmitted_here(const struct rig_client *c)
@@ -243,15 +244,25 @@ static bool is_connected(struct rig_client *c)
     return c->is_connected;
 }
 
+static void waits_for_ever(const struct rig_client *c)
+{
+    struct tcp_info info = {0};
+    struct sockaddr_in own = {0};
+    socklen_t size = sizeof info, own_size = sizeof own;
+    (void)getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &size);
+    (void)getsockname(c->fd, (struct sockaddr *)&own, &own_size);
+    ck_abort_msg("a client waits for ever: %u of %u asked, %u answered%s; port %u, state %u, %u segments not "
+                 "acknowledged, %u sent again", c->asked, c->total, c->answers, c->server_ends ? ", then the end" : "",
+                 ntohs(own.sin_port), info.tcpi_state, info.tcpi_unacked, info.tcpi_total_retrans);
+}
+
 static void client_step(struct rig *r, struct rig_client *c)
 {
     if (c->fd < 0 && !r->is_ending) client_begin(r, c);
     if (c->fd < 0) return;
     if (now_ns() < c->rests_until_ns) return;
     bool is_idle = c->is_connected && c->answers == c->total && !c->server_ends;
-    if (!is_idle)
-        ck_assert_msg(now_ns() - c->moved_ns < (uint64_t)STALL_MS_MAX * 1000000,
-                      "a client waits for ever: %u of %u asked, %u answered", c->asked, c->total, c->answers);
+    if (!is_idle && now_ns() - c->moved_ns > (uint64_t)STALL_MS_MAX * 1000000) waits_for_ever(c);
     if (!is_connected(c)) return;
     client_ask(c);
     for (int i = 0; i < 4 && c->fd >= 0 && client_take(r, c); i++) {}

@@ -71,3 +71,11 @@ bool veth_enter_wired(unsigned mtu)
                       "ip link add client mtu $m type veth peer name wire1 mtu $m; "
                       "ip link set wire0 addrgenmode none up; ip link set wire1 addrgenmode none up; ");
 }
+
+bool veth_few_ports(unsigned first, unsigned last)
+{
+    char range[32];
+    snprintf(range, sizeof range, "%u %u", first, last);
+    return write_file("/proc/sys/net/ipv4/ip_local_port_range", range) &&
+           write_file("/proc/sys/net/ipv4/tcp_tw_reuse", "1");
+}

@@ -15,5 +15,7 @@
 bool veth_enter(unsigned mtu);
 /* The same with a cable between the two: `server` - `wire0`, `wire1` - `client`; tests/e2e/wire carries the frames. */
 bool veth_enter_wired(unsigned mtu);
+/* Connections come from these ports only, so that they come from the same ones again soon.  False: it cannot be set. */
+bool veth_few_ports(unsigned first, unsigned last);
 
 #endif
