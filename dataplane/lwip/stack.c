@@ -155,8 +155,8 @@ bool stack_may_enter(const struct tcp_pcb *pcb, const struct tcp_hdr *header, ui
         return true;
     }
     /* Who comes again from a port whose connection we still have, for its reset was lost, is asked (RFC 5961 4.2): lwIP
-     * says where that connection stands, a reset comes back, and the next try is let in.  Unanswered he would wait until
-     * he gave up. */
+     * says where that connection stands, a reset comes back, and the next try is let in.  Unanswered he would wait
+     * until he gave up. */
     if (begins) return true;
     uint32_t end = header->seqno + bytes + ((TCPH_FLAGS(header) & (TCP_FIN | TCP_SYN)) != 0);
     return !TCP_SEQ_GT(header->seqno, pcb->rcv_nxt) || !TCP_SEQ_GT(end, pcb->rcv_nxt + pcb->rcv_wnd);

@@ -188,8 +188,8 @@ static struct stack_stats stats(void)
 
 /* --- */
 
-/* The reset that ended it was lost: the peer has forgotten the connection, we have not, and he comes from the same port,
- * with numbers far away.  He is told where we stand, says that there is no such thing, and is let in when he asks
+/* The reset that ended it was lost: the peer has forgotten the connection, we have not, and he comes from the same
+ * port, with numbers far away.  He is told where we stand, says that there is no such thing, and is let in when he asks
  * again. */
 START_TEST(a_port_whose_connection_was_forgotten)
 {
