@@ -44,6 +44,9 @@ static void print_port(const char *kind, const json_t *p, const json_t *earlier)
            since(p, earlier, "packets_retransmitted"), since(p, earlier, "packets_dropped"),
            since(p, earlier, "packets_no_memory"), since(p, earlier, "packets_ring_full"),
            print_bytes(since(p, earlier, "wire_received_bytes")), print_bytes(since(p, earlier, "wire_sent_bytes")));
+    if (since(p, earlier, "packets_handed_over") > 0)
+        printf("         %" PRId64 " packets came by another lcore's queue: the device does not spread by addresses "
+               "and ports\n", since(p, earlier, "packets_handed_over"));
 }
 
 static void print_lcore(const json_t *l, const json_t *earlier)

@@ -88,6 +88,7 @@ struct port_stats { /* since the start */
     /* Past the kernel.  dropped: damaged, or not for us; no_memory, ring_full: waited for memory, for the device. */
     uint64_t packets_received, packets_sent, packets_retransmitted, packets_dropped, packets_no_memory;
     uint64_t packets_ring_full, wire_received_bytes, wire_sent_bytes; /* wire: whole frames */
+    uint64_t packets_handed_over; /* by other lcores, whose queue got them */
 };
 
 struct port;

@@ -24,7 +24,8 @@
     X(packets_retransmitted, COUNT, packets_retransmitted,  PACKETS)        \
     X(packets_dropped,       COUNT, packets_dropped,        PACKETS)        \
     X(packets_no_memory,     COUNT, packets_no_memory,      PACKETS)        \
-    X(packets_ring_full,     COUNT, packets_ring_full,      PACKETS)
+    X(packets_ring_full,     COUNT, packets_ring_full,      PACKETS)        \
+    X(packets_handed_over,   COUNT, packets_handed_over,    PACKETS)
 
 enum port_counter {
 #define X(member, kind, name, which) PORT_COUNTER_##member,

@@ -247,6 +247,16 @@ static bool on_transmit(void *context, void *connection, const struct stack_slic
     return queue_transmit(&d->queue, slice, count, c == NULL ? NULL : c->first_pin, packet_bytes);
 }
 
+static bool on_elsewhere(void *context, uint32_t flow)
+{
+    return spread_elsewhere(&((struct port_dpdk *)context)->queue, flow);
+}
+
+static void on_flow(void *context, uint32_t flow, bool is_here)
+{
+    spread_flow(&((struct port_dpdk *)context)->queue, flow, is_here);
+}
+
 static void *on_accepted(void *context, struct stack_pcb *pcb, uint32_t listener)
 {
     struct port_dpdk *d = context;
@@ -508,6 +518,7 @@ static void stats_show(struct port_dpdk *d)
     s->packets_dropped = stack.dropped + stack.checksum_errors;
     s->packets_no_memory = d->queue.stats.no_frame;
     s->packets_ring_full = d->queue.stats.ring_full;
+    s->packets_handed_over = d->queue.stats.handed_over;
     s->wire_received_bytes = d->queue.stats.received_bytes;
     s->wire_sent_bytes = d->queue.stats.sent_bytes;
     s->pins = d->queue.pins_used;
@@ -657,7 +668,8 @@ static enum err stack_open(struct port_dpdk *d, struct port_dpdk_device *device,
                            uint32_t port_count, struct err_msg *msg)
 {
     struct stack_config config = {
-        .handlers = {d, on_transmit, on_accepted, on_received, on_acknowledged, on_finished, on_failed},
+        .handlers = {d, on_transmit, on_accepted, on_received, on_acknowledged, on_finished, on_failed,
+                     on_elsewhere, on_flow},
         .mtu = device->config.mtu, .vlan = device->config.vlan, .address4 = device->address, .prefix4 = device->prefix,
         .gateway4 = device->config.gateway, .address6 = device->config.address6, .gateway6 = device->config.gateway6,
         .device_ip_checksums = device->has_ip_checksums, .device_tcp_checksums = device->has_tcp_checksums,

@@ -210,6 +210,7 @@ static enum err device_start(struct port_dpdk_device *d, struct err_msg *msg)
                        "(dpdk-devbind.py --status)?", d->config.device);
     TRY(device_configure(d, msg));
     TRY(pools_open(d, msg));
+    if (spread_open(d) != ERR_OK) return err_set(msg, ERR_NO_MEMORY, "no memory for DPDK's lcores");
     TRY(queues_open(d, msg));
     int rc = rte_eth_dev_start(d->id);
     if (rc != 0) return err_set(msg, ERR_IO, "device %s does not start: %s", d->config.device, rte_strerror(-rc));
@@ -306,5 +307,6 @@ void port_dpdk_state(const struct port_dpdk_device *device, struct port_dpdk_sta
 
 size_t port_dpdk_memory_bytes(const struct port_dpdk_config *config, uint32_t connections_max)
 {
-    return lcore_bytes(config) + stack_at(0)->memory_bytes() + port_dpdk_connection_bytes(connections_max);
+    return lcore_bytes(config) + (config->lcores > 1 ? DPDK_FLOWS : 0) + stack_at(0)->memory_bytes() +
+           port_dpdk_connection_bytes(connections_max);
 }

@@ -5,6 +5,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
+#include <stdatomic.h>
 
 #include "dataplane/lwip/stack.h"
 #include "dataplane/port_dpdk.h"
@@ -17,6 +18,7 @@ enum {
     DPDK_TX_PENDING  = 256,  /* frames that a lcore may have ready: the transmit budget of one turn */
     DPDK_TX_HEADS    = 64,   /* and more of headers alone: a SYN is answered also while others fill the device */
     DPDK_SHARED_FRAMES = 512,
+    DPDK_FLOWS       = 1 << 18, /* places: of ten thousand connections few share one */
 };
 
 struct port_dpdk_device {
@@ -32,8 +34,9 @@ struct port_dpdk_device {
     const struct chunk_pool *pool; /* NULL: nothing is lent */
     uint8_t  secret[STACK_SECRET_BYTES];
     struct rte_mempool *rx_pool[DPDK_LCORES_MAX], *tx_pool[DPDK_LCORES_MAX], *lent_pool[DPDK_LCORES_MAX];
-    /* Answers of neighbours reach one queue; the others' stacks asked too. */
-    struct rte_ring *shared[DPDK_LCORES_MAX];
+    struct rte_ring *shared[DPDK_LCORES_MAX];     /* frames that other lcores' queues got */
+    _Atomic uint8_t *flows[DPDK_LCORES_MAX];      /* connections of each lcore, by their flow's hash; of one: NULL */
+    _Atomic bool has_said_spread;
     struct dpdk_capture capture;
 };
 
@@ -53,6 +56,10 @@ struct dpdk_queue { /* a lcore's pair */
     struct rte_mbuf *pending[DPDK_TX_PENDING + DPDK_TX_HEADS]; /* to send */
     uint32_t pending_count;
     bool     is_captured; /* in this turn */
+    struct rte_mbuf *current; /* that the stack looks at, */
+    uint32_t origin;          /* whose queue it came from; */
+    bool     is_back;         /* it was with all others that may have its connection; */
+    bool     is_passed;       /* it goes to another now */
     struct pin *pins, *free_pins;
     uint32_t pins_used;
     void    *context;
@@ -64,6 +71,8 @@ enum err queue_init(struct dpdk_queue *q, struct port_dpdk_device *device, uint3
 void     queue_fini(struct dpdk_queue *q);
 /* Frames from the network to the stack; returns how many. */
 unsigned queue_receive(struct dpdk_queue *q, const struct stack_operations *stack);
+/* Gives the stack one frame; is_scarce: as a copy. */
+void     queue_feed(struct dpdk_queue *q, const struct stack_operations *stack, struct rte_mbuf *m, bool is_scarce);
 /* A frame to the network; `pins`: of the connection; packet_bytes > 0: the device cuts it.  False: no room. */
 bool     queue_transmit(struct dpdk_queue *q, const struct stack_slice *slice, unsigned count, struct pin *pins,
                         uint32_t packet_bytes);
@@ -73,6 +82,16 @@ void     queue_flush(struct dpdk_queue *q);
 void     queue_clean(struct dpdk_queue *q);
 
 size_t   port_dpdk_connection_bytes(uint32_t connections_max);
+
+enum err spread_open(struct port_dpdk_device *d);
+/* The stack has one connection more, or less, of this flow. */
+void     spread_flow(struct dpdk_queue *q, uint32_t flow, bool is_here);
+/* The stack knows no connection of this flow, which the frame it looks at is for: true when it was handed on. */
+bool     spread_elsewhere(struct dpdk_queue *q, uint32_t flow);
+/* Gives each lcore a copy, where all have to see it. */
+void     spread_to_all(struct dpdk_queue *q, struct rte_mbuf *m);
+/* What other lcores handed to this one. */
+unsigned spread_receive(struct dpdk_queue *q, const struct stack_operations *stack);
 
 /* A pin for a message; NULL: none is free, so it is copied. */
 struct pin *pin_take(struct dpdk_queue *q, struct port_message *m);

@@ -3,10 +3,8 @@
  * A frame to send is one mbuf with the headers and what was copied, and behind it one without memory of its own for
  * each piece of lent bytes, which counts as a reference of the message's pin.  Where the device takes one mbuf a frame
  * only, everything is copied. */
-#include <rte_arp.h>
 #include <rte_cycles.h>
 #include <rte_ether.h>
-#include <rte_icmp.h>
 #include <rte_ip.h>
 #include <rte_net.h>
 #include <rte_tcp.h>
@@ -16,7 +14,7 @@
 #include "base/invariant.h"
 #include "dataplane/port_dpdk_inside.h"
 
-enum { ARP_OPERATION_AT = 6, ICMP6_NEIGHBOR_ADVERTISEMENT = 136, FINI_MS_MAX = 100 };
+enum { FINI_MS_MAX = 100 };
 
 /* --- pins --- */
 
@@ -195,33 +193,6 @@ bool queue_transmit(struct dpdk_queue *q, const struct stack_slice *slice, unsig
 
 static void on_frame_free(void *frame) { rte_pktmbuf_free(frame); }
 
-/* Is it a neighbour's answer, which every lcore's stack may have asked for? */
-static bool is_for_all(const struct rte_mbuf *m)
-{
-    const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
-    const struct rte_ether_hdr *ethernet = (const struct rte_ether_hdr *)bytes;
-    uint32_t at = sizeof *ethernet;
-    uint16_t type = rte_be_to_cpu_16(ethernet->ether_type);
-    if (type == RTE_ETHER_TYPE_VLAN && m->data_len > at + 4) {
-        type = (uint16_t)(bytes[at + 2] << 8 | bytes[at + 3]);
-        at += 4;
-    }
-    if (type == RTE_ETHER_TYPE_ARP)
-        return m->data_len > at + ARP_OPERATION_AT + 1 && bytes[at + ARP_OPERATION_AT + 1] == RTE_ARP_OP_REPLY;
-    return type == RTE_ETHER_TYPE_IPV6 && m->data_len > at + 40 && bytes[at + 6] == IPPROTO_ICMPV6 &&
-           bytes[at + 40] == ICMP6_NEIGHBOR_ADVERTISEMENT;
-}
-
-static void share(struct dpdk_queue *q, struct rte_mbuf *m)
-{
-    struct port_dpdk_device *d = q->device;
-    for (uint32_t i = 0; i < d->config.lcores; i++) {
-        if (i == q->index) continue;
-        struct rte_mbuf *copy = rte_pktmbuf_copy(m, d->rx_pool[q->index], 0, UINT32_MAX);
-        if (copy != NULL && rte_ring_enqueue(d->shared[i], copy) != 0) rte_pktmbuf_free(copy);
-    }
-}
-
 /* Each for itself: IPv6 has no checksum of IP, and a device may know of one only. */
 static unsigned checked_by_device(uint64_t flags)
 {
@@ -231,7 +202,7 @@ static unsigned checked_by_device(uint64_t flags)
     return (has_ip ? STACK_CHECKED_IP : 0) | (has_l4 ? STACK_CHECKED_TCP : 0);
 }
 
-static void feed(struct dpdk_queue *q, const struct stack_operations *stack, struct rte_mbuf *m, bool is_scarce)
+void queue_feed(struct dpdk_queue *q, const struct stack_operations *stack, struct rte_mbuf *m, bool is_scarce)
 {
     q->stats.received_frames++;
     q->stats.received_bytes += m->pkt_len;
@@ -241,6 +212,7 @@ static void feed(struct dpdk_queue *q, const struct stack_operations *stack, str
         return;
     }
     uint8_t *bytes = rte_pktmbuf_mtod(m, uint8_t *);
+    q->current = m;
     stack->input(bytes, m->data_len, checked_by_device(m->ol_flags), is_scarce ? NULL : on_frame_free, m);
     if (is_scarce) rte_pktmbuf_free(m);
 }
@@ -252,16 +224,13 @@ unsigned queue_receive(struct dpdk_queue *q, const struct stack_operations *stac
     q->is_captured = dpdk_capture_look(&d->capture, q->index);
     unsigned count = rte_eth_rx_burst(d->id, q->index, frame, DPDK_BURST), shared = 0;
     if (d->config.lcores > 1) {
-        for (unsigned i = 0; i < count; i++)
-            if (is_for_all(frame[i])) share(q, frame[i]);
-        struct rte_mbuf *theirs[DPDK_BURST];
-        shared = rte_ring_dequeue_burst(d->shared[q->index], (void **)theirs, DPDK_BURST, NULL);
-        for (unsigned i = 0; i < shared; i++) feed(q, stack, theirs[i], true);
+        for (unsigned i = 0; i < count; i++) spread_to_all(q, frame[i]);
+        shared = spread_receive(q, stack);
     }
     if (count == 0) return shared;
     /* What paused connections and gaps in the stream keep is copied before the device has no memory left. */
     bool is_scarce = rte_mempool_avail_count(d->rx_pool[q->index]) < DPDK_RX_FRAMES / 4;
-    for (unsigned i = 0; i < count; i++) feed(q, stack, frame[i], is_scarce);
+    for (unsigned i = 0; i < count; i++) queue_feed(q, stack, frame[i], is_scarce);
     return count + shared;
 }
 
@@ -271,6 +240,7 @@ enum err queue_init(struct dpdk_queue *q, struct port_dpdk_device *device, uint3
 {
     q->device = device;
     q->index = (uint16_t)index;
+    q->origin = index;
     q->pins = calloc(pins_max, sizeof *q->pins);
     if (q->pins == NULL) return ERR_NO_MEMORY;
     dpdk_capture_open(&device->capture, index);

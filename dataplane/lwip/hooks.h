@@ -11,9 +11,9 @@
 struct tcp_pcb;
 struct tcp_hdr;
 
-/* A packet came: 0, it is lwIP's as before, which only searches less for whose it is (lookup.h). */
-int stack_on_packet4(const struct pbuf *p);
-int stack_on_packet6(const struct pbuf *p);
+/* A packet came: 0, it is lwIP's, which only searches less for whose it is (lookup.h); 1, it is another stack's. */
+int stack_on_packet4(struct pbuf *p);
+int stack_on_packet6(struct pbuf *p);
 /* A segment is about to leave: whose it is, and where its data stands in the stream. */
 uint32_t *stack_on_segment(const struct pbuf *p, const struct tcp_hdr *header, const struct tcp_pcb *pcb,
                            uint32_t *options);

@@ -1,6 +1,5 @@
 #include "dataplane/lwip/lookup.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include <lwip/pbuf.h>
@@ -29,6 +28,7 @@ static struct {
     bool     is_begun;
     struct tcp_pcb *found, *shown, *shown_over; /* for this frame; where both lists begin meanwhile, */
     struct tcp_pcb *active, *time_wait;         /* and where they do else */
+    void   (*changed)(uint32_t hash, bool is_here);
     uint64_t walked;
 } table;
 
@@ -74,9 +74,8 @@ static uint32_t flow_hash(const struct flow *f)
     return (uint32_t)keyed_hash(table.key, word, 1 + (unsigned)f->address_bytes / 4);
 }
 
-static struct tcp_pcb *find(const struct flow *f)
+static struct tcp_pcb *find(const struct flow *f, uint32_t hash)
 {
-    uint32_t hash = flow_hash(f);
     for (uint32_t at = hash % SLOTS; table.slot[at].pcb != NULL; at = (at + 1) % SLOTS) {
         if (table.slot[at].hash != hash) continue;
         struct flow known = flow_of(table.slot[at].pcb);
@@ -106,12 +105,13 @@ static void on_destroy(u8_t argument, void *pcb)
 {
     (void)argument;
     if (pcb == NULL) return; /* a listener, or one that never began */
-    uint32_t at = (uint32_t)(uintptr_t)tcp_ext_arg_get(pcb, table.hash) % SLOTS;
+    uint32_t hash = (uint32_t)(uintptr_t)tcp_ext_arg_get(pcb, table.hash), at = hash % SLOTS;
     while (table.slot[at].pcb != pcb) {
         INVARIANT(table.slot[at].pcb != NULL);
         at = (at + 1) % SLOTS;
     }
     remove_at(at);
+    table.changed(hash, false);
 }
 
 static err_t on_passive_open(u8_t argument, struct tcp_pcb_listen *listener, struct tcp_pcb *pcb)
@@ -124,8 +124,9 @@ static err_t on_passive_open(u8_t argument, struct tcp_pcb_listen *listener, str
 
 static const struct tcp_ext_arg_callbacks callbacks = {on_destroy, on_passive_open};
 
-void lookup_open(const uint8_t key[LOOKUP_KEY_BYTES])
+void lookup_open(const uint8_t key[LOOKUP_KEY_BYTES], void (*changed)(uint32_t hash, bool is_here))
 {
+    table.changed = changed;
     memcpy(table.key, key, sizeof table.key);
     table.argument = tcp_ext_arg_alloc_id();
     table.hash = tcp_ext_arg_alloc_id();
@@ -140,6 +141,7 @@ void lookup_add(struct tcp_pcb *pcb)
     while (table.slot[at].pcb != NULL) at = (at + 1) % SLOTS;
     table.slot[at] = (struct slot){hash, pcb};
     table.count++;
+    table.changed(hash, true);
     tcp_ext_arg_set_callbacks(pcb, table.argument, &callbacks);
     tcp_ext_arg_set(pcb, table.argument, pcb);
     tcp_ext_arg_set(pcb, table.hash, (void *)(uintptr_t)hash); /* when it leaves lwIP has forgotten its port */
@@ -147,36 +149,39 @@ void lookup_add(struct tcp_pcb *pcb)
 
 /* --- for one frame --- */
 
-static void begin(const struct flow *f)
+static bool begin(const struct flow *f, uint32_t *hash)
 {
     INVARIANT(!table.is_begun);
     table.is_begun = true;
     table.active = tcp_active_pcbs;
     table.time_wait = tcp_tw_pcbs;
-    table.found = find(f);
+    *hash = flow_hash(f);
+    table.found = find(f, *hash);
     bool is_over = table.found != NULL && table.found->state == TIME_WAIT;
     tcp_active_pcbs = is_over ? NULL : table.found;
     tcp_tw_pcbs = is_over ? table.found : NULL;
     table.shown = tcp_active_pcbs;
     table.shown_over = tcp_tw_pcbs;
+    return table.found == NULL;
 }
 
 static uint16_t number_of(const uint8_t *at) { return (uint16_t)(at[0] << 8 | at[1]); }
 
-void lookup_begin4(const struct pbuf *p)
+bool lookup_begin4(const struct pbuf *p, uint32_t *hash)
 {
     const struct ip_hdr *ip = p->payload;
-    if (p->len < IP_HLEN + PORTS_BYTES || IPH_HL_BYTES(ip) != IP_HLEN || IPH_PROTO(ip) != IP_PROTO_TCP) return;
+    if (p->len < IP_HLEN + PORTS_BYTES || IPH_HL_BYTES(ip) != IP_HLEN || IPH_PROTO(ip) != IP_PROTO_TCP) return false;
     const uint8_t *tcp = (const uint8_t *)ip + IP_HLEN;
-    begin(&(struct flow){&ip->dest, &ip->src, sizeof ip->src, number_of(tcp + 2), number_of(tcp)});
+    return begin(&(struct flow){&ip->dest, &ip->src, sizeof ip->src, number_of(tcp + 2), number_of(tcp)}, hash);
 }
 
-void lookup_begin6(const struct pbuf *p)
+bool lookup_begin6(const struct pbuf *p, uint32_t *hash)
 {
     const struct ip6_hdr *ip = p->payload;
-    if (p->len < IP6_HLEN + PORTS_BYTES || IP6H_NEXTH(ip) != IP6_NEXTH_TCP) return; /* or behind other headers */
+    /* Or it is one behind other headers. */
+    if (p->len < IP6_HLEN + PORTS_BYTES || IP6H_NEXTH(ip) != IP6_NEXTH_TCP) return false;
     const uint8_t *tcp = (const uint8_t *)ip + IP6_HLEN;
-    begin(&(struct flow){&ip->dest, &ip->src, sizeof ip->src, number_of(tcp + 2), number_of(tcp)});
+    return begin(&(struct flow){&ip->dest, &ip->src, sizeof ip->src, number_of(tcp + 2), number_of(tcp)}, hash);
 }
 
 void lookup_end(void)
@@ -207,7 +212,7 @@ void lookup_check(void)
     for (unsigned i = 0; i < 2; i++)
         for (const struct tcp_pcb *pcb = first[i]; pcb != NULL; pcb = pcb->next) {
             struct flow f = flow_of(pcb);
-            INVARIANT(find(&f) == pcb);
+            INVARIANT(find(&f, flow_hash(&f)) == pcb);
             count++;
         }
     INVARIANT(count == table.count);

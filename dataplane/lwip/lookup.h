@@ -7,6 +7,7 @@
 #ifndef DATAPLANE_LWIP_LOOKUP_H
 #define DATAPLANE_LWIP_LOOKUP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,17 +19,19 @@ enum { LOOKUP_KEY_BYTES = 16 };
 /* SipHash-2-4 (Aumasson, Bernstein 2012) of 64-bit words. */
 uint64_t keyed_hash(const uint8_t key[LOOKUP_KEY_BYTES], const uint64_t *word, unsigned count);
 
-/* Once, behind lwip_init.  With the key nobody can choose addresses that meet in one place of the table. */
-void lookup_open(const uint8_t key[LOOKUP_KEY_BYTES]);
+/* Once, behind lwip_init.  With the key nobody can choose addresses that meet in one place of the table.  `changed` is
+ * told the hash of each connection that comes or goes. */
+void lookup_open(const uint8_t key[LOOKUP_KEY_BYTES], void (*changed)(uint32_t hash, bool is_here));
 /* A listener's connections come into the table by themselves, all leave it by themselves. */
 void lookup_listener(struct tcp_pcb *listener);
 /* One that we began. */
 void lookup_add(struct tcp_pcb *pcb);
 
 /* A packet is about to be looked at, its IP header (version 4, 6) is in front.  Where it is no TCP segment that can be
- * told at once, lwIP searches itself. */
-void lookup_begin4(const struct pbuf *p);
-void lookup_begin6(const struct pbuf *p);
+ * told at once, lwIP searches itself.  True: it is one, there is no connection with its addresses, and this is their
+ * hash. */
+bool lookup_begin4(const struct pbuf *p, uint32_t *hash);
+bool lookup_begin6(const struct pbuf *p, uint32_t *hash);
 /* lwIP has found this one, for a segment (a connection, or a listener). */
 void lookup_found(const struct tcp_pcb *pcb);
 /* The frame is done with, whatever it was. */

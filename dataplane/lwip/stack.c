@@ -87,8 +87,34 @@ int32_t stack_vlan(void) { return stack.config.vlan == 0 ? -1 : stack.config.vla
 int stack_is_our_vlan(const struct eth_vlan_hdr *header) { return VLAN_ID(header) == stack.config.vlan; }
 const ip6_addr_t *stack_gateway6(void) { return stack.has_gateway6 ? &stack.gateway6 : NULL; }
 
-int stack_on_packet4(const struct pbuf *p) { return lookup_begin4(p), 0; }
-int stack_on_packet6(const struct pbuf *p) { return lookup_begin6(p), 0; }
+static int handed_over(struct pbuf *p, bool is_strange, uint32_t flow)
+{
+    const struct stack_handlers *h = &stack.config.handlers;
+    if (!is_strange || h->elsewhere == NULL || !h->elsewhere(h->context, flow)) return 0;
+    lookup_end();
+    pbuf_free(p);
+    return 1;
+}
+
+int stack_on_packet4(struct pbuf *p)
+{
+    uint32_t flow;
+    bool is_strange = lookup_begin4(p, &flow);
+    return handed_over(p, is_strange, flow);
+}
+
+int stack_on_packet6(struct pbuf *p)
+{
+    uint32_t flow;
+    bool is_strange = lookup_begin6(p, &flow);
+    return handed_over(p, is_strange, flow);
+}
+
+static void on_flow(uint32_t flow, bool is_here)
+{
+    const struct stack_handlers *h = &stack.config.handlers;
+    if (h->flow != NULL) h->flow(h->context, flow, is_here);
+}
 
 uint32_t *stack_on_segment(const struct pbuf *p, const struct tcp_hdr *header, const struct tcp_pcb *pcb,
                            uint32_t *options)
@@ -534,7 +560,7 @@ static const char *lwip_open(const struct stack_config *config, uint64_t now_ms)
     random_init(&stack.random, seed);
     lwip_init();
     stack.told = tcp_ext_arg_alloc_id();
-    lookup_open(config->secret);
+    lookup_open(config->secret, on_flow);
     LWIP_MEMPOOL_INIT(kept_frames);
     netif_add(&stack.netif, NULL, NULL, NULL, &stack.config, netif_fill, ethernet_input);
     netif_set_default(&stack.netif);

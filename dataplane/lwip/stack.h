@@ -47,6 +47,11 @@ struct stack_handlers {
     void (*finished)(void *connection);
     /* It was reset or gave up: its pcb is gone. */
     void (*failed)(void *connection);
+    /* The frame is of a flow that has no connection here (a flow: a hash of both addresses and ports, the same in all
+     * stacks of one secret): true when another stack gets it, then this one does not look at it any more.  And: there
+     * is one connection of a flow more, or less.  NULL: there is no other stack. */
+    bool (*elsewhere)(void *context, uint32_t flow);
+    void (*flow)(void *context, uint32_t flow, bool is_here);
 };
 
 struct stack_config {
