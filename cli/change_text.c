@@ -71,19 +71,25 @@ static void print_image(const json_t *before, const json_t *after)
     }
 }
 
+void change_print(const json_t *value, int64_t offset)
+{
+    const json_t *image = json_object_get(value, "table"), *statement = json_object_get(value, "statement");
+    printf("%-10" PRId64 " %-9s %s", offset, print_text(value, "operation"),
+           print_text(value, image != NULL ? "table" : "database"));
+    if (image != NULL) {
+        print_image(json_object_get(value, "before"), json_object_get(value, "after"));
+    } else if (statement != NULL) {
+        fputs(": ", stdout);
+        print_cut(print_text(value, "statement"));
+    }
+    fputs(print_text(value, "why"), stdout);
+}
+
 void change_print_text(const char *line, int64_t offset, int64_t lag)
 {
     json_t *value = json_loads(line, JSON_ALLOW_NUL, NULL);
     if (value == NULL) value = json_loads(line, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL); /* above 2^63 */
-    bool is_row = json_object_get(value, "table") != NULL;
-    printf("%-8" PRId64 " %-6s %s", offset, print_text(value, "operation"),
-           print_text(value, is_row ? "table" : "database"));
-    if (is_row) {
-        print_image(json_object_get(value, "before"), json_object_get(value, "after"));
-    } else {
-        fputs(": ", stdout);
-        print_cut(print_text(value, "statement"));
-    }
+    change_print(value, offset);
     if (lag >= 0) printf("  (lag %" PRId64 ")", lag);
     putchar('\n');
     json_decref(value);

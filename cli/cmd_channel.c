@@ -230,11 +230,12 @@ int cli_channel_list(struct cli *cli, int argc, char **argv)
     if (!cli_options_parse(cli, argc, argv, none, NULL)) return cli_usage(cli_channel_list);
     int code = rest_call(cli, "GET", "/v1/channels", NULL, &answer);
     const json_t *channels = json_object_get(answer, "channels");
-    if (code == CLI_OK && cli->json) print_json(answer);
-    for (size_t i = 0; code == CLI_OK && !cli->json && i < json_array_size(channels); i++)
-        print_channel_line(json_array_get(channels, i));
-    if (code == CLI_OK && !cli->json && json_array_size(channels) == 0)
+    if (code == CLI_OK && cli->json)
+        print_json(answer);
+    else if (code == CLI_OK && json_array_size(channels) == 0)
         printf("no channels; see millrace channel create\n");
+    else if (code == CLI_OK)
+        print_channels(channels);
     json_decref(answer);
     return code;
 }

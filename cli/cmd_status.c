@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/counters.h"
+#include "cli/change_text.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/print.h"
@@ -82,8 +83,15 @@ int cli_records(struct cli *cli, int argc, char **argv)
     int code = rest_call_channel(cli, "GET", channel, suffix, NULL, &answer);
     if (code == CLI_OK && cli->json)
         print_json(answer);
-    else if (code == CLI_OK)
-        json_array_foreach(json_object_get(answer, "records"), i, record) print_json(record);
+    else if (code == CLI_OK) {
+        printf("%-20s  %-10s %-9s %s\n", "time", "offset", "operation", "what");
+        json_array_foreach(json_object_get(answer, "records"), i, record)
+        {
+            printf("%-20s  ", print_utc(print_number(record, "time_ms")));
+            change_print(record, print_number(record, "offset"));
+            putchar('\n');
+        }
+    }
     json_decref(answer);
     return code;
 }

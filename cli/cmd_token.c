@@ -1,7 +1,6 @@
 /* millrace token ...: who may use the REST API. */
 #include <curl/curl.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/cli.h"
 #include "cli/options.h"
@@ -43,14 +42,8 @@ int cli_token_list(struct cli *cli, int argc, char **argv)
     else if (code == CLI_OK) {
         printf("%-12s %-7s %-20s %s\n", "id", "role", "created", "name");
         json_array_foreach((json_t *)(uintptr_t)tokens, i, one)
-        {
-            char created[32] = "-";
-            time_t at = (time_t)(print_number(one, "created_ms") / 1000);
-            struct tm utc;
-            if (at > 0) strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &utc));
-            printf("%-12s %-7s %-20s %s\n", print_text(one, "id"), print_text(one, "role"), created,
-                   print_text(one, "name"));
-        }
+            printf("%-12s %-7s %-20s %s\n", print_text(one, "id"), print_text(one, "role"),
+                   print_utc(print_number(one, "created_ms")), print_text(one, "name"));
     }
     json_decref(answer);
     return code;

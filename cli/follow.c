@@ -60,12 +60,14 @@ static void describe(struct progress *p, const json_t *status, char line[static 
         snprintf(line, LINE_BYTES, "%s: %s", print_text(status, "name"), state);
         return;
     }
+    int used = snprintf(line, LINE_BYTES, "%s: %s, %s %" PRId64 ", %" PRId64 " rows/s", print_text(status, "name"),
+                        state, print_text(source, "file"), print_number(source, "position"),
+                        print_number(rates, "row_changes_per_s"));
+    if (!json_is_integer(json_object_get(source, "delay_ms")) || used >= LINE_BYTES) return; /* not known yet */
     int64_t left_ms = time_left_ms(p, delay_ms);
-    snprintf(line, LINE_BYTES, "%s: %s, %s %" PRId64 ", %" PRId64 " rows/s, %s behind%s%s", print_text(status, "name"),
-             state, print_text(source, "file"), print_number(source, "position"),
-             print_number(rates, "row_changes_per_s"), print_duration(delay_ms),
-             left_ms < 0 ? "" : ", about ", left_ms < 0 ? "" : print_duration(left_ms));
-    if (left_ms >= 0) strncat(line, " left", LINE_BYTES - strlen(line) - 1);
+    used += snprintf(line + used, (size_t)(LINE_BYTES - used), ", %s behind", print_duration(delay_ms));
+    if (left_ms >= 0 && used < LINE_BYTES)
+        snprintf(line + used, (size_t)(LINE_BYTES - used), ", about %s left", print_duration(left_ms));
 }
 
 /* What the check found wrong. */

@@ -89,10 +89,10 @@ const struct cli_command cli_commands[] = {
      true},
     {"alert rules", "CHANNEL [--set FILE]",
      "what is watched of a channel, and what fires; --set: replace the rules by those in a file of JSON (-: stdin)",
-     cli_alert_rules},
-    {"alert targets", "[--set FILE]", "whom alerts are told to; --set: replace them", cli_alert_targets},
+     cli_alert_rules, true},
+    {"alert targets", "[--set FILE]", "whom alerts are told to; --set: replace them", cli_alert_targets, true},
     {"alert test", "TARGET", "send a notice that says that it is a test", cli_alert_test},
-    {"alert log", "", "what was told, and whether it arrived, a line of JSON each", cli_alert_log, true},
+    {"alert log", "", "what was told, and whether it arrived", cli_alert_log, true},
     {"account create", "NAME [--password-file FILE]",
      "make an operator's account, which sees all channels and groups over the Kafka protocol", cli_account_create},
     {"account list", "", "the operators' accounts", cli_account_list},
@@ -175,12 +175,20 @@ static int words_match(const char *words, int argc, char **argv)
     return count;
 }
 
+/* Before the command or behind it. */
+static bool asks_to_watch(const struct cli *cli, int argc, char **argv)
+{
+    bool asks = cli->watch;
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) asks |= strcmp(argv[i], "--watch") == 0;
+    return asks;
+}
+
 /* Again each second; on a terminal over what was there. */
 static int run_command(const struct cli_command *c, struct cli *cli, int argc, char **argv)
 {
     bool is_terminal = isatty(STDOUT_FILENO) == 1;
+    if (!c->may_watch && asks_to_watch(cli, argc, argv)) return cli_fail(CLI_USAGE, "%s takes no --watch", c->words);
     int code = c->run(cli, argc, argv);
-    if (cli->watch && !c->may_watch) return cli_fail(CLI_USAGE, "%s takes no --watch", c->words);
     while (cli->watch && code == CLI_OK && fflush(stdout) == 0) {
         sleep(1);
         if (is_terminal && !cli->json) fputs("\033[H\033[2J", stdout);

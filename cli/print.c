@@ -64,6 +64,15 @@ const char *print_seconds(const json_t *seconds)
     return json_is_number(seconds) ? print_duration((int64_t)(json_number_value(seconds) * 1000)) : "unknown";
 }
 
+const char *print_utc(int64_t unix_ms)
+{
+    char *out = rotating_buffer();
+    time_t at = (time_t)(unix_ms / 1000);
+    struct tm utc;
+    if (unix_ms <= 0 || gmtime_r(&at, &utc) == NULL || strftime(out, 48, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0) return "-";
+    return out;
+}
+
 /* "host:port", or the folder. */
 static void print_source(const json_t *source)
 {
@@ -134,26 +143,32 @@ void print_channel(const json_t *status)
     putchar('\n');
 }
 
-/* Nothing where there are none. */
-static void print_groups_line(const json_t *groups)
+/* How many, of them with members, and how far the last of them is behind: "3 (1 active), 120 records or 4.0 s". */
+static void print_groups_cell(const json_t *groups)
 {
     const json_t *lag = json_object_get(groups, "lag");
-    int64_t count = print_number(groups, "count");
-    if (count == 0) return;
-    printf(", %" PRId64 " group%s (%" PRId64 " active", count, count == 1 ? "" : "s", print_number(groups, "active"));
+    char text[128];
+    int used = snprintf(text, sizeof text, "%" PRId64 " (%" PRId64 " active)", print_number(groups, "count"),
+                        print_number(groups, "active"));
     if (json_is_object(lag) && print_number(lag, "records") > 0)
-        printf(", %" PRId64 " records or %s behind at most", print_number(lag, "records"),
-               print_seconds(json_object_get(lag, "seconds")));
-    putchar(')');
+        snprintf(text + used, sizeof text - (size_t)used, ", %" PRId64 " records or %s behind",
+                 print_number(lag, "records"), print_seconds(json_object_get(lag, "seconds")));
+    printf("%-44s  ", text);
 }
 
-void print_channel_line(const json_t *status)
+void print_channels(const json_t *channels)
 {
-    const json_t *source = json_object_get(status, "source"), *log = json_object_get(status, "log");
-    const json_t *error = json_object_get(status, "error");
-    printf("%-24s %-12s ", print_text(status, "name"), print_text(status, "state"));
-    print_source(source);
-    printf("  %" PRId64 " records, delay %s", print_number(log, "records"), print_delay(source));
-    print_groups_line(json_object_get(status, "groups"));
-    printf("%s%s\n", json_is_object(error) ? ": " : "", print_text(error, "text"));
+    json_t *status;
+    size_t i;
+    printf("%-24s %-34s %14s %12s  %-44s  %s\n", "channel", "state", "records", "delay", "groups", "source");
+    json_array_foreach((json_t *)(uintptr_t)channels, i, status)
+    {
+        const json_t *source = json_object_get(status, "source"), *error = json_object_get(status, "error");
+        printf("%-24s %-34s %14" PRId64 " %12s  ", print_text(status, "name"), print_text(status, "state"),
+               print_number(json_object_get(status, "log"), "records"), print_delay(source));
+        print_groups_cell(json_object_get(status, "groups"));
+        print_source(source);
+        putchar('\n');
+        if (json_is_object(error)) printf("  error: %s\n", print_text(error, "cause"));
+    }
 }

@@ -1,25 +1,32 @@
 #!/usr/bin/env python3
 """Goal: everything that a person does with a channel in the console can be done by the command line alone, and by the
-REST API alone: make it, find and mend what its check found, start, see changes, make a group, read, see the lag, move
-the checkpoint back and read again, change the objects, lose the source and see it resume, be told of that, delete.
+REST API alone: make it, find and mend what its check found, start, see changes, make a group, take sample code, read,
+see who reads and the lag, move the checkpoint back and read again, change the objects, lose the source and see it
+resume, be told of that by a web hook and a mail, delete.
 
 usage: test_story.py cli|rest
 """
 import datetime
-import http.server
 import json
 import os
 import subprocess
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "e2e"))
 from harness import BUILD, ROOT, Skipped, check, checkpoint_of, main, wait_until  # noqa: E402
+from sinks import Hook, MailServer  # noqa: E402
 
 CHANNEL = "/v1/channels/orders"
 RULES = {"rules": [{"id": "broken", "kind": "error", "hold_s": 0}]}
 USER, PASSWORD = "ann-billing", "s3cret-billing"
+READING = ["--group", "billing", "--user", USER, "--from-beginning"]
+
+
+def targets(hook, post):
+    return {"targets": [{"id": "hook", "kind": "webhook", "url": hook.url},
+                        {"id": "ops", "kind": "mail", "url": post.url, "from": "millrace@shop.example",
+                         "to": ["ops@shop.example"]}]}
 
 
 class ByRest:
@@ -55,9 +62,28 @@ class ByRest:
     def objects(self, verb, pattern):
         return self.instance.ask("PATCH", CHANNEL + "/objects", {verb: {"include": [pattern]}})["include"]
 
-    def alert_to(self, url):
-        self.instance.ask("PUT", "/v1/alert-targets", {"targets": [{"id": "hook", "kind": "webhook", "url": url}]})
+    def sample(self):
+        return self.instance.ask("GET", CHANNEL + "/samples/python?group=billing")
+
+    def sees_changes(self):
+        """In what the console's chart shows."""
+        return max(self.instance.ask("GET", CHANNEL + "/history")["rows_per_s"]) > 0
+
+    def members(self):
+        """Of each, whether it is the one that reads."""
+        return [member["is_active"] for member in self.group()["members"]]
+
+    def alert_to(self, hook, post):
+        self.instance.ask("PUT", "/v1/alert-targets", targets(hook, post))
         self.instance.ask("PUT", CHANNEL + "/alerts", RULES)
+        self.instance.ask("POST", "/v1/alert-targets/ops/test")
+
+    def was_told(self):
+        return self.instance.ask("GET", "/v1/alerts/log")["notices"]
+
+    def errors(self):
+        return [c["error"]["cause"] for c in self.instance.ask("GET", "/v1/channels")["channels"]
+                if c["error"]]
 
     def records(self):
         return self.instance.ask("GET", CHANNEL + "/records?count=50")["records"]
@@ -125,12 +151,37 @@ class ByCli:
     def objects(self, verb, pattern):
         return self.ask("channel", "objects", verb, "orders", "--tables", pattern)["include"]
 
-    def alert_to(self, url):
-        targets = json.dumps({"targets": [{"id": "hook", "kind": "webhook", "url": url}]})
-        self.millrace("alert", "targets", "--set", "-", given=targets)
-        check("broken" in self.millrace("alert", "rules", "orders", "--set", "-", given=json.dumps(RULES)), "no rule")
+    def sample(self):
+        return self.millrace("channel", "sample", "orders", "python", "--group", "billing")
+
+    def sees_changes(self):
+        return "captured  1 row changes, 1 transactions; now " in self.millrace("channel", "status", "orders")
+
+    def members(self):
+        said = self.millrace("group", "show", "orders", "--group", "billing")
+        return [line.split()[-1] == "active" for line in said.splitlines() if line.startswith("  member")]
+
+    def alert_to(self, hook, post):
+        said = self.millrace("alert", "targets", "--set", "-", given=json.dumps(targets(hook, post)))
+        check(f"hook                     webhook  on    {hook.url}\n" in said and "to ops@shop.example\n" in said, said)
+        said = self.millrace("alert", "rules", "orders", "--set", "-", given=json.dumps(RULES))
+        check("broken                   error              -                                         -     0 ms  quiet"
+              in said, said)
+        self.millrace("alert", "test", "ops")
+
+    def was_told(self):
+        said = self.millrace("alert", "log")
+        check("ops: delivered, attempts: 1\n" in said, said)
+        return self.ask("alert", "log")["notices"]
+
+    def errors(self):
+        said = self.millrace("channel", "list")
+        check("firing: since 20" in self.millrace("alert", "rules", "orders"), "the table of rules")
+        return [line.removeprefix("  error: ") for line in said.splitlines() if line.startswith("  error: ")]
 
     def records(self):
+        said = self.millrace("records", "orders", "--count", "50", "--changes")
+        check(all(" INSERT    shop.orders id=" in line for line in said.splitlines()[1:]), said)
         return self.ask("records", "orders", "--count", "50")["records"]
 
     def delete(self):
@@ -141,35 +192,53 @@ class ByCli:
         return "no channels" in self.millrace("channel", "list")
 
 
-class Hook:
-    """Keeps the notices that it is sent."""
-
-    def __init__(self):
-        got = self.got = []
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, *words):
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{server.server_address[1]}/"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+def consumer(instance, *words):
+    """The command of a real client, as the group."""
+    return [BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{instance.rest_port}", "consume", "orders",
+            *READING, "--timeout", "80", *words], {**os.environ, "MILLRACE_PASSWORD": PASSWORD}
 
 
 def consume(instance, changes):
-    """The ids of the rows that the group gets, by a real client."""
-    done = subprocess.run([BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{instance.rest_port}", "consume",
-                           "orders", "--group", "billing", "--user", USER, "--from-beginning", "--changes",
-                           str(changes), "--timeout", "80"], capture_output=True, text=True, timeout=240,
-                          env={**os.environ, "MILLRACE_PASSWORD": PASSWORD})
+    """The ids of the rows that the group gets."""
+    command, environment = consumer(instance, "--changes", str(changes))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment)
     check(done.returncode == 0, f"consume: {done}")
     lines = [json.loads(line)["value"] for line in done.stdout.strip().split("\n")]
     return [line["after"]["id"] for line in lines if line["operation"] == "INSERT"]
+
+
+def who_reads(harness, instance, person):
+    """A member is seen for as long as it is there."""
+    command, environment = consumer(instance)
+    reader = harness.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(lambda: person.members() == [True], 20, person.group)
+    reader.terminate()
+    reader.wait()
+    wait_until(lambda: person.members() == [], 20, person.group)
+
+
+def told_of_an_error(harness, instance, source, person):
+    """The source goes: that is an Error, told by web hook and mail; it comes back: so does the channel, by itself."""
+    hook, post = Hook(), MailServer()
+    person.alert_to(hook, post)
+    wait_until(lambda: len(post.got) == 1 and "this is a test" in post.got[0][1], 10, lambda: f"{post.got}")
+    subprocess.run([os.path.join(ROOT, "tests/servers"), "stop", "--folder", source.folder], check=True)
+    wait_until(lambda: person.status()["state"] == "Error", 25, person.status)
+    error = wait_until(lambda: person.status()["error"], 20, person.status)
+    check(str(source.port) in error["cause"] and "connect" in error["cause"] and error["what_to_do"], f"{error}")
+    wait_until(lambda: hook.got and len(post.got) == 2, 10, lambda: f"the alert is told: {hook.got}, {post.got}")
+    firing = hook.notices()[0]
+    check((firing["state"], firing["channel"], firing["rule"]) == ("firing", "orders", "broken"), f"{firing}")
+    envelope, mail = post.got[1]
+    check("RCPT TO:<ops@shop.example>" in envelope and "Subject: [millrace] firing: channel orders" in mail, f"{mail}")
+    wait_until(lambda: "cannot connect" in "".join(person.errors()), 20, person.errors)
+    again = subprocess.run([os.path.join(ROOT, "tests/servers"), "start", "mariadb-10.11", "--folder", source.folder],
+                           check=True, capture_output=True, text=True)
+    check(json.loads(again.stdout)["port"] == source.port, "the source came back elsewhere")
+    wait_until(lambda: person.status()["state"] == "Normal", 40, person.status)
+    wait_until(lambda: len(hook.got) == 2 and len(post.got) == 3, 10, "the recovery is told")
+    check(hook.notices()[1]["state"] == "recovered" and "recovered: channel orders" in post.got[2][1], f"{post.got}")
+    wait_until(lambda: [n["state"] for n in person.was_told()] == ["test", "firing", "recovered"], 10, person.was_told)
 
 
 def story(harness, by):
@@ -180,7 +249,7 @@ def story(harness, by):
                "CREATE TABLE shop.items (id INT PRIMARY KEY); SET GLOBAL binlog_format = 'STATEMENT';")
     instance = harness.millraced()
     instance.start()
-    person, hook = by(instance, source), Hook()
+    person = by(instance, source)
     person.create()
     found = person.findings()
     check([item for item, _ in found] == ["binlog_format"] and "binlog_format" in found[0][1], f"{found}")
@@ -188,7 +257,10 @@ def story(harness, by):
     person.start()
     check(person.status()["state"] == "Normal", f"{person.status()}")
     person.make_group()
+    code = person.sample()
+    check(all(f'"{word}"' in code for word in (instance.bootstrap, "orders", "billing")) and PASSWORD not in code, code)
     source.sql("INSERT INTO shop.orders VALUES (1);")
+    wait_until(person.sees_changes, 15, person.status)
     time.sleep(1.1)  # the source stamps whole seconds
     second = int(time.time())
     source.sql("INSERT INTO shop.orders VALUES (2); INSERT INTO shop.items VALUES (100);")
@@ -197,6 +269,8 @@ def story(harness, by):
     check(consume(instance, 2) == [1, 2], "not what was written")
     read_to = checkpoint_of(person.group())
     check(read_to is not None and person.group()["lag"]["records"] < 30, f"{person.group()}")
+    who_reads(harness, instance, person)
+    read_to = max(read_to, checkpoint_of(person.group()))
     person.objects("add", "shop.items")
     wait_until(lambda: "follows other objects" in instance.log_text(), 15, instance.tail)
     source.sql("INSERT INTO shop.items VALUES (101); INSERT INTO shop.orders VALUES (3);")
@@ -210,19 +284,7 @@ def story(harness, by):
     moved = person.move(utc.strftime("%Y-%m-%dT%H:%M:%SZ"))
     check(checkpoint_of(moved) < read_to, f"it was not moved back: {moved}")
     check(consume(instance, 4) == [2, 101, 3, 4], "not read again from there")
-
-    person.alert_to(hook.url)
-    subprocess.run([os.path.join(ROOT, "tests/servers"), "stop", "--folder", source.folder], check=True)
-    wait_until(lambda: person.status()["state"] == "Error", 25, person.status)
-    error = person.status()["error"]
-    check(str(source.port) in error["text"] and "connect" in error["text"], f"{error}")
-    wait_until(lambda: hook.got, 10, "the alert is told")
-    again = subprocess.run([os.path.join(ROOT, "tests/servers"), "start", "mariadb-10.11", "--folder", source.folder],
-                           check=True, capture_output=True, text=True)
-    check(json.loads(again.stdout)["port"] == source.port, "the source came back elsewhere")
-    wait_until(lambda: person.status()["state"] == "Normal", 40, person.status)
-    wait_until(lambda: len(hook.got) > 1, 10, "the recovery is told")
-    check("broken" in json.dumps(hook.got[0]) and "orders" in json.dumps(hook.got[0]), f"{hook.got}")
+    told_of_an_error(harness, instance, source, person)
     source.sql("INSERT INTO shop.orders VALUES (5);")
     check(consume(instance, 1) == [5], "not what was written behind the Error")
     person.delete()
