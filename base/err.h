@@ -79,9 +79,17 @@ struct err_msg {
 };
 
 /* err_set fills `m` (which may be NULL) printf-style and returns `code`, so that it can stand in a return.  What stands
- * behind the last "; " of `fmt` is what to do; a "; " in what is printed into it means nothing. */
+ * behind the last "; " of `fmt` is what to do; a "; " in what is printed into it means nothing.  What is too long loses
+ * the end of its cause, not what to do (up to 2 KiB). */
 enum err err_set(struct err_msg *m, enum err code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same error told from further out: what `fmt` says, ": " and the cause of `inner`, which may be `m`.  What to do
+ * is what `fmt` says of it, else what `inner` does. */
+enum err err_within(struct err_msg *m, enum err code, const struct err_msg *inner, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* A sentence that does not say what to do, says from now on what helps against its kind. */
+void err_complete(struct err_msg *m);
 
 /* Bytes of m->text that tell what failed and where. */
 int err_cause_bytes(const struct err_msg *m);

@@ -29,10 +29,8 @@ static enum err check_magic(const struct archive_file *f, const uint8_t *magic, 
 {
     if (memcmp(magic, "\xfe" "bin", 4) == 0) return ERR_OK;
     if (memcmp(magic, "\xfd" "bin", 4) == 0)
-        return err_set(msg, ERR_UNSUPPORTED,
-                       "the binlog file %s is encrypted (binlog_encryption): let a channel read it from the server, "
-                       "which sends it decrypted",
-                       f->path);
+        return err_set(msg, ERR_UNSUPPORTED, "the binlog file %s is encrypted (binlog_encryption); let a channel read "
+                       "it from the server, which sends it decrypted", f->path);
     return err_set(msg, ERR_UNSUPPORTED,
                    "%s is no binlog file: it begins with the bytes %02x %02x %02x %02x; unpack it if it is packed",
                    f->path, magic[0], magic[1], magic[2], magic[3]);
@@ -44,10 +42,9 @@ static enum err check_head(struct archive_file *f, struct err_msg *msg)
     uint8_t head[ARCHIVE_HEAD_BYTES];
     if (pread(f->fd, head, sizeof head, BINLOG_FIRST_POSITION) != (ssize_t)sizeof head) return ERR_OK;
     if (f->has_head && memcmp(f->head, head, sizeof head) != 0)
-        return err_set(msg, ERR_SOURCE_HISTORY,
-                       "%s was begun at another time, or by another server, than the file that was being read under "
-                       "this name: put that file back, or delete the channel and create it anew",
-                       f->path);
+        return err_set(msg, ERR_SOURCE_HISTORY, "%s was begun at another time, or by another server, than the file "
+                       "that was being read under this name; put that file back, or delete the channel and create it "
+                       "anew", f->path);
     memcpy(f->head, head, sizeof head);
     f->has_head = true;
     return ERR_OK;
@@ -65,7 +62,8 @@ static enum err open_at(struct archive_file *f, struct err_msg *msg)
     if (got < 0 || fstat(f->fd, &st) != 0) return io_failed(f->path, errno, msg);
     if (got == sizeof magic) TRY(check_magic(f, magic, msg));
     if ((uint64_t)st.st_size < f->position && f->position > BINLOG_FIRST_POSITION)
-        return err_set(msg, ERR_SOURCE_HISTORY, "%s has %lld bytes, but was read up to %" PRIu64 ": it is another file",
+        return err_set(msg, ERR_SOURCE_HISTORY, "%s has %lld bytes, but was read up to %" PRIu64
+                       ", so it is another file; put the former file back, or delete the channel and create it anew",
                        f->path, (long long)st.st_size, f->position);
     TRY(check_head(f, msg));
     (void)posix_fadvise(f->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -161,22 +159,18 @@ static enum err check_header(const struct archive_file *f, const struct binlog_h
 {
     bool is_first = f->position == BINLOG_FIRST_POSITION;
     if (is_first && h->type != BINLOG_FORMAT_DESCRIPTION)
-        return err_set(msg, ERR_UNSUPPORTED,
-                       "%s does not begin with a FORMAT_DESCRIPTION event: it was written by a server before 5.0, or "
-                       "is a part of a binlog file",
-                       f->path);
+        return err_set(msg, ERR_UNSUPPORTED, "%s does not begin with a FORMAT_DESCRIPTION event: it was written by a "
+                       "server before 5.0, or is a part of a binlog file; copy the whole file there, of a server of "
+                       "version 5.1 or later", f->path);
     if (is_first && (h->flags & FLAG_RELAY_LOG) != 0)
-        return err_set(msg, ERR_UNSUPPORTED, "%s is a replica's relay log: give the channel a server's binlog files",
+        return err_set(msg, ERR_UNSUPPORTED, "%s is a replica's relay log; give the channel a server's binlog files",
                        f->path);
     if (h->type == BINLOG_MARIADB_START_ENCRYPTION)
-        return err_set(msg, ERR_UNSUPPORTED,
-                       "the binlog file %s is encrypted (encrypt_binlog): let a channel read it from the server, "
-                       "which sends it decrypted",
-                       f->path);
+        return err_set(msg, ERR_UNSUPPORTED, "the binlog file %s is encrypted (encrypt_binlog); let a channel read it "
+                       "from the server, which sends it decrypted", f->path);
     if (h->next_position == (uint32_t)(f->position + h->event_size)) return ERR_OK;
-    return err_set(msg, ERR_CORRUPT,
-                   "%s has no event that belongs there at %" PRIu64 " (of %" PRIu32 " bytes, ending at %" PRIu32
-                   "): the file is damaged, or pieces were cut from it",
+    return err_set(msg, ERR_CORRUPT, "%s has no event that belongs there at %" PRIu64 " (of %" PRIu32
+                   " bytes, ending at %" PRIu32 "): the file is damaged, or pieces were cut from it; copy it once more",
                    f->path, f->position, h->event_size, h->next_position);
 }
 
@@ -200,7 +194,8 @@ static enum err next(struct archive_file *f, uint64_t event_bytes_max, size_t en
     if (have < BINLOG_HEADER_BYTES) return at_end(f, have);
     struct cursor in = cursor_of(f->buffer + (f->position - f->buffer_position), BINLOG_HEADER_BYTES);
     if (binlog_header_decode(&in, &h) != ERR_OK)
-        return err_set(msg, ERR_CORRUPT, "%s has no event at %" PRIu64 ": the file is damaged", f->path, f->position);
+        return err_set(msg, ERR_CORRUPT, "%s has no event at %" PRIu64 ", so it is damaged; copy it once more", f->path,
+                       f->position);
     TRY(check_header(f, &h, msg));
     if (h.event_size > event_bytes_max)
         return err_set(msg, ERR_TOO_LARGE,
@@ -245,7 +240,8 @@ enum err archive_file_look(struct archive_file *f, bool *grew, struct err_msg *m
 {
     struct stat named, own;
     if (stat(f->path, &named) != 0)
-        return err_set(msg, ERR_SOURCE_HISTORY, "%s, which was being read, is gone: %s", f->path, strerror(errno));
+        return err_set(msg, ERR_SOURCE_HISTORY, "%s, which was being read, is gone: %s; put it back, or delete the "
+                       "channel and create it anew", f->path, strerror(errno));
     if (f->is_open && fstat(f->fd, &own) != 0) return io_failed(f->path, errno, msg);
     if (!f->is_open || named.st_ino != own.st_ino || named.st_dev != own.st_dev) {
         if (f->is_open) close(f->fd);
@@ -261,7 +257,8 @@ enum err archive_file_look(struct archive_file *f, bool *grew, struct err_msg *m
         f->size_seen = (uint64_t)own.st_size;
     }
     if ((uint64_t)own.st_size < f->position && f->position > BINLOG_FIRST_POSITION)
-        return err_set(msg, ERR_SOURCE_HISTORY, "%s has %lld bytes now, but was read up to %" PRIu64 ": it was changed",
+        return err_set(msg, ERR_SOURCE_HISTORY, "%s has %lld bytes now, but was read up to %" PRIu64
+                       ", so it was changed; put the former file back, or delete the channel and create it anew",
                        f->path, (long long)own.st_size, f->position);
     TRY(check_head(f, msg));
     *grew = (uint64_t)own.st_size > f->size_seen;

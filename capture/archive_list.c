@@ -109,10 +109,9 @@ static enum err select_base(struct archive_list *list, const struct folder *f, s
         size_t bytes = base_bytes(list->entry[0].name);
         if (bytes == base_bytes(list->entry[i].name) && strncmp(list->entry[i].name, list->entry[0].name, bytes) == 0)
             continue;
-        return err_set(msg, ERR_INVALID,
-                       "the folder %s holds binlog files of several names (%s, %s): give each server's its own folder, "
-                       "or put the index file of the one to be read there",
-                       f->path, list->entry[0].name, list->entry[i].name);
+        return err_set(msg, ERR_INVALID, "the folder %s holds binlog files of several names (%s, %s); give each "
+                       "server's its own folder, or put the index file of the one to be read there", f->path,
+                       list->entry[0].name, list->entry[i].name);
     }
     return ERR_OK;
 }
@@ -123,9 +122,9 @@ enum err archive_list_check(const struct archive_list *list, uint32_t from, cons
         const char *before = list->entry[i - 1].name;
         uint32_t number = source_file_number(before);
         if (source_file_number(list->entry[i].name) == number + 1) continue;
-        return err_set(msg, ERR_SOURCE_PURGED,
-                       "%.*s.%06" PRIu32 " is missing in the folder %s, between %s and %s: copy it there",
-                       (int)base_bytes(before), before, number + 1, folder, before, list->entry[i].name);
+        return err_set(msg, ERR_SOURCE_PURGED, "%.*s.%06" PRIu32 " is missing in the folder %s, between %s and %s; "
+                       "copy it there", (int)base_bytes(before), before, number + 1, folder, before,
+                       list->entry[i].name);
     }
     return ERR_OK;
 }
@@ -136,7 +135,8 @@ static enum err read_folder(struct archive_list *list, struct folder *f, struct 
     enum err e = ERR_OK;
     if (dir == NULL)
         return err_set(msg, errno == EACCES ? ERR_ACCESS_DENIED : errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
-                       "the folder of binlog files %s cannot be read: %s", f->path, strerror(errno));
+                       "the folder of binlog files %s cannot be read: %s; put it there, and let millraced's user read "
+                       "it", f->path, strerror(errno));
     for (struct dirent *d; e == ERR_OK && (d = readdir(dir)) != NULL;) e = take_entry(list, f, dir, d->d_name);
     closedir(dir);
     return e == ERR_OK ? ERR_OK : err_set(msg, e, "no memory for the list of the files in %s", f->path);
@@ -148,9 +148,8 @@ enum err archive_list_read(struct archive_list *list, const char *path, struct e
     list->count = 0;
     TRY(read_folder(list, &f, msg));
     if (list->count == 0)
-        return err_set(msg, ERR_NOT_FOUND,
-                       "the folder %s has no binlog files: they are named like mysql-bin.000001, and are not packed",
-                       path);
+        return err_set(msg, ERR_NOT_FOUND, "the folder %s has no binlog files; copy them there: they are named like "
+                       "mysql-bin.000001, and are not packed", path);
     qsort(list->entry, list->count, sizeof *list->entry, by_number);
     TRY(select_base(list, &f, msg));
     if (list->count > 1 && list->entry[list->count - 1].size < BINLOG_FIRST_POSITION) list->count--;

@@ -40,7 +40,7 @@ static enum err format_find(struct archive_stream *a, struct archive_walk *w, st
         TRY(archive_walk_head(w, a->config->files, a->list.entry[i].name, a->config->packet_bytes_max, msg));
         if (w->format_known) return ERR_OK;
     }
-    return err_set(msg, ERR_NOT_FOUND, "the binlog file %s/%s is empty: nothing was copied there yet", a->config->files,
+    return err_set(msg, ERR_NOT_FOUND, "the binlog file %s/%s is empty; copy it there", a->config->files,
                    a->list.entry[0].name);
 }
 

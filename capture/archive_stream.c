@@ -86,7 +86,8 @@ static enum err send_format(struct archive_stream *a, const uint8_t **event, siz
     enum err e = archive_file_next(&head, sizeof a->made, &found, size, msg);
     if (e == ERR_OK) memcpy(a->made, found, *size);
     archive_file_close(&head);
-    if (e == ERR_AGAIN) e = err_set(msg, ERR_SOURCE_HISTORY, "%s is empty, but was read before", a->file.name);
+    if (e == ERR_AGAIN) e = err_set(msg, ERR_SOURCE_HISTORY, "%s is empty, but was read before; put the former file "
+                                    "back, or delete the channel and create it anew", a->file.name);
     TRY(e);
     memset(a->made + NEXT_POSITION_AT, 0, 4);
     e = binlog_format_decode(cursor_of(a->made + BINLOG_HEADER_BYTES, *size - BINLOG_HEADER_BYTES), &format);
@@ -291,8 +292,9 @@ static enum err stream_dump(struct source_stream *s, const char *file, uint64_t 
     TRY(archive_list_read(&a->list, a->config->files, msg));
     uint32_t at = archive_list_find(&a->list, file);
     if (at == a->list.count)
-        return err_set(msg, ERR_SOURCE_PURGED, "the folder %s has no %s to read on from: its files begin at %s",
-                       a->config->files, file, a->list.entry[0].name);
+        return err_set(msg, ERR_SOURCE_PURGED, "the folder %s has no %s to read on from, its files begin at %s; put "
+                       "that file back, or delete the channel and create it anew", a->config->files, file,
+                       a->list.entry[0].name);
     TRY(archive_list_check(&a->list, at, a->config->files, msg));
     return begin_file(a, file, position, msg);
 }

@@ -226,7 +226,8 @@ static enum err choose_start(struct capture *c, struct err_msg *msg)
     struct source_position start = {0};
     struct start_place chosen;
     if (c->stream->ops->is_growing != NULL && c->stream->ops->is_growing(c->stream))
-        return err_set(msg, ERR_SOURCE_PURGED, "files are being copied to %s, perhaps also older ones", c->files);
+        return err_set(msg, ERR_SOURCE_PURGED, "files are being copied to %s, perhaps also older ones; wait until they "
+                       "are all there", c->files);
     enum err e = start_place_choose(c->stream, &f->facts, &c->config, &c->stop, &chosen, msg);
     if (e != ERR_OK) {
         gtid_set_free(&chosen.gtids);

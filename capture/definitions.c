@@ -23,8 +23,10 @@ static enum err doubt(struct question *q, enum err e, struct err_msg *msg)
     d->doubted_at = d->at;
     memcpy(d->doubted_database, q->database, sizeof d->doubted_database);
     memcpy(d->doubted_table, q->table, sizeof d->doubted_table);
-    log_warn("capture", "%s; asking the source", msg->text);
-    TRY(tracker_doubt(d->tracker, q->database, q->table, msg->text));
+    char cause[sizeof msg->text];
+    snprintf(cause, sizeof cause, "%.*s", err_cause_bytes(msg), msg->text);
+    log_warn("capture", "%s; asking the source", cause);
+    TRY(tracker_doubt(d->tracker, q->database, q->table, cause));
     return ERR_AGAIN;
 }
 
@@ -48,10 +50,9 @@ static enum err adopt(struct question *q, const struct catalog_table *known, con
     if (e == ERR_OK) e = tracker_put(tracker, &q->d->at, &table, msg);
     arena_free(&arena);
     if (e != ERR_OK)
-        return err_set(msg, e,
-                       "the binlog's description of table %s.%s at %s:%llu cannot be used alone (%s): give the channel "
-                       "a schema_file with its CREATE DATABASE and CREATE TABLE of that time",
-                       q->database, q->table, q->d->at.file, (unsigned long long)q->d->at.position, err_text(e));
+        return err_set(msg, e, "the binlog's description of table %s.%s at %s:%llu cannot be used alone (%s); give the "
+                       "channel a schema_file with its CREATE DATABASE and CREATE TABLE of that time", q->database,
+                       q->table, q->d->at.file, (unsigned long long)q->d->at.position, err_text(e));
     schema_moved(q->d->schema);
     return check(q, catalog_find_table(tracker_catalog(tracker), q->database, q->table), out, msg);
 }
@@ -71,10 +72,11 @@ static enum err find(struct question *q, const struct schema_table **out, struct
     if (q->metadata.is_full) return adopt(q, table, out, msg);
     if (answer == TRACKER_UNKNOWN) return err_set(msg, ERR_AGAIN, "table %s.%s: %s", q->database, q->table, why);
     if (answer == TRACKER_ABSENT)
-        return doubt(q, err_set(msg, ERR_SCHEMA,
-                                "no definition of %s.%s for its rows at %s:%llu: the table was dropped or renamed on "
-                                "the source after these changes, or the account may not SELECT from it",
-                                q->database, q->table, at->file, (unsigned long long)at->position),
+        return doubt(q, err_set(msg, ERR_SCHEMA, "no definition of %s.%s for its rows at %s:%llu: the table was "
+                                "dropped or renamed on the source after these changes, or the account may not SELECT "
+                                "from it; GRANT SELECT on it, or give the channel a schema_file with its CREATE "
+                                "DATABASE and CREATE TABLE of that time", q->database, q->table, at->file,
+                                (unsigned long long)at->position),
                      msg);
     return err_set(msg, ERR_SCHEMA,
                    "%s.%s has changes at %s:%llu, and its definition there is not known: %.500s; give the channel a "

@@ -93,7 +93,7 @@ static enum err compile_list(struct filter_pattern **out, uint32_t *count, const
 
     while (list != NULL && list[n] != NULL) n++;
     if (n > FILTER_PATTERNS_MAX)
-        return err_set(msg, ERR_TOO_LARGE, "%zu patterns, more than %u: use wildcards", n,
+        return err_set(msg, ERR_TOO_LARGE, "%zu patterns, more than %u; use wildcards", n,
                        (unsigned)FILTER_PATTERNS_MAX);
     *out = calloc(n + 1, sizeof **out);
     if (*out == NULL) return ERR_NO_MEMORY;
@@ -120,7 +120,7 @@ enum err filter_open(struct filter **out, const char *const *include, const char
     enum err e = compile_list(&f->include, &f->include_count, include, msg);
     if (e == ERR_OK) e = compile_list(&f->exclude, &f->exclude_count, exclude, msg);
     if (e == ERR_OK && f->include_count == 0)
-        e = err_set(msg, ERR_INVALID, "no table is selected: give at least one include pattern, for example shop.*");
+        e = err_set(msg, ERR_INVALID, "no table is selected; give at least one include pattern, for example shop.*");
     if (e != ERR_OK) {
         filter_close(f);
         return e;

@@ -290,9 +290,8 @@ static enum err on_format(struct follower *f, const struct binlog_header *h, str
         return err_set(msg, e, "%s begins with a FORMAT_DESCRIPTION event that cannot be read: %s", f->at.file,
                        err_text(e));
     if (format.version_number < BINLOG_VERSION_5_1)
-        return err_set(msg, ERR_UNSUPPORTED,
-                       "%s was written by MySQL %s: there are no row changes in a binlog before 5.1", f->at.file,
-                       format.server_version);
+        return err_set(msg, ERR_UNSUPPORTED, "%s was written by MySQL %s, and there are no row changes in a binlog "
+                       "before 5.1; follow a server of version 5.1 or later", f->at.file, format.server_version);
     if (f->expect_format_time_s != 0 && f->expect_format_time_s != h->timestamp_s)
         return err_set(msg, ERR_SOURCE_HISTORY,
                        "%s on the source was begun at another time (%u) than the one capture read (%u): the "
@@ -602,9 +601,7 @@ static enum err on_table_map(struct follower *f, const struct binlog_header *h, 
 /* The decoder knows table and column; the place is ours. */
 static enum err row_unreadable(const struct follower *f, enum err e, struct err_msg *msg)
 {
-    struct err_msg why = *msg;
-    return err_set(msg, e, "the rows before %s:%" PRIu64 " cannot be read: %.400s", f->at.file, f->at.position,
-                   why.text);
+    return err_within(msg, e, msg, "the rows before %s:%" PRIu64 " cannot be read", f->at.file, f->at.position);
 }
 
 /* A row whose images lack columns. */
@@ -649,26 +646,24 @@ static enum err on_rows(struct follower *f, const struct binlog_header *h, struc
 static enum err unsupported(const struct follower *f, const struct binlog_header *h, struct err_msg *msg)
 {
     const char *name = binlog_event_name(h->type);
-    const char *mend = "";
+    const char *mend = "make the channel anew behind this place";
     switch (h->type) {
     case BINLOG_PRE_GA_WRITE:
     case BINLOG_PRE_GA_UPDATE:
-    case BINLOG_PRE_GA_DELETE: mend = ": it was written by a MySQL 5.1 before 5.1.22; upgrade the source"; break;
+    case BINLOG_PRE_GA_DELETE: mend = "upgrade the source: MySQL 5.1 wrote such events before 5.1.22"; break;
     default: break;
     }
-    return err_set(msg, ERR_UNSUPPORTED,
-                   "the source's binlog has a %s event at %s:%" PRIu64 ", which is not supported%s", name, f->at.file,
-                   f->at.position, mend);
+    return err_set(msg, ERR_UNSUPPORTED, "the source's binlog has a %s event at %s:%" PRIu64
+                   ", which is not supported; %s", name, f->at.file, f->at.position, mend);
 }
 
 static enum err on_incident(const struct follower *f, struct cursor body, struct err_msg *msg)
 {
     struct binlog_incident i;
     if (binlog_incident_decode(body, &i) != ERR_OK) i = (struct binlog_incident){0};
-    return err_set(msg, ERR_SOURCE_CONFIG,
-                   "the source notes at %s:%" PRIu64 " that changes may be missing from its binlog (INCIDENT %u: "
-                   "\"%.*s\"): delete the channel and create it anew",
-                   f->at.file, f->at.position, i.kind, (int)i.text_bytes, i.text_bytes > 0 ? i.text : "");
+    return err_set(msg, ERR_SOURCE_CONFIG, "the source notes at %s:%" PRIu64 " that changes may be missing from its "
+                   "binlog (INCIDENT %u: \"%.*s\"); delete the channel and create it anew", f->at.file, f->at.position,
+                   i.kind, (int)i.text_bytes, i.text_bytes > 0 ? i.text : "");
 }
 
 static enum err dispatch(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body,
@@ -693,9 +688,9 @@ static enum err on_payload(struct follower *f, uint64_t start, struct cursor bod
     struct payload_place place = {.follower = f, .start = start};
     struct err_msg why = {0};
     enum err e = payload_events(&f->payload, body, f->config.event_bytes_max, on_payload_event, &place, &why);
-    if (e == ERR_OK) return ERR_OK;
-    return err_set(msg, e, place.event_failed ? "%s" : "%s (the TRANSACTION_PAYLOAD event before %s:%" PRIu64 ")",
-                   why.text, f->at.file, f->at.position);
+    if (e != ERR_OK && place.event_failed && msg != NULL) *msg = why;
+    if (e == ERR_OK || place.event_failed) return e;
+    return err_within(msg, e, &why, "the TRANSACTION_PAYLOAD event before %s:%" PRIu64, f->at.file, f->at.position);
 }
 
 static enum err dispatch(struct follower *f, const struct binlog_header *h, uint64_t start, struct cursor body,
@@ -711,10 +706,8 @@ static enum err dispatch(struct follower *f, const struct binlog_header *h, uint
     }
     f->awaits_gtids = false; /* this event says them, or nothing does */
     if (!f->format_known)
-        return err_set(
-            msg, ERR_UNSUPPORTED,
-            "%s does not begin with a FORMAT_DESCRIPTION event: it was written by a server before 5.0 or is encrypted",
-            f->at.file);
+        return err_set(msg, ERR_UNSUPPORTED, "%s does not begin with a FORMAT_DESCRIPTION event: it was written by a "
+                       "server before 5.0 or is encrypted; follow a server of version 5.1 or later", f->at.file);
     switch (h->type) {
     case BINLOG_GTID:
     case BINLOG_GTID_TAGGED:
@@ -777,11 +770,9 @@ enum err follower_event(struct follower *f, const uint8_t *event, size_t size, s
     f->bytes_read += size;
     size_t kept = size;
     if (binlog_checksum_take(f->format_known ? &f->format : NULL, &h, event, &kept) != ERR_OK)
-        return err_set(msg, ERR_CORRUPT,
-                       "the %s event behind %s:%" PRIu64
-                       " has a wrong checksum: the source's binlog is damaged, or the connection "
-                       "to it",
-                       binlog_event_name(h.type), f->at.file, f->at.position);
+        return err_set(msg, ERR_CORRUPT, "the %s event behind %s:%" PRIu64 " has a wrong checksum, so the source's "
+                       "binlog is damaged, or the connection to it; look at it there with mysqlbinlog "
+                       "--verify-binlog-checksum", binlog_event_name(h.type), f->at.file, f->at.position);
     uint64_t start = f->at.position;
     if (h.next_position != 0 && h.type != BINLOG_HEARTBEAT && h.type != BINLOG_HEARTBEAT_V2 &&
         h.type != BINLOG_FORMAT_DESCRIPTION) {

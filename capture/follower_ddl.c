@@ -38,10 +38,11 @@ enum err follower_statement_change(struct follower *f, const struct binlog_query
         concerns |= filter_selects(f->filter, n->database, strlen(n->database), n->table, strlen(n->table));
     }
     if (!concerns) return ERR_OK;
-    enum err e = err_set(msg, ERR_SOURCE_CONFIG,
-                         "at %s:%" PRIu64 " the source wrote a statement instead of row changes (\"%.*s\"); set "
-                         "binlog_format=ROW for all its sessions",
-                         f->at.file, f->at.position, q->text_bytes > 100 ? 100 : (int)q->text_bytes, q->text);
+    enum err e = err_set(msg, ERR_SOURCE_CONFIG, "at %s:%" PRIu64 " the source wrote a statement instead of row "
+                         "changes (\"%.*s\"); set binlog_format=ROW for all sessions of the source, and have this "
+                         "statement passed over (millrace channel configure NAME --statement-events warn), or make the "
+                         "channel anew behind it", f->at.file, f->at.position,
+                         q->text_bytes > 100 ? 100 : (int)q->text_bytes, q->text);
     if (f->config.statements_are_errors) return e;
     counter_add(f->config.statement_events, 1);
     log_warn("capture", "channel %s: changes are LOST: %s", f->config.channel, msg->text);

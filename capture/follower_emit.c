@@ -109,10 +109,9 @@ static enum err too_large(const struct follower *f, const struct change_event *e
                        f->at.file, ev->start_position, f->config.record_bytes_max);
     char key[160];
     describe_key(ev, key, sizeof key);
-    return err_set(
-        msg, ERR_TOO_LARGE,
-        "a row of %s.%s (%s) at %s:%" PRIu64 " is larger than record_bytes_max (%u): raise it, or exclude the table",
-        ev->table->database, ev->table->table, key, f->at.file, ev->start_position, f->config.record_bytes_max);
+    return err_set(msg, ERR_TOO_LARGE, "a row of %s.%s (%s) at %s:%" PRIu64 " is larger than record_bytes_max (%u); "
+                   "raise it, or exclude the table", ev->table->database, ev->table->table, key, f->at.file,
+                   ev->start_position, f->config.record_bytes_max);
 }
 
 /* A HEARTBEAT carries the set now and then, so that a start finds the newest near the log's end; not more of it than

@@ -284,7 +284,8 @@ static enum err stream_dump(struct source_stream *s, const char *file, uint64_t 
     if (strlen(file) > FILE_NAME_BYTES_MAX)
         return err_set(msg, ERR_TOO_LARGE, "the source's binlog has a file name of %zu bytes", strlen(file));
     if (position > UINT32_MAX)
-        return err_set(msg, ERR_TOO_LARGE, "%s is larger than the 4 GiB that the source can be asked for", file);
+        return err_set(msg, ERR_TOO_LARGE, "%s is larger than the 4 GiB that the source can be asked for; FLUSH BINARY "
+                       "LOGS on the source and split its largest transactions", file);
     connection_close(m, &m->dump, &m->dump_fd);
     TRY(connection_open(m, &m->dump, &m->dump_fd, m->config->read_timeout_s, msg));
 

@@ -145,7 +145,8 @@ enum err payload_events(struct payload_reader *r, struct cursor body, uint64_t e
     else if (p.compression == COMPRESSION_NONE)
         e = take_events(&u, p.packed.at, cursor_left(&p.packed), &u.size, &wanted);
     else
-        e = err_set(msg, ERR_UNSUPPORTED, "a transaction is compressed by method %" PRIu64 ", which is not known",
+        e = err_set(msg, ERR_UNSUPPORTED, "a transaction is compressed by method %" PRIu64 ", which is not known; set "
+                    "binlog_transaction_compression=OFF on the source, and make the channel anew behind this place",
                     p.compression);
     if (r->capacity > PAYLOAD_BUFFER_BYTES && e == ERR_OK) { /* one large event is no reason to keep its room */
         free(r->bytes);

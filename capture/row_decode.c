@@ -246,21 +246,19 @@ enum err row_reader_next(struct row_reader *r, struct change_value *before, stru
     if (__builtin_expect(e == ERR_OK, 1)) return ERR_OK;
     const char *name = bad_column < t->column_count ? t->column[bad_column].name : "(hidden)";
     if (e == ERR_TOO_LARGE)
-        return err_set(msg, e, "table %s.%s: the text of a row's values takes more than %zu bytes (column `%s`)",
+        return err_set(msg, e, "table %s.%s: the text of a row's values takes more than %zu bytes (column `%s`); leave "
+                       "the table out (millrace channel objects), or make the channel anew behind this place",
                        t->database, t->table, r->arena->size_max, name);
     if (e == ERR_CORRUPT)
         return err_set(msg, e,
                        "table %s.%s: row %llu of a rows event of %zu bytes does not hold a valid value for column `%s`",
                        t->database, t->table, (unsigned long long)r->rows + 1, r->event->rows_bytes, name);
     if (e == ERR_UNSUPPORTED)
-        return err_set(msg, e,
-                       "table %s.%s: the C library here cannot convert the text of column `%s`: install its gconv "
-                       "modules, or let text be delivered as stored",
-                       t->database, t->table, name);
+        return err_set(msg, e, "table %s.%s: the C library here cannot convert the text of column `%s`; install its "
+                       "gconv modules, or let text be delivered as stored", t->database, t->table, name);
     if (e == ERR_SOURCE_CONFIG)
-        return err_set(msg, e,
-                       "table %s.%s: JSON column `%s` was updated in part and the row's image before lacks the whole: "
-                       "SET GLOBAL binlog_row_image=FULL on the source, or binlog_row_value_options=''",
+        return err_set(msg, e, "table %s.%s: JSON column `%s` was updated in part and the row's image before lacks the "
+                       "whole; SET GLOBAL binlog_row_image=FULL on the source, or binlog_row_value_options=''",
                        t->database, t->table, name);
     return err_set(msg, e, "table %s.%s: no memory to decode a row", t->database, t->table);
 }

@@ -234,9 +234,8 @@ enum err schema_check_map(const struct schema_table *t, const struct table_map *
     uint16_t hidden = is_short ? 0 : (uint16_t)(map->column_count - defined);
 
     if (t->is_versioned && t->hash_keys > 0 && hidden == 2 + t->hash_keys) /* their order is not known */
-        return err_set(msg, ERR_UNSUPPORTED,
-                       "table %s.%s is system-versioned and has a UNIQUE key over a BLOB or TEXT, which is not "
-                       "supported together: exclude the table, or declare the period columns",
+        return err_set(msg, ERR_UNSUPPORTED, "table %s.%s is system-versioned and has a UNIQUE key over a BLOB or "
+                       "TEXT, which is not supported together; exclude the table, or declare the period columns",
                        t->table.database, t->table.table);
     if (is_short || (hidden != 0 && !is_hidden_fit(t, map, hidden)))
         return err_set(msg, ERR_SCHEMA, "table %s.%s has %u columns in its definition and %u in the binlog: " CHANGED,

@@ -22,7 +22,8 @@ static enum err read_file(const char *path, char **text, size_t *size, struct er
     if (end < 0)
         e = err_set(msg, ERR_IO, "cannot read schema_file %s: %s", path, strerror(errno));
     else if (end > SCHEMA_FILE_BYTES_MAX)
-        e = err_set(msg, ERR_TOO_LARGE, "schema_file %s is larger than %d MiB", path, SCHEMA_FILE_BYTES_MAX >> 20);
+        e = err_set(msg, ERR_TOO_LARGE, "schema_file %s is larger than %d MiB; leave out of it what is no CREATE "
+                    "DATABASE or CREATE TABLE", path, SCHEMA_FILE_BYTES_MAX >> 20);
     else if ((*text = malloc((size_t)end + 1)) == NULL)
         e = err_set(msg, ERR_NO_MEMORY, "no memory for schema_file %s", path);
     else
@@ -56,7 +57,7 @@ enum err schema_file_read(const char *path, struct catalog *c, struct err_msg *m
         if (take_use(statement, statement_bytes, database)) continue;
         e = catalog_apply(c, &context, statement, statement_bytes, &effect, &why);
         if (e != ERR_OK && e != ERR_NO_MEMORY)
-            e = err_set(msg, ERR_INVALID, "schema_file %s: %.800s", path, why.text);
+            e = err_within(msg, ERR_INVALID, &why, "schema_file %s; correct it", path);
     }
     free(text);
     return e;

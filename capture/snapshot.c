@@ -33,7 +33,8 @@ enum err snapshot_rules_read(struct source_stream *s, const char *version, struc
 {
     *out = (struct snapshot_rules){0};
     if (!catalog_server_parse(&out->server, version))
-        return err_set(msg, ERR_CONNECT, "the source's version '%s' is none that is known", version);
+        return err_set(msg, ERR_CONNECT, "the source's version '%s' is none that is known; follow a MySQL or MariaDB "
+                       "server", version);
     return s->ops->query(s,
                          "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('lower_case_table_names',"
                          "'explicit_defaults_for_timestamp') OR Variable_name LIKE 'rds|_%' ESCAPE '|'",
@@ -289,7 +290,7 @@ enum err snapshot_read(struct source_stream *stream, const struct filter *filter
         struct err_msg why = {0};
         e = d->is_wrong ? err_set(&why, ERR_INVALID, "more columns or keys than are known here")
                         : catalog_put_table(c, &d->t, &why);
-        if (e == ERR_NO_MEMORY || e == ERR_TOO_LARGE) err_set(msg, e, "%s", why.text);
+        if (e == ERR_NO_MEMORY || e == ERR_TOO_LARGE) *msg = why;
         if (e != ERR_INVALID && e != ERR_NOT_FOUND) continue;
         log_warn("capture", "table %s.%s is left out: %s", d->t.database, d->t.name, why.text);
         e = ERR_OK;

@@ -103,7 +103,8 @@ enum err source_facts_read(struct source_stream *s, struct source_facts *out, st
         snprintf(f.server_uuid, sizeof f.server_uuid, "server_id %u", f.server_id);
 
     if (f.version[0] == '\0')
-        return err_set(msg, ERR_CONNECT, "the source does not tell its version: is it a MySQL or MariaDB server?");
+        return err_set(msg, ERR_CONNECT, "the source does not tell its version; check that a MySQL or MariaDB server "
+                       "is at this host and port");
     *out = f;
     return ERR_OK;
 }
@@ -177,11 +178,9 @@ enum err source_end(struct source_stream *s, const struct source_facts *f, struc
     bool is_new = !f->is_mariadb && f->version_number >= VERSION_8_2;
     enum err e = s->ops->query(s, is_new ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS", end_row, &a, msg);
     if (e == ERR_ACCESS_DENIED) {
-        struct err_msg why = msg == NULL ? (struct err_msg){0} : *msg;
-        return err_set(msg, e,
-                       "the account may not ask where the binlog stands: %.300s; GRANT REPLICATION CLIENT, "
-                       "REPLICATION SLAVE ON *.* to it",
-                       why.text);
+        const struct err_msg none = {0};
+        return err_within(msg, e, msg == NULL ? &none : msg, "the account may not ask where the binlog stands; "
+                          "GRANT REPLICATION CLIENT, REPLICATION SLAVE ON *.* to it");
     }
     TRY(e);
     if (!a.found)

@@ -180,8 +180,8 @@ enum err source_find_set(struct source_stream *s, const struct gtid_set *ours, s
     uint32_t low = 0, high = files.count; /* the file is in [low, high) if anywhere: what lies before `low` is ours */
     if (e == ERR_OK) e = head_of(s, files.name[0], &head, msg);
     if (e == ERR_OK && !head.has_set)
-        e = err_set(msg, ERR_SOURCE_CONFIG, "the source's binlog has no GTIDs: %s begins without a set of them",
-                    files.name[0]);
+        e = err_set(msg, ERR_SOURCE_CONFIG, "the source's binlog has no GTIDs: %s begins without a set of them; set "
+                    "gtid_mode=ON there, or start at a position or a time", files.name[0]);
     if (e == ERR_OK && !gtid_set_contains_set(ours, &head.before)) e = set_is_purged(&head, files.name[0], ours, msg);
     while (e == ERR_OK && high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
@@ -264,7 +264,7 @@ enum err source_check_boundary(struct source_stream *s, const struct source_plac
     }
     bool is_event = source_place_compare(&w.at, place) == 0;
     if (is_event && boundary_is_between(&w.boundary)) return ERR_OK;
-    return err_set(msg, ERR_INVALID,
-                   "%s:%" PRIu64 " lies within %s; a transaction begins at %s:%" PRIu64, place->file, place->position,
-                   is_event ? "a transaction" : "an event", last.file, last.position);
+    return err_set(msg, ERR_INVALID, "%s:%" PRIu64 " lies within %s; start at %s:%" PRIu64 ", where a transaction "
+                   "begins", place->file, place->position, is_event ? "a transaction" : "an event", last.file,
+                   last.position);
 }

@@ -20,9 +20,9 @@ static enum err choose_by_gtids(struct source_stream *s, const struct source_fac
     char missing[MISSING_TEXT_BYTES];
     struct gtid_set executed = {0};
     if (!facts->has_gtids_only)
-        return err_set(msg, ERR_SOURCE_CONFIG,
-                       "the source has transactions without GTIDs (gtid_mode is not ON), so a channel cannot begin "
-                       "at a set of them");
+        return err_set(msg, ERR_SOURCE_CONFIG, "the source has transactions without GTIDs (gtid_mode is not ON), so a "
+                       "channel cannot begin at a set of them; set gtid_mode=ON there, or start at a position or a "
+                       "time");
     if (gtid_set_parse(&out->gtids, text, strlen(text)) != ERR_OK)
         return err_set(msg, ERR_INVALID, "'%.100s' is not a GTID set", text);
     enum err e = source_executed(s, facts, &executed, msg);
@@ -84,7 +84,10 @@ static enum err has_our_file(struct source_stream *s, const struct follower *f, 
         *has = false;
         return ERR_OK;
     }
-    if (e != ERR_OK) return err_set(msg, e, "%s", why.text);
+    if (e != ERR_OK) {
+        *msg = why;
+        return e;
+    }
     e = source_head_read(s, r->file, &head, msg);
     gtid_set_free(&head.before);
     *has = e == ERR_OK && head.time_s == r->format_description_s;
@@ -165,10 +168,8 @@ static enum err lacks_read(struct source_stream *s, struct follower *f, const ch
     TRY(has_our_file(s, f, &has_file, msg));
     if (f->lacks_since_ns == 0) f->lacks_since_ns = now_ns;
     if (has_file && (is_proof || now_ns - f->lacks_since_ns < (uint64_t)LACKS_S_MAX * 1000000000))
-        return err_set(msg, ERR_CONNECT,
-                       "the source has not committed yet what it wrote to its binlog (%s): it may be waiting for a "
-                       "semi-synchronous replica, or for a lock",
-                       missing);
+        return err_set(msg, ERR_CONNECT, "the source has not committed yet what it wrote to its binlog (%s); wait, or "
+                       "look whether it waits for a semi-synchronous replica, or for a lock", missing);
     return err_set(msg, ERR_SOURCE_HISTORY,
                    "the source no longer has transactions that were read from it (%s): its binlog was reset, or it was "
                    "restored from a backup; delete the channel and create it anew",
@@ -181,10 +182,8 @@ static enum err lacks_ours(const struct follower *f, const struct gtid_set *exec
                            struct err_msg *msg)
 {
     if (!f->gtids_known || gtid_set_contains_set(&f->gtids, executed))
-        return err_set(msg, ERR_CONNECT,
-                       "the source is another server now and does not have what the channel has (%s): waiting until it "
-                       "has caught up",
-                       missing);
+        return err_set(msg, ERR_CONNECT, "the source is another server now and does not have what the channel has "
+                       "(%s); wait until it has caught up, or connect to one that has", missing);
     return err_set(msg, ERR_SOURCE_HISTORY,
                    "the source is another server now and lacks transactions that the channel has (%s): it is of "
                    "another history, or behind and written to; connect to one that has them, or delete the channel "
@@ -265,6 +264,5 @@ enum err start_place_resume(struct source_stream *s, struct follower *f, bool ha
     enum err e = resume_anywhere(s, f, msg);
     bool does_not_fit = e == ERR_SOURCE_HISTORY || e == ERR_SOURCE_PURGED;
     if (!does_not_fit || !has_others) return e;
-    struct err_msg why = *msg;
-    return err_set(msg, ERR_CONNECT, "%s", why.text);
+    return msg->code = ERR_CONNECT;
 }

@@ -175,7 +175,8 @@ enum err table_cache_map(struct table_cache *c, const uint8_t *body, size_t size
     if (!is_prepared(c, e, body + 6, size - 6)) TRY(prepare(c, e, body + 6, size - 6, msg));
     if (slot->entry == NULL) {
         if (c->id_count >= IDS_MAX - 1)
-            return err_set(msg, ERR_TOO_LARGE, "one statement maps more than %u tables", (unsigned)IDS_MAX);
+            return err_set(msg, ERR_TOO_LARGE, "one statement maps more than %u tables; split it on the source, and "
+                           "make the channel anew behind this place", (unsigned)IDS_MAX);
         c->id_count++;
     }
     *slot = (struct table_id){id, e};

@@ -282,9 +282,11 @@ enum err tracker_follow(struct tracker *t, const struct source_place *place, con
             move->effect = (struct catalog_effect){0};
             move->is_read = st->kind != STATEMENT_TABLE;
             move->is_new = !move->is_read;
-            err_set(msg, e, "at %s:%llu the source has a statement that cannot be followed: %.600s", place->file,
-                    (unsigned long long)place->position, why.text);
-            TRY(lose(t, st, msg->text));
+            err_within(msg, e, &why, "at %s:%llu the source has a statement that cannot be followed", place->file,
+                       (unsigned long long)place->position);
+            char cause[sizeof msg->text];
+            snprintf(cause, sizeof cause, "%.*s", err_cause_bytes(msg), msg->text);
+            TRY(lose(t, st, cause));
         }
     }
     if (t->parked_count > 0) {

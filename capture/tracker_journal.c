@@ -331,7 +331,8 @@ static enum err read_statement(struct replay *r, struct cursor *in)
     if (gtid[0] != '\0') TRY(gtid_set_parse(r->moved, gtid, strlen(gtid)));
     statement_classify(r->t->statement, text, bytes, context.database, strlen(context.database));
     enum err e = tracker_follow(r->t, &r->place, &context, r->t->statement, text, bytes, &move, &why);
-    return e == ERR_OK ? ERR_OK : err_set(r->msg, e, "%s", why.text);
+    if (e != ERR_OK) *r->msg = why;
+    return e;
 }
 
 static enum err read_objects(struct replay *r, struct cursor *in)
@@ -457,10 +458,8 @@ enum err tracker_load(struct tracker *t, const struct tracker_end *end, struct g
     if (*loaded && end->gtids == NULL) e = tracker_pass(t, &end->place, &why); /* what was told behind its statement */
     if (!*loaded) TRY(tracker_reset(t));
     t->at = (struct source_place){0}; /* the stream begins at the log's end: no statement before it comes again */
-    if (e == ERR_OK || e == ERR_NEWER_FORMAT || e == ERR_NO_MEMORY)
-        return e == ERR_OK ? ERR_OK : err_set(msg, e, "%s", why.text);
-    return err_set(msg, e,
-                   "the table definitions in %s are damaged (%s): move the file away to have them read from the source "
-                   "anew",
-                   t->file.path, why.text[0] == '\0' ? err_text(e) : why.text);
+    if (e == ERR_NEWER_FORMAT || e == ERR_NO_MEMORY) *msg = why;
+    if (e == ERR_OK || e == ERR_NEWER_FORMAT || e == ERR_NO_MEMORY) return e;
+    return err_set(msg, e, "the table definitions in %s are damaged (%s); move the file away to have them read from "
+                   "the source anew", t->file.path, why.text[0] == '\0' ? err_text(e) : why.text);
 }

@@ -345,7 +345,7 @@ static enum err files_list(const struct xa_spool *s, uint32_t number[static FILE
         if (end == e->d_name || strcmp(end, ".spool") != 0) continue;
         if (*count == FILES_MAX) {
             closedir(folder);
-            return err_set(msg, ERR_CORRUPT, "%s holds more files than were ever made: move what is not ours away",
+            return err_set(msg, ERR_CORRUPT, "%s holds more files than were ever made; move what is not ours away",
                            s->folder);
         }
         number[(*count)++] = (uint32_t)value;
@@ -373,7 +373,8 @@ static enum err file_scan(struct xa_spool *s, uint32_t number, struct reader *r,
         }
         struct entry e = {.file = number, .at = begun_at == 0 ? frame_at : begun_at};
         if (!mark_decode(bytes, r->size, &e.offset, &e.xid))
-            return err_set(msg, ERR_CORRUPT, "%s/%010u.spool has a frame that cannot be read", s->folder, number);
+            return err_set(msg, ERR_CORRUPT, "%s/%010u.spool has a frame that cannot be read; restore the folder from "
+                           "a copy, or delete the channel and create it anew", s->folder, number);
         if (e.offset >= next_offset) {
             *stands = e.at;
             *is_passed = true;
@@ -421,8 +422,8 @@ static enum err file_take(struct xa_spool *s, uint32_t number, int fd, bool is_n
     struct cursor version = cursor_of(head + 4, 4);
     if (fstat(fd, &st) != 0) return failed(s, "read", msg);
     if (pread(fd, head, sizeof head, 0) != (ssize_t)sizeof head || memcmp(head, "MRXA", 4) != 0)
-        return err_set(msg, ERR_CORRUPT, "%s/%010u.spool is not a file of prepared XA transactions", s->folder,
-                       number);
+        return err_set(msg, ERR_CORRUPT, "%s/%010u.spool is not a file of prepared XA transactions; move away what is "
+                       "not ours, or restore the folder from a copy", s->folder, number);
     if (cursor_le(&version, 4) != FILE_VERSION)
         return err_set(msg, ERR_NEWER_FORMAT, "%s/%010u.spool was written by a newer version of millrace", s->folder,
                        number);
@@ -440,9 +441,8 @@ static enum err file_take(struct xa_spool *s, uint32_t number, int fd, bool is_n
     if (r.error != 0) return failed(s, "read", msg);
     if (*whole) return ERR_OK;
     if (is_damaged)
-        return err_set(msg, ERR_CORRUPT, "%s/%010u.spool is damaged at byte %" PRIu64
-                       ": restore the folder from a copy, or delete the channel and create it anew",
-                       s->folder, number, read_until);
+        return err_set(msg, ERR_CORRUPT, "%s/%010u.spool is damaged at byte %" PRIu64 "; restore the folder from a "
+                       "copy, or delete the channel and create it anew", s->folder, number, read_until);
     if (!is_passed) /* not synced when the machine stopped, so the log does not tell of it either */
         log_info("capture", "%s/%010u.spool: %" PRIu64 " bytes of a transaction that will be read again are dropped",
                  s->folder, number, r.end - stands);
@@ -633,8 +633,8 @@ enum err xa_spool_read(struct xa_spool *s, const struct xid *xid, xa_spool_frame
     while (result == ERR_OK && r.at < r.end) {
         const uint8_t *bytes = reader_next(&r);
         if (bytes == NULL)
-            result = err_set(msg, ERR_CORRUPT, "%s/%010u.spool is damaged at byte %" PRIu64, s->folder, s->number,
-                             r.at);
+            result = err_set(msg, ERR_CORRUPT, "%s/%010u.spool is damaged at byte %" PRIu64 "; restore the folder from "
+                             "a copy, or delete the channel and create it anew", s->folder, s->number, r.at);
         else if (r.kind < FRAME_PREPARED)
             result = each(context, r.kind, bytes, r.size, msg);
     }

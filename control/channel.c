@@ -120,10 +120,12 @@ static void channel_say_it_is_over(const struct channel *ch)
 static void channel_fail(struct instance *in, struct channel *ch, const struct err_msg *why)
 {
     uint64_t now_ms = clock_realtime_ms(in->clock);
+    struct err_msg error = *why;
+    if (error.code == ERR_OK) error.code = ERR_STATE;
+    err_complete(&error); /* for the log and for alerts, which have the sentence alone */
     if (ch->error_since_ms == 0) ch->error_since_ms = now_ms;
-    if (strcmp(ch->error.text, why->text) != 0) log_error("control", "channel %s: %s", ch->spec.name, why->text);
-    ch->error = *why;
-    if (ch->error.code == ERR_OK) ch->error.code = ERR_STATE;
+    if (strcmp(ch->error.text, error.text) != 0) log_error("control", "channel %s: %s", ch->spec.name, error.text);
+    ch->error = error;
     bool moved = channel_apply(ch, CHANNEL_ON_FAILED);
     INVARIANT(moved);
     uint64_t now_ns = clock_monotonic_ns(in->clock);
@@ -227,9 +229,8 @@ static void channel_take_verdict(struct instance *in, struct channel *ch)
 static enum err channel_new(struct instance *in, struct channel_spec *spec, struct channel **out, struct err_msg *msg)
 {
     if (in->channel_count == (uint32_t)in->config.channels_max)
-        return err_set(msg, ERR_TOO_LARGE,
-                       "there are %u channels already: raise channels_max (and see the memory it takes)",
-                       in->channel_count);
+        return err_set(msg, ERR_TOO_LARGE, "there are %u channels already; raise channels_max (and see the memory it "
+                       "takes)", in->channel_count);
     struct channel *ch = calloc(1, sizeof *ch);
     if (ch == NULL || history_new(&ch->history) != ERR_OK || waiter_init(&ch->producer_waiter) != ERR_OK) {
         if (ch != NULL) history_free(ch->history);
@@ -450,7 +451,7 @@ static enum err channel_check_fixed(const struct channel *ch, const json_t *body
     static const char *const fixed[] = {"name", "format", "visible", NULL};
     for (size_t i = 0; fixed[i] != NULL; i++)
         if (json_object_get(body, fixed[i]) != NULL)
-            return err_set(msg, ERR_INVALID, "%s cannot be changed: make another channel", fixed[i]);
+            return err_set(msg, ERR_INVALID, "%s cannot be changed; make another channel", fixed[i]);
     if (ch->life.has_log && json_object_get(body, "start_at") != NULL)
         return err_set(msg, ERR_INVALID, "start_at cannot be changed any more: the channel goes on where its log ends");
     return ERR_OK;

@@ -29,7 +29,7 @@ static enum err log_opened(struct instance *in, struct channel *ch, const struct
     if (memcmp(identity->topic_id, ch->life.topic_id, sizeof identity->topic_id) != 0) {
         channel_log_detach(in, ch);
         channel_log_close(in, ch);
-        return err_set(msg, ERR_EXISTS, "%s/%s holds the log of another channel of this name: move it away",
+        return err_set(msg, ERR_EXISTS, "%s/%s holds the log of another channel of this name; move it away",
                        in->config.data_folder, ch->spec.name);
     }
     ch->life.has_log = true;

@@ -70,7 +70,7 @@ static enum err load_file(const char *data_folder, const char *name, struct chan
     struct stat st;
     if (stat(path, &st) != 0) return durable_file_error(msg, "read", path);
     if (!S_ISREG(st.st_mode) || st.st_size > STORE_FILE_BYTES_MAX)
-        return err_set(msg, ERR_CORRUPT, "%s is not a channel's file", path);
+        return err_set(msg, ERR_CORRUPT, "%s is not a channel's file; repair it or move it away", path);
     json_error_t why;
     json_t *file = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
     if (file == NULL)
@@ -81,7 +81,8 @@ static enum err load_file(const char *data_folder, const char *name, struct chan
     if (e != ERR_OK) return err_set(msg, e, "%s: %s; repair the file or move it away", path, inner.text);
     if (strlen(spec->name) + strlen(".json") == strlen(name) && strncmp(spec->name, name, strlen(spec->name)) == 0)
         return ERR_OK;
-    e = err_set(msg, ERR_CORRUPT, "%s holds the channel '%s': a file is named like its channel", path, spec->name);
+    e = err_set(msg, ERR_CORRUPT, "%s holds the channel '%s'; name the file like its channel, or move it away", path,
+                spec->name);
     channel_spec_fini(spec);
     return e;
 }

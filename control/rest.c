@@ -235,11 +235,9 @@ void rest_problem(struct rest_response *out, unsigned status, const char *fmt, .
     va_start(args, fmt);
     vsnprintf(detail, sizeof detail, fmt, args);
     va_end(args);
-    json_t *text = json_string(detail); /* NULL when a cut or a client's bytes left no UTF-8 */
-    if (text == NULL) text = json_string(status_title(status));
     answer_with(out, status, "application/problem+json",
                 json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", status_title(status), "status",
-                          (int)status, "detail", text));
+                          (int)status, "detail", rest_foreign_text(detail)));
 }
 
 bool rest_query_number(const struct rest_request *request, const char *name, uint64_t max, uint64_t otherwise,

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "control/channel.h"
 #include "control/channel_delay.h"
 #include "control/history.h"
@@ -31,11 +32,13 @@ static json_t *error_json(const struct instance *in, const struct channel *ch)
         is_transient = true;
     }
     if (e->code == ERR_OK) return json_null();
-    char cause[sizeof e->text];
-    snprintf(cause, sizeof cause, "%.*s", err_cause_bytes(e), e->text);
+    struct err_msg whole = *e;
+    char cause[sizeof whole.text];
+    err_complete(&whole);
+    snprintf(cause, sizeof cause, "%.*s", err_cause_bytes(&whole), whole.text);
     json_t *error = json_pack("{s:s, s:o, s:o, s:o, s:o, s:b}", "kind", err_text(e->code), "text",
-                              rest_foreign_text(e->text), "cause", rest_foreign_text(cause), "position",
-                              error_position_json(&ch->status), "what_to_do", rest_foreign_text(err_what_to_do(e)),
+                              rest_foreign_text(whole.text), "cause", rest_foreign_text(cause), "position",
+                              error_position_json(&ch->status), "what_to_do", rest_foreign_text(err_what_to_do(&whole)),
                               "is_transient", is_transient || ch->capture != NULL);
     if (ch->error_since_ms != 0) json_object_set_new(error, "since_ms", json_integer((json_int_t)ch->error_since_ms));
     uint64_t now_ns = clock_monotonic_ns(in->clock);
@@ -82,7 +85,12 @@ static json_t *log_json(const struct channel *ch)
 json_t *rest_foreign_text(const char *text)
 {
     json_t *value = json_string(text);
-    return value == NULL ? json_string("?") : value;
+    if (value != NULL) return value;
+    char *copy = strdup(text);
+    if (copy != NULL) utf8_make_printable(copy);
+    value = json_string(copy == NULL ? "?" : copy);
+    free(copy);
+    return value;
 }
 
 static json_t *status_json(const struct instance *in, const struct channel *ch)

@@ -173,7 +173,7 @@ static enum err check_memory(struct instance *in, struct err_msg *msg)
     if (fits) return ERR_OK;
     return err_set(msg, ERR_NO_MEMORY,
                    "the pools need %" PRIu64 " bytes, memory_max_bytes is %" PRId64
-                   ": raise it, or lower the keys named in the table above",
+                   "; raise it, or lower the keys named in the table above",
                    t->total_bytes, in->config.memory_max_bytes);
 }
 

@@ -207,19 +207,16 @@ static void register_region(struct uring_queue *q, const struct disk_region *reg
 static enum err uring_refused(int rc, struct err_msg *msg)
 {
     if (rc == -ENOMEM)
-        return err_set(msg, ERR_NO_MEMORY,
-                       "no memory for an io_uring: raise the limit of locked memory (ulimit -l, LimitMEMLOCK=)");
+        return err_set(msg, ERR_NO_MEMORY, "no memory for an io_uring; raise the limit of locked memory (ulimit -l, "
+                       "LimitMEMLOCK=)");
     if (rc == -EMFILE || rc == -ENFILE)
-        return err_set(msg, ERR_IO,
-                       "no file handle left for an io_uring: raise the limit of open files (ulimit -n, LimitNOFILE=)");
+        return err_set(msg, ERR_IO, "no file handle left for an io_uring; raise the limit of open files (ulimit -n, "
+                       "LimitNOFILE=)");
     if (rc == -EPERM || rc == -EACCES)
-        return err_set(msg, ERR_UNSUPPORTED,
-                       "io_uring is forbidden here: set kernel.io_uring_disabled=0 (sysctl), and in a container allow "
-                       "the io_uring_* calls in its seccomp profile");
-    return err_set(msg, ERR_UNSUPPORTED,
-                   "this kernel gives no io_uring (%s): Linux 5.15 or newer is needed, with io_uring compiled in and "
-                   "allowed by seccomp",
-                   strerror(-rc));
+        return err_set(msg, ERR_UNSUPPORTED, "io_uring is forbidden here; set kernel.io_uring_disabled=0 (sysctl), and "
+                       "in a container allow the io_uring_* calls in its seccomp profile");
+    return err_set(msg, ERR_UNSUPPORTED, "this kernel gives no io_uring (%s); use Linux 5.15 or newer, with io_uring "
+                   "compiled in and allowed by seccomp", strerror(-rc));
 }
 
 static enum err queue_open(struct disk *d, struct disk_queue **out, uint32_t depth, const struct disk_region *region,

@@ -254,7 +254,7 @@ struct storage {
 unsigned writer_step(struct log *l, uint64_t now_ns); /* returns how much was done */
 void     producer_wake(struct writer *w);
 void     writer_written(struct write_op *op, int32_t result);
-void     writer_fail(struct log *l, enum err e, const char *what);
+void     writer_fail(struct log *l, const struct err_msg *why);
 bool     writer_is_flushed(const struct log *l); /* all that was accepted is durable */
 bool     writer_is_over(const struct log *l);  /* detaching or failed, and nothing is under way any more */
 void     writer_release(struct log *l);        /* gives back all chunks; the tail is empty afterwards */
@@ -293,6 +293,6 @@ uint64_t log_memory_bytes(const struct storage_config *c);
 /* Readers pass when they hold nothing that they found before the mark.  Any thread. */
 uint64_t readers_mark(struct storage *s);
 bool     readers_passed(const struct storage *s, uint64_t mark);
-void log_set_error(struct log *l, enum err e, const char *text);
+void log_set_error(struct log *l, const struct err_msg *why);
 
 #endif

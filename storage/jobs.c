@@ -19,9 +19,7 @@ void job_send(struct storage *s, const struct job *j)
 
 static enum err failed(struct err_msg *msg, int rc, const char *what, const char *path)
 {
-    enum err e = disk_error(rc);
-    return err_set(msg, e, "cannot %s %s: %s%s", what, path, disk_error_text(rc),
-                   e == ERR_NO_SPACE ? "; free some space and resume the channel" : "");
+    return err_set(msg, disk_error(rc), "cannot %s %s: %s", what, path, disk_error_text(rc));
 }
 
 static enum err job_prepare(struct storage *s, struct job *j)

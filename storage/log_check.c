@@ -91,7 +91,7 @@ static enum err check_folder(struct disk *d, char *path, const struct log_check_
     snprintf(lock, sizeof lock, "%s/lock", folder);
     int held = disk_lock(d, lock);
     if (held == -EWOULDBLOCK)
-        return err_set(msg, ERR_LOCKED, "a millraced uses the data folder %s: stop it first", folder);
+        return err_set(msg, ERR_LOCKED, "a millraced uses the data folder %s; stop it first", folder);
     if (held < 0) return err_set(msg, disk_error(held), "cannot lock %s: %s", lock, disk_error_text(held));
     struct all_logs all = {d, folder, options, out, msg, ERR_OK};
     enum err e = format_check(d, folder, &why);

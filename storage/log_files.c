@@ -101,20 +101,18 @@ static enum err text_read(struct disk *d, const char *folder, const char *name, 
     uint32_t crc;
     if (last == NULL || strlen(t->bytes) != t->size || sscanf(last, "\ncrc32c %8" SCNx32 "\n", &crc) != 1 ||
         crc32c(0, t->bytes, (size_t)(last + 1 - t->bytes)) != crc)
-        return err_set(msg, ERR_CORRUPT,
-                       "%s is damaged (its checksum does not hold): restore it from a copy, or see millrace log check",
-                       path);
+        return err_set(msg, ERR_CORRUPT, "%s is damaged (its checksum does not hold); restore it from a copy, or see "
+                       "millrace log check", path);
     last[1] = 0;
     t->size = (size_t)(last + 1 - t->bytes);
 
     char found[64];
     unsigned version;
     if (sscanf(t->bytes, "%63s %u\n", found, &version) != 2 || strcmp(found, kind) != 0)
-        return err_set(msg, ERR_CORRUPT, "%s is not a %s file: restore it from a copy", path, kind);
+        return err_set(msg, ERR_CORRUPT, "%s is not a %s file; restore it from a copy", path, kind);
     if (version > LOG_FORMAT_VERSION)
-        return err_set(msg, ERR_NEWER_FORMAT,
-                       "%s was written by a newer millrace (format %u, this one knows %d): start that one", path,
-                       version, LOG_FORMAT_VERSION);
+        return err_set(msg, ERR_NEWER_FORMAT, "%s was written by a newer millrace (format %u, this one knows %d); "
+                       "start that one", path, version, LOG_FORMAT_VERSION);
     return ERR_OK;
 }
 
@@ -189,7 +187,7 @@ enum err checkpoint_read(struct disk *d, const char *folder, struct log_checkpoi
         !text_number(&t, "gtid_position", &c.gtid_position) || !text_number(&t, "clean", &clean) ||
         c.segment_base_offset > c.recovery_offset || c.start_offset > c.recovery_offset || clean > 1 ||
         !point_is_one(&c))
-        return err_set(msg, ERR_CORRUPT, "%s/checkpoint lacks a field or contradicts itself: restore it from a copy",
+        return err_set(msg, ERR_CORRUPT, "%s/checkpoint lacks a field or contradicts itself; restore it from a copy",
                        folder);
     c.is_clean = clean == 1;
     c.is_resending = text_number(&t, "resending", &resending) && resending == 1;
@@ -234,7 +232,7 @@ enum err meta_read(struct disk *d, const char *folder, struct log_identity *out,
         holds = sscanf(topic_id + (ptrdiff_t)i * 2, "%2x", &byte) == 1;
         id.topic_id[i] = (uint8_t)byte;
     }
-    if (!holds) return err_set(msg, ERR_CORRUPT, "%s/channel.meta lacks a field: restore it from a copy", folder);
+    if (!holds) return err_set(msg, ERR_CORRUPT, "%s/channel.meta lacks a field; restore it from a copy", folder);
     id.leader_epoch = (uint32_t)epoch;
     for (uint32_t i = 0; i < LOG_EPOCHS_MAX && i <= id.leader_epoch; i++) {
         char key[24];
@@ -285,7 +283,7 @@ enum err format_check(struct disk *d, const char *data_folder, struct err_msg *m
     enum err e = text_read(d, data_folder, "format", "millrace-data", &t, msg);
     if (e != ERR_NOT_FOUND) return e;
     if (disk_list(d, data_folder, is_log, &x) > 0)
-        return err_set(msg, ERR_CORRUPT, "%s/format is missing, but there are logs: restore it from a copy",
+        return err_set(msg, ERR_CORRUPT, "%s/format is missing, but there are logs; restore it from a copy",
                        data_folder);
     t.size = 0;
     text_add(&t, "millrace-data %d\n", LOG_FORMAT_VERSION);
@@ -311,7 +309,7 @@ static int remove_entry(void *context, const char *name)
     int rc = disk_stat(r->disk, path, &st);
     if (rc == 0 && st.is_folder) {
         r->error = r->depth > 0 ? tree_remove_at(r->disk, path, r->depth - 1, r->msg)
-                                : err_set(r->msg, ERR_INVALID, "%s is not one of ours: remove it by hand", path);
+                                : err_set(r->msg, ERR_INVALID, "%s is not one of ours; remove it by hand", path);
         return r->error == ERR_OK ? 0 : -EINVAL;
     }
     if (rc == 0) rc = disk_unlink(r->disk, path);

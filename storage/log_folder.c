@@ -57,8 +57,8 @@ enum err log_folder_list(struct log_folder *f, bool tidy, struct err_msg *msg)
     if (rc != 0)
         return err_set(msg, disk_error(rc), "cannot read the folder %s: %s", f->path, disk_error_text(rc));
     if (f->count == 0)
-        return err_set(msg, ERR_CORRUPT,
-                       "%s holds no segment (*.log): restore the folder from a copy, or delete the channel", f->path);
+        return err_set(msg, ERR_CORRUPT, "%s holds no segment (*.log); restore the folder from a copy, or delete the "
+                       "channel", f->path);
     qsort(f->segment, f->count, sizeof *f->segment, by_base);
     for (uint32_t i = 0; i < f->count; i++) {
         char path[LOG_PATH_BYTES];
@@ -144,9 +144,8 @@ enum err log_folder_walk(const struct log_folder *f, uint32_t segment, uint64_t 
 enum err log_folder_damaged(const struct log_folder *f, uint32_t segment, uint64_t position, const char *why,
                             struct err_msg *msg)
 {
-    return err_set(msg, ERR_CORRUPT,
-                   "%s/%020" PRIu64 ".log is damaged at byte %" PRIu64 " (%s), in data that was durable: " WHAT_TO_DO,
-                   f->path, f->segment[segment].base_offset, position, why);
+    return err_set(msg, ERR_CORRUPT, "%s/%020" PRIu64 ".log is damaged at byte %" PRIu64 " (%s), in data that was "
+                   "durable; " WHAT_TO_DO, f->path, f->segment[segment].base_offset, position, why);
 }
 
 enum err log_folder_check_name(const struct log_folder *f, uint32_t segment, uint64_t start_offset, struct err_msg *msg)

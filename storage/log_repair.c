@@ -114,7 +114,7 @@ static enum err index_active(struct log_survey *s, struct index_set *set, struct
                       INDEX_INTERVAL_BYTES);
     }
     log_walk_close(&w);
-    return e == ERR_OK ? e : err_set(msg, ERR_IO, "%s does not read as it did a moment ago", s->inner);
+    return e == ERR_OK ? e : err_set(msg, ERR_IO, "%s does not read as it did a moment ago; check the disk", s->inner);
 }
 
 /* What the new point will vouch for was read just now, and may never have been flushed. */

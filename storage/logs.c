@@ -179,10 +179,8 @@ static enum err name_check(const char *name, struct err_msg *msg)
                 c == '-';
     }
     if (holds) return ERR_OK;
-    return err_set(msg, ERR_INVALID,
-                   "\"%.60s\" cannot name a log: 1 to 249 of the characters a-z A-Z 0-9 . _ -, and neither \"format\" "
-                   "nor \"lock\"",
-                   name);
+    return err_set(msg, ERR_INVALID, "\"%.60s\" cannot name a log; use 1 to 249 of the characters a-z A-Z 0-9 . _ -, "
+                   "and neither \"format\" nor \"lock\"", name);
 }
 
 static enum err folder_failed(struct err_msg *msg, int rc, const char *path)
@@ -228,19 +226,19 @@ static enum err log_identify(struct storage *s, struct log_identity *identity, b
     snprintf(folder, sizeof folder, "%s/%s", s->data_folder, identity->name);
     int rc = disk_stat(s->disk, folder, &st);
     if (rc == -ENOENT && !create)
-        return err_set(msg, ERR_NOT_FOUND, "there is no log of %s in %s: put its folder back, or delete the channel",
+        return err_set(msg, ERR_NOT_FOUND, "there is no log of %s in %s; put its folder back, or delete the channel",
                        identity->name, s->data_folder);
     if (rc == -ENOENT) return log_create(s, identity, msg);
     if (rc != 0) return err_set(msg, disk_error(rc), "cannot read %s: %s", folder, disk_error_text(rc));
-    if (create) return err_set(msg, ERR_EXISTS, "there is a log of %s in %s already", identity->name, s->data_folder);
+    if (create) return err_set(msg, ERR_EXISTS, "there is a log of %s in %s already; move it away", identity->name,
+                               s->data_folder);
     enum err e = meta_read(s->disk, folder, &found, msg);
     if (e == ERR_NOT_FOUND)
-        return err_set(msg, ERR_CORRUPT, "%s/channel.meta is missing: restore it from a copy", folder);
+        return err_set(msg, ERR_CORRUPT, "%s/channel.meta is missing; restore it from a copy", folder);
     TRY(e);
     if (strcmp(found.name, identity->name) != 0)
-        return err_set(msg, ERR_CORRUPT,
-                       "%s/channel.meta belongs to the log of %s: move it away, or restore the folder from a copy",
-                       folder, found.name);
+        return err_set(msg, ERR_CORRUPT, "%s/channel.meta belongs to the log of %s; move it away, or restore the "
+                       "folder from a copy", folder, found.name);
     *identity = found;
     return ERR_OK;
 }
@@ -263,8 +261,9 @@ static enum err table_install(struct log *l, const struct recovered *r, struct e
             INVARIANT(segment_get(t, next - 1, &info) && info.base_offset < base);
         if (is_there) segment_update(t, seq, &r->segment[i]);
         else if (!segment_append(t, &r->segment[i]))
-            return err_set(msg, ERR_NO_SPACE, "the log of %s has more than %d segments: shorten the retention",
-                           l->identity.name, SEGMENTS_MAX - 1);
+            return err_set(msg, ERR_NO_SPACE, "the log of %s has more than %d segments; raise segment_bytes or lower "
+                           "retention_ms in millrace.yaml and start millraced again", l->identity.name,
+                           SEGMENTS_MAX - 1);
     }
     return ERR_OK;
 }
@@ -333,7 +332,7 @@ static enum err active_open(struct log *l, const struct log_resume *resume, stru
     if (rc == 0) rc = disk_sync(s->disk, file);
     if (rc != 0) {
         disk_close(s->disk, file);
-        return err_set(msg, disk_error(rc), "cannot reserve %" PRIu64 " bytes for %s: %s; free some space", bytes, path,
+        return err_set(msg, disk_error(rc), "cannot reserve %" PRIu64 " bytes for %s: %s", bytes, path,
                        disk_error_text(rc));
     }
     l->writer.file = file;
@@ -556,7 +555,7 @@ enum err storage_log_attach(struct storage *s, struct log *l, struct log_feed **
 {
     if (l->is_attached) return err_set(msg, ERR_STATE, "the log of %s has a producer", l->identity.name);
     TRY(attach(l, feed, resume, msg));
-    log_set_error(l, ERR_OK, "");
+    log_set_error(l, &(struct err_msg){.code = ERR_OK});
     storage_command(s, COMMAND_ATTACH, l);
     l->is_attached = true;
     return ERR_OK;

@@ -23,7 +23,7 @@ enum err log_reader_open(struct log_reader **out, struct storage *s, uint32_t re
                          struct err_msg *msg)
 {
     if (reader_index >= s->config.reader_count)
-        return err_set(msg, ERR_INVALID, "reader %" PRIu32 " of %" PRIu32 ": raise reader_count", reader_index,
+        return err_set(msg, ERR_INVALID, "reader %" PRIu32 " of %" PRIu32 "; raise reader_count", reader_index,
                        s->config.reader_count);
     struct log_reader *r = calloc(1, sizeof *r);
     if (r == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory for a log reader");

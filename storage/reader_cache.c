@@ -45,7 +45,7 @@ enum err cache_init(struct reader_cache *c, struct disk *disk, const struct cach
     c->bytes = at == MAP_FAILED ? NULL : at;
     if (c->block == NULL || c->bytes == NULL) {
         cache_fini(c);
-        return err_set(msg, ERR_NO_MEMORY, "no memory for a reader's cache: lower reader_cache_bytes");
+        return err_set(msg, ERR_NO_MEMORY, "no memory for a reader's cache; lower reader_cache_bytes");
     }
     enum err e = disk_queue_open(disk, &c->queue, READER_DEPTH, NULL, true, msg);
     if (e != ERR_OK) cache_fini(c);

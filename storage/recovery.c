@@ -72,7 +72,7 @@ static enum err check_clean(const struct recovery *r)
     if (r->start + 1 == f->count && info->bytes == r->checkpoint.recovery_position) return ERR_OK;
     return err_set(r->msg, ERR_CORRUPT,
                    "%s was ended cleanly at byte %" PRIu64 " of %020" PRIu64 ".log, but now ends at byte %" PRIu64
-                   " of %020" PRIu64 ".log: move away what was put there, or restore the folder from a copy",
+                   " of %020" PRIu64 ".log; move away what was put there, or restore the folder from a copy",
                    f->path, r->checkpoint.recovery_position, info->base_offset, f->segment[f->count - 1].bytes,
                    f->segment[f->count - 1].base_offset);
 }
@@ -83,27 +83,25 @@ static enum err find_start(struct recovery *r)
     struct log_checkpoint *c = &r->checkpoint;
     enum err e = checkpoint_read(r->in->disk, r->in->folder, c, r->msg);
     if (e == ERR_NOT_FOUND)
-        return err_set(r->msg, ERR_CORRUPT,
-                       "%s/checkpoint is missing: restore it from a copy, or see millrace log repair", r->in->folder);
+        return err_set(r->msg, ERR_CORRUPT, "%s/checkpoint is missing; restore it from a copy, or see millrace log "
+                       "repair", r->in->folder);
     TRY(e);
     TRY(raise_start(r));
     TRY(end_removal(r));
     if (f->segment[0].base_offset > c->start_offset)
         return err_set(r->msg, ERR_CORRUPT,
                        "%s: the segment with offset %" PRIu64 " is missing, the first there is %020" PRIu64
-                       ".log: restore it from a copy, or see millrace log check",
+                       ".log; restore it from a copy, or see millrace log check",
                        f->path, c->start_offset, f->segment[0].base_offset);
     r->start = 0;
     while (r->start < f->count && f->segment[r->start].base_offset != c->segment_base_offset) r->start++;
     if (r->start == f->count)
-        return err_set(r->msg, ERR_CORRUPT,
-                       "%s/%020" PRIu64 ".log is missing: restore it from a copy, or see millrace log check", f->path,
-                       c->segment_base_offset);
+        return err_set(r->msg, ERR_CORRUPT, "%s/%020" PRIu64 ".log is missing; restore it from a copy, or see millrace "
+                       "log check", f->path, c->segment_base_offset);
     if (f->segment[r->start].bytes < c->recovery_position)
-        return err_set(r->msg, ERR_CORRUPT,
-                       "%s/%020" PRIu64 ".log ends at byte %" PRIu64 ", but %" PRIu64
-                       " bytes were durable: restore it from a copy, or see millrace log check",
-                       f->path, c->segment_base_offset, f->segment[r->start].bytes, c->recovery_position);
+        return err_set(r->msg, ERR_CORRUPT, "%s/%020" PRIu64 ".log ends at byte %" PRIu64 ", but %" PRIu64
+                       " bytes were durable; restore it from a copy, or see millrace log check", f->path,
+                       c->segment_base_offset, f->segment[r->start].bytes, c->recovery_position);
     r->end = (struct place){r->start, c->recovery_position, c->recovery_offset, c->end_position};
     return check_clean(r);
 }
@@ -490,9 +488,8 @@ static enum err recover(struct recovery *r)
     TRY(scan_behind_point(r));
     TRY(check_behind(r));
     if (r->end.next_offset < r->in->visible_offset)
-        return err_set(r->msg, ERR_CORRUPT,
-                       "%s ends at offset %" PRIu64 ", but %" PRIu64
-                       " was readable: its files were changed while it was open",
+        return err_set(r->msg, ERR_CORRUPT, "%s ends at offset %" PRIu64 ", but %" PRIu64 " was readable: so its files "
+                       "were changed while it was open; restore them from a copy, or see millrace log check",
                        r->in->folder, r->end.next_offset, r->in->visible_offset);
     TRY(cut(r));
     TRY(index_found(r));

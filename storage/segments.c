@@ -59,7 +59,7 @@ bool segment_roll(struct log *l, uint64_t base_offset)
         return false;
     }
     if (w->prepare_error.code != ERR_OK) {
-        writer_fail(l, w->prepare_error.code, w->prepare_error.text);
+        writer_fail(l, &w->prepare_error);
         return false;
     }
     if (w->prepared_file < 0) segment_prepare(l);
@@ -67,8 +67,10 @@ bool segment_roll(struct log *l, uint64_t base_offset)
     const struct segment_info info = {
         .base_offset = base_offset, .appended_ms = clock_realtime_ms(l->storage->clock), .max_timestamp_ms = -1};
     if (!segment_append(&l->segments, &info)) {
-        writer_fail(l, ERR_NO_SPACE,
-                    "the log has as many segments as there may be: raise segment_bytes or shorten the retention");
+        struct err_msg why;
+        err_set(&why, ERR_TOO_LARGE, "the log in %s has as many segments as there may be; "
+                "raise segment_bytes or lower retention_ms in millrace.yaml and start millraced again", l->folder);
+        writer_fail(l, &why);
         return false;
     }
     struct job j = {
@@ -205,7 +207,7 @@ void job_ended(const struct job *j)
         break;
     }
     if (j->error.code != ERR_OK) {
-        writer_fail(l, j->error.code, j->error.text);
+        writer_fail(l, &j->error);
     } else if (j->kind == JOB_SEAL) {
         if (w->state == WRITER_RUNNING) retention(l, clock_realtime_ms(l->storage->clock)); /* a spare for each roll */
         checkpoint_start(l);

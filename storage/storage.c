@@ -243,18 +243,16 @@ static enum err config_check(const struct storage_config *c, struct err_msg *msg
         return err_set(msg, ERR_INVALID, "chunk_bytes %" PRIu32 " is not a multiple of %d, two at least",
                        c->chunk_bytes, LOG_BLOCK_BYTES);
     if (pool < (uint64_t)c->record_bytes_max + (uint64_t)c->chunk_bytes * (c->leases_per_log + 4ull))
-        return err_set(msg, ERR_INVALID,
-                       "%" PRIu32 " chunks of %" PRIu32 " bytes hold no record of record_bytes_max %" PRIu32
-                       " beside the leases: raise chunk_count",
-                       c->chunk_count, c->chunk_bytes, c->record_bytes_max);
+        return err_set(msg, ERR_INVALID, "%" PRIu32 " chunks of %" PRIu32 " bytes hold no record of record_bytes_max %"
+                       PRIu32 " beside the leases; raise chunk_count", c->chunk_count, c->chunk_bytes,
+                       c->record_bytes_max);
     if (c->segment_bytes < c->chunk_bytes || c->segment_bytes > SEGMENT_BYTES_MAX - (1u << 28))
         return err_set(msg, ERR_INVALID, "segment_bytes %" PRIu64 " must be from chunk_bytes to 1.75 GiB",
                        c->segment_bytes);
     if (c->record_bytes_max / c->chunk_bytes + 2 > LOG_SLICE_PIECES ||
         c->record_bytes_max > READER_BLOCK_BYTES * (LOG_SLICE_PIECES - 2u))
-        return err_set(msg, ERR_INVALID,
-                       "record_bytes_max %" PRIu32 " does not fit an answer: lower it or raise chunk_bytes",
-                       c->record_bytes_max);
+        return err_set(msg, ERR_INVALID, "record_bytes_max %" PRIu32 " does not fit an answer; lower it or raise "
+                       "chunk_bytes", c->record_bytes_max);
     if (c->leases_per_log < 1 || c->leases_per_log > LEASES_MAX / 4 || c->reader_count > READERS_MAX ||
         c->uring_depth < 4 || c->uring_depth > 4096)
         return err_set(msg, ERR_INVALID,
@@ -272,9 +270,8 @@ static enum err folder_lock(struct storage *s, struct err_msg *msg)
     snprintf(path, sizeof path, "%s/lock", s->data_folder);
     s->lock_file = disk_lock(s->disk, path);
     if (s->lock_file == -EWOULDBLOCK)
-        return err_set(msg, ERR_LOCKED,
-                       "another millraced uses the data folder %s: stop it, or give this one a folder of its own",
-                       s->data_folder);
+        return err_set(msg, ERR_LOCKED, "another millraced uses the data folder %s; stop it, or give this one a folder "
+                       "of its own", s->data_folder);
     if (s->lock_file < 0)
         return err_set(msg, disk_error(s->lock_file), "cannot lock %s: %s", path, disk_error_text(s->lock_file));
     return format_check(s->disk, s->data_folder, msg);
@@ -308,7 +305,7 @@ static enum err memory_reserve(struct storage *s, struct err_msg *msg)
     if (e == ERR_OK) e = ring_spsc_init(&s->results, JOBS_BYTES);
     if (e == ERR_OK) e = ring_bcast_init(&s->hints, HINTS);
     if (e != ERR_OK)
-        return err_set(msg, e, "no memory for %" PRIu64 " MiB of chunks: lower chunk_count",
+        return err_set(msg, e, "no memory for %" PRIu64 " MiB of chunks; lower chunk_count",
                        ((uint64_t)c->chunk_bytes * c->chunk_count) >> 20);
     return ERR_OK;
 }
@@ -340,7 +337,7 @@ static enum err storage_prepare(struct storage *s, struct err_msg *msg)
         waiter_init_simulated(&s->helper_waiter);
     } else if (waiter_init(&s->waiter) != ERR_OK || waiter_init(&s->control_waiter) != ERR_OK ||
                waiter_init(&s->helper_waiter) != ERR_OK) {
-        return err_set(msg, ERR_IO, "no eventfd for the storage thread: raise the limit of open files (ulimit -n)");
+        return err_set(msg, ERR_IO, "no eventfd for the storage thread; raise the limit of open files (ulimit -n)");
     }
     const struct disk_region region = {s->keeper.pool.bytes, s->keeper.mapped_bytes, s->config.chunk_bytes};
     return disk_queue_open(s->disk, &s->queue, s->config.uring_depth, &region, false, msg);

@@ -26,21 +26,21 @@ void producer_wake(struct writer *w)
 
 /* ---- failing ---- */
 
-void log_set_error(struct log *l, enum err e, const char *text)
+void log_set_error(struct log *l, const struct err_msg *why)
 {
     pthread_mutex_lock(&l->error_lock);
-    l->error.code = e;
-    snprintf(l->error.text, sizeof l->error.text, "%s", text);
+    l->error = *why;
     pthread_mutex_unlock(&l->error_lock);
 }
 
-void writer_fail(struct log *l, enum err e, const char *what)
+void writer_fail(struct log *l, const struct err_msg *why)
 {
     struct writer *w = &l->writer;
+    enum err e = why->code;
     if (w->state == WRITER_FAILED) return;
     w->state = WRITER_FAILED;
-    log_set_error(l, e, what);
-    log_error("storage", "channel %s stops writing: %s", l->identity.name, what);
+    log_set_error(l, why);
+    log_error("storage", "channel %s stops writing: %s", l->identity.name, why->text);
     struct feed_failed *m = ring_spsc_claim(&w->feed.to_producer, sizeof *m);
     if (m != NULL) {
         *m = (struct feed_failed){FEED_FAILED, (uint32_t)e};
@@ -53,13 +53,10 @@ void writer_fail(struct log *l, enum err e, const char *what)
 
 static void write_failed(struct log *l, int64_t rc, const char *what)
 {
-    char text[sizeof l->error.text];
-    enum err e = disk_error(rc);
-    snprintf(text, sizeof text, "cannot %s %.320s/%020" PRIu64 ".log: %s; %s", what, l->folder, l->writer.segment_base,
-             disk_error_text(rc),
-             e == ERR_NO_SPACE ? "free some space, then resume the channel"
-                               : "check the disk, then resume the channel");
-    writer_fail(l, e, text);
+    struct err_msg why;
+    err_set(&why, disk_error(rc), "cannot %s %s/%020" PRIu64 ".log: %s", what, l->folder, l->writer.segment_base,
+            disk_error_text(rc));
+    writer_fail(l, &why);
 }
 
 /* ---- writing ---- */
@@ -201,15 +198,16 @@ static void show(struct log *l, const struct log_mark *m)
 /* A HEARTBEAT is durable: the source has sent again all that it has.  Less than what consumers saw? */
 static void resending_ends(struct log *l)
 {
-    char text[sizeof l->error.text];
+    struct err_msg why;
     uint64_t served = atomic_load_explicit(&l->served_offset, memory_order_acquire), end = log_high_watermark(l);
     if (!log_is_resending(l)) return;
     if (served > end) {
-        snprintf(text, sizeof text,
-                 "consumers saw the records up to offset %" PRIu64 ", a crash took those from %" PRIu64
-                 " on, and the source does not have them any more: offsets are no longer comparable",
-                 served, end);
-        writer_fail(l, ERR_SOURCE_HISTORY, text);
+        err_set(&why, ERR_SOURCE_HISTORY,
+                "consumers saw the records up to offset %" PRIu64 ", a crash took those from %" PRIu64
+                " on, and the source does not have them any more, so offsets are no longer comparable; "
+                "let consumers of this channel begin anew: it goes on by itself with a new cluster id",
+                served, end);
+        writer_fail(l, &why);
         return;
     }
     atomic_store_explicit(&l->is_resending, false, memory_order_release); /* pairs with log_is_resending */

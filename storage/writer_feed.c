@@ -174,7 +174,10 @@ static bool take_batch(struct log *l, const struct feed_batch *b, uint64_t now_n
     bool rolls = (b->flags & FEED_ROLL) != 0 && w->end_position > 0;
     if (rolls && !segment_roll(l, b->base_offset)) return w->state == WRITER_FAILED;
     if (w->end_position + b->batch_bytes > SEGMENT_BYTES_MAX) {
-        writer_fail(l, ERR_TOO_LARGE, "a segment would grow beyond 2 GiB: lower segment_bytes");
+        struct err_msg why;
+        err_set(&why, ERR_TOO_LARGE, "a segment in %s would grow beyond 2 GiB; "
+                "lower segment_bytes in millrace.yaml and start millraced again", l->folder);
+        writer_fail(l, &why);
         return true;
     }
     if (!tail_has_room(l, b->batch_bytes)) return false;

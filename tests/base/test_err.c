@@ -48,18 +48,57 @@ START_TEST(a_sentence_is_cut_where_its_format_says)
 }
 END_TEST
 
-START_TEST(a_sentence_that_is_cut_off_still_says_what_to_do)
+START_TEST(a_sentence_that_is_too_long_loses_the_end_of_its_cause)
 {
+    static const char what[] = "start the source";
     struct err_msg m;
-    char words[sizeof m.text];
-    for (size_t size = sizeof words - 40; size < sizeof words; size++) {
+    char words[3 * sizeof m.text];
+    size_t room = sizeof m.text - 1 - strlen("; ") - strlen(what);
+    for (size_t size = room - 8; size < sizeof words; size += size < room + 8 ? 1 : 97) {
         memset(words, 'x', sizeof words);
         words[size] = '\0';
         ck_assert_int_eq(err_set(&m, ERR_CONNECT, "%s; start the source", words), ERR_CONNECT);
-        bool fits = size + strlen("; start the source") < sizeof m.text;
-        ck_assert_str_eq(err_what_to_do(&m), fits ? "start the source" : err_mend(ERR_CONNECT));
-        ck_assert_int_eq(err_cause_bytes(&m), fits ? (int)size : (int)strlen(m.text));
+        ck_assert_str_eq(err_what_to_do(&m), what);
+        ck_assert_int_eq(err_cause_bytes(&m), (int)(size < room ? size : room));
+        ck_assert_int_eq(m.text[room - 1] == '.', size > room);
+        ck_assert_int_eq(err_set(&m, ERR_CONNECT, "%s", words), ERR_CONNECT);
+        ck_assert_uint_eq(strlen(m.text), size < sizeof m.text ? size : sizeof m.text - 1);
+        ck_assert_str_eq(err_what_to_do(&m), err_mend(ERR_CONNECT));
     }
+    /* nor is a character cut in two: \xe4\xb8\xad is one */
+    for (size_t head = 0; head < 3; head++) {
+        memset(words, 'x', head);
+        for (size_t i = head; i + 3 < sizeof words; i += 3) memcpy(words + i, "\xe4\xb8\xad", 4);
+        ck_assert_int_eq(err_set(&m, ERR_IO, "%s; mend it", words), ERR_IO);
+        const char *end = m.text + err_cause_bytes(&m) - strlen("...");
+        ck_assert_msg(strncmp(end - 3, "\xe4\xb8\xad...; mend it", 3 + 3 + 9) == 0, "%s", m.text);
+    }
+}
+END_TEST
+
+START_TEST(an_error_within_another_says_nothing_twice)
+{
+    struct err_msg in, m;
+    ck_assert_int_eq(err_set(&in, ERR_SCHEMA, "column `%s` is odd; set %s", "a; b", "x=FULL"), ERR_SCHEMA);
+    ck_assert_int_eq(err_within(&m, ERR_CORRUPT, &in, "row %d", 7), ERR_CORRUPT);
+    expect(&m, "row 7: column `a; b` is odd", "set x=FULL");
+    ck_assert_str_eq(m.text, "row 7: column `a; b` is odd; set x=FULL");
+    ck_assert_int_eq(err_within(&m, ERR_CORRUPT, &in, "row %d; look at it", 7), ERR_CORRUPT);
+    expect(&m, "row 7: column `a; b` is odd", "look at it");
+    ck_assert_int_eq(err_within(&m, ERR_IO, &m, "outside"), ERR_IO); /* in place */
+    expect(&m, "outside: row 7: column `a; b` is odd", "look at it");
+    ck_assert_int_eq(err_set(&in, ERR_IO, "it broke"), ERR_IO);
+    ck_assert_int_eq(err_within(&m, ERR_IO, &in, "file %s", "f"), ERR_IO);
+    expect(&m, "file f: it broke", err_mend(ERR_IO));
+    ck_assert_int_eq(err_within(NULL, ERR_IO, &in, "nobody reads it"), ERR_IO);
+    for (int again = 0; again < 2; again++) {
+        err_complete(&in);
+        expect(&in, "it broke", err_mend(ERR_IO));
+        ck_assert_uint_eq(strlen(in.text), strlen("it broke; ") + strlen(err_mend(ERR_IO)));
+    }
+    in = (struct err_msg){.code = ERR_CONNECT};
+    err_complete(&in);
+    expect(&in, err_text(ERR_CONNECT), err_mend(ERR_CONNECT));
 }
 END_TEST
 
@@ -76,7 +115,8 @@ int main(int argc, char **argv)
     TCase *c = tcase_create("errors");
     tcase_add_test(c, every_kind_says_what_to_do_and_is_on_the_page);
     tcase_add_test(c, a_sentence_is_cut_where_its_format_says);
-    tcase_add_test(c, a_sentence_that_is_cut_off_still_says_what_to_do);
+    tcase_add_test(c, a_sentence_that_is_too_long_loses_the_end_of_its_cause);
+    tcase_add_test(c, an_error_within_another_says_nothing_twice);
     suite_add_tcase(suite, c);
     return suite_run(suite);
 }

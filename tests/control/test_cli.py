@@ -25,6 +25,7 @@ def status(state, delay_ms=None, file="", is_started=True, error=None):
     return {"name": "orders", "state": state, "is_started": is_started, "error": error, "operations": ["stop"],
             "source": {"host": "h", "port": 1, "file": file, "position": 4711, "gtid": "", "delay_ms": delay_ms,
                        "connection": "catching up", "server_version": "8.4.0", "clock_skew_ms": None},
+            "groups": {"count": 2, "active": 1, "lag": {"records": 12, "seconds": 3.5}},
             "captured": {"row_changes": 0, "transactions": 0}, "rates": {"row_changes_per_s": 1234.5}, "log": None}
 
 
@@ -105,7 +106,8 @@ def exits(harness):
     lines = listed.millrace("channel", "list")[0].split("\n")
     columns = [lines[0].index(word) for word in ("channel", "state", "records", "source")]
     check(lines[1][columns[0]:].startswith("orders ") and lines[1][columns[1]:].startswith("Error ") and
-          lines[2] == "  error: it broke" and lines[3][columns[3]:] == "h:1" and lines[3].split()[3:5] == ["20", "ms"],
+          lines[2] == "  error: it broke" and lines[3][columns[3]:] == "h:1" and lines[3].split()[3:5] == ["20", "ms"]
+          and "  2 (1 active), 12 records or 3.5 s behind  " in lines[3],
           f"{lines}")
 
 

@@ -555,7 +555,7 @@ def command_line(harness):
     millrace("channel", "objects", "set", "events", code=2)
     out, _ = millrace("groups", "events")
     check("g " in out, out)
-    wait_until(lambda: ", 1 group (0 active" in millrace("channel", "list")[0], 10,
+    wait_until(lambda: " 1 (0 active), " in millrace("channel", "list")[0], 10,
                lambda: millrace("channel", "list")[0])
     groups = json.loads(millrace("--json", "groups", "events")[0])["groups"]
     check(groups[0]["group"] == "g" and checkpoint_of(groups[0]) > len(lines) and groups[0]["member_count"] == 0,

@@ -176,7 +176,8 @@ void image_refused(struct disk *d, enum err expected, const char *word)
     enum err e = image_open(&g, d, &msg);
     ck_assert_msg(e == expected, "%s: %s", err_text(e), msg.text);
     ck_assert_msg(strstr(msg.text, word) != NULL, "\"%s\" does not name %s", msg.text, word);
-    for (size_t i = 0; i < sizeof advice / sizeof advice[0]; i++) advises |= strstr(msg.text, advice[i]) != NULL;
+    for (size_t i = 0; i < sizeof advice / sizeof advice[0]; i++)
+        advises |= strstr(err_what_to_do(&msg), advice[i]) != NULL;
     ck_assert_msg(advises, "\"%s\" does not say what to do", msg.text);
     image_off(&g);
 }

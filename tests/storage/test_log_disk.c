@@ -415,7 +415,7 @@ static void fills_and_goes_on(const char *where)
     ck_assert(p.failed);
     ck_assert_int_eq(p.error, ERR_NO_SPACE);
     ck_assert_int_eq(storage_log_error(s.log, &msg), ERR_NO_SPACE);
-    ck_assert_msg(strstr(msg.text, "free some space") != NULL, "%s", msg.text);
+    ck_assert_msg(strstr(err_what_to_do(&msg), "free some space") != NULL, "%s", msg.text);
     uint64_t visible = log_high_watermark(s.log);
     ck_assert_uint_gt(visible, 0);
     ck_assert_int_eq(unlink(filler), 0);

@@ -107,7 +107,7 @@ static void fails_and_goes_on(int kind)
     ck_assert(g.producer.failed);
     enum err e = storage_log_error(g.log, &msg);
     ck_assert_int_eq(e, kind == 2 ? ERR_NO_SPACE : ERR_IO);
-    ck_assert_msg(strstr(msg.text, kind == 2 ? "free some space" : "check the disk") != NULL, "%s", msg.text);
+    ck_assert_msg(strstr(err_what_to_do(&msg), kind == 2 ? "free some space" : "dmesg") != NULL, "%s", msg.text);
     ck_assert_uint_ge(log_high_watermark(g.log), visible);
     rig_read_all(&g, 0, false); /* what is visible stays readable */
     disk_sim_fail_writes(g.disk, 0);

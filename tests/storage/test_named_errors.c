@@ -154,7 +154,7 @@ static void newer(const char *path)
     size_t size = (size_t)(crc + 1 - text);
     size += (size_t)snprintf(crc + 1, 30, "crc32c %08x\n", crc32c(0, text, size));
     image_put(d, path, text, size);
-    snprintf(word, sizeof word, "%s was written by a newer millrace (format 9, this one knows %d): start that one",
+    snprintf(word, sizeof word, "%s was written by a newer millrace (format 9, this one knows %d); start that one",
              path, LOG_FORMAT_VERSION);
     image_refused(d, ERR_NEWER_FORMAT, word);
 }
