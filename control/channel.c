@@ -148,16 +148,6 @@ static void channel_stop_capture(struct channel *ch)
     ch->connecting_since_ns = ch->streaming_since_ns = 0;
 }
 
-/* Brings the log up (created, opened or attached again) and capture onto it. */
-static enum err channel_begin_capture(struct instance *in, struct channel *ch, struct err_msg *msg)
-{
-    INVARIANT(ch->capture == NULL);
-    TRY(channel_log_attach(in, ch, msg));
-    TRY(capture_start(&ch->capture, &ch->capture_config, ch->feed, &ch->resume, in->clock, in->counters, msg));
-    ch->has_resume = false; /* capture owns the GTID set now */
-    return ERR_OK;
-}
-
 /* It is started, and after a restart with a smaller captures_max others have all places: the first to become free is
  * its. */
 static void channel_wait_for_place(struct instance *in, struct channel *ch)
@@ -171,7 +161,25 @@ static void channel_wait_for_place(struct instance *in, struct channel *ch)
     channel_retry_clear(&ch->retry);
 }
 
-/* Not Started -> capturing.  On an error the channel is in Error and will be tried again. */
+static void channel_not_begun(struct instance *in, struct channel *ch, const struct err_msg *why)
+{
+    channel_log_detach(in, ch);
+    channel_fail(in, ch, why);
+}
+
+static void channel_begin_capture(struct instance *in, struct channel *ch)
+{
+    struct err_msg why = {.code = ERR_OK};
+    INVARIANT(ch->capture == NULL);
+    if (capture_start(&ch->capture, &ch->capture_config, ch->feed, &ch->resume, in->clock, in->counters, &why) ==
+        ERR_OK)
+        ch->has_resume = false; /* capture owns the GTID set now */
+    else
+        channel_not_begun(in, ch, &why);
+}
+
+/* Not Started -> capturing, once its log is created, opened or attached again, which a thread does.  On an error the
+ * channel is in Error and will be tried again. */
 static void channel_begin(struct instance *in, struct channel *ch)
 {
     struct err_msg why = {.code = ERR_OK};
@@ -179,20 +187,24 @@ static void channel_begin(struct instance *in, struct channel *ch)
         channel_wait_for_place(in, ch);
         return;
     }
-    bool had_log = ch->life.has_log;
-    enum err e = channel_begin_capture(in, ch, &why);
-    if (!had_log && ch->life.has_log && e == ERR_OK) e = channel_save(in, ch, &why);
-    if (e != ERR_OK) {
-        channel_stop_capture(ch);
-        channel_log_detach(in, ch);
-        channel_fail(in, ch, &why);
-        return;
-    }
     if (ch->state == CHANNEL_NOT_STARTED) {
         channel_clear_error(ch);
         bool moved = channel_apply(ch, CHANNEL_ON_BEGIN);
         INVARIANT(moved);
     }
+    if (ch->is_attached)
+        channel_begin_capture(in, ch);
+    else if (channel_log_attach_begin(in, ch, &why) != ERR_OK)
+        channel_not_begun(in, ch, &why);
+}
+
+static void channel_take_log(struct instance *in, struct channel *ch)
+{
+    struct err_msg why = {.code = ERR_OK};
+    if (channel_log_attach_end(in, ch, &why) == ERR_OK)
+        channel_begin_capture(in, ch);
+    else
+        channel_not_begun(in, ch, &why);
 }
 
 static enum err channel_begin_precheck(struct instance *in, struct channel *ch, struct err_msg *msg)
@@ -697,7 +709,9 @@ void channel_tick(struct instance *in, struct channel *ch, uint64_t now_ns)
         if (channel_end_deletion(in, ch, &why)) return;
     }
     bool waited = ch->state == CHANNEL_ERROR && ch->life.is_started && !ch->has_place;
-    if (ch->capture != NULL)
+    if (ch->attaching != NULL) {
+        if (channel_log_is_ready(ch)) channel_take_log(in, ch);
+    } else if (ch->capture != NULL)
         channel_follow_capture(in, ch, now_ns);
     else if ((waited && channel_take_place(in, ch)) ||
              (ch->state == CHANNEL_ERROR && channel_retry_is_due(&ch->retry, now_ns))) {
@@ -714,6 +728,6 @@ void channel_tick(struct instance *in, struct channel *ch, uint64_t now_ns)
 void channel_shut_down(struct instance *in, struct channel *ch)
 {
     channel_stop_capture(ch);
-    channel_log_leave(ch);
+    channel_log_leave(in, ch);
     channel_free(in, ch);
 }

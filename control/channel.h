@@ -32,6 +32,7 @@ struct channel_rates { /* over the last second or so */
 };
 
 struct channel_gauges; /* what the counter file shows of a channel */
+struct log_attaching;  /* control/channel_log.c */
 struct history;
 
 struct channel {
@@ -52,6 +53,7 @@ struct channel {
     uint64_t checked_ms;           /* Unix ms; 0: none has, since millraced started */
 
     struct log *log;
+    struct log_attaching *attaching; /* in a thread, or NULL: what follows does not change meanwhile */
     struct log_feed *feed; /* while attached */
     struct log_resume resume;
     struct waiter producer_waiter;

@@ -1,10 +1,15 @@
 #include "control/channel_log.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/invariant.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "control/channel_store.h"
 
 static void drop_resume(struct channel *ch)
@@ -32,24 +37,11 @@ static enum err log_opened(struct instance *in, struct channel *ch, const struct
         return err_set(msg, ERR_EXISTS, "%s/%s holds the log of another channel of this name; move it away",
                        in->config.data_folder, ch->spec.name);
     }
-    ch->life.has_log = true;
     channel_log_compress(ch);
     snprintf(ch->life.cluster_id, sizeof ch->life.cluster_id, "%s", identity->cluster_id); /* log repair draws one */
-    return ERR_OK;
-}
-
-static enum err log_open(struct instance *in, struct channel *ch, struct err_msg *msg)
-{
-    struct log_identity identity = identity_of(ch);
-    enum err e = storage_log_open(in->storage, &identity, !ch->life.has_log, &ch->log, &ch->feed, &ch->resume, msg);
-    if (e == ERR_EXISTS) /* created by a millraced that died before it noted so */
-        e = storage_log_open(in->storage, &identity, false, &ch->log, &ch->feed, &ch->resume, msg);
-    if (e != ERR_OK) {
-        ch->log = NULL;
-        return e;
-    }
-    ch->is_attached = ch->has_resume = true;
-    return log_opened(in, ch, &identity, msg);
+    if (ch->life.has_log) return ERR_OK;
+    ch->life.has_log = true;
+    return channel_store_save(in->config.data_folder, &ch->spec, &ch->life, msg);
 }
 
 enum err channel_logs_open(struct instance *in,
@@ -92,21 +84,101 @@ void channel_log_compress(struct channel *ch)
     if (ch->log != NULL) storage_log_set_compression(ch->log, ch->spec.compression);
 }
 
+/* ---- giving it a producer: in a thread of its own, for it waits for a dozen syncs of the disk ---- */
+
+struct log_attaching { /* the thread's, from its start until is_done */
+    struct log_opening opening;
+    struct log_identity identity;
+    struct log *log;
+    struct log_feed *feed;
+    struct log_resume resume;
+    int done_fd;
+    pthread_t thread;
+    _Atomic bool is_done;
+};
+
+static void *attach_body(void *argument)
+{
+    struct log_attaching *a = argument;
+    storage_opening_run(&a->opening);
+    if (a->opening.error == ERR_EXISTS && a->opening.create) { /* by a millraced that died before it noted so */
+        a->opening.create = false;
+        storage_opening_run(&a->opening);
+    }
+    atomic_store_explicit(&a->is_done, true, memory_order_release); /* pairs with channel_log_is_ready */
+    uint64_t one = 1;
+    ssize_t ignored = write(a->done_fd, &one, sizeof one);
+    (void)ignored; /* a full eventfd is readable already */
+    return NULL;
+}
+
+enum err channel_log_attach_begin(struct instance *in, struct channel *ch, struct err_msg *msg)
+{
+    INVARIANT(ch->attaching == NULL && !ch->is_attached);
+    drop_resume(ch);
+    struct log_attaching *a = calloc(1, sizeof *a);
+    if (a == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory to open the log of %s", ch->spec.name);
+    a->identity = identity_of(ch);
+    a->log = ch->log;
+    a->done_fd = in->wake_fd;
+    a->opening = (struct log_opening){.identity = &a->identity, .create = !ch->life.has_log, .log = &a->log,
+                                      .feed = &a->feed, .resume = &a->resume};
+    storage_opening_begin(in->storage, &a->opening);
+    enum err e = thread_start(&a->thread, "log-attach", -1, attach_body, a);
+    if (e != ERR_OK) {
+        a->opening.error = e;
+        (void)storage_opening_end(&a->opening);
+        free(a);
+        return err_set(msg, e, "cannot start a thread to open the log of %s", ch->spec.name);
+    }
+    ch->attaching = a;
+    return ERR_OK;
+}
+
+bool channel_log_is_ready(const struct channel *ch)
+{
+    return atomic_load_explicit(&ch->attaching->is_done, memory_order_acquire); /* pairs with attach_body */
+}
+
+enum err channel_log_attach_end(struct instance *in, struct channel *ch, struct err_msg *msg)
+{
+    struct log_attaching *a = ch->attaching;
+    pthread_join(a->thread, NULL);
+    ch->attaching = NULL;
+    enum err e = storage_opening_end(&a->opening);
+    if (e == ERR_OK) {
+        bool is_new = ch->log == NULL;
+        ch->log = a->log;
+        ch->feed = a->feed;
+        ch->resume = a->resume;
+        ch->feed->producer_waiter = &ch->producer_waiter;
+        ch->is_attached = ch->has_resume = true;
+        if (is_new) e = log_opened(in, ch, &a->identity, msg);
+    } else {
+        *msg = a->opening.msg;
+    }
+    free(a);
+    return e;
+}
+
 enum err channel_log_attach(struct instance *in, struct channel *ch, struct err_msg *msg)
 {
     if (ch->is_attached) return ERR_OK;
-    drop_resume(ch);
-    if (ch->log == NULL)
-        TRY(log_open(in, ch, msg));
-    else
-        TRY(storage_log_attach(in->storage, ch->log, &ch->feed, &ch->resume, msg));
-    ch->feed->producer_waiter = &ch->producer_waiter;
-    ch->is_attached = ch->has_resume = true;
-    return ERR_OK;
+    TRY(channel_log_attach_begin(in, ch, msg));
+    return channel_log_attach_end(in, ch, msg);
+}
+
+/* One under way ends first; what became of it matters to nobody any more. */
+static void attach_give_up(struct instance *in, struct channel *ch)
+{
+    struct err_msg why = {.code = ERR_OK};
+    if (ch->attaching != NULL && channel_log_attach_end(in, ch, &why) != ERR_OK)
+        log_warn("control", "channel %s: %s", ch->spec.name, why.text);
 }
 
 void channel_log_detach(struct instance *in, struct channel *ch)
 {
+    attach_give_up(in, ch);
     if (!ch->is_attached) return;
     drop_resume(ch);
     struct err_msg why = {.code = ERR_OK};
@@ -116,8 +188,9 @@ void channel_log_detach(struct instance *in, struct channel *ch)
     ch->feed = NULL;
 }
 
-void channel_log_leave(struct channel *ch)
+void channel_log_leave(struct instance *in, struct channel *ch)
 {
+    attach_give_up(in, ch);
     drop_resume(ch);
     ch->is_attached = false;
     ch->feed = NULL;

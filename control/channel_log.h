@@ -8,6 +8,10 @@
 /* Afterwards the log is open and waits for a producer: ch->feed and ch->resume are set.  Nothing to do when it is
  * already. Errors are storage_log_open's. */
 NODISCARD enum err channel_log_attach(struct instance *in, struct channel *ch, struct err_msg *msg);
+/* The same in a thread (ch->attaching), which writes in->wake_fd when _end will not wait.  ERR_NO_MEMORY. */
+NODISCARD enum err channel_log_attach_begin(struct instance *in, struct channel *ch, struct err_msg *msg);
+bool channel_log_is_ready(const struct channel *ch);
+NODISCARD enum err channel_log_attach_end(struct instance *in, struct channel *ch, struct err_msg *msg);
 /* At the start: opens the logs of all channels that have one, for a producer where the channel has a place; tells
  * `failed` of each that cannot be.  ERR_NO_MEMORY. */
 NODISCARD enum err channel_logs_open(struct instance *in,
@@ -15,10 +19,11 @@ NODISCARD enum err channel_logs_open(struct instance *in,
                                      struct err_msg *msg);
 /* Tells readers what the channel's batches are packed with. */
 void channel_log_compress(struct channel *ch);
-/* Ends the writing side; the log stays open and served.  Its capture must have stopped. */
+/* Ends the writing side, also one that is only being prepared; the log stays open and served.  Its capture must have
+ * stopped. */
 void channel_log_detach(struct instance *in, struct channel *ch);
 /* The same for the end of millraced: storage_stop, which comes next, ends and closes all logs at once. */
-void channel_log_leave(struct channel *ch);
+void channel_log_leave(struct instance *in, struct channel *ch);
 /* Detached logs: closes the files. */
 void channel_log_close(struct instance *in, struct channel *ch);
 /* Detached logs: a new leader epoch and cluster id, because the source cannot send again what consumers saw. */

@@ -31,6 +31,7 @@
  *                                                     appends to storage                 storage's acknowledgements
  * alert             one a target     -             results (a lock, an eventfd)       notices of control
  * precheck          as needed           -             a verdict (a flag, an eventfd)     -
+ * log-attach        one a start         -             an open log (a flag, an eventfd)   -
  *
  * Every ring has one producing and one consuming thread.  Readers of the log, by index: the serve threads 0..n-1, the
  * coordinator n, control n+1.

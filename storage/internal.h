@@ -237,6 +237,7 @@ struct storage {
     struct reader_seat  seat[READERS_MAX];
     struct ring_bcast   hints;
     struct log *_Atomic log[LOGS_MAX];    /* open logs, for readers */
+    bool                slot_is_reserved[LOGS_MAX]; /* control's: for logs whose opening is under way */
     struct log         *attached[LOGS_MAX]; /* the storage thread's */
     uint32_t            attached_count, turn;
     uint64_t            housekeeping_ns;

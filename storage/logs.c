@@ -402,22 +402,34 @@ static enum err attach(struct log *l, struct log_feed **feed, struct log_resume 
     return ERR_OK;
 }
 
-/* From `slot` on. */
-static uint32_t free_slot(struct storage *s, uint32_t slot)
+/* LOGS_MAX: none is free. */
+static uint32_t slot_reserve(struct storage *s)
 {
-    while (slot < LOGS_MAX && log_at(s, slot) != NULL) slot++;
+    uint32_t slot = 0;
+    while (slot < LOGS_MAX && (log_at(s, slot) != NULL || s->slot_is_reserved[slot])) slot++;
+    if (slot < LOGS_MAX) s->slot_is_reserved[slot] = true;
     return slot;
 }
 
-/* What an opening does on disk, on any thread; nobody else knows the log yet. */
-static enum err opening_prepare(struct storage *s, struct log_opening *o, struct err_msg *msg)
+void storage_opening_begin(struct storage *s, struct log_opening *o)
+{
+    o->storage = s;
+    o->error = ERR_OK;
+    o->slot = *o->log != NULL ? (*o->log)->slot : slot_reserve(s);
+}
+
+/* Nobody else knows the log yet. */
+static enum err log_open(struct log_opening *o)
 {
     struct log *l = NULL;
     struct recovered r;
-    TRY(log_identify(s, o->identity, o->create, msg));
-    TRY(log_new(s, &l, o->identity, msg));
+    struct storage *s = o->storage;
+    if (o->slot == LOGS_MAX)
+        return err_set(&o->msg, ERR_TOO_LARGE, "%d logs are open: no more fit into one millraced", LOGS_MAX);
+    TRY(log_identify(s, o->identity, o->create, &o->msg));
+    TRY(log_new(s, &l, o->identity, &o->msg));
     l->slot = o->slot;
-    enum err e = o->is_detached ? recover(l, true, &r, msg) : attach(l, o->feed, o->resume, msg);
+    enum err e = o->is_detached ? recover(l, true, &r, &o->msg) : attach(l, o->feed, o->resume, &o->msg);
     if (e != ERR_OK) {
         log_free(l);
         return e;
@@ -430,28 +442,43 @@ static enum err opening_prepare(struct storage *s, struct log_opening *o, struct
     return ERR_OK;
 }
 
-/* Storage and readers get to know it. */
-static void opening_publish(struct storage *s, const struct log_opening *o)
+void storage_opening_run(struct log_opening *o)
 {
-    struct log *l = *o->log;
-    if (!o->is_detached) storage_command(s, COMMAND_ATTACH, l);
-    l->is_attached = !o->is_detached;
-    atomic_store_explicit(&s->log[o->slot], l, memory_order_release); /* pairs with log_at */
+    o->error = *o->log == NULL ? log_open(o) : attach(*o->log, o->feed, o->resume, &o->msg);
 }
 
-static enum err opening_refuse(struct err_msg *msg)
+enum err storage_opening_end(struct log_opening *o)
 {
-    return err_set(msg, ERR_TOO_LARGE, "%d logs are open: no more fit into one millraced", LOGS_MAX);
+    struct storage *s = o->storage;
+    if (o->slot < LOGS_MAX) s->slot_is_reserved[o->slot] = false;
+    if (o->error != ERR_OK) return o->error;
+    struct log *l = *o->log;
+    if (!o->is_detached) {
+        log_set_error(l, &(struct err_msg){.code = ERR_OK}); /* of its writer of before */
+        storage_command(s, COMMAND_ATTACH, l);
+    }
+    l->is_attached = !o->is_detached;
+    atomic_store_explicit(&s->log[o->slot], l, memory_order_release); /* pairs with log_at */
+    return ERR_OK;
+}
+
+/* All of it, now. */
+static enum err opening_do(struct storage *s, struct log_opening *o, struct err_msg *msg)
+{
+    storage_opening_begin(s, o);
+    storage_opening_run(o);
+    enum err e = storage_opening_end(o);
+    if (e != ERR_OK && msg != NULL) *msg = o->msg;
+    return e;
 }
 
 enum err storage_log_open(struct storage *s, struct log_identity *identity, bool create, struct log **log,
                           struct log_feed **feed, struct log_resume *resume, struct err_msg *msg)
 {
-    struct log_opening o = {.identity = identity, .create = create, .log = log, .feed = feed, .resume = resume,
-                            .slot = free_slot(s, 0)};
-    if (o.slot == LOGS_MAX) return opening_refuse(msg);
-    TRY(opening_prepare(s, &o, msg));
-    opening_publish(s, &o);
+    struct log *fresh = NULL;
+    struct log_opening o = {.identity = identity, .create = create, .log = &fresh, .feed = feed, .resume = resume};
+    TRY(opening_do(s, &o, msg));
+    *log = fresh;
     return ERR_OK;
 }
 
@@ -492,24 +519,14 @@ static void crew_run(struct crew *c, bool is_simulated)
     for (uint32_t i = 0; i < threads; i++) pthread_join(thread[i], NULL);
 }
 
-static void open_one(void *list, uint32_t i)
-{
-    struct log_opening *o = (struct log_opening *)list + i;
-    o->error = o->slot == LOGS_MAX ? opening_refuse(&o->msg) : opening_prepare(o->storage, o, &o->msg);
-}
+static void open_one(void *list, uint32_t i) { storage_opening_run((struct log_opening *)list + i); }
 
 void storage_logs_open(struct storage *s, struct log_opening *list, uint32_t count)
 {
     struct crew crew = {.work = open_one, .list = list, .count = count};
-    uint32_t slot = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        list[i].storage = s;
-        list[i].slot = slot = free_slot(s, slot);
-        if (slot < LOGS_MAX) slot++;
-    }
+    for (uint32_t i = 0; i < count; i++) storage_opening_begin(s, &list[i]);
     crew_run(&crew, s->is_simulated);
-    for (uint32_t i = 0; i < count; i++)
-        if (list[i].error == ERR_OK) opening_publish(s, &list[i]);
+    for (uint32_t i = 0; i < count; i++) (void)storage_opening_end(&list[i]); /* the error stays in the list */
 }
 
 static void end_one(void *list, uint32_t i)
@@ -554,11 +571,8 @@ enum err storage_log_attach(struct storage *s, struct log *l, struct log_feed **
                             struct err_msg *msg)
 {
     if (l->is_attached) return err_set(msg, ERR_STATE, "the log of %s has a producer", l->identity.name);
-    TRY(attach(l, feed, resume, msg));
-    log_set_error(l, &(struct err_msg){.code = ERR_OK});
-    storage_command(s, COMMAND_ATTACH, l);
-    l->is_attached = true;
-    return ERR_OK;
+    struct log_opening o = {.log = &l, .feed = feed, .resume = resume};
+    return opening_do(s, &o, msg);
 }
 
 enum err storage_log_renew(struct storage *s, const char *name, const char *cluster_id, struct err_msg *msg)

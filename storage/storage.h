@@ -69,12 +69,14 @@ void storage_memory(const struct storage_config *config, struct storage_memory *
  * ERR_NEWER_FORMAT, ERR_NO_SPACE, ERR_IO. */
 NODISCARD enum err storage_log_open(struct storage *s, struct log_identity *identity, bool create, struct log **log,
                                     struct log_feed **feed, struct log_resume *resume, struct err_msg *msg);
-/* The same of many logs, each of another name: what this does on disk is mostly waiting for it, so some threads share
- * it.  A log that gets no producer now (is_detached) has nothing reserved for one: storage_log_attach does that. */
+/* The same in three steps, for what it does on disk is mostly waiting: _begin and _end on the control thread, _run
+ * between them on any, also for several logs at once, each of another name.  What the opening points to is its own
+ * until the end. */
 struct log_opening {
     struct log_identity *identity; /* as above, from here to resume */
-    bool create, is_detached;
-    struct log **log;
+    bool create;
+    bool is_detached; /* it gets no producer now, nothing is reserved for one: storage_log_attach does that */
+    struct log **log; /* to NULL; or to a detached log that gets a producer again, as by storage_log_attach */
     struct log_feed **feed; /* these two: NULL where is_detached */
     struct log_resume *resume;
     struct storage *storage; /* this and the slot are storage's own */
@@ -82,6 +84,10 @@ struct log_opening {
     enum err error;      /* out: why it is not open, in words in msg */
     struct err_msg msg;
 };
+void storage_opening_begin(struct storage *s, struct log_opening *o);
+void storage_opening_run(struct log_opening *o);
+enum err storage_opening_end(struct log_opening *o); /* returns o->error */
+/* Of many logs, by some threads. */
 void storage_logs_open(struct storage *s, struct log_opening *list, uint32_t count);
 /* What its producer packs batches with, for log_compression; none at first.  Any thread. */
 void storage_log_set_compression(struct log *l, enum compression codec);

@@ -572,7 +572,7 @@ START_TEST(many_logs_open_and_end_at_once)
     for (int turn = 0; turn < 2; turn++) { /* the second: after the end of the first */
         struct log_opening list[MANY];
         struct log_identity identity[MANY];
-        struct log *log[MANY];
+        struct log *log[MANY] = {NULL};
         struct log_feed *feed[MANY];
         struct log_resume resume[MANY];
         struct counters *counters;
