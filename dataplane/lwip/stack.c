@@ -328,6 +328,15 @@ static void pcb_attach(struct tcp_pcb *pcb, void *connection)
     ip_set_option(pcb, SOF_KEEPALIVE);
 }
 
+/* What the peer asks for, and for IPv6 whoever sends "packet too big", which lwIP believes at any size. */
+static void mss_bound(struct tcp_pcb *pcb)
+{
+    bool is_6 = IP_IS_V6_VAL(pcb->remote_ip);
+    u16_t head = TCP_HLEN + (is_6 ? IP6_HLEN : IP_HLEN), most = (u16_t)(stack.netif.mtu - head);
+    u16_t least = is_6 ? IP6_MIN_MTU_LENGTH - head : MSS_MIN;
+    pcb->mss = LWIP_MIN(LWIP_MAX(pcb->mss, least), most);
+}
+
 static err_t on_accept(void *argument, struct tcp_pcb *pcb, err_t error)
 {
     struct listening *l = argument;
@@ -336,7 +345,7 @@ static err_t on_accept(void *argument, struct tcp_pcb *pcb, err_t error)
     void *connection = h->accepted(h->context, (struct stack_pcb *)pcb, l->number);
     if (connection == NULL) return ERR_MEM; /* lwIP resets it */
     pcb->rto = pcb->sv = FIRST_TIMEOUT_MS / TCP_SLOW_INTERVAL; /* lwIP begins with 3 s, and that wears off slowly */
-    if (pcb->mss < MSS_MIN) pcb->mss = MSS_MIN;
+    mss_bound(pcb);
     pcb_attach(pcb, connection);
     return ERR_OK;
 }
