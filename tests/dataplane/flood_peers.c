@@ -30,7 +30,12 @@ enum {
 static int raw;
 static uint8_t server_mac[6], client_mac[6];
 static uint32_t server_address;
-static struct { struct mmsghdr message[BURST]; struct iovec part[BURST]; uint8_t frame[BURST][128]; unsigned count; } out;
+static struct {
+    struct mmsghdr message[BURST];
+    struct iovec part[BURST];
+    uint8_t  frame[BURST][128];
+    unsigned count;
+} out;
 
 static uint64_t now_ns(void) { return clock_monotonic_ns(clock_real()); }
 
@@ -166,7 +171,9 @@ static _Noreturn void peers_run(struct flood *f, enum flood_kind kind, uint32_t 
     for (;;) {
         uint64_t now = now_ns(), before = f->asked, due = UINT64_MAX;
         if (per_second > 0) due = (now - begun_ns) / 1000 * per_second / 1000000;
-        for (int i = 0; i < BURST / 4 && !f->begins_none && f->asked < due && f->asked - f->ended - given_up < most; i++) begin(f->asked++);
+        if (f->begins_none) due = 0;
+        for (int i = 0; i < BURST / 4 && f->asked < due && f->asked - f->ended - given_up < most; i++)
+            begin(f->asked++);
         flush();
         int count = recvmmsg(raw, message, BURST, 0, NULL);
         for (int i = 0; i < count; i++) answer(f, kind, frame[i], message[i].msg_len);

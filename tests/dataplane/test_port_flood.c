@@ -1,6 +1,6 @@
 /* Goal: who sends only the beginnings of connections, resets for those of others, connects and leaves as fast as he
- * can, or asks and takes nothing, does not keep honest clients from being served, takes a bounded part of the stack, and leaves nothing behind.
- * And who comes again from a port whose last connection is in TIME_WAIT is let in.
+ * can, or asks and takes nothing, does not keep honest clients from being served, takes a bounded part of the stack,
+ * and leaves nothing behind.  And who comes again from a port whose last connection is in TIME_WAIT is let in.
  *
  * Frames are forged on the kernel's end of a veth pair (flood_peers.h: those of whole connections); the honest clients
  * are the kernel's.
