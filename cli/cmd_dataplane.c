@@ -25,6 +25,9 @@ static void print_device(const json_t *d, const json_t *earlier)
     printf("device %s, driver %s, %s, MTU %" PRId64 ", link %s%s\n", print_text(d, "device"), print_text(d, "driver"),
            print_text(d, "mac"), print_number(d, "mtu"),
            json_is_true(json_object_get(d, "has_link")) ? "up" : "DOWN", speed);
+    const char *state = print_text(d, "state");
+    if (strcmp(state, "gone") == 0) printf("  it is GONE: nobody is served past the kernel\n");
+    if (strcmp(state, "mtu_low") == 0) printf("  its MTU was LOWERED below dpdk_mtu: full packets are lost\n");
     printf("  missed %" PRId64 ", errors %" PRId64 ", records are %s\n", since(d, earlier, "missed"),
            since(d, earlier, "errors"),
            json_is_true(json_object_get(d, "lends_records")) ? "sent without a copy" : "copied");

@@ -29,9 +29,10 @@ static json_t *device_json(const struct dataplane *d)
     struct port_dpdk_state s;
     if (dataplane_device(d) == NULL) return json_null();
     port_dpdk_state(dataplane_device(d), &s);
-    return json_pack("{s:s, s:s, s:s, s:i, s:b, s:i, s:I, s:I, s:b}", "device", s.device, "driver", s.driver, "mac",
-                     s.mac, "mtu", (int)s.mtu, "has_link", s.has_link, "link_mbps", (int)s.link_mbps, "missed",
-                     (json_int_t)s.missed, "errors", (json_int_t)s.errors, "lends_records", s.lends_records);
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:i, s:I, s:I, s:b}", "device", s.device, "driver", s.driver,
+                     "state", port_dpdk_condition_name(s.condition), "mac", s.mac, "mtu", (int)s.mtu, "has_link",
+                     s.has_link, "link_mbps", (int)s.link_mbps, "missed", (json_int_t)s.missed, "errors",
+                     (json_int_t)s.errors, "lends_records", s.lends_records);
 }
 
 void rest_dataplane_status(struct instance *in, const struct rest_request *request, const char *name,

@@ -195,6 +195,7 @@ static void print_device(const struct instance *in, FILE *to)
     struct port_dpdk_state s;
     if (in->dataplane == NULL || dataplane_device(in->dataplane) == NULL) return;
     port_dpdk_state(dataplane_device(in->dataplane), &s);
+    fprintf(to, "# TYPE millrace_device_up gauge\nmillrace_device_up %d\n", s.condition == PORT_DPDK_UP);
     fprintf(to, "# TYPE millrace_device_link gauge\nmillrace_device_link %d\n", s.has_link);
     fprintf(to, "# TYPE millrace_device_missed counter\nmillrace_device_missed %" PRIu64 "\n", s.missed);
     fprintf(to, "# TYPE millrace_device_errors counter\nmillrace_device_errors %" PRIu64 "\n", s.errors);

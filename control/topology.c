@@ -388,6 +388,8 @@ void topology_tick(struct instance *in, uint64_t now_ns)
 {
     follow_offsets_log(in, now_ns);
     if (in->dataplane != NULL) dataplane_look_at_disk(in->dataplane, now_ns);
+    if (in->dataplane != NULL && dataplane_device(in->dataplane) != NULL)
+        port_dpdk_watch(dataplane_device(in->dataplane), now_ns);
     log_lookup_tidy(in->lookup);
 }
 

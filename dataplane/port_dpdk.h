@@ -44,7 +44,14 @@ struct port_dpdk_stats { /* of one port, since the start; the last two lines: no
 NODISCARD enum err port_dpdk_start(struct port_dpdk_device **out, const struct port_dpdk_config *config,
                                    const struct chunk_pool *pool, struct err_msg *msg);
 /* Of the device as a whole, now; control's thread. */
+enum port_dpdk_condition {
+    PORT_DPDK_UP,
+    PORT_DPDK_NO_LINK, /* no cable, or it was set down: connections wait, and go on when it is back */
+    PORT_DPDK_MTU_LOW, /* somebody has lowered the interface's MTU: full packets are lost until it is back */
+    PORT_DPDK_GONE,    /* it was taken away */
+};
 struct port_dpdk_state {
+    enum port_dpdk_condition condition;
     const char *device, *driver; /* stay while the process runs */
     char     mac[18];
     uint16_t mtu;
@@ -53,6 +60,10 @@ struct port_dpdk_state {
     uint64_t missed, errors;          /* frames that the device had no place for; damaged, in and out */
 };
 void port_dpdk_state(const struct port_dpdk_device *device, struct port_dpdk_state *out);
+/* "up", "no_link", "mtu_low", "gone". */
+const char *port_dpdk_condition_name(enum port_dpdk_condition condition);
+/* Looks at the device once a second; a line in the log says when its condition changes.  Control's thread. */
+void port_dpdk_watch(struct port_dpdk_device *device, uint64_t now_ns);
 
 /* Keeps what passes the device, whole frames, in memory that is reserved at the start, until one of the limits is
  * reached or it is taken: one capture at a time.  Control's thread. */

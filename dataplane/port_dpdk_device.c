@@ -294,11 +294,14 @@ void port_dpdk_state(const struct port_dpdk_device *device, struct port_dpdk_sta
     struct rte_eth_dev_info info;
     struct rte_eth_link link = {.link_status = RTE_ETH_LINK_DOWN};
     struct rte_eth_stats stats = {.ipackets = 0};
-    *out = (struct port_dpdk_state){.device = device->config.device, .driver = "", .mtu = device->config.mtu,
+    uint16_t mtu;
+    enum port_dpdk_condition condition = device_condition(device, &mtu);
+    *out = (struct port_dpdk_state){.condition = condition, .device = device->config.device, .driver = "", .mtu = mtu,
+                                    .has_link = condition == PORT_DPDK_UP || condition == PORT_DPDK_MTU_LOW,
                                     .lends_records = device->pool != NULL && device->has_segments};
     if (rte_eth_dev_info_get(device->id, &info) == 0) out->driver = info.driver_name;
     rte_ether_format_addr(out->mac, sizeof out->mac, &device->mac);
-    if (rte_eth_link_get_nowait(device->id, &link) == 0) out->has_link = link.link_status == RTE_ETH_LINK_UP;
+    (void)rte_eth_link_get_nowait(device->id, &link);
     out->link_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
     if (rte_eth_stats_get(device->id, &stats) != 0) return;
     out->missed = stats.imissed + stats.rx_nombuf;

@@ -38,6 +38,8 @@ struct port_dpdk_device {
     _Atomic uint8_t *flows[DPDK_LCORES_MAX];      /* connections of each lcore, by their flow's hash; of one: NULL */
     _Atomic bool has_said_spread;
     struct dpdk_capture capture;
+    enum port_dpdk_condition condition; /* as it was watched last */
+    uint64_t watch_due_ns, changed_ns;
 };
 
 /* What keeps a message's lent bytes in place: one reference is the connection's, until they are acknowledged; one is
@@ -80,6 +82,9 @@ bool     queue_transmit(struct dpdk_queue *q, const struct stack_slice *slice, u
 void     queue_flush(struct dpdk_queue *q);
 /* Frees frames that the device has sent, where it would do so only with the next ones. */
 void     queue_clean(struct dpdk_queue *q);
+
+/* What the device is like, with what the kernel knows of its interface where it has one. */
+enum port_dpdk_condition device_condition(const struct port_dpdk_device *d, uint16_t *mtu);
 
 size_t   port_dpdk_connection_bytes(uint32_t connections_max);
 

@@ -29,6 +29,14 @@ void port_dpdk_state(const struct port_dpdk_device *device, struct port_dpdk_sta
     *out = (struct port_dpdk_state){.device = "", .driver = ""};
 }
 
+const char *port_dpdk_condition_name(enum port_dpdk_condition condition)
+{
+    (void)condition;
+    return "gone";
+}
+
+void port_dpdk_watch(struct port_dpdk_device *device, uint64_t now_ns) { (void)device, (void)now_ns; }
+
 enum err port_dpdk_capture_start(struct port_dpdk_device *device, const struct port_dpdk_capture_limits *limits,
                                  struct err_msg *msg)
 {

@@ -282,15 +282,14 @@ void rig_open(struct rig *r, uint64_t seed, unsigned client_count)
 {
     struct port_dpdk_config config = {.device = VETH_DEVICE, .address = VETH_SERVER4 "/24", .address6 = VETH_SERVER6,
                                       .mtu = 1500, .lcores = 1};
-    struct port_dpdk_device *device;
     struct err_msg msg;
     uint16_t port = RIG_PORT;
     *r = (struct rig){.client_count = client_count};
     random_init(&r->random, seed);
     pool.bytes = aligned_alloc(4096, RIG_CHUNK_BYTES * RIG_CHUNKS);
     random_bytes(&r->random, pool.bytes, RIG_CHUNK_BYTES * RIG_CHUNKS);
-    ck_assert_msg(port_dpdk_start(&device, &config, &pool, &msg) == ERR_OK, "%s", msg.text);
-    ck_assert_msg(port_dpdk_open(&r->port, device, 0, &port, 1, RIG_CONNECTIONS, clock_real(), &msg) == ERR_OK, "%s",
+    ck_assert_msg(port_dpdk_start(&r->device, &config, &pool, &msg) == ERR_OK, "%s", msg.text);
+    ck_assert_msg(port_dpdk_open(&r->port, r->device, 0, &port, 1, RIG_CONNECTIONS, clock_real(), &msg) == ERR_OK, "%s",
                   msg.text);
     for (int i = 0; i < 10; i++) (void)serve(r->port); /* the frames of its opening are gone */
     port_dpdk_stats(r->port, &begun);

@@ -29,6 +29,7 @@ struct rig_client {
 
 struct rig {
     struct port *port;
+    struct port_dpdk_device *device;
     struct random random;
     struct rig_client client[RIG_CLIENTS_MAX];
     unsigned client_count;

@@ -250,13 +250,14 @@ def told_of_dataplane(instance):
     wait_until(wire_has_all, 30, lambda: str(instance.ask("GET", "/v1/dataplane")))
     told = instance.ask("GET", "/v1/dataplane")
     device, lcores = told["device"], told["lcores"]
-    check(device["driver"] == "net_af_packet" and device["has_link"] and device["mtu"] == 1500 and
-          device["lends_records"], f"{device}")
+    check(device["driver"] == "net_af_packet" and device["state"] == "up" and device["has_link"] and
+          device["mtu"] == 1500 and device["lends_records"], f"{device}")
     check(len(lcores) == 2 and all(sorted(lcore["ports"]) == ["dpdk", "kernel"] for lcore in lcores), f"{lcores}")
     for name in ("packets_sent", "wire_sent_bytes", "sent_zero_copy_bytes"):
         check(sum(lcore["ports"]["dpdk"][name] for lcore in lcores) > 0, f"{name}: {lcores}")
     metrics = instance.rest("GET", "/metrics")[1]
-    check('millrace_packets_sent{lcore="1",port="dpdk"}' in metrics and "millrace_device_link 1" in metrics, "metrics")
+    check('millrace_packets_sent{lcore="1",port="dpdk"}' in metrics and "millrace_device_link 1" in metrics and
+          "millrace_device_up 1" in metrics, "metrics")
     done = subprocess.run([BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{instance.rest_port}", "dataplane",
                            "status"], capture_output=True, text=True)
     check(done.returncode == 0 and "link up" in done.stdout and done.stdout.count("packets: ") == 2, f"{done}")

@@ -1,0 +1,86 @@
+/* Is the device there, does it have a link?  Drivers of the kernel's interfaces (af_packet, af_xdp) always say yes, and
+ * a bifurcated one's (mlx5) MTU is the kernel's to change: where there is such an interface the kernel is asked too. */
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "dataplane/port_dpdk_inside.h"
+
+enum { WATCH_MS = 1000 };
+
+struct interface {
+    bool is_there, is_running;
+    int  mtu;
+};
+
+static struct interface interface_of(unsigned index)
+{
+    struct interface i = {.is_there = false};
+    struct ifreq request = {.ifr_ifindex = 0};
+    int fd = if_indextoname(index, request.ifr_name) == NULL ? -1 : socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return i;
+    if (ioctl(fd, SIOCGIFFLAGS, &request) == 0) {
+        i.is_there = true;
+        i.is_running = (request.ifr_flags & IFF_UP) != 0 && (request.ifr_flags & IFF_RUNNING) != 0;
+    }
+    if (ioctl(fd, SIOCGIFMTU, &request) == 0) i.mtu = request.ifr_mtu;
+    close(fd);
+    return i;
+}
+
+enum port_dpdk_condition device_condition(const struct port_dpdk_device *d, uint16_t *mtu)
+{
+    struct rte_eth_dev_info info = {.if_index = 0};
+    struct rte_eth_link link = {.link_status = RTE_ETH_LINK_DOWN};
+    *mtu = d->config.mtu;
+    if (rte_eth_dev_is_removed(d->id) == 1 || rte_eth_dev_info_get(d->id, &info) != 0) return PORT_DPDK_GONE;
+    bool has_link = rte_eth_link_get_nowait(d->id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+    if (info.if_index == 0) return has_link ? PORT_DPDK_UP : PORT_DPDK_NO_LINK;
+    struct interface i = interface_of(info.if_index);
+    /* A card's interface may stand in another network namespace: there the card is asked alone. */
+    bool is_virtual = strncmp(d->config.device, "net_", 4) == 0;
+    if (!i.is_there) return is_virtual ? PORT_DPDK_GONE : has_link ? PORT_DPDK_UP : PORT_DPDK_NO_LINK;
+    if (!has_link || !i.is_running) return PORT_DPDK_NO_LINK;
+    if (i.mtu == 0 || i.mtu >= d->config.mtu) return PORT_DPDK_UP;
+    *mtu = (uint16_t)i.mtu;
+    return PORT_DPDK_MTU_LOW;
+}
+
+const char *port_dpdk_condition_name(enum port_dpdk_condition condition)
+{
+    static const char *const name[] = {"up", "no_link", "mtu_low", "gone"};
+    return name[condition];
+}
+
+void port_dpdk_watch(struct port_dpdk_device *d, uint64_t now_ns)
+{
+    uint16_t mtu;
+    if (now_ns < d->watch_due_ns) return;
+    d->watch_due_ns = now_ns + (uint64_t)WATCH_MS * 1000000;
+    enum port_dpdk_condition condition = device_condition(d, &mtu);
+    if (condition == d->condition) return;
+    switch (condition) {
+    case PORT_DPDK_UP:
+        log_info("dataplane", "device %s is up again, after %lu s", d->config.device,
+                 (unsigned long)((now_ns - d->changed_ns) / 1000000000));
+        break;
+    case PORT_DPDK_NO_LINK:
+        log_warn("dataplane", "device %s has no link: the connections past the kernel wait for it; look at its cable, "
+                 "and whether its interface was set down", d->config.device);
+        break;
+    case PORT_DPDK_MTU_LOW:
+        log_warn("dataplane", "device %s: the MTU of its interface is %u, dpdk_mtu is %u: full packets are lost; set "
+                 "it back, or lower dpdk_mtu and start millraced again", d->config.device, mtu, d->config.mtu);
+        break;
+    case PORT_DPDK_GONE:
+        log_error("dataplane", "device %s is gone: nobody is served past the kernel; bring it back, and start "
+                  "millraced again", d->config.device);
+        break;
+    }
+    if (d->condition == PORT_DPDK_UP) d->changed_ns = now_ns;
+    d->condition = condition;
+}
