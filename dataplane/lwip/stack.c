@@ -34,7 +34,6 @@ enum {
     DOUBT_TIMEOUTS  = 2,    /* of a connection in a row: does its neighbour still have that hardware address? */
     LOOK_EVERY_MS   = 1000, /* at all connections, and at what they doubt */
     FIRST_TIMEOUT_MS = 1000, /* before a round trip was measured (RFC 6298) */
-    FRAME_BYTES_MIN = SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR, /* the shortest of those that we speak */
     MSS_MIN         = 64,  /* a peer who asks for less wants the segments of all others (Linux takes 48 at least) */
     MSS_TO_SMALL_WINDOW_MIN = 536,
     AHEAD_BYTES     = 128 << 10, /* written beyond what may be sent now: lwIP walks what waits at each write */
@@ -249,12 +248,36 @@ static struct pbuf *frame_kept(uint8_t *bytes, uint32_t size, void (*release)(vo
     return pbuf_alloced_custom(PBUF_RAW, (u16_t)size, PBUF_REF, &k->pbuf, bytes, (u16_t)size);
 }
 
+/* lwIP looks at the first bytes of IPv6's extension headers, and of their options, before it asks whether the frame has
+ * them: each must be whole, and something must follow it. */
+static bool extensions_are_whole(const uint8_t *packet, uint32_t size)
+{
+    enum { NEXT_AT = 6, UNIT = 8 };
+    if (size < IP6_HLEN) return false;
+    uint32_t end = IP6_HLEN + ((uint32_t)packet[4] << 8 | packet[5]), at = IP6_HLEN;
+    uint8_t kind = packet[NEXT_AT];
+    if (end > size) return false;
+    while (kind == IP6_NEXTH_HOPBYHOP || kind == IP6_NEXTH_ROUTING || kind == IP6_NEXTH_FRAGMENT ||
+           kind == IP6_NEXTH_DESTOPTS) {
+        if (at + UNIT > end) return false;
+        uint32_t bytes = kind == IP6_NEXTH_FRAGMENT ? UNIT : UNIT * (1u + packet[at + 1]);
+        kind = packet[at];
+        at += bytes;
+        if (at + UNIT > end) return false;
+    }
+    return true;
+}
+
 static void lwip_input(uint8_t *bytes, uint32_t size, unsigned checked, void (*release)(void *frame), void *frame)
 {
     struct pbuf *p = NULL;
     /* lwIP looks at the headers of ARP and IPv4 before it asks whether the frame has them. */
     bool is_tagged = size > SIZEOF_ETH_HDR && (bytes[12] << 8 | bytes[13]) == ETHTYPE_VLAN;
-    if (size <= UINT16_MAX && size >= (uint32_t)FRAME_BYTES_MIN + (is_tagged ? SIZEOF_VLAN_HDR : 0))
+    uint32_t head = (uint32_t)SIZEOF_ETH_HDR + (is_tagged ? SIZEOF_VLAN_HDR : 0);
+    bool is_whole = size <= UINT16_MAX && size >= head + SIZEOF_ETHARP_HDR;
+    if (is_whole && (bytes[head - 2] << 8 | bytes[head - 1]) == ETHTYPE_IPV6)
+        is_whole = extensions_are_whole(bytes + head, size - head);
+    if (is_whole)
         p = release == NULL ? frame_copied(bytes, size) : frame_kept(bytes, size, release, frame);
     if (p == NULL) {
         stack.dropped++;
