@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "capture/ddl.h"
 #include "capture/follower.h"
 
 static bool names_selected(const struct follower *f)
@@ -42,10 +43,10 @@ enum err follower_statement_change(struct follower *f, const struct binlog_query
                          "changes (\"%.*s\"); set binlog_format=ROW for all sessions of the source, and have this "
                          "statement passed over (millrace channel configure NAME --statement-events warn), or make the "
                          "channel anew behind it", f->at.file, f->at.position,
-                         q->text_bytes > 100 ? 100 : (int)q->text_bytes, q->text);
+                         ddl_shown_bytes(q->text, q->text_bytes, 100), q->text);
     if (f->config.statements_are_errors) return e;
     counter_add(f->config.statement_events, 1);
-    log_warn("capture", "channel %s: changes are LOST: %s", f->config.channel, msg->text);
+    log_warn("capture", "channel %s: changes are LOST: %.*s", f->config.channel, err_cause_bytes(msg), msg->text);
     return ERR_OK;
 }
 

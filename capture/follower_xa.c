@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "capture/ddl.h"
 #include "capture/follower.h"
 
 /* --- the spool --- */
@@ -197,7 +198,7 @@ enum err follower_rollback_to(struct follower *f, const struct binlog_query *q, 
     return err_set(msg, ERR_UNSUPPORTED,
                    "at %s:%" PRIu64 " the source rolls back to a savepoint that is not in its binlog (\"%.*s\"), "
                    "in a transaction whose changes it logged",
-                   f->at.file, f->at.position, q->text_bytes > 100 ? 100 : (int)q->text_bytes, q->text);
+                   f->at.file, f->at.position, ddl_shown_bytes(q->text, q->text_bytes, 100), q->text);
 }
 
 /* --- rows on their way back --- */

@@ -23,7 +23,7 @@ function channelRow(status) {
     update(s) {
       const isFollowing = s.source.connection === 'catching up' || s.source.connection === 'at tail'
       badge.update(s)
-      setText(why, s.error ? s.error.text : '')
+      setText(why, s.error ? s.error.cause : '')
       show(why, s.error !== null)
       setText(delay, duration(s.source.delay_ms))
       setText(changes, isFollowing ? rate(s.rates.row_changes_per_s) : '–')

@@ -208,8 +208,11 @@ def full_disk(harness):
             f.write(bytes(room.f_bavail * room.f_frsize - (16 << 20)))
         source.sql("".join(f"INSERT INTO shop.events VALUES ({n}, REPEAT('x', 1000000));\n"
                            for n in range(1, rows + 1)))
-        text = error_text(instance, "events")
-        check("space" in text.lower(), f"the error says only: {text}")
+        error = wait_until(lambda: instance.status("events")["error"], 40, lambda: f"{instance.status('events')}")
+        check("No space left on device" in error["cause"] and data in error["cause"] and
+              error["what_to_do"].startswith("free some space") and "free some" not in error["cause"] and
+              error["text"] == f"{error['cause']}; {error['what_to_do']}" and error["position"]["position"] > 4,
+              f"not each in its field: {error}")
         check(instance.is_alive(), "millraced ended")
         readable_to_the_end(instance)
         os.remove(filler)
