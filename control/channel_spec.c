@@ -122,9 +122,10 @@ static enum err take_choices(const json_t *body, struct channel_spec *spec, stru
     spec->text_utf8mb4 = strcmp(word, "utf8mb4") == 0;
     TRY(take_compression(body, "none", &spec->compression, msg));
     const json_t *source = json_object_get(body, "source"); /* beside "files" it may stand there */
-    bool is_there = json_object_get(source, "schema_file") != NULL;
-    TRY(json_take_text(is_there ? source : body, "schema_file", "schema_file", 0, CHANNEL_PATH_MAX, "",
-                       spec->schema_file, msg));
+    TRY(json_take_text(body, "schema_file", "schema_file", 0, CHANNEL_PATH_MAX, "", spec->schema_file, msg));
+    if (json_object_get(source, "schema_file") != NULL)
+        TRY(json_take_text(source, "schema_file", "source.schema_file", 0, CHANNEL_PATH_MAX, "", spec->schema_file,
+                           msg));
     if (spec->schema_file[0] != '\0' && spec->schema_file[0] != '/')
         return err_set(msg, ERR_INVALID, "schema_file must be a path from / on, as millraced sees it");
     TRY(json_take_text(body, "format", "format", 1, CHANNEL_FORMAT_MAX, "dts-avro", spec->format, msg));

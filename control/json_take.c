@@ -1,5 +1,6 @@
 #include "control/json_take.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum err json_only_keys(const json_t *object, const char *const *keys, const char *where, struct err_msg *msg)
@@ -11,7 +12,13 @@ enum err json_only_keys(const json_t *object, const char *const *keys, const cha
     {
         size_t i = 0;
         while (keys[i] != NULL && strcmp(keys[i], key) != 0) i++;
-        if (keys[i] == NULL) return err_set(msg, ERR_INVALID, "%s has an unknown field '%.64s'", where, key);
+        if (keys[i] != NULL) continue;
+        char known[256] = "";
+        for (i = 0; keys[i] != NULL; i++) {
+            size_t used = strlen(known);
+            snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", keys[i]);
+        }
+        return err_set(msg, ERR_INVALID, "%s has an unknown field '%.64s'; it takes %s", where, key, known);
     }
     return ERR_OK;
 }

@@ -1,5 +1,6 @@
 /* /v1/dataplane: the serve lcores, what each of their ports counts, and the device past the kernel; what passes that,
  * as a pcap file. */
+#include "control/json_take.h"
 #include "control/rest.h"
 
 enum { FRAME_BYTES_MAX = 65535 };
@@ -98,6 +99,12 @@ void rest_capture_start(struct instance *in, const struct rest_request *request,
     struct port_dpdk_device *device = device_of(in, out);
     json_t *body = device == NULL ? NULL : rest_body_json(request, out);
     if (body == NULL) return;
+    static const char *const keys[] = {"packets_max", "bytes_max", "frame_bytes_max", "seconds_max", NULL};
+    if (json_only_keys(body, keys, "the body", &msg) != ERR_OK) {
+        json_decref(body);
+        rest_error(out, &msg);
+        return;
+    }
     bool is_good = take_limit(body, "packets_max", 10000000, 100000, &packets, out) &&
                    take_limit(body, "bytes_max", CAPTURE_BYTES_MAX, 16 << 20, &bytes, out) &&
                    take_limit(body, "frame_bytes_max", FRAME_BYTES_MAX, FRAME_BYTES_MAX, &frame_bytes, out) &&

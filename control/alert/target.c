@@ -102,7 +102,9 @@ enum err alert_target_parse(const json_t *from, const struct alert_target *known
     TRY(json_take_text(from, "id", "a target's id", 1, ALERT_ID_MAX, NULL, out->id, msg));
     if (!account_word_is_legal(out->id, ALERT_ID_MAX))
         return err_set(msg, ERR_INVALID, "a target's id may have letters, digits, '.', '_' and '-'");
+    bool had_secret;
     TRY(take_flag(from, "is_on", true, &out->is_on, msg));
+    TRY(take_flag(from, "has_secret", false, &had_secret, msg)); /* as we have told it */
     if (out->kind == ALERT_PROGRAM) return take_program(from, out, msg);
     if (out->kind == ALERT_MAIL)
         TRY(take_mail(from, out, msg));
