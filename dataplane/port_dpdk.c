@@ -515,7 +515,7 @@ static void stats_show(struct port_dpdk *d)
     s->packets_received = d->queue.stats.received_frames;
     s->packets_sent = d->queue.stats.sent_frames;
     s->packets_retransmitted = stack.retransmitted;
-    s->packets_dropped = stack.dropped + stack.checksum_errors;
+    s->packets_dropped = stack.dropped + stack.checksum_errors + d->queue.stats.refused;
     s->packets_no_memory = d->queue.stats.no_frame;
     s->packets_ring_full = d->queue.stats.ring_full;
     s->packets_handed_over = d->queue.stats.handed_over;
@@ -673,7 +673,7 @@ static enum err stack_open(struct port_dpdk *d, struct port_dpdk_device *device,
         .mtu = device->config.mtu, .vlan = device->config.vlan, .address4 = device->address, .prefix4 = device->prefix,
         .gateway4 = device->config.gateway, .address6 = device->config.address6, .gateway6 = device->config.gateway6,
         .device_ip_checksums = device->has_ip_checksums, .device_tcp_checksums = device->has_tcp_checksums,
-        .super_bytes = device->super_bytes,
+        .super_bytes = device->super_bytes, .super_packets = device->is_cut_here ? DPDK_CUT_PACKETS : 0,
     };
     memcpy(config.mac, device->mac.addr_bytes, sizeof config.mac);
     memcpy(config.secret, device->secret, sizeof config.secret);

@@ -32,6 +32,7 @@ struct port_dpdk_stats { /* of one port, since the start; the last two lines: no
     uint64_t half_open_ended;        /* connections that only ever began, that others might */
     uint64_t walked;                 /* segments whose connection was searched for in a list */
     uint64_t no_frame, ring_full; /* frames that waited: for memory, for the device */
+    uint64_t refused; /* frames that the device's driver would not send, and never will */
     uint64_t handed_over; /* segments of its connections that other lcores' queues got */
     uint64_t zero_copy_bytes, copied_bytes; /* into frames, retransmissions with them */
     uint32_t connections, time_wait, pins, segments, frames_kept; /* connections: with those in time_wait */

@@ -146,7 +146,9 @@ static enum err device_configure(struct port_dpdk_device *d, struct err_msg *msg
     d->has_segments = (has & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
     /* vhost hands super-segments on without saying so; tso=1 says that the other side takes them. */
     bool is_vhost = strncmp(name, "net_vhost", strlen("net_vhost")) == 0 && strstr(name, ",tso=1") != NULL;
-    d->super_bytes = (has & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0 || is_vhost ? SUPER_BYTES : 0;
+    bool is_cut = (has & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0 || is_vhost;
+    d->is_cut_here = !is_cut && d->has_tcp_checksums && d->has_segments;
+    d->super_bytes = is_cut || d->is_cut_here ? SUPER_BYTES : 0;
     struct rte_eth_conf conf = {
         .rxmode = {.mtu = d->config.mtu, .offloads = info.rx_offload_capa & checked},
         .txmode.offloads = has,

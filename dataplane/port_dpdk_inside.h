@@ -17,6 +17,7 @@ enum {
     DPDK_BURST       = 64,
     DPDK_TX_PENDING  = 256,  /* frames that a lcore may have ready: the transmit budget of one turn */
     DPDK_TX_HEADS    = 64,   /* and more of headers alone: a SYN is answered also while others fill the device */
+    DPDK_CUT_PACKETS = 16,   /* at most, of a segment that we cut: it is sent again as a whole */
     DPDK_SHARED_FRAMES = 512,
     DPDK_FLOWS       = 1 << 18, /* places: of ten thousand connections few share one */
 };
@@ -30,7 +31,8 @@ struct port_dpdk_device {
     uint16_t rx_descriptors, tx_descriptors;
     bool     has_segments;  /* a frame may consist of several mbufs */
     bool     has_ip_checksums, has_tcp_checksums; /* of what is sent */
-    uint32_t super_bytes; /* payload of a frame that it cuts into packets, at most; 0: it cuts none */
+    uint32_t super_bytes; /* payload of a segment that is cut into packets, at most; 0: none is */
+    bool     is_cut_here; /* by us, not by the device: it has their checksums computed, which costs more than the cut */
     const struct chunk_pool *pool; /* NULL: nothing is lent */
     uint8_t  secret[STACK_SECRET_BYTES];
     struct rte_mempool *rx_pool[DPDK_LCORES_MAX], *tx_pool[DPDK_LCORES_MAX], *lent_pool[DPDK_LCORES_MAX];
@@ -56,7 +58,7 @@ struct dpdk_queue { /* a lcore's pair */
     struct port_dpdk_device *device;
     uint16_t index;
     struct rte_mbuf *pending[DPDK_TX_PENDING + DPDK_TX_HEADS]; /* to send */
-    uint32_t pending_count;
+    uint32_t pending_count, prepared_count; /* prepared: the driver has looked at them */
     bool     is_captured; /* in this turn */
     struct rte_mbuf *current; /* that the stack looks at, */
     uint32_t origin;          /* whose queue it came from; */

@@ -4,6 +4,7 @@
  * each piece of lent bytes, which counts as a reference of the message's pin.  Where the device takes one mbuf a frame
  * only, everything is copied. */
 #include <rte_cycles.h>
+#include <rte_errno.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_net.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #include "base/invariant.h"
+#include "base/log.h"
 #include "dataplane/port_dpdk_inside.h"
 
 enum { FINI_MS_MAX = 100 };
@@ -131,6 +133,19 @@ static bool frame_fill(struct dpdk_queue *q, struct frame *f, const struct stack
     return true;
 }
 
+/* What is added to the pending frames while a segment is made: all of it goes, or nothing. */
+static bool frame_add(struct dpdk_queue *q, const struct stack_slice *slice, unsigned count, struct pin *pins,
+                      struct frame *out)
+{
+    *out = (struct frame){0};
+    if (frame_fill(q, out, slice, count, pins)) {
+        q->pending[q->pending_count++] = out->first;
+        return true;
+    }
+    if (out->first != NULL) rte_pktmbuf_free(out->first);
+    return false;
+}
+
 /* The device computes checksums: it wants to know where the headers end, and the pseudo header's sum. */
 static void frame_offload(const struct port_dpdk_device *d, struct rte_mbuf *m, uint32_t packet_bytes)
 {
@@ -155,11 +170,32 @@ static void frame_offload(const struct port_dpdk_device *d, struct rte_mbuf *m, 
                       : rte_ipv6_phdr_cksum((struct rte_ipv6_hdr *)l3, m->ol_flags);
 }
 
+/* Drivers look at what they are to compute, and some change the headers for it, once. */
+static void pending_prepare(struct dpdk_queue *q)
+{
+    while (q->prepared_count < q->pending_count) {
+        struct rte_mbuf **next = q->pending + q->prepared_count;
+        uint16_t left = (uint16_t)(q->pending_count - q->prepared_count);
+        uint16_t done = rte_eth_tx_prepare(q->device->id, q->index, next, left);
+        q->prepared_count += done;
+        if (done == left) break;
+        if (q->stats.refused++ == 0)
+            log_warn("dataplane", "the driver of device %s refuses to send a frame of %u bytes in %u parts (%s; said "
+                     "once): lower dpdk_mtu, and tell us", q->device->config.device, next[done]->pkt_len,
+                     next[done]->nb_segs, rte_strerror(rte_errno));
+        rte_pktmbuf_free(next[done]);
+        memmove(next + done, next + done + 1, (left - done - 1u) * sizeof *next);
+        q->pending_count--;
+    }
+}
+
 void queue_flush(struct dpdk_queue *q)
 {
     if (q->pending_count == 0) return;
+    pending_prepare(q);
     uint16_t sent = rte_eth_tx_burst(q->device->id, q->index, q->pending, (uint16_t)q->pending_count);
     q->pending_count -= sent;
+    q->prepared_count -= sent;
     if (q->pending_count == 0) return;
     q->stats.ring_full++;
     memmove(q->pending, q->pending + sent, q->pending_count * sizeof(struct rte_mbuf *));
@@ -167,25 +203,100 @@ void queue_flush(struct dpdk_queue *q)
 
 void queue_clean(struct dpdk_queue *q) { (void)rte_eth_tx_done_cleanup(q->device->id, q->index, 0); }
 
+struct headers { uint32_t l2, l3, l4, all; bool is_4; };
+
+static struct headers headers_of(const uint8_t *bytes)
+{
+    struct headers h = {.l2 = sizeof(struct rte_ether_hdr)};
+    if ((bytes[12] << 8 | bytes[13]) == RTE_ETHER_TYPE_VLAN) h.l2 += sizeof(struct rte_vlan_hdr);
+    h.is_4 = bytes[h.l2] >> 4 == 4;
+    h.l3 = h.is_4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr); /* the stack sends no more */
+    const struct rte_tcp_hdr *tcp = (const struct rte_tcp_hdr *)(bytes + h.l2 + h.l3);
+    h.l4 = (uint32_t)(tcp->data_off >> 4) * 4;
+    h.all = h.l2 + h.l3 + h.l4;
+    return h;
+}
+
+/* Makes of a copy of a super-segment's headers those of the packet with its payload from `at` on. */
+static void headers_set(uint8_t *bytes, const struct headers *h, uint32_t packet, uint32_t at, uint32_t size,
+                        bool is_last)
+{
+    struct rte_ipv4_hdr *ip4 = (struct rte_ipv4_hdr *)(bytes + h->l2);
+    struct rte_ipv6_hdr *ip6 = (struct rte_ipv6_hdr *)(bytes + h->l2);
+    struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(bytes + h->l2 + h->l3);
+    if (h->is_4) {
+        ip4->total_length = rte_cpu_to_be_16((uint16_t)(h->l3 + h->l4 + size));
+        ip4->packet_id = rte_cpu_to_be_16((uint16_t)(rte_be_to_cpu_16(ip4->packet_id) + packet));
+        ip4->hdr_checksum = 0;
+        ip4->hdr_checksum = rte_ipv4_cksum(ip4);
+    } else {
+        ip6->payload_len = rte_cpu_to_be_16((uint16_t)(h->l4 + size));
+    }
+    tcp->sent_seq = rte_cpu_to_be_32(rte_be_to_cpu_32(tcp->sent_seq) + at);
+    if (!is_last) tcp->tcp_flags &= (uint8_t)~(RTE_TCP_PSH_FLAG | RTE_TCP_FIN_FLAG);
+}
+
+/* The slices of `size` bytes behind `from`; returns how many. */
+static unsigned slices_of(const struct stack_slice *slice, uint32_t from, uint32_t size, struct stack_slice *out)
+{
+    unsigned count = 0;
+    for (; size > 0; slice++) {
+        if (from >= slice->size) {
+            from -= slice->size;
+            continue;
+        }
+        uint32_t part = RTE_MIN(slice->size - from, size);
+        out[count++] = (struct stack_slice){slice->bytes + from, part, slice->position + from, slice->is_lent};
+        size -= part;
+        from = 0;
+    }
+    return count;
+}
+
+/* A super-segment for a device that does not cut them: as the packets that it would have made.  The stack's work is
+ * that of one segment. */
+static bool segment_cut(struct dpdk_queue *q, const struct stack_slice *slice, unsigned count, struct pin *pins,
+                        uint32_t packet_bytes)
+{
+    struct headers h = headers_of(slice->bytes);
+    struct stack_slice part[STACK_SLICES_MAX + 1] = {{.bytes = slice->bytes, .size = h.all}};
+    uint32_t payload = 0, packet = 0;
+    for (unsigned i = 0; i < count; i++) payload += slice[i].size;
+    payload -= h.all;
+    INVARIANT(payload <= packet_bytes * DPDK_CUT_PACKETS);
+    for (uint32_t at = 0; at < payload; at += packet_bytes, packet++) {
+        uint32_t size = RTE_MIN(packet_bytes, payload - at);
+        struct frame f;
+        if (!frame_add(q, part, 1 + slices_of(slice, h.all + at, size, part + 1), pins, &f)) return false;
+        headers_set(rte_pktmbuf_mtod(f.first, uint8_t *), &h, packet, at, size, at + size == payload);
+    }
+    return true;
+}
+
 bool queue_transmit(struct dpdk_queue *q, const struct stack_slice *slice, unsigned count, struct pin *pins,
                     uint32_t packet_bytes)
 {
-    struct frame f = {0};
-    bool is_head = count == 1 && slice->size <= STACK_HEAD_BYTES;
-    uint32_t room = DPDK_TX_PENDING + (is_head ? DPDK_TX_HEADS : 0);
-    if (q->pending_count >= room) queue_flush(q);
-    if (q->pending_count >= room) return false;
-    if (!frame_fill(q, &f, slice, count, pins)) {
+    const struct port_dpdk_device *d = q->device;
+    bool is_head = count == 1 && slice->size <= STACK_HEAD_BYTES, is_cut = packet_bytes > 0 && d->is_cut_here;
+    uint32_t room = DPDK_TX_PENDING + (is_head ? DPDK_TX_HEADS : 0), frames = is_cut ? DPDK_CUT_PACKETS : 1;
+    if (q->pending_count + frames > room) queue_flush(q);
+    if (q->pending_count + frames > room) return false;
+    uint32_t begin = q->pending_count;
+    struct frame f;
+    if (is_cut ? !segment_cut(q, slice, count, pins, packet_bytes) : !frame_add(q, slice, count, pins, &f)) {
         q->stats.no_frame++;
-        if (f.first != NULL) rte_pktmbuf_free(f.first);
+        rte_pktmbuf_free_bulk(q->pending + begin, q->pending_count - begin);
+        q->pending_count = begin;
         queue_clean(q);
         return false;
     }
-    if (q->device->has_ip_checksums || q->device->has_tcp_checksums) frame_offload(q->device, f.first, packet_bytes);
-    q->stats.sent_frames++;
-    q->stats.sent_bytes += f.first->pkt_len;
-    if (q->is_captured) dpdk_capture_frame(&q->device->capture, q->index, f.first);
-    q->pending[q->pending_count++] = f.first;
+    for (uint32_t i = begin; i < q->pending_count; i++) {
+        struct rte_mbuf *m = q->pending[i];
+        if (d->has_ip_checksums || d->has_tcp_checksums) frame_offload(d, m, is_cut ? 0 : packet_bytes);
+        q->stats.sent_frames++;
+        q->stats.sent_bytes += m->pkt_len;
+        if (q->is_captured) dpdk_capture_frame(&q->device->capture, q->index, m);
+    }
     return true;
 }
 
@@ -255,7 +366,7 @@ void queue_fini(struct dpdk_queue *q)
 {
     dpdk_capture_close(&q->device->capture, q->index);
     rte_pktmbuf_free_bulk(q->pending, q->pending_count);
-    q->pending_count = 0;
+    q->pending_count = q->prepared_count = 0;
     for (int i = 0; q->pins_used > 0 && i < FINI_MS_MAX; i++) { /* the device may still read what was lent */
         queue_clean(q);
         rte_delay_us_sleep(1000);

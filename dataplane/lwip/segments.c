@@ -16,6 +16,7 @@ uint16_t segments_packet_bytes(const struct tcp_pcb *pcb) { return (uint16_t)(pc
 
 uint16_t segments_mss(const struct tcp_pcb *pcb, uint32_t super_bytes, unsigned slices_max)
 {
+    if (super_bytes == 0) return pcb->mss; /* all there have no more than a packet */
     const struct tcp_seg *last = pcb->unsent;
     uint16_t options = options_bytes(pcb), packet = segments_packet_bytes(pcb);
     uint32_t most = LWIP_MIN(LWIP_MIN(super_bytes, LWIP_MIN(pcb->snd_wnd, pcb->cwnd) / 4), UINT16_MAX - 200u);

@@ -415,7 +415,10 @@ static bool lwip_write(struct stack_pcb *pcb, const uint8_t *bytes, uint32_t siz
     u16_t mss = pcb_of(pcb)->mss;
     /* lwIP makes segments of half the largest window there was: of a byte, where a peer wants them so. */
     pcb_of(pcb)->snd_wnd_max = LWIP_MAX(pcb_of(pcb)->snd_wnd_max, 2 * MSS_TO_SMALL_WINDOW_MIN);
-    pcb_of(pcb)->mss = segments_mss(pcb_of(pcb), stack.config.super_bytes, STACK_SLICES_MAX);
+    uint32_t super_bytes = stack.config.super_bytes;
+    if (stack.config.super_packets > 0)
+        super_bytes = LWIP_MIN(super_bytes, stack.config.super_packets * segments_packet_bytes(pcb_of(pcb)));
+    pcb_of(pcb)->mss = segments_mss(pcb_of(pcb), super_bytes, STACK_SLICES_MAX);
     err_t e = tcp_write(pcb_of(pcb), bytes, (u16_t)size, flags);
     pcb_of(pcb)->mss = mss;
     return e == ERR_OK;

@@ -64,6 +64,7 @@ struct stack_config {
     const char *address6, *gateway6; /* the prefix is of 64 bits */
     bool     device_ip_checksums, device_tcp_checksums; /* the device computes those of what is sent */
     uint32_t super_bytes; /* payload of a super-segment, at most; 0: the device does not cut them */
+    uint32_t super_packets; /* that it is cut into, at most; 0: any number */
     uint8_t  secret[STACK_SECRET_BYTES]; /* behind the first sequence numbers */
 };
 
