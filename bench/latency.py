@@ -36,7 +36,7 @@ class Millrace:
         self.instance.ask("POST", "/v1/channels", {
             "name": TOPIC, "visible": visible, "tables": {"include": ["shop.*"]},
             "source": {"host": "127.0.0.1", "port": source.port, "user": facts["user"],
-                       "password": facts["password"]}})
+                       "password": facts["password"], "tls": {"mode": "off"}}})  # as Debezium's here
         self.instance.start_channel(TOPIC)
         self.port, self.processes = self.instance.kafka_port, [self.instance.process]
 

@@ -1,4 +1,5 @@
-"""bench/measure/benches.py -- the list of all benchmarks, in the order in which bench/run takes them.
+"""bench/measure/benches.py -- the list of all benchmarks, in the order in which bench/run takes them: first those
+beside what people would use instead, for a run leaves out what comes when its time is over.
 
 To add one: write bench/bench_NAME.c (and its line in bench/meson.build), or a function in a module of bench/, that
 prints the lines that registry.py describes, and add a Bench here.
@@ -9,17 +10,29 @@ LATENCIES = (less("p50_us", "us"), less("p99_us", "us"), less("p999_us", "us"))
 CHANNEL_COSTS = (less("resident", "B"), less("threads", ""), less("descriptors", ""), less("core_percent", "%"))
 
 BENCHES = (
-    Bench("capture", "row changes taken from a binlog and thrown away, beside the null client and mariadb-binlog",
-          (Line("capture", ("shape",),
-                (more("row_changes_per_s", "/s"), less("cpu_ns_per_row", "ns"), less("seconds", "s")),
-                ratios=("row_changes_per_s", "cpu_ns_per_row")),),
-          function="live:bench_capture"),
     Bench("capture_peers", "the same binlogs of real shapes, read by millrace, mariadb-binlog, go-mysql, "
           "python-mysql-replication, and Debezium into Kafka",
           (Line("capture_peers", ("shape",),
                 (more("row_changes_per_s", "/s"), less("cpu_ns_per_row", "ns")),
                 ratios=("row_changes_per_s", "cpu_ns_per_row")),),
           function="beside:bench_capture_peers"),
+    Bench("fanout", "groups that read the same records, from the start and at the tail, beside Apache Kafka",
+          (Line("fanout_start", ("store", "record_bytes", "groups"),
+                (more("mb_per_s", "MB/s"), more("gb_per_server_cpu_s", "GB/CPU s"), less("server_cpu_s_per_gb", "s")),
+                ratios=("gb_per_server_cpu_s", "mb_per_s")),
+           Line("fanout_tail", ("store", "record_bytes", "groups"),
+                (more("mb_per_s", "MB/s"), more("gb_per_server_cpu_s", "GB/CPU s"), *LATENCIES),
+                ratios=("gb_per_server_cpu_s", "p50_us", "p99_us"))),
+          function="fanout:bench_fanout"),
+    Bench("latency", "from the commit at the source to a consumer, beside Debezium into Apache Kafka",
+          (Line("latency", ("per_second",), (*LATENCIES, less("max_us", "us"), less("commit_p50_us", "us"),
+                                             less("cpu_us_per_row", "us")), ratios=("p50_us", "p99_us", "p999_us")),),
+          function="latency:bench_latency"),
+    Bench("capture", "row changes taken from a binlog and thrown away, beside the null client and mariadb-binlog",
+          (Line("capture", ("shape",),
+                (more("row_changes_per_s", "/s"), less("cpu_ns_per_row", "ns"), less("seconds", "s")),
+                ratios=("row_changes_per_s", "cpu_ns_per_row")),),
+          function="live:bench_capture"),
     Bench("visible", "row changes from the source to visible in the log, beside the null client",
           (Line("visible", ("shape",),
                 (more("row_changes_per_s", "/s"), less("cpu_ns_per_row", "ns"), less("seconds", "s")),
@@ -89,16 +102,4 @@ BENCHES = (
            Line("dataplane_parked", ("path", "consumers", "parked"),
                 (more("gb_per_s", "GB/s"), less("server_cpu_s_per_gb", "s/GB"))),
            Line("dataplane_latency", ("path", "records_per_s"), LATENCIES)), turns=(5, 1)),
-    Bench("fanout", "groups that read the same records, from the start and at the tail, beside Apache Kafka",
-          (Line("fanout_start", ("store", "record_bytes", "groups"),
-                (more("mb_per_s", "MB/s"), more("gb_per_server_cpu_s", "GB/CPU s"), less("server_cpu_s_per_gb", "s")),
-                ratios=("gb_per_server_cpu_s", "mb_per_s")),
-           Line("fanout_tail", ("store", "record_bytes", "groups"),
-                (more("mb_per_s", "MB/s"), more("gb_per_server_cpu_s", "GB/CPU s"), *LATENCIES),
-                ratios=("gb_per_server_cpu_s", "p50_us", "p99_us"))),
-          function="fanout:bench_fanout"),
-    Bench("latency", "from the commit at the source to a consumer, beside Debezium into Apache Kafka",
-          (Line("latency", ("per_second",), (*LATENCIES, less("max_us", "us"), less("commit_p50_us", "us"),
-                                             less("cpu_us_per_row", "us")), ratios=("p50_us", "p99_us", "p999_us")),),
-          function="latency:bench_latency"),
 )
