@@ -111,8 +111,8 @@ function startStep() {
   const compression = select('compression', [['none', 'None'], ['lz4', 'LZ4: the least work'],
     ['zstd', 'Zstandard: the smallest'], ['gzip', 'gzip: for the oldest clients']])
   const visible = radios('Consumers see a change', [['durable', 'When it is safe on disk',
-    'What was seen once is never lost.'], ['written', 'As soon as it is written',
-    'Sooner by a flush; after a crash the source must send it again.']], 'durable')
+    'What was seen once is never lost.'], ['written', 'At once',
+    'Without waiting for the disk; after a crash the source must send it again.']], 'durable')
   const text = select('text', [['stored', 'In each column\'s own character set'], ['utf8mb4', 'Converted to UTF-8']])
   const statements = select('statement_events', [['error', 'Stop the channel with an error'],
     ['warn', 'Go on: they are lost, and counted']])

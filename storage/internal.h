@@ -70,8 +70,6 @@ enum group_phase {
     GROUP_PROMOTING, /* durable, but its segment's name is not yet */
 };
 
-enum round_phase { ROUND_NONE, ROUND_PUTTING, ROUND_WRITING };
-
 struct reply { /* to an append */
     uint64_t token, base_offset, next_offset;
     enum err error; /* it will not be written */
@@ -118,15 +116,9 @@ struct writer { /* the storage thread's, while the log is attached */
     struct log_mark end_mark, group_mark;
     struct log_mark visible;  /* ... and durable */
 
-    /* What consumers of a log that shows what is written may see, not yet durable: up to the first HEARTBEAT */
-    uint64_t        shown_offset; /* the high watermark of this writer: at or behind visible.offset */
-    struct log_mark safe_mark, group_safe; /* before the first HEARTBEAT of what no group has taken; of the group */
-    bool            has_heartbeat, group_has_heartbeat;
-    enum round_phase round; /* writes what came while no group writes */
-    uint32_t        round_parity;
-    uint64_t        round_end;
-    struct log_mark round_mark;
-    uint64_t        partial_end; /* the last block is written up to here; 0: it is not */
+    /* What a log that does not wait for the disk may show: what comes before the first HEARTBEAT that is not durable */
+    uint64_t safe_offset, group_safe_offset; /* before that of what no group has taken; of the group */
+    bool     has_heartbeat, group_has_heartbeat;
 
     struct reply   reply[REPLIES_MAX];
     uint64_t       reply_first, reply_next;
@@ -161,8 +153,9 @@ struct log {
     char     folder[LOG_PATH_BYTES]; /* DATA/<log>/0 */
 
     alignas(128) _Atomic uint64_t high_watermark;
+    _Atomic uint64_t on_disk_offset; /* what lies before it is durable, visible or not */
     _Atomic uint64_t start_offset, high_watermark_ns;
-    _Atomic uint64_t served_offset; /* consumers saw records up to here, if the log shows what is written */
+    _Atomic uint64_t served_offset; /* consumers saw records up to here, if the log shows what is not durable */
     _Atomic bool     is_closing, is_resending;
     _Atomic int      compression; /* enum compression, as readers are told */
     struct tail          tail;
@@ -295,5 +288,8 @@ uint64_t log_memory_bytes(const struct storage_config *c);
 uint64_t readers_mark(struct storage *s);
 bool     readers_passed(const struct storage *s, uint64_t mark);
 void log_set_error(struct log *l, const struct err_msg *why);
+/* A log that failed: of what it has shown and not flushed nothing is sure to be found, so the watermark goes back to
+ * what is durable, before the tail that holds it goes.  Storage thread. */
+void log_take_back(struct log *l);
 
 #endif

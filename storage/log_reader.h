@@ -40,8 +40,8 @@ struct log_identity { /* constant while the log is open */
     uint64_t epoch_start[LOG_EPOCHS_MAX]; /* [i]: the offset at which epoch leader_epoch - i began; UINT64_MAX: not
                                            * known */
     bool     is_internal; /* __consumer_offsets: the coordinator's; what consumers see of it is dataplane's matter */
-    bool     shows_written; /* `visible: written`: consumers see what is written and not yet flushed, as far as the
-                             * source can send it again */
+    bool     shows_written; /* `visible: written`: consumers see what is on its way to the disk, as far as the source
+                             * can send it again */
 };
 
 /* What consumers know the topic by: another one for each leader epoch, so that it changes exactly with the cluster id;
@@ -69,13 +69,13 @@ uint32_t log_slot(const struct log *l);
 const struct log_identity *log_identity(const struct log *l);
 uint64_t log_start_offset(const struct log *l);
 uint64_t log_high_watermark(const struct log *l);
-/* A log that shows what is written may have lost some of it in a crash: until the source has sent it again, offsets
- * behind the high watermark are not out of range but not here yet.  Any thread. */
+/* A log that does not wait for the disk may have lost in a crash what it had shown: until the source has sent it
+ * again, offsets behind the high watermark are not out of range but not here yet.  Any thread. */
 bool log_is_resending(const struct log *l);
 /* A consumer asks for this offset, behind the high watermark: it was served up to there. */
 void log_was_served(struct log *l, uint64_t offset);
 /* The largest timestamp of all records (durable ones: it may run ahead of the watermark for a moment, and behind it in
- * a log that shows what is written); -1: there are none. */
+ * a log that does not wait for the disk); -1: there are none. */
 int64_t log_max_timestamp_ms(const struct log *l);
 /* What the batches to come are packed with; storage_log_set_compression.  Any thread. */
 enum compression log_compression(const struct log *l);

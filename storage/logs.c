@@ -270,24 +270,21 @@ static enum err table_install(struct log *l, const struct recovered *r, struct e
 
 static void readers_wait(struct storage *s);
 
-/* Of what a failed log has shown unflushed nothing is sure to be found: the watermark goes back to what is durable,
- * before readers could meet the cut.  Returns what must be found. */
-static uint64_t take_back(struct log *l)
+void log_take_back(struct log *l)
 {
     uint64_t shown = log_high_watermark(l), durable = l->writer.visible.offset;
-    if (!l->identity.shows_written || durable >= shown) return shown;
+    if (!l->identity.shows_written || durable >= shown) return;
     log_was_served(l, shown);
     atomic_store_explicit(&l->is_resending, true, memory_order_release); /* pairs with log_is_resending */
     atomic_store_explicit(&l->high_watermark, durable, memory_order_release); /* pairs with log_high_watermark */
-    readers_wait(l->storage);
-    return durable;
 }
 
 static enum err recover(struct log *l, bool leave_clean, struct recovered *r, struct err_msg *msg)
 {
     struct storage *s = l->storage;
     struct index_set *set = &l->index[l->index_active ^ 1];
-    uint64_t visible = take_back(l);
+    uint64_t visible = log_high_watermark(l);
+    if (log_is_resending(l)) readers_wait(s); /* the watermark went back: before readers could meet the cut */
     const struct recovery_input in = {
         .disk = s->disk, .folder = l->folder, .is_internal = l->identity.is_internal,
         .leader_epoch = l->identity.leader_epoch, .index_interval_bytes = s->config.index_interval_bytes,
@@ -308,6 +305,7 @@ static enum err recover(struct log *l, bool leave_clean, struct recovered *r, st
     uint64_t incarnation = atomic_fetch_add_explicit(&s->incarnations, 1, memory_order_relaxed) + 1;
     atomic_store_explicit(&l->incarnation, incarnation, memory_order_release);
     atomic_store_explicit(&l->start_offset, r->checkpoint.start_offset, memory_order_release);
+    atomic_store_explicit(&l->on_disk_offset, r->resume.next_offset, memory_order_release); /* pairs with log_on_disk */
     if (r->resume.is_resending) atomic_store_explicit(&l->is_resending, true, memory_order_release);
     if (r->resume.next_offset > visible) {
         l->writer.visible.offset = r->resume.next_offset;
@@ -375,8 +373,7 @@ static enum err writer_prepare(struct log *l, const struct recovered *r, struct 
     w->recovered = r->checkpoint;
     w->visible = (struct log_mark){resume->next_offset, w->segment_base,  w->end_position,
                                    w->gtid_segment,     w->gtid_position, l->index[l->index_active].at};
-    w->end_mark = w->group_mark = w->safe_mark = w->group_safe = w->visible;
-    w->shown_offset = resume->next_offset;
+    w->end_mark = w->group_mark = w->visible;
     w->checkpoint_offset = resume->next_offset;
     w->checkpoint_ms = clock_realtime_ms(s->clock);
     return ERR_OK;

@@ -100,7 +100,11 @@ enum err log_reader_read(struct log_reader *r, struct log *l, uint64_t offset, u
     if (offset == high_watermark) return ERR_OK;
     enum err e = hot_read(r, l, offset, high_watermark, bytes_max, first_batch_whole, cursor, out);
     if (e != ERR_NOT_FOUND) return e;
-    return cold_read(r, l, offset, high_watermark, bytes_max, first_batch_whole, cursor, out);
+    /* What left the tail is on disk, or was taken back. */
+    uint64_t on_disk = log_on_disk(l);
+    if (offset >= on_disk) return ERR_OUT_OF_RANGE;
+    return cold_read(r, l, offset, on_disk < high_watermark ? on_disk : high_watermark, bytes_max, first_batch_whole,
+                     cursor, out);
 }
 
 void log_reader_release(struct log_reader *r, const struct log_piece *piece)

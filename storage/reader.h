@@ -41,8 +41,20 @@ NODISCARD enum err hot_read(struct log_reader *r, struct log *l, uint64_t offset
                             uint32_t bytes_max, bool first_batch_whole, struct log_cursor *cursor,
                             struct log_slice *out);
 
+/* Copies the batch that contains `offset` from the tail into the reader's room, and views it.  ERR_NOT_FOUND: as above.
+ * ERR_TOO_LARGE: for that room; the header alone is viewed. */
+NODISCARD enum err hot_copy(struct log_reader *r, struct log *l, uint64_t offset, struct record_batch_view *view);
+
 /* ---- reader_cold.c ---- */
-NODISCARD enum err cold_read(struct log_reader *r, struct log *l, uint64_t offset, uint64_t high_watermark,
+/* What is visible before it can be read from the segments; between it and the high watermark there is only the tail. */
+static inline uint64_t log_on_disk(const struct log *l)
+{
+    uint64_t on_disk = atomic_load_explicit(&l->on_disk_offset, memory_order_acquire); /* pairs with segment_grows */
+    uint64_t visible = log_high_watermark(l);
+    return on_disk < visible ? on_disk : visible;
+}
+/* `end`: at or before log_on_disk. */
+NODISCARD enum err cold_read(struct log_reader *r, struct log *l, uint64_t offset, uint64_t end,
                              uint32_t bytes_max, bool first_batch_whole, struct log_cursor *cursor,
                              struct log_slice *out);
 /* A place at or before `offset`, from the indexes.  ERR_AGAIN, ERR_IO, ERR_OUT_OF_RANGE. */

@@ -236,14 +236,14 @@ static void read_ahead(struct log_reader *r, struct log *l, const struct cold_pl
         cache_ahead(&r->cache, f, at->position + i * READER_BLOCK_BYTES, at->limit);
 }
 
-enum err cold_read(struct log_reader *r, struct log *l, uint64_t offset, uint64_t high_watermark, uint32_t bytes_max,
+enum err cold_read(struct log_reader *r, struct log *l, uint64_t offset, uint64_t end, uint32_t bytes_max,
                    bool first_batch_whole, struct log_cursor *cursor, struct log_slice *out)
 {
     struct cold_place at;
     bool is_sequential = cursor_fits(cursor, l, offset, CURSOR_COLD);
     enum err e = find_batch(r, l, offset, cursor, &at);
     bool is_full = false;
-    while (e == ERR_OK && !is_full && at.offset < high_watermark) {
+    while (e == ERR_OK && !is_full && at.offset < end) {
         struct record_batch_view view;
         e = cold_header(r, l, &at, &view);
         if (e != ERR_OK) break;

@@ -159,3 +159,19 @@ enum err hot_read(struct log_reader *r, struct log *l, uint64_t offset, uint64_t
     walk_leave(&w);
     return e;
 }
+
+enum err hot_copy(struct log_reader *r, struct log *l, uint64_t offset, struct record_batch_view *view)
+{
+    struct log_cursor none = {{0}};
+    struct log_slice slice = {.next_offset = offset};
+    uint64_t copied = 0;
+    TRY(hot_read(r, l, offset, offset + 1, 0, true, &none, &slice));
+    for (uint32_t i = 0; i < slice.piece_count; i++) {
+        uint64_t room = r->rooms.bytes - copied, part = slice.piece[i].size < room ? slice.piece[i].size : room;
+        memcpy(r->rooms.room + copied, slice.piece[i].bytes, part);
+        copied += part;
+        log_reader_release(r, &slice.piece[i]);
+    }
+    TRY(record_batch_view(r->rooms.room, UINT32_MAX, view));
+    return copied < slice.bytes ? ERR_TOO_LARGE : ERR_OK;
+}

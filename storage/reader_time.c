@@ -1,5 +1,6 @@
 /* Searching by time.  Timestamps may run backwards, so a segment is passed over only by its largest one, and within a
- * segment the time index says how far every record is older; from there batch by batch. */
+ * segment the time index says how far every record is older; from there batch by batch.  What a log shows before it is
+ * on disk is searched in the tail. */
 #include "storage/reader.h"
 
 /* An index file is only a hint: does the batch that ends with `offset` hold this time?  Then the entry is one that was
@@ -64,7 +65,7 @@ static enum err time_locate(struct log_reader *r, struct log *l, int64_t timesta
     }
     if (!found) TRY(time_file_find(r, l, info.base_offset, timestamp_ms, &offset));
     if (offset < log_start_offset(l)) offset = log_start_offset(l);
-    if (offset >= log_high_watermark(l)) return ERR_NOT_FOUND; /* all that is visible is older */
+    if (offset >= log_on_disk(l)) return ERR_NOT_FOUND; /* all that is there is older */
     return cold_locate(r, l, offset, at);
 }
 
@@ -75,38 +76,42 @@ static struct time_memo *memo_of(struct log_reader *r, const struct log *l, int6
     return NULL;
 }
 
-/* The batch, its records plain.  ERR_TOO_LARGE: it is of a time when record_bytes_max was larger. */
-static enum err batch_read(struct log_reader *r, struct log *l, const struct cold_place *at, uint32_t bytes,
-                           struct record_batch_view *view)
+/* The batch in the reader's room, its records plain. */
+static enum err batch_plain(struct log_reader *r, struct record_batch_view *view)
 {
     struct plain_rooms *rooms = &r->rooms;
     size_t size;
-    if (bytes > rooms->bytes) return ERR_TOO_LARGE;
-    TRY(cold_copy(r, l, at, rooms->room, bytes));
-    TRY(record_batch_view(rooms->room, bytes, view));
     if (!record_batch_crc_holds(rooms->room, view)) return ERR_CORRUPT;
     if (record_batch_codec(view) == COMPRESSION_NONE) return ERR_OK;
     TRY(record_batch_unpack(rooms->unpacker, rooms->room, view, rooms->plain, rooms->bytes, &size));
     return record_batch_view(rooms->plain, size, view);
 }
 
-/* The first record in this batch that is not older. */
-static enum err search_batch(struct log_reader *r, struct log *l, const struct cold_place *at,
-                             const struct record_batch_view *header, int64_t timestamp_ms, uint64_t *offset,
+/* The batch at a place, its records plain.  ERR_TOO_LARGE: it is of a time when record_bytes_max was larger. */
+static enum err batch_read(struct log_reader *r, struct log *l, const struct cold_place *at, uint32_t bytes,
+                           struct record_batch_view *view)
+{
+    if (bytes > r->rooms.bytes) return ERR_TOO_LARGE;
+    TRY(cold_copy(r, l, at, r->rooms.room, bytes));
+    TRY(record_batch_view(r->rooms.room, bytes, view));
+    return batch_plain(r, view);
+}
+
+/* The first record in this batch that is not older; `read` says whether the records could be had. */
+static enum err search_batch(const struct log *l, enum err read, const struct record_batch_view *header,
+                             const struct record_batch_view *plain, int64_t timestamp_ms, uint64_t *offset,
                              int64_t *found_ms)
 {
-    struct record_batch_view view;
     struct record_view record;
-    enum err e = batch_read(r, l, at, header->bytes, &view);
-    if (e == ERR_TOO_LARGE) { /* the batch as a whole */
+    if (read == ERR_TOO_LARGE) { /* the batch as a whole */
         *offset = header->base_offset;
         *found_ms = header->max_timestamp_ms;
         return ERR_OK;
     }
-    TRY(e);
-    struct cursor records = cursor_of(view.records, view.records_bytes);
+    TRY(read);
+    struct cursor records = cursor_of(plain->records, plain->records_bytes);
     while (cursor_left(&records) > 0) {
-        TRY(record_next(&records, &view, &record));
+        TRY(record_next(&records, plain, &record));
         if (record.timestamp_ms < timestamp_ms || record.offset < log_start_offset(l)) continue;
         *offset = record.offset;
         *found_ms = record.timestamp_ms;
@@ -118,18 +123,38 @@ static enum err search_batch(struct log_reader *r, struct log *l, const struct c
 static enum err search(struct log_reader *r, struct log *l, struct cold_place *at, int64_t timestamp_ms,
                        uint64_t *offset, int64_t *found_ms)
 {
-    uint64_t high_watermark = log_high_watermark(l);
+    uint64_t end = log_on_disk(l);
     for (;;) {
-        struct record_batch_view view;
-        if (at->offset >= high_watermark) return ERR_NOT_FOUND;
+        struct record_batch_view view, plain;
+        if (at->offset >= end) return ERR_NOT_FOUND;
         TRY(cold_header(r, l, at, &view));
         if (view.max_timestamp_ms >= timestamp_ms) {
-            enum err e = search_batch(r, l, at, &view, timestamp_ms, offset, found_ms);
+            enum err e = batch_read(r, l, at, view.bytes, &plain);
+            e = search_batch(l, e, &view, &plain, timestamp_ms, offset, found_ms);
             if (e != ERR_NOT_FOUND) return e;
         }
         at->position += view.bytes;
         at->offset = view.last_offset + 1;
     }
+}
+
+/* The same behind `from`, where there is only the tail.  ERR_OUT_OF_RANGE: it was flushed or taken back meanwhile. */
+static enum err search_tail(struct log_reader *r, struct log *l, uint64_t from, int64_t timestamp_ms, uint64_t *offset,
+                            int64_t *found_ms)
+{
+    for (uint64_t end = log_high_watermark(l); from < end;) {
+        struct record_batch_view view, plain;
+        enum err e = hot_copy(r, l, from, &view);
+        if (e == ERR_NOT_FOUND) return ERR_OUT_OF_RANGE;
+        if (e != ERR_OK && e != ERR_TOO_LARGE) return e;
+        plain = view;
+        from = view.last_offset + 1;
+        if (view.max_timestamp_ms < timestamp_ms) continue;
+        if (e == ERR_OK) e = batch_plain(r, &plain);
+        e = search_batch(l, e, &view, &plain, timestamp_ms, offset, found_ms);
+        if (e != ERR_NOT_FOUND) return e;
+    }
+    return ERR_NOT_FOUND;
 }
 
 static enum err find_once(struct log_reader *r, struct log *l, int64_t timestamp_ms, uint64_t *offset,
@@ -162,25 +187,29 @@ enum err log_reader_find_time(struct log_reader *r, struct log *l, int64_t times
 {
     if (atomic_load_explicit(&l->is_closing, memory_order_acquire)) return ERR_STATE;
     for (;;) {
-        uint64_t start = log_start_offset(l);
+        uint64_t start = log_start_offset(l), on_disk = log_on_disk(l);
         enum err e = find_once(r, l, timestamp_ms, offset, found_ms);
         if (e == ERR_AGAIN) return e;
+        bool is_gone = false;
+        if (e == ERR_NOT_FOUND) {
+            e = search_tail(r, l, on_disk, timestamp_ms, offset, found_ms);
+            is_gone = e == ERR_OUT_OF_RANGE;
+        }
         /* What retention took while it was looked at tells nothing: the answer lies in what is left. */
-        if (log_start_offset(l) == start) return e == ERR_OUT_OF_RANGE ? ERR_CORRUPT : e;
+        if (log_start_offset(l) == start && !is_gone) return e == ERR_OUT_OF_RANGE ? ERR_CORRUPT : e;
     }
 }
 
-static enum err time_in_batch(struct log_reader *r, struct log *l, const struct cold_place *at,
-                              const struct record_batch_view *header, uint64_t offset, int64_t *timestamp_ms)
+/* `read` says whether the batch's records could be had. */
+static enum err time_in_batch(enum err read, const struct record_batch_view *header,
+                              const struct record_batch_view *plain, uint64_t offset, int64_t *timestamp_ms)
 {
-    struct record_batch_view view;
     struct record_view record;
     *timestamp_ms = header->max_timestamp_ms;
-    enum err e = batch_read(r, l, at, header->bytes, &view);
-    if (e != ERR_OK) return e == ERR_TOO_LARGE ? ERR_OK : e;
-    struct cursor records = cursor_of(view.records, view.records_bytes);
+    if (read != ERR_OK) return read == ERR_TOO_LARGE ? ERR_OK : read;
+    struct cursor records = cursor_of(plain->records, plain->records_bytes);
     while (cursor_left(&records) > 0) {
-        TRY(record_next(&records, &view, &record));
+        TRY(record_next(&records, plain, &record));
         if (record.offset != offset) continue;
         *timestamp_ms = record.timestamp_ms;
         return ERR_OK;
@@ -188,14 +217,34 @@ static enum err time_in_batch(struct log_reader *r, struct log *l, const struct 
     return ERR_CORRUPT; /* offsets are dense */
 }
 
-enum err log_reader_time_at(struct log_reader *r, struct log *l, uint64_t offset, int64_t *timestamp_ms)
+static enum err time_on_disk(struct log_reader *r, struct log *l, uint64_t offset, int64_t *timestamp_ms)
 {
     struct cold_place at;
-    struct record_batch_view view;
+    struct record_batch_view view, plain;
+    TRY(cold_find_batch(r, l, offset, &at, &view));
+    enum err e = batch_read(r, l, &at, view.bytes, &plain);
+    return time_in_batch(e, &view, &plain, offset, timestamp_ms);
+}
+
+static enum err time_in_tail(struct log_reader *r, struct log *l, uint64_t offset, int64_t *timestamp_ms)
+{
+    struct record_batch_view view, plain;
+    enum err e = hot_copy(r, l, offset, &view);
+    if (e != ERR_OK && e != ERR_TOO_LARGE) return e;
+    plain = view;
+    if (e == ERR_OK) e = batch_plain(r, &plain);
+    return time_in_batch(e, &view, &plain, offset, timestamp_ms);
+}
+
+enum err log_reader_time_at(struct log_reader *r, struct log *l, uint64_t offset, int64_t *timestamp_ms)
+{
+    enum err e;
     if (atomic_load_explicit(&l->is_closing, memory_order_acquire)) return ERR_STATE;
-    if (offset < log_start_offset(l) || offset >= log_high_watermark(l)) return ERR_OUT_OF_RANGE;
-    enum err e = cold_find_batch(r, l, offset, &at, &view);
-    if (e == ERR_OK) e = time_in_batch(r, l, &at, &view, offset, timestamp_ms);
+    do {
+        if (offset < log_start_offset(l) || offset >= log_high_watermark(l)) return ERR_OUT_OF_RANGE;
+        if (offset < log_on_disk(l)) e = time_on_disk(r, l, offset, timestamp_ms);
+        else e = time_in_tail(r, l, offset, timestamp_ms);
+    } while (e == ERR_NOT_FOUND); /* it left the tail: it is on disk now, or was taken back */
     if (e == ERR_AGAIN) return e;
     /* What retention took while it was looked at tells nothing. */
     return offset < log_start_offset(l) ? ERR_OUT_OF_RANGE : e == ERR_OUT_OF_RANGE ? ERR_CORRUPT : e;

@@ -87,7 +87,7 @@ bool segment_roll(struct log *l, uint64_t base_offset)
     if (w->is_recycled) counter_add(l->counters.recycled, 1);
     w->segment_base = base_offset;
     w->segment_seq = segment_next(&l->segments) - 1;
-    w->end_position = w->durable_position = w->submitted = w->partial_end = 0;
+    w->end_position = w->durable_position = w->submitted = 0;
     w->write_seq = tail_next(&l->tail); /* all before is written */
     w->current = CHUNK_NONE;
     return true;

@@ -97,6 +97,7 @@ static void detach_end(struct log *l)
 {
     struct storage *s = l->storage;
     struct writer *w = &l->writer;
+    log_take_back(l);
     writer_release(l);
     disk_close(s->disk, w->file);
     if (w->prepared_file >= 0) disk_close(s->disk, w->prepared_file);

@@ -104,13 +104,12 @@ static bool put_partial(struct log *l, uint64_t end, uint32_t parity)
     struct writer *w = &l->writer;
     uint64_t block = block_floor(end);
     uint32_t size = (uint32_t)(end - block);
-    if (w->partial_end == end) return true;
     /* A recycled file's older bytes must not follow directly: zeros are what a dump knows the end by. */
     if (size == 0 && !(w->is_recycled && block < log_segment_bytes(l))) return true;
     if (w->partial_in_flight) return false;
     /* The block's bytes lie in the entry that `submitted` stands in. */
     const struct tail_entry *e = tail_at(&l->tail, w->write_seq);
-    bool is_only = w->round == ROUND_NONE && w->written[parity] == 0;
+    bool is_only = w->written[parity] == 0;
     if (size > 0) {
         uint64_t start = atomic_load_explicit(&e->file_position, memory_order_relaxed);
         uint32_t chunk = atomic_load_explicit(&e->chunk, memory_order_relaxed);
@@ -120,7 +119,6 @@ static bool put_partial(struct log *l, uint64_t end, uint32_t parity)
     if (!put_write(l, w->scratch, LOG_BLOCK_BYTES, block, parity, is_only)) return false;
     w->partial_in_flight = true;
     w->partial_position = block;
-    w->partial_end = end;
     if (is_only) w->group_synced = true;
     return true;
 }
@@ -157,7 +155,7 @@ void writer_written(struct write_op *op, int32_t result)
 static bool group_is_due(const struct log *l, uint64_t now_ns)
 {
     const struct writer *w = &l->writer;
-    if (w->end_position == w->durable_position || w->round != ROUND_NONE) return false;
+    if (w->end_position == w->durable_position) return false;
     uint64_t interval_ns = (uint64_t)l->storage->config.flush_interval_us * 1000u;
     bool is_waited_for = w->held != NULL || w->is_stalled; /* what is durable makes room */
     return interval_ns == 0 || w->flush_now || is_waited_for || w->state == WRITER_DETACHING ||
@@ -170,7 +168,7 @@ static void group_start(struct writer *w)
     w->group_end = w->end_position;
     w->group_offset = w->next_offset;
     w->group_mark = w->end_mark;
-    w->group_safe = w->has_heartbeat ? w->safe_mark : w->end_mark;
+    w->group_safe_offset = w->safe_offset;
     w->group_has_heartbeat = w->has_heartbeat;
     w->has_heartbeat = false;
     w->group_put = w->group_synced = false;
@@ -178,21 +176,34 @@ static void group_start(struct writer *w)
     w->oldest_ns = 0;
 }
 
-/* Readers may have what lies before the mark. */
-static void show(struct log *l, const struct log_mark *m)
+/* The segment can be read up to what is durable, be it that a transaction is open there: its beginning may leave the
+ * tail before its end is accepted. */
+static void segment_grows(struct log *l)
 {
     struct writer *w = &l->writer;
     struct segment_info info;
-    if (m->offset < w->shown_offset) return;
-    w->shown_offset = m->offset;
     if (segment_get(&l->segments, w->segment_seq, &info)) {
-        /* What is behind may still be cut. */
-        info.bytes = m->segment_base == w->segment_base ? m->position : 0;
+        info.bytes = w->durable_position;
         info.max_timestamp_ms = l->index[l->index_active].at.max_timestamp_ms;
         info.appended_ms = clock_realtime_ms(l->storage->clock);
         segment_update(&l->segments, w->segment_seq, &info);
     }
-    if (m->offset > log_high_watermark(l)) storage_publish(l, m->offset);
+    atomic_store_explicit(&l->on_disk_offset, w->durable_offset,
+                          memory_order_release); /* pairs with log_on_disk: the table */
+}
+
+static void show(struct log *l, uint64_t offset)
+{
+    if (offset > log_high_watermark(l)) storage_publish(l, offset);
+}
+
+/* A log that does not wait for the disk shows what the source can send again, from the tail: a HEARTBEAT and what
+ * follows it wait until it is durable. */
+static void show_early(struct log *l)
+{
+    const struct writer *w = &l->writer;
+    if (!l->identity.shows_written) return;
+    show(l, w->group_has_heartbeat ? w->group_safe_offset : w->has_heartbeat ? w->safe_offset : w->end_mark.offset);
 }
 
 /* A HEARTBEAT is durable: the source has sent again all that it has.  Less than what consumers saw? */
@@ -227,7 +238,8 @@ static void group_end(struct log *l)
     w->phase = GROUP_NONE;
     counter_add(l->counters.flushes, 1);
     w->visible = w->group_mark;
-    show(l, &w->visible);
+    segment_grows(l);
+    show(l, w->visible.offset);
     /* pairs with the producer's load: what it keeps until its records are durable may go */
     atomic_store_explicit(&w->feed.durable_offset, w->visible.offset, memory_order_release);
     if (w->group_has_heartbeat) resending_ends(l);
@@ -255,7 +267,6 @@ static bool group_step(struct log *l, uint64_t now_ns)
             return false;
         w->group_put = true;
         if (w->in_flight[w->parity] > 0) return false;
-        if (l->identity.shows_written && !w->promoting) show(l, &w->group_safe);
         if (!w->group_synced) {
             if (!storage_write(l, &sync, w->parity)) return false;
             w->in_flight[w->parity]++;
@@ -272,38 +283,6 @@ static bool group_step(struct log *l, uint64_t now_ns)
         return true;
     }
     return false;
-}
-
-/* ---- rounds: a log that shows what is written ---- */
-
-/* Writes what came while no group is writing, be it that one waits for its time or is being synced, and shows it. */
-static unsigned round_step(struct log *l)
-{
-    struct writer *w = &l->writer;
-    const struct log_mark *to = w->has_heartbeat ? &w->safe_mark : &w->end_mark;
-    switch (w->round) {
-    case ROUND_NONE:
-        if (!l->identity.shows_written || w->promoting || w->group_has_heartbeat || w->phase == GROUP_WRITING ||
-            to->offset <= w->shown_offset)
-            return 0;
-        w->round = ROUND_PUTTING;
-        w->round_parity = w->phase == GROUP_NONE ? w->parity : w->parity ^ 1;
-        w->round_end = w->end_position;
-        w->round_mark = *to;
-        return 1;
-    case ROUND_PUTTING:
-        if (!put_blocks(l, block_floor(w->round_end), true, w->round_parity) ||
-            !put_partial(l, w->round_end, w->round_parity))
-            return 0;
-        w->round = ROUND_WRITING;
-        return 1;
-    case ROUND_WRITING:
-        if (w->in_flight[w->round_parity] > 0) return 0;
-        w->round = ROUND_NONE;
-        show(l, &w->round_mark);
-        return 1;
-    }
-    return 0;
 }
 
 /* ---- answers ---- */
@@ -359,12 +338,10 @@ unsigned writer_step(struct log *l, uint64_t now_ns)
     struct writer *w = &l->writer;
     unsigned work = writer_take(l, now_ns);
     if (w->state == WRITER_FAILED) return work + answer(w);
-    if (w->round == ROUND_NONE) { /* a round ends when all that is under way has ended: nothing joins it */
-        if (w->phase == GROUP_NONE) (void)put_blocks(l, UINT64_MAX, false, w->parity);
-        else if (w->group_put) (void)put_blocks(l, UINT64_MAX, false, w->parity ^ 1);
-    }
+    show_early(l);
+    if (w->phase == GROUP_NONE) (void)put_blocks(l, UINT64_MAX, false, w->parity);
+    else if (w->group_put) (void)put_blocks(l, UINT64_MAX, false, w->parity ^ 1);
     while (w->state != WRITER_FAILED && group_step(l, now_ns)) work++;
-    while (w->state != WRITER_FAILED && round_step(l) > 0) work++;
     work += answer(w);
     work += writer_lease(l);
     while (tail_next(&l->tail) - tail_first(&l->tail) > l->storage->config.tail_chunks_per_log && tail_evict(l)) work++;

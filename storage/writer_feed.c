@@ -153,7 +153,7 @@ static void accept_batch(struct log *l, const struct feed_batch *b, uint64_t now
     bool is_end = (b->flags & FEED_TRANSACTION_END) != 0;
     if ((b->flags & FEED_HEARTBEAT) != 0 && !w->has_heartbeat) {
         w->has_heartbeat = true;
-        w->safe_mark = w->end_mark;
+        w->safe_offset = w->end_mark.offset;
     }
     w->next_offset += b->record_count;
     index_add(set, w->next_offset - 1, w->end_position, b->batch_bytes, b->max_timestamp_ms, is_end,

@@ -23,6 +23,7 @@ struct options {
     struct source_address source;
     char    *tables[TABLES_MAX];
     unsigned table_count, timeout_s;
+    bool     captured_again; /* `visible: written`: what was read may come again, with other tags of its processing */
 };
 
 struct seen { /* what is known of an offset */
@@ -55,12 +56,24 @@ static uint64_t now_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static uint64_t hash_of(const void *bytes, size_t size, int64_t timestamp_ms)
+static uint64_t hash_more(uint64_t hash, const void *bytes, size_t size)
 {
-    uint64_t       hash = 0xcbf29ce484222325u ^ (uint64_t)timestamp_ms;
     const uint8_t *at = bytes;
     for (size_t i = 0; i < size; i++) hash = (hash ^ at[i]) * 0x100000001b3u;
     return hash;
+}
+
+/* What must never change: every byte; or, where a record may be captured again, all but the tags of its processing. */
+static uint64_t hash_of(const struct apply *a, const rd_kafka_message_t *m)
+{
+    const struct stream_record *r = &a->record;
+    uint64_t hash = 0xcbf29ce484222325u ^ (uint64_t)rd_kafka_message_timestamp(m, NULL);
+    if (!a->options->captured_again) return hash_more(hash, m->payload, m->len);
+    hash = hash_more(hash, &r->operation, sizeof r->operation);
+    hash = hash_more(hash, r->object, strlen(r->object));
+    hash = hash_more(hash, &r->ddl_size, sizeof r->ddl_size);
+    hash = hash_more(hash, r->before.bytes, r->has_before ? r->before.size : 0);
+    return hash_more(hash, r->after.bytes, r->has_after ? r->after.size : 0);
 }
 
 static void must(rd_kafka_conf_t *conf, const char *name, const char *value)
@@ -152,24 +165,22 @@ static bool follow_transaction(struct apply *a, const struct stream_record *r, u
     return FAULT(a, "offset %llu: unknown operation %d", at, r->operation);
 }
 
-static bool take_new(struct apply *a, const rd_kafka_message_t *m, uint64_t hash)
+static bool take_new(struct apply *a, const rd_kafka_message_t *m)
 {
     uint64_t offset = (uint64_t)m->offset;
+    const struct stream_record *r = &a->record;
+    char why[600];
     if (offset == a->seen_capacity) {
         a->seen_capacity = a->seen_capacity == 0 ? 1 << 16 : a->seen_capacity * 2;
         a->seen = realloc(a->seen, a->seen_capacity * sizeof *a->seen);
         if (a->seen == NULL) abort();
     }
-    struct stream_record *r = &a->record;
-    char why[600];
-    if (!stream_decode(a->decoder, m->payload, m->len, r, why, sizeof why))
-        return FAULT(a, "offset %llu: %s", (unsigned long long)offset, why);
     if (r->id != m->offset)
         return FAULT(a, "offset %llu holds the record of id %lld", (unsigned long long)offset, (long long)r->id);
     if (!follow_transaction(a, r, offset)) return false;
     if (r->operation <= STREAM_DELETE && !table_copy_apply(a->copy, r, why, sizeof why))
         return FAULT(a, "offset %llu: %s", (unsigned long long)offset, why);
-    a->seen[offset] = (struct seen){hash, !a->in_transaction};
+    a->seen[offset] = (struct seen){hash_of(a, m), !a->in_transaction};
     a->next_offset++;
     a->bytes += m->len;
     return true;
@@ -178,14 +189,16 @@ static bool take_new(struct apply *a, const rd_kafka_message_t *m, uint64_t hash
 static bool take_message(struct apply *a, const rd_kafka_message_t *m)
 {
     uint64_t offset = (uint64_t)m->offset;
+    char why[600];
     if (offset != a->read_offset)
         return FAULT(a, "offset %llu came where %llu was due", (unsigned long long)offset,
                      (unsigned long long)a->read_offset);
     a->read_offset++;
-    uint64_t hash = hash_of(m->payload, m->len, rd_kafka_message_timestamp(m, NULL));
-    if (offset == a->next_offset) return take_new(a, m, hash);
+    if (!stream_decode(a->decoder, m->payload, m->len, &a->record, why, sizeof why))
+        return FAULT(a, "offset %llu: %s", (unsigned long long)offset, why);
+    if (offset == a->next_offset) return take_new(a, m);
     a->reread++;
-    if (a->seen[offset].hash != hash)
+    if (a->seen[offset].hash != hash_of(a, m))
         return FAULT(a, "offset %llu has other content when read again", (unsigned long long)offset);
     return true;
 }
@@ -304,7 +317,8 @@ static struct options options_read(int argc, char **argv)
     static const struct option names[] = {
         {"bootstrap", 1, NULL, 'b'}, {"topic", 1, NULL, 't'},    {"schema", 1, NULL, 's'}, {"marker", 1, NULL, 'm'},
         {"host", 1, NULL, 'h'},      {"port", 1, NULL, 'P'},     {"user", 1, NULL, 'u'},   {"password", 1, NULL, 'p'},
-        {"tables", 1, NULL, 'T'},    {"timeout-s", 1, NULL, 'o'}, {NULL, 0, NULL, 0},
+        {"tables", 1, NULL, 'T'},    {"timeout-s", 1, NULL, 'o'},
+        {"captured-again", 0, NULL, 'c'}, {NULL, 0, NULL, 0},
     };
     struct options o = {.timeout_s = 300};
     int c;
@@ -320,12 +334,13 @@ static struct options options_read(int argc, char **argv)
         case 'p': o.source.password = optarg; break;
         case 'T': split_tables(&o, optarg); break;
         case 'o': o.timeout_s = (unsigned)atoi(optarg); break;
+        case 'c': o.captured_again = true; break;
         default: exit(2);
         }
     }
     if (o.bootstrap == NULL || o.topic == NULL || o.schema == NULL || o.marker == NULL || o.source.host == NULL) {
         fprintf(stderr, "usage: apply_stream --bootstrap H:P --topic T --schema F --marker DB.TABLE --tables A,B\n"
-                        "       --host H --port P --user U --password P [--timeout-s N]\n");
+                        "       --host H --port P --user U --password P [--timeout-s N] [--captured-again]\n");
         exit(2);
     }
     return o;

@@ -210,9 +210,9 @@ class Millraced:
         return answer
 
     def create_channel(self, name, source, include, exclude=(), start_at="now", compression="none",
-                       **changes):
+                       visible="durable", **changes):
         facts = source.facts
-        body = {"name": name, "start_at": start_at, "compression": compression,
+        body = {"name": name, "start_at": start_at, "compression": compression, "visible": visible,
                 "tables": {"include": list(include), "exclude": list(exclude)},
                 "source": {"host": "127.0.0.1", "port": source.port, "user": facts["user"],
                            "password": facts["password"], **changes}}
@@ -277,12 +277,13 @@ class Harness:
         self.processes.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, **options))
         return self.processes[-1]
 
-    def apply_stream(self, instance, channel, source, tables, marker, timeout_s):
+    def apply_stream(self, instance, channel, source, tables, marker, timeout_s, captured_again=False):
         timeout_s *= PATIENCE
         return self.run([BUILD + "/tests/e2e/apply_stream", "--bootstrap", instance.bootstrap, "--topic", channel,
                          "--schema", SCHEMA_FILE, "--marker", marker, "--tables", ",".join(tables),
                          "--host", "127.0.0.1", "--port", str(source.port), "--user", source.facts["user"],
-                         "--password", source.facts["password"], "--timeout-s", str(timeout_s)],
+                         "--password", source.facts["password"], "--timeout-s", str(timeout_s),
+                         *(["--captured-again"] if captured_again else [])],
                         stdout=subprocess.PIPE, text=True)
 
     def close(self):

@@ -7,7 +7,9 @@ be what the generator counted.
 
 With a codec, batches are packed, now and then with another one or none.
 
-usage: test_kill.py [--kind KIND] [--changes N] [--kills N] [--compression CODEC] [--seed N]
+With --visible written the consumer has read what a kill then takes: it waits until the source has sent it again.
+
+usage: test_kill.py [--kind KIND] [--changes N] [--kills N] [--compression CODEC] [--visible written] [--seed N]
 The long form: --changes 400000 --kills 200, on mariadb-10.11, mysql-5.7 and mysql-9.7 (./check --long runs all).
 """
 import argparse
@@ -43,16 +45,16 @@ def killer(harness, instance, feeder, kills, compression):
     check(feeder.error is None, f"the workload failed: {feeder.error}")
 
 
-def test_kill(harness, kind, changes, kills, compression):
+def test_kill(harness, kind, changes, kills, compression, visible):
     source = harness.source(kind)
     source.sql(SCHEMA)
     instance = harness.millraced(segment_bytes=4 << 20)  # segments roll and seal in between
     instance.start()
-    instance.create_channel("shop", source, INCLUDE, EXCLUDE, compression=compression)
+    instance.create_channel("shop", source, INCLUDE, EXCLUDE, compression=compression, visible=visible)
     instance.start_channel("shop")
     begun = time.monotonic()
     timeout_s = 120 + changes // 1000
-    consumer = harness.apply_stream(instance, "shop", source, TRACKED, MARKER, timeout_s)
+    consumer = harness.apply_stream(instance, "shop", source, TRACKED, MARKER, timeout_s, visible == "written")
     workload = Workload(harness.seed, changes)
     feeder = Feeder(source, workload.slices(), changes / (kills * SECONDS_PER_KILL))
     killer(harness, instance, feeder, kills, compression)
@@ -76,9 +78,10 @@ if __name__ == "__main__":
     parser.add_argument("--changes", type=int, default=200000)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--compression", default="none")
+    parser.add_argument("--visible", default="durable")
     parser.add_argument("--seed", type=int)
     options = parser.parse_args()
     if IS_LONG:
         options.changes, options.kills = 400000, 200
     sys.exit(main(test_kill, options.seed, kind=options.kind, changes=options.changes, kills=options.kills,
-                  compression=options.compression))
+                  compression=options.compression, visible=options.visible))

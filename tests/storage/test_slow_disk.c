@@ -55,6 +55,10 @@ static void hangs_and_goes_on(uint64_t segment_bytes, uint32_t flush_us, bool sh
         disk_sim_hang_writes(g.disk, true);
         ck_assert_uint_gt(send_until_stalled(&g), 10);
         ck_assert_uint_gt(counter_get(stalls), before); /* said: the disk holds the source up */
+        if (shows_written) { /* consumers have what came, until memory was full */
+            ck_assert_uint_gt(log_high_watermark(g.log), visible);
+            visible = log_high_watermark(g.log);
+        }
         ck_assert_uint_eq(log_high_watermark(g.log), visible);
         for (int i = 0; i < 3; i++) {
             ck_assert_uint_eq(rig_read_all(&g, 0, false), visible); /* also what has left the tail */
@@ -82,7 +86,7 @@ START_TEST(also_where_a_segment_begins) { hangs_and_goes_on(1 << 17, 0, false); 
 END_TEST
 START_TEST(also_while_blocks_are_on_their_way) { hangs_and_goes_on(1 << 22, 1000000, false); }
 END_TEST
-START_TEST(also_when_consumers_see_what_is_written) { hangs_and_goes_on(1 << 22, 0, true); }
+START_TEST(also_when_consumers_do_not_wait_for_the_disk) { hangs_and_goes_on(1 << 22, 0, true); }
 END_TEST
 
 /* A segment is made ahead: that it cannot be made is no error while the active one has room. */
@@ -122,7 +126,7 @@ int main(void)
     tcase_add_test(c, a_disk_that_hangs_holds_up_the_source_alone);
     tcase_add_test(c, also_where_a_segment_begins);
     tcase_add_test(c, also_while_blocks_are_on_their_way);
-    tcase_add_test(c, also_when_consumers_see_what_is_written);
+    tcase_add_test(c, also_when_consumers_do_not_wait_for_the_disk);
     tcase_add_test(c, no_space_ahead_is_an_error_only_when_it_is_needed);
     suite_add_tcase(s, c);
     return suite_run(s);
