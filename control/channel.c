@@ -102,6 +102,7 @@ static enum err channel_refuse(const struct channel *ch, enum channel_event even
 
 static enum err channel_save(struct instance *in, struct channel *ch, struct err_msg *msg)
 {
+    channel_log_settle(ch);
     return channel_store_save(in->config.data_folder, &ch->spec, &ch->life, msg);
 }
 
@@ -496,6 +497,7 @@ enum err channel_reconfigure(struct instance *in, struct channel *ch, const json
     enum err e = ERR_OK;
     for (char **p = fresh.include; e == ERR_OK && *p != NULL; p++) e = filter_check(*p, msg);
     for (char **p = fresh.exclude; e == ERR_OK && *p != NULL; p++) e = filter_check(*p, msg);
+    channel_log_settle(ch);
     if (e == ERR_OK) e = channel_store_save(in->config.data_folder, &fresh, &ch->life, msg);
     if (e != ERR_OK) {
         channel_spec_fini(&fresh);

@@ -92,6 +92,11 @@ struct log_attaching { /* the thread's, from its start until is_done */
     struct log *log;
     struct log_feed *feed;
     struct log_resume resume;
+    const char *data_folder;
+    char *text; /* the channel's file once the log is made; NULL: it has one */
+    enum err note_error; /* it could not be written */
+    struct err_msg note_msg;
+    bool is_joined;
     int done_fd;
     pthread_t thread;
     _Atomic bool is_done;
@@ -105,11 +110,22 @@ static void *attach_body(void *argument)
         a->opening.create = false;
         storage_opening_run(&a->opening);
     }
+    if (a->opening.error == ERR_OK && a->opening.create) {
+        a->note_error = channel_store_write(a->data_folder, a->identity.name, a->text, &a->note_msg);
+        a->text = NULL;
+    }
     atomic_store_explicit(&a->is_done, true, memory_order_release); /* pairs with channel_log_is_ready */
     uint64_t one = 1;
     ssize_t ignored = write(a->done_fd, &one, sizeof one);
     (void)ignored; /* a full eventfd is readable already */
     return NULL;
+}
+
+static void attaching_free(struct log_attaching *a)
+{
+    if (a->text != NULL) explicit_bzero(a->text, strlen(a->text)); /* it has the password */
+    free(a->text);
+    free(a);
 }
 
 enum err channel_log_attach_begin(struct instance *in, struct channel *ch, struct err_msg *msg)
@@ -121,6 +137,12 @@ enum err channel_log_attach_begin(struct instance *in, struct channel *ch, struc
     a->identity = identity_of(ch);
     a->log = ch->log;
     a->done_fd = in->wake_fd;
+    a->data_folder = in->config.data_folder;
+    if (!ch->life.has_log) {
+        struct channel_life life = ch->life;
+        life.has_log = true;
+        a->text = channel_store_text(&ch->spec, &life);
+    }
     a->opening = (struct log_opening){.identity = &a->identity, .create = !ch->life.has_log, .log = &a->log,
                                       .feed = &a->feed, .resume = &a->resume};
     storage_opening_begin(in->storage, &a->opening);
@@ -128,7 +150,7 @@ enum err channel_log_attach_begin(struct instance *in, struct channel *ch, struc
     if (e != ERR_OK) {
         a->opening.error = e;
         (void)storage_opening_end(&a->opening);
-        free(a);
+        attaching_free(a);
         return err_set(msg, e, "cannot start a thread to open the log of %s", ch->spec.name);
     }
     ch->attaching = a;
@@ -140,10 +162,19 @@ bool channel_log_is_ready(const struct channel *ch)
     return atomic_load_explicit(&ch->attaching->is_done, memory_order_acquire); /* pairs with attach_body */
 }
 
-enum err channel_log_attach_end(struct instance *in, struct channel *ch, struct err_msg *msg)
+void channel_log_settle(struct channel *ch)
 {
     struct log_attaching *a = ch->attaching;
+    if (a == NULL || a->is_joined) return;
     pthread_join(a->thread, NULL);
+    a->is_joined = true;
+    if (a->opening.error == ERR_OK && a->opening.create) ch->life.has_log = true;
+}
+
+enum err channel_log_attach_end(struct instance *in, struct channel *ch, struct err_msg *msg)
+{
+    channel_log_settle(ch);
+    struct log_attaching *a = ch->attaching;
     ch->attaching = NULL;
     enum err e = storage_opening_end(&a->opening);
     if (e == ERR_OK) {
@@ -154,10 +185,14 @@ enum err channel_log_attach_end(struct instance *in, struct channel *ch, struct 
         ch->feed->producer_waiter = &ch->producer_waiter;
         ch->is_attached = ch->has_resume = true;
         if (is_new) e = log_opened(in, ch, &a->identity, msg);
+        if (e == ERR_OK && a->note_error != ERR_OK) {
+            *msg = a->note_msg;
+            e = a->note_error;
+        }
     } else {
         *msg = a->opening.msg;
     }
-    free(a);
+    attaching_free(a);
     return e;
 }
 

@@ -11,6 +11,8 @@ NODISCARD enum err channel_log_attach(struct instance *in, struct channel *ch, s
 /* The same in a thread (ch->attaching), which writes in->wake_fd when _end will not wait.  ERR_NO_MEMORY. */
 NODISCARD enum err channel_log_attach_begin(struct instance *in, struct channel *ch, struct err_msg *msg);
 bool channel_log_is_ready(const struct channel *ch);
+/* Before the channel's file is written: waits for the thread, which writes it too when it has made the log. */
+void channel_log_settle(struct channel *ch);
 NODISCARD enum err channel_log_attach_end(struct instance *in, struct channel *ch, struct err_msg *msg);
 /* At the start: opens the logs of all channels that have one, for a producer where the channel has a place; tells
  * `failed` of each that cannot be.  ERR_NO_MEMORY. */

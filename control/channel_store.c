@@ -43,14 +43,24 @@ enum err channel_store_init(const char *data_folder, struct err_msg *msg)
 enum err channel_store_save(const char *data_folder, const struct channel_spec *spec, const struct channel_life *life,
                             struct err_msg *msg)
 {
-    char path[PATH_MAX];
-    TRY(store_path(path, data_folder, spec->name, ".json", msg));
+    return channel_store_write(data_folder, spec->name, channel_store_text(spec, life), msg);
+}
+
+char *channel_store_text(const struct channel_spec *spec, const struct channel_life *life)
+{
     json_t *file = channel_file_json(spec, life);
     char *text = file == NULL ? NULL : json_dumps(file, JSON_INDENT(2));
     json_decref(file);
-    if (text == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory to save channel %s", spec->name);
-    enum err e = durable_file_replace(path, text, msg);
-    explicit_bzero(text, strlen(text));
+    return text;
+}
+
+enum err channel_store_write(const char *data_folder, const char *name, char *text, struct err_msg *msg)
+{
+    char path[PATH_MAX];
+    if (text == NULL) return err_set(msg, ERR_NO_MEMORY, "no memory to save channel %s", name);
+    enum err e = store_path(path, data_folder, name, ".json", msg);
+    if (e == ERR_OK) e = durable_file_replace(path, text, msg);
+    explicit_bzero(text, strlen(text)); /* it has the password */
     free(text);
     return e;
 }

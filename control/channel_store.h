@@ -12,6 +12,10 @@ NODISCARD enum err channel_store_init(const char *data_folder, struct err_msg *m
 /* Durable when it returns ERR_OK; else the old file stands.  ERR_NO_SPACE, ERR_IO. */
 NODISCARD enum err channel_store_save(const char *data_folder, const struct channel_spec *spec,
                                       const struct channel_life *life, struct err_msg *msg);
+/* The same in two steps, the second on any thread, one at a time for a channel; it takes the text over, and NULL is
+ * ERR_NO_MEMORY. */
+char *channel_store_text(const struct channel_spec *spec, const struct channel_life *life);
+NODISCARD enum err channel_store_write(const char *data_folder, const char *name, char *text, struct err_msg *msg);
 /* A channel that is not there is removed already. */
 NODISCARD enum err channel_store_remove(const char *data_folder, const char *name, struct err_msg *msg);
 
