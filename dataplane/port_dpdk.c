@@ -542,6 +542,7 @@ static unsigned dpdk_poll(struct port *p, struct port_event *out, unsigned max)
     struct port_dpdk *d = dpdk_of(p);
     lent_give_back(d);
     uint64_t now_ns = clock_monotonic_ns(d->clock);
+    queue_look(&d->queue);
     unsigned count = ended_drain(d, out, max), work = 0;
     count += reports_drain(d, out + count, max - count);
     tick(d, now_ns);

@@ -64,7 +64,8 @@ static enum err eal_start(const struct port_dpdk_config *c, struct err_msg *msg)
     snprintf(core, sizeof core, "%d", first);
     snprintf(memory, sizeof memory, "%zu", port_dpdk_start_mib(c->mtu, c->lcores));
     snprintf(device, sizeof device, "%s%s", is_virtual ? "--vdev=" : "--allow=", c->device);
-    const char *const wanted[] = {"millraced", "-l", core, "--no-telemetry", "--log-level=4", "-m", memory,
+    const char *const wanted[] = {"millraced", "-l", core, "--no-telemetry", "--no-shconf", "--log-level=4", "-m",
+                                  memory,
                                   c->huge_pages ? "--in-memory" : "--no-huge", device,
                                   is_virtual ? "--no-pci" : NULL};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
@@ -202,7 +203,7 @@ static void cleanup_check(struct port_dpdk_device *d)
     d->pool = NULL;
 }
 
-static enum err device_start(struct port_dpdk_device *d, struct err_msg *msg)
+enum err device_open(struct port_dpdk_device *d, struct err_msg *msg)
 {
     uint16_t id;
     d->id = RTE_MAX_ETHPORTS;
@@ -211,14 +212,20 @@ static enum err device_start(struct port_dpdk_device *d, struct err_msg *msg)
         return err_set(msg, ERR_NOT_FOUND, "DPDK finds no device %s: is it there, and bound to a driver that DPDK uses "
                        "(dpdk-devbind.py --status)?", d->config.device);
     TRY(device_configure(d, msg));
-    TRY(pools_open(d, msg));
-    if (spread_open(d) != ERR_OK) return err_set(msg, ERR_NO_MEMORY, "no memory for DPDK's lcores");
+    if (d->rx_pool[0] == NULL) TRY(pools_open(d, msg)); /* they outlive a device that is taken away */
     TRY(queues_open(d, msg));
     int rc = rte_eth_dev_start(d->id);
     if (rc != 0) return err_set(msg, ERR_IO, "device %s does not start: %s", d->config.device, rte_strerror(-rc));
-    (void)rte_eth_macaddr_get(d->id, &d->mac);
     /* IPv6 neighbours ask by multicast; a device that cannot choose is told to take everything. */
     if (rte_eth_allmulticast_enable(d->id) != 0) (void)rte_eth_promiscuous_enable(d->id);
+    return ERR_OK;
+}
+
+static enum err device_start(struct port_dpdk_device *d, struct err_msg *msg)
+{
+    TRY(device_open(d, msg));
+    if (spread_open(d) != ERR_OK) return err_set(msg, ERR_NO_MEMORY, "no memory for DPDK's lcores");
+    (void)rte_eth_macaddr_get(d->id, &d->mac);
     cleanup_check(d);
     pool_register(d);
     return ERR_OK;

@@ -6,6 +6,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 #include <stdatomic.h>
+#include <stdatomic.h>
 
 #include "dataplane/lwip/stack.h"
 #include "dataplane/port_dpdk.h"
@@ -42,7 +43,13 @@ struct port_dpdk_device {
     struct dpdk_capture capture;
     enum port_dpdk_condition condition; /* as it was watched last */
     uint64_t watch_due_ns, changed_ns;
+    bool     is_unplugged;
+    /* Taken away: no lcore touches it any more.  Control waits for all of them before it puts another in its place. */
+    _Atomic bool is_away;
+    _Atomic uint8_t lcore_place[DPDK_LCORES_MAX]; /* enum lcore_place */
 };
+
+enum lcore_place { LCORE_CLOSED, LCORE_AT_WORK, LCORE_PARKED };
 
 /* What keeps a message's lent bytes in place: one reference is the connection's, until they are acknowledged; one is
  * each frame's that carries some of them, until the device is done with it. */
@@ -59,6 +66,7 @@ struct dpdk_queue { /* a lcore's pair */
     uint16_t index;
     struct rte_mbuf *pending[DPDK_TX_PENDING + DPDK_TX_HEADS]; /* to send */
     uint32_t pending_count, prepared_count; /* prepared: the driver has looked at them */
+    bool     is_away;     /* the device is, in this turn */
     bool     is_captured; /* in this turn */
     struct rte_mbuf *current; /* that the stack looks at, */
     uint32_t origin;          /* whose queue it came from; */
@@ -73,6 +81,8 @@ struct dpdk_queue { /* a lcore's pair */
 
 enum err queue_init(struct dpdk_queue *q, struct port_dpdk_device *device, uint32_t index, uint32_t pins_max);
 void     queue_fini(struct dpdk_queue *q);
+/* Before all else in a turn: is the device there? */
+void     queue_look(struct dpdk_queue *q);
 /* Frames from the network to the stack; returns how many. */
 unsigned queue_receive(struct dpdk_queue *q, const struct stack_operations *stack);
 /* Gives the stack one frame; is_scarce: as a copy. */
@@ -85,6 +95,8 @@ void     queue_flush(struct dpdk_queue *q);
 /* Frees frames that the device has sent, where it would do so only with the next ones. */
 void     queue_clean(struct dpdk_queue *q);
 
+/* Configures the device that DPDK has found, for as many queues as lcores, and starts it. */
+NODISCARD enum err device_open(struct port_dpdk_device *d, struct err_msg *msg);
 /* What the device is like, with what the kernel knows of its interface where it has one. */
 enum port_dpdk_condition device_condition(const struct port_dpdk_device *d, uint16_t *mtu);
 

@@ -2,6 +2,8 @@
  * a bifurcated one's (mlx5) MTU is the kernel's to change: where there is such an interface the kernel is asked too. */
 #include <errno.h>
 #include <net/if.h>
+#include <rte_dev.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -50,6 +52,55 @@ enum port_dpdk_condition device_condition(const struct port_dpdk_device *d, uint
     return PORT_DPDK_MTU_LOW;
 }
 
+/* --- a device that comes back --- */
+
+/* Only af_packet's: an interface of the kernel that is made anew has another number, so the driver must be, too; and it
+ * holds no frames of ours when it ends. */
+static const char *interface_name(const struct port_dpdk_device *d, char name[IF_NAMESIZE])
+{
+    const char *at = strstr(d->config.device, ",iface=");
+    if (strncmp(d->config.device, "net_af_packet", strlen("net_af_packet")) != 0 || at == NULL) return NULL;
+    at += strlen(",iface=");
+    snprintf(name, IF_NAMESIZE, "%.*s", (int)strcspn(at, ","), at);
+    return name;
+}
+
+static bool all_parked(struct port_dpdk_device *d)
+{
+    for (uint32_t i = 0; i < d->config.lcores; i++) /* pairs with queue_look and queue_fini */
+        if (atomic_load_explicit(&d->lcore_place[i], memory_order_acquire) == LCORE_AT_WORK) return false;
+    return true;
+}
+
+/* Is the interface there again?  Then the device is made anew, with the hardware address that the neighbours know. */
+static void device_return(struct port_dpdk_device *d)
+{
+    char interface[IF_NAMESIZE], name[64];
+    struct err_msg msg = {.code = ERR_OK};
+    if (interface_name(d, interface) == NULL) return;
+    atomic_store_explicit(&d->is_away, true, memory_order_release); /* pairs with queue_look */
+    if (!all_parked(d)) return;
+    size_t size = strcspn(d->config.device, ",");
+    snprintf(name, sizeof name, "%.*s", (int)size, d->config.device);
+    if (!d->is_unplugged) {
+        (void)rte_eth_dev_stop(d->id);
+        d->is_unplugged = rte_eal_hotplug_remove("vdev", name) == 0;
+    }
+    if (!d->is_unplugged || if_nametoindex(interface) == 0) return;
+    if (rte_eal_hotplug_add("vdev", name, d->config.device + size + 1) != 0) return;
+    d->is_unplugged = false;
+    if (device_open(d, &msg) != ERR_OK) {
+        log_error("dataplane", "%s", msg.text);
+        return;
+    }
+    if (rte_eth_dev_default_mac_addr_set(d->id, &d->mac) != 0) (void)rte_eth_promiscuous_enable(d->id);
+    for (uint32_t i = 0; i < d->config.lcores; i++) { /* else who is parked still would count so when it goes again */
+        uint8_t parked = LCORE_PARKED;
+        (void)atomic_compare_exchange_strong(&d->lcore_place[i], &parked, LCORE_AT_WORK);
+    }
+    atomic_store_explicit(&d->is_away, false, memory_order_release); /* pairs with queue_look */
+}
+
 const char *port_dpdk_condition_name(enum port_dpdk_condition condition)
 {
     static const char *const name[] = {"up", "no_link", "mtu_low", "gone"};
@@ -59,8 +110,10 @@ const char *port_dpdk_condition_name(enum port_dpdk_condition condition)
 void port_dpdk_watch(struct port_dpdk_device *d, uint64_t now_ns)
 {
     uint16_t mtu;
+    char interface[IF_NAMESIZE];
     if (now_ns < d->watch_due_ns) return;
     d->watch_due_ns = now_ns + (uint64_t)WATCH_MS * 1000000;
+    if (d->condition == PORT_DPDK_GONE) device_return(d);
     enum port_dpdk_condition condition = device_condition(d, &mtu);
     if (condition == d->condition) return;
     switch (condition) {
@@ -77,8 +130,8 @@ void port_dpdk_watch(struct port_dpdk_device *d, uint64_t now_ns)
                  "it back, or lower dpdk_mtu and start millraced again", d->config.device, mtu, d->config.mtu);
         break;
     case PORT_DPDK_GONE:
-        log_error("dataplane", "device %s is gone: nobody is served past the kernel; bring it back, and start "
-                  "millraced again", d->config.device);
+        log_error("dataplane", "device %s is gone: nobody is served past the kernel; bring it back%s", d->config.device,
+                  interface_name(d, interface) != NULL ? "" : ", and start millraced again");
         break;
     }
     if (d->condition == PORT_DPDK_UP) d->changed_ns = now_ns;

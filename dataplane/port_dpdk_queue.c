@@ -189,6 +189,16 @@ static void pending_prepare(struct dpdk_queue *q)
     }
 }
 
+void queue_look(struct dpdk_queue *q)
+{
+    struct port_dpdk_device *d = q->device;
+    q->is_away = atomic_load_explicit(&d->is_away, memory_order_acquire); /* pairs with device_return */
+    if (!q->is_away) return;
+    rte_pktmbuf_free_bulk(q->pending, q->pending_count);
+    q->pending_count = q->prepared_count = 0;
+    atomic_store_explicit(&d->lcore_place[q->index], LCORE_PARKED, memory_order_release); /* pairs with all_parked */
+}
+
 void queue_flush(struct dpdk_queue *q)
 {
     if (q->pending_count == 0) return;
@@ -201,7 +211,10 @@ void queue_flush(struct dpdk_queue *q)
     memmove(q->pending, q->pending + sent, q->pending_count * sizeof(struct rte_mbuf *));
 }
 
-void queue_clean(struct dpdk_queue *q) { (void)rte_eth_tx_done_cleanup(q->device->id, q->index, 0); }
+void queue_clean(struct dpdk_queue *q)
+{
+    if (!q->is_away) (void)rte_eth_tx_done_cleanup(q->device->id, q->index, 0);
+}
 
 struct headers { uint32_t l2, l3, l4, all; bool is_4; };
 
@@ -277,6 +290,7 @@ bool queue_transmit(struct dpdk_queue *q, const struct stack_slice *slice, unsig
                     uint32_t packet_bytes)
 {
     const struct port_dpdk_device *d = q->device;
+    if (q->is_away) return true; /* lost, as on any way */
     bool is_head = count == 1 && slice->size <= STACK_HEAD_BYTES, is_cut = packet_bytes > 0 && d->is_cut_here;
     uint32_t room = DPDK_TX_PENDING + (is_head ? DPDK_TX_HEADS : 0), frames = is_cut ? DPDK_CUT_PACKETS : 1;
     if (q->pending_count + frames > room) queue_flush(q);
@@ -333,6 +347,7 @@ unsigned queue_receive(struct dpdk_queue *q, const struct stack_operations *stac
     struct rte_mbuf *frame[DPDK_BURST];
     struct port_dpdk_device *d = q->device;
     q->is_captured = dpdk_capture_look(&d->capture, q->index);
+    if (q->is_away) return 0;
     unsigned count = rte_eth_rx_burst(d->id, q->index, frame, DPDK_BURST), shared = 0;
     if (d->config.lcores > 1) {
         for (unsigned i = 0; i < count; i++) spread_to_all(q, frame[i]);
@@ -354,6 +369,7 @@ enum err queue_init(struct dpdk_queue *q, struct port_dpdk_device *device, uint3
     q->origin = index;
     q->pins = calloc(pins_max, sizeof *q->pins);
     if (q->pins == NULL) return ERR_NO_MEMORY;
+    atomic_store_explicit(&device->lcore_place[index], LCORE_AT_WORK, memory_order_relaxed); /* before it looks */
     dpdk_capture_open(&device->capture, index);
     for (uint32_t i = pins_max; i-- > 0;) {
         q->pins[i].next = q->free_pins;
@@ -372,4 +388,6 @@ void queue_fini(struct dpdk_queue *q)
         rte_delay_us_sleep(1000);
     }
     if (q->pins_used == 0) free(q->pins); /* else lost, rather than used after it was freed */
+    /* Pairs with all_parked. */
+    atomic_store_explicit(&q->device->lcore_place[q->index], LCORE_CLOSED, memory_order_release);
 }

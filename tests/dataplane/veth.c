@@ -33,9 +33,20 @@ static bool offloads_off(const char *name)
     return is_off;
 }
 
+static bool make(unsigned mtu, const char *links)
+{
+    char command[512];
+    snprintf(command, sizeof command,
+             "PATH=$PATH:/sbin:/usr/sbin; m=%u; set -e; ip link set lo up; %s"
+             "ip link set server addrgenmode none up; ip link set client up; "
+             "ip addr add " VETH_CLIENT4 "/24 dev client; ip addr add " VETH_CLIENT6 "/64 dev client nodad", mtu,
+             links);
+    return system(command) == 0 && offloads_off("client");
+}
+
 static bool enter(unsigned mtu, const char *links)
 {
-    char map[64], command[512];
+    char map[64];
     unsigned user = getuid(), group = getgid();
     if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) {
         printf("skipped: no network namespace of our own can be had here: %s\n", strerror(errno));
@@ -48,22 +59,17 @@ static bool enter(unsigned mtu, const char *links)
         printf("skipped: this user cannot be mapped into a namespace of its own\n");
         return false;
     }
-    snprintf(command, sizeof command,
-             "PATH=$PATH:/sbin:/usr/sbin; m=%u; set -e; ip link set lo up; %s"
-             "ip link set server addrgenmode none up; ip link set client up; "
-             "ip addr add " VETH_CLIENT4 "/24 dev client; ip addr add " VETH_CLIENT6 "/64 dev client nodad", mtu,
-             links);
-    if (system(command) != 0 || !offloads_off("client")) {
+    if (!make(mtu, links)) {
         printf("skipped: no veth pair can be made here (iproute2, and a kernel with veth, are needed)\n");
         return false;
     }
     return true;
 }
 
-bool veth_enter(unsigned mtu)
-{
-    return enter(mtu, "ip link add server mtu $m type veth peer name client mtu $m; ");
-}
+static const char pair[] = "ip link add server mtu $m type veth peer name client mtu $m; ";
+
+bool veth_enter(unsigned mtu) { return enter(mtu, pair); }
+bool veth_make_again(unsigned mtu) { return make(mtu, pair); }
 
 bool veth_enter_wired(unsigned mtu)
 {

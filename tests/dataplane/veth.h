@@ -13,6 +13,8 @@
 
 /* Moves this process there, for good.  False: printed is why that cannot be had here. */
 bool veth_enter(unsigned mtu);
+/* The pair once more, after it was deleted. */
+bool veth_make_again(unsigned mtu);
 /* The same with a cable between the two: `server` - `wire0`, `wire1` - `client`; tests/e2e/wire carries the frames. */
 bool veth_enter_wired(unsigned mtu);
 /* Connections come from these ports only, so that they come from the same ones again soon.  False: it cannot be set. */
