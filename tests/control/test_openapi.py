@@ -57,13 +57,14 @@ def schemathesis():
     return done.stdout.strip().split(" ", 1)[1] + "/site"
 
 
-def explore(instance, site, seed):
+def explore(instance, site, seed, folder):
     """Requests made up from the file, good ones and bad ones."""
     command = ["/usr/bin/python3", "-c", "from schemathesis.cli import schemathesis; schemathesis()", "run", FILE,
                "--base-url", f"http://127.0.0.1:{instance.rest_port}", "--checks", CHECKS, "--hypothesis-seed",
                str(seed), "--hypothesis-max-examples", "300" if IS_LONG else "5", "--hypothesis-database", "none",
                "-H", f"Authorization: Bearer {TOKEN}", "--data-generation-method", "all", "--request-timeout", "80000"]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": site})
+    done = subprocess.run(command, capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": site, "HYPOTHESIS_STORAGE_DIRECTORY": folder})
     check(done.returncode == 0, f"schemathesis: {done.stdout[-6000:]}{done.stderr[-1000:]}")
     print(next(line for line in reversed(done.stdout.split("\n")) if "passed" in line))
 
@@ -85,7 +86,7 @@ def test_openapi(harness):
     check(instance.stop() == 0, "no orderly stop")
     os.environ["MILLRACE_ADMIN_TOKEN"] = TOKEN
     instance.start()
-    explore(instance, site, harness.seed)
+    explore(instance, site, harness.seed, harness.folder + "/hypothesis")
     check(TOKEN not in instance.log_text() and instance.is_alive(), "the token is logged")
 
 
