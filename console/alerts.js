@@ -1,6 +1,6 @@
 // Alerts: when somebody is told (rules, of a channel), whom (targets, of all), and what was told.
 import { api, channelPath, every, get, optional } from './api.js'
-import { button, dialog, el, field, form, setText, show, syncList, toast } from './dom.js'
+import { button, checkbox, dialog, el, field, form, setText, show, syncList, toast } from './dom.js'
 import { time } from './format.js'
 
 // word: [name, unit, usual threshold, of a group, below]
@@ -142,10 +142,11 @@ function askTarget(old, save) {
   const id = text('id', old?.id, { required: true, maxlength: 64, readonly: old !== null })
   const url = text('url', old?.url, { required: true }), program = text('program', old?.program)
   const secret = el('input', { type: 'password', name: 'secret', autocomplete: 'new-password' })
+  const encrypt = checkbox('Only encrypted (STARTTLS)', old?.must_encrypt ?? true)
   const user = text('user', old?.user), from = text('from', old?.from), to = text('to', old?.to?.join(', '))
   const urlField = field('Address', url, ' '), secretField = field('Secret', secret, ' ')
   const mail = el('div', {}, field('From', from), field('To', to, 'Addresses, separated by commas.'),
-    field('User', user, 'Empty where the server asks for none.'))
+    field('User', user, 'Empty where the server asks for none.'), encrypt.node)
   const programField = field('Program', program, 'The name of a file in the folder alert_programs_folder of the ' +
     'configuration; the notice comes on its standard input.')
   const choose = () => {
@@ -174,7 +175,7 @@ function askTarget(old, save) {
     if (kind.value !== 'command' && secret.value !== '') target.secret = secret.value
     if (kind.value === 'mail') Object.assign(target, { from: from.value.trim(), user: user.value,
       to: to.value.split(',').map(t => t.trim()).filter(t => t !== ''),
-      must_encrypt: old?.must_encrypt ?? false })
+      must_encrypt: encrypt.value() })
     await save(target)
     box.close()
   }, field('Name', id), field('Kind', kind), urlField, mail, programField, secretField,

@@ -10,10 +10,11 @@ import { tablesTab } from './tables.js'
 import { recordsTab } from './records.js'
 import { alertsTab } from './alerts.js'
 import { samplesTab } from './samples.js'
+import { settingsTab } from './settings.js'
 
 const TABS = [['', 'Overview', overview], ['groups', 'Groups', groupsTab], ['tables', 'Tables', tablesTab],
   ['records', 'Records', recordsTab], ['alerts', 'Alerts', alertsTab], ['samples', 'Sample code', samplesTab],
-  ['precheck', 'Precheck', precheckTab]]
+  ['precheck', 'Precheck', precheckTab], ['settings', 'Settings', settingsTab]]
 
 function errorBox() {
   const kind = el('strong'), text = el('p'), next = el('p', { class: 'next' })
@@ -67,8 +68,6 @@ export function showChannel(root, signal, name, tab) {
     el('nav', { class: 'tabs', 'aria-label': `Of channel ${name}` }, TABS.map(([path, text]) => el('a', { text,
       href: path === '' ? base : `${base}/${path}`, 'aria-current': path === here[0] ? 'page' : null }))), body)
   content = here[2](body, signal, name, changed)
-  requestAnimationFrame(() => root.querySelector('.tabs [aria-current]')?.scrollIntoView({ block: 'nearest',
-    inline: 'center' })) // on a phone the row of tabs is wider than the screen
   every(1000, signal, async () => {
     try {
       changed(await get(channelPath(name, 'status')))

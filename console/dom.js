@@ -74,6 +74,14 @@ export function radios(legend, choices, chosen, onChange) {
   return { node: set, value: () => set.querySelector('input:checked')?.value }
 }
 
+/** A box to tick, with its label behind it. `value()` reads it. */
+export function checkbox(label, isOn, onChange) {
+  const id = freshId('check')
+  const box = el('input', { type: 'checkbox', id, checked: isOn, on: { change: () => onChange?.() } })
+  return { node: el('div', { class: 'check-field' }, box, el('label', { for: id, text: label })),
+    value: () => box.checked }
+}
+
 export function button(text, onClick, kind = '') {
   return el('button', { type: 'button', class: kind, text, on: { click: onClick } })
 }

@@ -3,6 +3,8 @@
 const plain = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
 const short = new Intl.NumberFormat('en', { maximumFractionDigits: 1 })
 
+const GAP = '\u00a0' // between a number and its unit, where no line ends
+
 export const count = n => n === null || n === undefined ? '–' : plain.format(n)
 
 /** "1 record", "2 records" */
@@ -20,14 +22,14 @@ export function bytes(n) {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
   let i = 0
   while (n >= 1024 && i < units.length - 1) { n /= 1024; i++ }
-  return (i === 0 || n >= 100 ? plain : short).format(n) + ' ' + units[i]
+  return (i === 0 || n >= 100 ? plain : short).format(n) + GAP + units[i]
 }
 
 export function duration(ms) {
   if (ms === null || ms === undefined) return '–'
   if (ms < 0) ms = 0
-  if (ms < 1000) return plain.format(ms) + ' ms'
-  if (ms < 60e3) return short.format(ms / 1000) + ' s'
+  if (ms < 1000) return plain.format(ms) + GAP + 'ms'
+  if (ms < 60e3) return short.format(ms / 1000) + GAP + 's'
   const minutes = Math.floor(ms / 60e3)
   if (minutes < 60) return `${minutes} min ${Math.floor(ms % 60e3 / 1000)} s`
   const hours = Math.floor(minutes / 60)

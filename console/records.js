@@ -1,6 +1,6 @@
 // What stands last in a channel's log, readable. Everything here came from the source: text, and only text.
 import { channelPath, every, get } from './api.js'
-import { button, el, freshId, setText, show, syncList } from './dom.js'
+import { button, checkbox, el, setText, show, syncList } from './dom.js'
 import { bytes, count, time } from './format.js'
 
 const AT_ONCE = 50
@@ -69,19 +69,12 @@ function recordItem(r) {
   return { node: el('li', { class: 'record' }, node) }
 }
 
-function check(label, isOn, onChange) {
-  const id = freshId('check')
-  const box = el('input', { type: 'checkbox', id, checked: isOn, on: { change: () => onChange() } })
-  return { node: el('div', { class: 'check-field' }, box, el('label', { for: id, text: label })),
-    value: () => box.checked }
-}
-
 export function recordsTab(root, signal, name) {
   let records = [], before = null, hasLog = true, isAllowed = true
   const words = el('p', { class: 'subtitle' }), list = el('ul', { class: 'records' })
   const empty = el('p', { class: 'quiet-note', role: 'status' })
-  const only = check('Rows and definitions only', true, () => { records = []; before = null; render(); load() })
-  const follow = check('Follow', true, () => {})
+  const only = checkbox('Rows and definitions only', true, () => { records = []; before = null; render(); load() })
+  const follow = checkbox('Follow', true, () => {})
   const render = () => {
     syncList(list, records, r => r.offset, recordItem)
     show(older, before !== null)

@@ -3,14 +3,11 @@ import { api, channelPath, every, get } from './api.js'
 import { button, el, field, form, radios, setText, show } from './dom.js'
 import { precheckList } from './precheck.js'
 import { EXCLUDE_HELP, INCLUDE_HELP, patternEditor } from './tables.js'
+import { SETTINGS, select } from './settings.js'
 import { localInput, utc, zone } from './format.js'
 
 const input = (name, options = {}) => el('input', { type: 'text', name, spellcheck: 'false', autocapitalize: 'none',
   ...options })
-
-function select(name, choices) {
-  return el('select', { name }, choices.map(([value, text]) => el('option', { value, text })))
-}
 
 const TLS = [['preferred', 'Where the server has it (preferred)'], ['required', 'Always, without checking whose it is'],
   ['verify_ca', 'Always, signed by this authority'], ['verify_identity', 'Always, and the host\'s name must fit'],
@@ -70,7 +67,7 @@ function sourceStep() {
 function tablesStep() {
   const include = patternEditor('Followed tables', INCLUDE_HELP)
   const exclude = patternEditor('Excluded tables', EXCLUDE_HELP)
-  const ddl = radios('Changes of definitions (DDL) in the stream', [['instance', 'Of the whole server',
+  const ddl = radios(SETTINGS.ddl[0], [['instance', 'Of the whole server',
     'All but statements on accounts.'], ['selected', 'Of the followed tables only']], 'instance')
   return {
     node: el('div', {}, include.node, exclude.node, ddl.node),
@@ -108,19 +105,13 @@ function startStep() {
     ['gtid_set', 'Behind a GTID set'], ['place', 'At a binlog file and position']], 'now', choose)
   choose('now')
   const format = select('format', [['dts-avro', 'dts-avro: Avro records of a cloud\'s tracking tasks']])
-  const compression = select('compression', [['none', 'None'], ['lz4', 'LZ4: the least work'],
-    ['zstd', 'Zstandard: the smallest'], ['gzip', 'gzip: for the oldest clients']])
+  const [compression, text, statements, images] = ['compression', 'text', 'statement_events', 'partial_images']
+    .map(key => select(key, SETTINGS[key][1]))
   const visible = radios('Consumers see a change', [['durable', 'When it is safe on disk',
     'What was seen once is never lost.'], ['written', 'At once',
     'Without waiting for the disk; after a crash the source must send it again.']], 'durable')
-  const text = select('text', [['stored', 'In each column\'s own character set'], ['utf8mb4', 'Converted to UTF-8']])
-  const statements = select('statement_events', [['error', 'Stop the channel with an error'],
-    ['warn', 'Go on: they are lost, and counted']])
-  const images = select('partial_images', [['error', 'Stop the channel with an error'],
-    ['none', 'Go on: what is missing is marked']])
-  const rare = el('details', {}, el('summary', { text: 'Rarely needed' }), field('Text of columns', text),
-    field('Changes that the source logs as statements', statements),
-    field('Rows that the source does not log whole', images))
+  const rare = el('details', {}, el('summary', { text: 'Rarely needed' }), field(SETTINGS.text[0], text),
+    field(SETTINGS.statement_events[0], statements), field(SETTINGS.partial_images[0], images))
   const start = { now: () => 'now', earliest: () => 'earliest',
     time: () => ({ time: utc(new Date(at.value).getTime()) }), gtid_set: () => ({ gtid_set: gtid.value.trim() }),
     place: () => ({ file: file.value.trim(), position: Number(position.value) }) }

@@ -624,7 +624,10 @@ static void channel_follow_capture(struct instance *in, struct channel *ch, uint
         bool is_long = now_ns - ch->connecting_since_ns > (uint64_t)CHANNEL_UNREACHABLE_MS * 1000000;
         if (is_long && ch->state != CHANNEL_ERROR)
             channel_fail(in, ch, &ch->status.error); /* capture itself tries on */
-        if (is_long) ch->error = ch->status.error;
+        if (is_long) {
+            ch->error = ch->status.error;
+            err_complete(&ch->error); /* an alert has the sentence alone */
+        }
         if (is_long && channel_retry_is_over(&ch->retry, now_ns)) {
             channel_say_it_is_over(ch);
             channel_stop_capture(ch);

@@ -128,7 +128,10 @@ async function watch() {
   await rows.locator('canvas').waitFor()
   check(await lineHeight('Row changes') < 10, 'nothing has changed, and the line is not flat')
   await sql('INSERT INTO shop.orders (what) SELECT CONCAT(\'early \', seq) FROM shop_seq.numbers')
-  await until(async () => parseFloat(await rows.locator('.now').innerText()) > 0, 10, 'the change rate is shown')
+  await until(async () => { // the newest second's rate: changes go on until it is seen
+    await sql('INSERT INTO shop.orders (what) VALUES (\'one more\')')
+    return parseFloat(await rows.locator('.now').innerText()) > 0
+  }, 10, 'the change rate is shown')
   await until(async () => await lineHeight('Row changes') > 60, 5, 'the line rises')
   check(/Row changes: \d/.test(await rows.locator('.plot').getAttribute('aria-label')), 'the chart has no words')
   await inspect(page, 'the overview')
@@ -278,6 +281,26 @@ async function samples() {
   await inspect(page, 'the precheck')
 }
 
+/** Another setting; then a password that the source refuses, and the right one again. */
+async function reconfigure() {
+  await tab('Settings')
+  await label('Compression').selectOption('zstd')
+  await inspect(page, 'the settings')
+  await press('Apply')
+  await seen('The settings were changed.')
+  const stored = await (await fetch(`${facts.url}/v1/channels/orders`)).json()
+  check(stored.compression === 'zstd' && stored.source.user === facts.user, stored)
+  await press('Apply')
+  await seen('Nothing differs from what is stored.')
+  await label('Password').fill('wrong')
+  await press('Apply')
+  await page.locator('.problem', { hasText: /denied/i }).waitFor()
+  await page.locator('.problem', { hasText: /What to do: .*password/ }).waitFor()
+  await label('Password').fill(facts.password)
+  await press('Apply')
+  await until(async () => await state() === 'Normal', 30, 'the right password mends it')
+}
+
 async function setAlerts(hook, mail) {
   await page.getByRole('link', { name: 'Alerts', exact: true }).first().click()
   await seen('There is no target')
@@ -294,6 +317,7 @@ async function setAlerts(hook, mail) {
   await label('Address', dialog).fill(mail.url)
   await label('From', dialog).fill('millrace@shop.example')
   await label('To', dialog).fill('ops@shop.example')
+  await label('Only encrypted (STARTTLS)', dialog).uncheck() // the sink speaks no TLS
   await press('Keep the target', dialog)
   await press('Send a test: mailbox')
   await until(() => mail.got.length === 1, 15, 'the test mail comes')
@@ -329,6 +353,7 @@ async function errorAndBack(hook, mail) {
   await page.locator('.record').first().getByText('behind the error').waitFor()
   await page.goto(facts.url + '/#/alerts')
   await page.locator('.notice', { hasText: 'on-call: delivered' }).first().waitFor()
+  await until(async () => !(await page.locator('.notices').innerText()).includes('waiting'), 10, 'all is delivered')
   await inspect(page, 'the alerts')
   await picture('alerts')
 }
@@ -358,6 +383,9 @@ async function stopAndDelete() {
   await seen('No channel yet')
 }
 
+/** The page loads anew: what is done before that would be done to the old one. */
+const logOut = () => Promise.all([page.waitForEvent('load'), press('Log out')])
+
 /** Once there is a token the page asks for one, and keeps it in its tab only. */
 async function logIn() {
   const made = await (await fetch(facts.url + '/v1/tokens', { method: 'POST', body: JSON.stringify({ name: 'test',
@@ -377,7 +405,7 @@ async function logIn() {
     'the token is kept elsewhere, too')
   await page.reload()
   await seen('No channel yet')
-  await press('Log out')
+  await logOut()
   await dialog.getByText('This millraced asks for a token').waitFor()
   return made.token
 }
@@ -408,14 +436,14 @@ async function lookOnly(admin) {
     await page.goto(facts.url + '/#/alerts')
     await offered('button', 'New target')
     await page.goto(facts.url + '/#/')
-    await press('Log out')
+    await logOut()
     await dialog.getByText('This millraced asks for a token').waitFor()
   }
   await look(admin, true)
   await look(viewer.token, false)
 }
 
-const steps = { create, precheck, watch, makeGroup, consume, lagAndReread, changeTables, setAlerts,
+const steps = { create, precheck, watch, makeGroup, consume, lagAndReread, changeTables, reconfigure, setAlerts,
   errorAndBack, stopAndDelete, logIn, lookOnly }
 const hook = await webhookSink(), mail = await mailSink()
 let at = ''

@@ -229,6 +229,7 @@ def told_of_an_error(harness, instance, source, person):
     wait_until(lambda: hook.got and len(post.got) == 2, 10, lambda: f"the alert is told: {hook.got}, {post.got}")
     firing = hook.notices()[0]
     check((firing["state"], firing["channel"], firing["rule"]) == ("firing", "orders", "broken"), f"{firing}")
+    check(error["cause"][:40] in firing["text"] and error["what_to_do"] in firing["text"], f"not what to do: {firing}")
     envelope, mail = post.got[1]
     check("RCPT TO:<ops@shop.example>" in envelope and "Subject: [millrace] firing: channel orders" in mail, f"{mail}")
     wait_until(lambda: "cannot connect" in "".join(person.errors()), 20, person.errors)
