@@ -238,6 +238,7 @@ def test_dpdk(harness):
     check(got[:3] == through[:3], f"past the kernel by TLS: {got}")
     same_answers(instance, ports)
     told_of_dataplane(instance)
+    link_is_lost(instance)
     hostile(harness, instance, wire, read, through)
 
 
@@ -261,6 +262,19 @@ def told_of_dataplane(instance):
     done = subprocess.run([BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{instance.rest_port}", "dataplane",
                            "status"], capture_output=True, text=True)
     check(done.returncode == 0 and "link up" in done.stdout and done.stdout.count("packets: ") == 2, f"{done}")
+
+
+def link_is_lost(instance):
+    """It is told in every place, and so is its return."""
+    url, state = "/v1/dataplane", lambda: instance.ask("GET", "/v1/dataplane")["device"]["state"]
+    for words, state_then, up, line in (("down", "no_link", 0, "has no link"), ("up", "up", 1, "is up again")):
+        subprocess.run(["ip", "link", "set", "server", words], check=True)
+        wait_until(lambda: state() == state_then, 30, lambda: str(instance.ask("GET", url)))
+        wait_until(lambda: line in instance.log_text(), 30, lambda: instance.tail())
+        check(f"millrace_device_up {up}" in instance.rest("GET", "/metrics")[1], f"the metric, {words}")
+        done = subprocess.run([BUILD + "/cli/millrace", "--server", f"http://127.0.0.1:{instance.rest_port}",
+                               "dataplane", "status"], capture_output=True, text=True)
+        check(("link DOWN" in done.stdout) == (words == "down"), f"{done}")
 
 
 def frames_of(pcap):
