@@ -420,6 +420,7 @@ async function lookOnly(admin) {
   const look = async (token, isAdmin) => {
     const offered = async (role, name) => {
       const node = page.getByRole(role, { name, exact: true, includeHidden: true })
+      await node.waitFor({ state: 'attached' }) // what is not there yet is hidden, too
       await node.waitFor({ state: isAdmin ? 'visible' : 'hidden' })
       check(await node.count() === 1, `${name}: looked for at the wrong place`)
     }
