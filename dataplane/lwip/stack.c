@@ -28,6 +28,7 @@
 enum {
     FRAMES_KEPT_MAX = 32768,
     OOSEQ_FRAMES_MAX = 96,
+    COPIED_FRAME_BYTES_MAX = 9344 - 64, /* what the largest pool of lwippools.h takes: else lwIP ends the process */
     HALF_OPEN_MAX   = 1024,
     ORPHAN_MS_MAX   = 30000, /* a connection that we ended, while its peer still answers and takes less than */
     ORPHAN_BYTES_MIN = 16 << 10,
@@ -232,7 +233,7 @@ static void on_frame_free(struct pbuf *p)
 
 static struct pbuf *frame_copied(const uint8_t *bytes, uint32_t size)
 {
-    struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)size, PBUF_RAM);
+    struct pbuf *p = size > COPIED_FRAME_BYTES_MAX ? NULL : pbuf_alloc(PBUF_RAW, (u16_t)size, PBUF_RAM);
     if (p != NULL) memcpy(p->payload, bytes, size);
     return p;
 }
