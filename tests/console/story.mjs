@@ -37,7 +37,7 @@ function consumer() {
   })
   running.add(child)
   return { offsets, end: () => new Promise(done => {
-    child.on('exit', done)
+    child.on('close', done) // what it printed last has come, too
     child.kill('SIGINT')
   }) }
 }
