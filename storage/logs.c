@@ -221,8 +221,6 @@ static enum err log_identify(struct storage *s, struct log_identity *identity, b
     struct disk_stat st;
     struct log_identity found;
     TRY(name_check(identity->name, msg));
-    if (log_find(s, identity->name, strlen(identity->name)) != NULL)
-        return err_set(msg, ERR_EXISTS, "the log of %s is open already", identity->name);
     snprintf(folder, sizeof folder, "%s/%s", s->data_folder, identity->name);
     int rc = disk_stat(s->disk, folder, &st);
     if (rc == -ENOENT && !create)
@@ -412,6 +410,8 @@ void storage_opening_begin(struct storage *s, struct log_opening *o)
 {
     o->storage = s;
     o->error = ERR_OK;
+    /* Here and not in _run: another thread has no seat of a reader, so a log it looks at may be freed meanwhile. */
+    o->is_open = *o->log == NULL && log_find(s, o->identity->name, strnlen(o->identity->name, LOG_NAME_BYTES)) != NULL;
     o->slot = *o->log != NULL ? (*o->log)->slot : slot_reserve(s);
 }
 
@@ -423,6 +423,7 @@ static enum err log_open(struct log_opening *o)
     struct storage *s = o->storage;
     if (o->slot == LOGS_MAX)
         return err_set(&o->msg, ERR_TOO_LARGE, "%d logs are open: no more fit into one millraced", LOGS_MAX);
+    if (o->is_open) return err_set(&o->msg, ERR_EXISTS, "the log of %s is open already", o->identity->name);
     TRY(log_identify(s, o->identity, o->create, &o->msg));
     TRY(log_new(s, &l, o->identity, &o->msg));
     l->slot = o->slot;

@@ -79,8 +79,9 @@ struct log_opening {
     struct log **log; /* to NULL; or to a detached log that gets a producer again, as by storage_log_attach */
     struct log_feed **feed; /* these two: NULL where is_detached */
     struct log_resume *resume;
-    struct storage *storage; /* this and the slot are storage's own */
+    struct storage *storage; /* from here to is_open: storage's own */
     uint32_t slot;
+    bool is_open; /* already, when it began */
     enum err error;      /* out: why it is not open, in words in msg */
     struct err_msg msg;
 };

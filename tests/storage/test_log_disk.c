@@ -589,6 +589,10 @@ START_TEST(many_logs_open_and_end_at_once)
                                            .feed = &feed[i], .resume = &resume[i]};
         }
         storage_logs_open(s.storage, list, MANY);
+        struct log *twice = NULL;
+        ck_assert_int_eq(storage_log_open(s.storage, &identity[0], turn == 0, &twice, &feed[0], &resume[0], &msg),
+                         ERR_EXISTS);
+        ck_assert_msg(strstr(msg.text, "is open already") != NULL, "%s", msg.text);
         for (int i = 0; i < MANY; i++) {
             bool is_bad = i == GONE || i == DAMAGED;
             ck_assert_int_eq(list[i].error, i == GONE ? ERR_NOT_FOUND : is_bad ? ERR_CORRUPT : ERR_OK);
