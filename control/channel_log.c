@@ -252,8 +252,22 @@ enum err channel_log_renew(struct instance *in, struct channel *ch, struct err_m
     return ERR_OK;
 }
 
+/* A log that was made, and then neither opened nor noted, is the channel's too: it would be in the way of the next
+ * channel of this name.  What is another's stays. */
+static enum err take_unnoted(struct instance *in, struct channel *ch, struct err_msg *msg)
+{
+    struct log_identity there;
+    if (ch->life.has_log) return ERR_OK;
+    enum err e = storage_log_look(in->storage, ch->spec.name, &there, msg);
+    if (e == ERR_NOT_FOUND || e == ERR_CORRUPT) return ERR_OK;
+    TRY(e);
+    ch->life.has_log = memcmp(there.topic_id, ch->life.topic_id, sizeof there.topic_id) == 0; /* for each attempt */
+    return ERR_OK;
+}
+
 enum err channel_log_delete(struct instance *in, struct channel *ch, struct err_msg *msg)
 {
     channel_log_close(in, ch);
+    TRY(take_unnoted(in, ch, msg));
     return ch->life.has_log ? storage_log_delete(in->storage, ch->spec.name, msg) : ERR_OK;
 }

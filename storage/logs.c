@@ -636,6 +636,14 @@ void storage_log_close(struct storage *s, struct log *l)
     log_free(l);
 }
 
+enum err storage_log_look(struct storage *s, const char *name, struct log_identity *out, struct err_msg *msg)
+{
+    char folder[LOG_PATH_BYTES - 32];
+    TRY(name_check(name, msg));
+    snprintf(folder, sizeof folder, "%s/%s", s->data_folder, name);
+    return meta_read(s->disk, folder, out, msg);
+}
+
 /* The rename takes the whole log away at once; durable, before any of its files goes. */
 enum err storage_log_delete(struct storage *s, const char *name, struct err_msg *msg)
 {

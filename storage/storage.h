@@ -104,6 +104,10 @@ NODISCARD enum err storage_log_attach(struct storage *s, struct log *l, struct l
 NODISCARD enum err storage_log_renew(struct storage *s, const char *name, const char *cluster_id, struct err_msg *msg);
 /* Detached logs only: waits until no reader can reach it, then closes its files. */
 void               storage_log_close(struct storage *s, struct log *l);
+/* Of a closed log: what its folder says it is, also of one that was made and never opened.  ERR_NOT_FOUND: there is no
+ * such folder, or nothing in it says so; ERR_CORRUPT, ERR_IO. */
+NODISCARD enum err storage_log_look(struct storage *s, const char *name, struct log_identity *out,
+                                    struct err_msg *msg);
 /* Of a closed log: removes its folder with all that is in it, also of one that cannot be opened, or is gone in part or
  * whole.  On an error nothing of it opens again by itself: call it again, or the next start ends what was begun.
  * ERR_IO, ERR_INVALID: a folder in it is none of ours. */

@@ -3,7 +3,9 @@
 and kill -9 there, and kill -9 in the middle of all; meanwhile the channel shows as Deleting with the cause, takes no
 change, is not served and never comes alive again, and its name is free when, and only when, nothing is left.
 """
+import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -89,6 +91,32 @@ def in_place_of_accounts(data):
     return lambda: os.rmdir(data + "/accounts.json.new")
 
 
+def edit(instance, **changes):
+    """Of the channel's file, while millraced is down; returns what stood there."""
+    path = instance.settings["data_folder"] + "/channels/events.json"
+    with open(path) as f:
+        before = json.load(f)
+    with open(path, "w") as f:
+        json.dump({**before, **changes}, f)
+    return before
+
+
+def not_noted(instance, source):
+    """A log that was made, but whose opening failed or was cut off before the channel's file said so, goes too; a
+    folder of that name which is another's does not."""
+    folder = instance.settings["data_folder"] + "/events"
+    for another in False, True:
+        made(instance, source, True)
+        check(instance.stop() == 0, "no orderly stop")
+        before = edit(instance, has_log=False)
+        if another:
+            edit(instance, topic_id=before["topic_id"][::-1])
+        instance.start()
+        check(instance.rest("DELETE", PATH)[0] == 204, f"not deleted: {instance.rest('GET', PATH)}")
+        check(os.path.exists(folder) == another, f"another's: {another}, there: {os.path.exists(folder)}")
+    shutil.rmtree(folder)
+
+
 def killed_meanwhile(harness, instance, source):
     """kill -9 at any moment of it: what was answered is done, else the channel is as it was or gone."""
     made(instance, source, True)
@@ -124,6 +152,7 @@ def deletion(harness):
     instance.start()
     held_up(instance, source, in_folder_of_log, "at its log", "is not one of ours", stopped=True)
     held_up(instance, source, in_place_of_accounts, "at its accounts", "accounts.json.new", stopped=False)
+    not_noted(instance, source)
     killed_meanwhile(harness, instance, source)
 
 
