@@ -64,27 +64,45 @@ class Played:
 
 
 def progress(harness):
-    """The check, then 90 s of backlog of which ten are caught up each second; what is not known is not shown."""
-    begun = time.monotonic()
+    """The check, then 90 s of backlog of which two are caught up with each look; what is not known is not shown.  Only
+    how long it takes is the command's own measure, from the first delay it saw and over RATE_OVER_S of cli/follow.c:
+    when each look came says between what times that measure lies."""
+    RATE_OVER_S = 3
+    looked = []  # at each look with a delay
+
+    def behind_s(i):
+        return 90 - 2 * i
 
     def answer(method, path):
-        took = time.monotonic() - begun
-        if took < 1:
+        looks = sum(line.startswith("GET") for line in played.asked)
+        if looks < 2:
             return 200, status("Prechecking")
-        if took < 2:
+        if looks == 2:
             return 200, status(INITIAL, None, "binlog.000007")
-        return 200, status(INITIAL if took < 8 else "Normal", max(0, int(90000 - 10000 * (took - 2))), "binlog.000007")
+        looked.append(time.monotonic())
+        is_long_enough = len(looked) > 3 and looked[-3] - looked[1] > RATE_OVER_S
+        return 200, status("Normal" if is_long_enough else INITIAL, 1000 * behind_s(len(looked) - 1), "binlog.000007")
     played = Played(answer)
     out, err = played.millrace("channel", "start", "orders", "--wait")
     lines = err.strip().split("\n")
+    at = "binlog.000007 4711, 1234 rows/s"
     check(played.asked[0] == "POST /v1/channels/orders/start" and lines[0] == "orders: Prechecking", f"{lines}")
-    check(f"orders: {INITIAL}, binlog.000007 4711, 1234 rows/s" in lines, f"the delay is not known yet: {lines}")
-    left = [re.fullmatch(rf"orders: {INITIAL}, binlog.000007 4711, 1234 rows/s, (?:1 min )?([0-9.]+) s behind, "
-                         r"about ([0-9.]+)( ms| s) left", line) for line in lines]
-    told = [(60 * ("1 min" in m.group(0)) + float(m.group(1)), float(m.group(2)) / (1000 if m.group(3) == " ms" else 1))
-            for m in left if m]
-    check(told and all(behind / 30 < seconds < behind / 3 for behind, seconds in told), f"{told} of {lines}")
-    check(lines[-1].startswith("orders: Normal, binlog.000007 4711") and "Prechecking" in out, f"{lines}, {out}")
+    check(lines[1] == f"orders: {INITIAL}, {at}", f"the delay is not known yet: {lines}")
+    check(len(lines) == 2 + len(looked) and lines[-1].startswith(f"orders: Normal, {at}") and "Prechecking" in out,
+          f"{lines}, {out}")
+    told = 0
+    for i, line in enumerate(lines[2:-1]):
+        m = re.fullmatch(rf"orders: {INITIAL}, {at}, (?:(1) min )?([0-9.]+) s behind"
+                         r"(?:, about (?:(\d+) min )?([0-9.]+) s left)?", line)
+        check(m and 60 * int(m[1] or 0) + float(m[2]) == behind_s(i), f"{behind_s(i)} s behind are shown as: {line}")
+        least, most = looked[i] - looked[1], looked[i + 1] - looked[0]
+        check(most >= RATE_OVER_S or m[4] is None, f"a guess from {most} s: {line}")
+        check(least < RATE_OVER_S or m[4] is not None, f"no guess from {least} s: {line}")
+        if m[4] is not None:
+            left, rate = 60 * int(m[3] or 0) + float(m[4]), behind_s(i) / (90 - behind_s(i))
+            check(rate * least - 1.1 < left < rate * most + 0.1, f"{least} to {most} s since the first: {line}")
+            told += 1
+    check(told > 0, f"{lines}")
 
 
 def exits(harness):
