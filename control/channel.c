@@ -106,6 +106,13 @@ static enum err channel_save(struct instance *in, struct channel *ch, struct err
     return channel_store_save(in->config.data_folder, &ch->spec, &ch->life, msg);
 }
 
+/* A change was refused, and the channel is as before: takes back what the disk may have of it all the same. */
+static void channel_save_back(struct instance *in, struct channel *ch)
+{
+    struct err_msg why;
+    if (channel_save(in, ch, &why) != ERR_OK) log_warn("control", "channel %s: %s", ch->spec.name, why.text);
+}
+
 static void channel_clear_error(struct channel *ch)
 {
     ch->error = (struct err_msg){.code = ERR_OK};
@@ -380,7 +387,9 @@ enum err channel_start(struct instance *in, struct channel *ch, struct err_msg *
     if (e == ERR_OK) e = channel_begin_precheck(in, ch, msg);
     if (e != ERR_OK) {
         ch->life.is_started = was_started;
-        if (!was_started) ch->has_place = false;
+        if (was_started) return e;
+        ch->has_place = false;
+        channel_save_back(in, ch);
         return e;
     }
     channel_clear_error(ch);
@@ -398,6 +407,7 @@ enum err channel_stop(struct instance *in, struct channel *ch, struct err_msg *m
         enum err e = channel_save(in, ch, msg);
         if (e != ERR_OK) {
             ch->life.is_started = true;
+            channel_save_back(in, ch);
             return e;
         }
     }
@@ -425,12 +435,10 @@ enum err channel_select(struct instance *in, struct channel *ch, const json_t *b
                            msg);
     if (e != ERR_OK) {
         struct channel_spec refused = {.include = ch->spec.include, .exclude = ch->spec.exclude};
-        struct err_msg ignored;
         ch->spec.include = before.include;
         ch->spec.exclude = before.exclude;
         channel_spec_fini(&refused);
-        if (channel_save(in, ch, &ignored) != ERR_OK)
-            log_warn("control", "channel %s: %s", ch->spec.name, ignored.text);
+        channel_save_back(in, ch);
         return e;
     }
     channel_spec_fini(&before);
@@ -449,6 +457,7 @@ enum err channel_compress(struct instance *in, struct channel *ch, const json_t 
     enum err e = channel_save(in, ch, msg);
     if (e != ERR_OK) {
         ch->spec.compression = before;
+        channel_save_back(in, ch);
         return e;
     }
     ch->capture_config.compression = codec;
@@ -497,10 +506,15 @@ enum err channel_reconfigure(struct instance *in, struct channel *ch, const json
     enum err e = ERR_OK;
     for (char **p = fresh.include; e == ERR_OK && *p != NULL; p++) e = filter_check(*p, msg);
     for (char **p = fresh.exclude; e == ERR_OK && *p != NULL; p++) e = filter_check(*p, msg);
-    channel_log_settle(ch);
-    if (e == ERR_OK) e = channel_store_save(in->config.data_folder, &fresh, &ch->life, msg);
     if (e != ERR_OK) {
         channel_spec_fini(&fresh);
+        return e;
+    }
+    channel_log_settle(ch);
+    e = channel_store_save(in->config.data_folder, &fresh, &ch->life, msg);
+    if (e != ERR_OK) {
+        channel_spec_fini(&fresh);
+        channel_save_back(in, ch);
         return e;
     }
     if (ch->state == CHANNEL_NORMAL || ch->state == CHANNEL_ERROR) { /* capture borrows the words of before */
@@ -552,12 +566,14 @@ enum err channel_delete(struct instance *in, struct channel *ch, struct err_msg 
 {
     if (channel_state_next(ch->state, CHANNEL_ON_DELETE) == CHANNEL_STATE_NONE)
         return channel_refuse(ch, CHANNEL_ON_DELETE, msg);
+    channel_log_settle(ch); /* it changes what is taken back below */
     struct channel_life before = ch->life;
     ch->life.is_deleting = true;
     ch->life.is_started = false;
     enum err noted = channel_save(in, ch, msg); /* first: whatever comes now, the deletion is ended and not undone */
     if (noted != ERR_OK && noted != ERR_NO_SPACE && !before.is_deleting) { /* what is deleted makes room */
         ch->life = before;
+        channel_save_back(in, ch);
         return noted;
     }
     ch->precheck_is_stale = true;
