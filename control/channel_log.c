@@ -41,7 +41,9 @@ static enum err log_opened(struct instance *in, struct channel *ch, const struct
     snprintf(ch->life.cluster_id, sizeof ch->life.cluster_id, "%s", identity->cluster_id); /* log repair draws one */
     if (ch->life.has_log) return ERR_OK;
     ch->life.has_log = true;
-    return channel_store_save(in->config.data_folder, &ch->spec, &ch->life, msg);
+    enum err e = channel_store_save(in->config.data_folder, &ch->spec, &ch->life, msg);
+    ch->life.has_log = e == ERR_OK; /* else the next attempt notes it */
+    return e;
 }
 
 enum err channel_logs_open(struct instance *in,
@@ -168,7 +170,7 @@ void channel_log_settle(struct channel *ch)
     if (a == NULL || a->is_joined) return;
     pthread_join(a->thread, NULL);
     a->is_joined = true;
-    if (a->opening.error == ERR_OK && a->opening.create) ch->life.has_log = true;
+    if (a->opening.error == ERR_OK && a->opening.create && a->note_error == ERR_OK) ch->life.has_log = true;
 }
 
 enum err channel_log_attach_end(struct instance *in, struct channel *ch, struct err_msg *msg)
@@ -185,7 +187,7 @@ enum err channel_log_attach_end(struct instance *in, struct channel *ch, struct 
         ch->feed->producer_waiter = &ch->producer_waiter;
         ch->is_attached = ch->has_resume = true;
         if (is_new) e = log_opened(in, ch, &a->identity, msg);
-        if (e == ERR_OK && a->note_error != ERR_OK) {
+        if (e == ERR_OK && !ch->life.has_log) { /* no capture before it is noted; the next attempt does both */
             *msg = a->note_msg;
             e = a->note_error;
         }

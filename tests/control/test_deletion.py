@@ -117,6 +117,30 @@ def not_noted(instance, source):
     shutil.rmtree(folder)
 
 
+def noted_late(instance, source):
+    """Nothing is captured before the channel's file says that there is a log; the next attempts note it."""
+    data = instance.settings["data_folder"]
+    for made_before in False, True:
+        made(instance, source, True)
+        check(instance.stop() == 0, "no orderly stop")
+        edit(instance, has_log=False, is_started=True)
+        if not made_before:
+            shutil.rmtree(data + "/events")
+        os.mkdir(data + "/channels/events.json.new")
+        instance.start()
+        for act in (lambda: None, lambda: instance.ask("POST", PATH + "/resume")):  # its first attempt, and another
+            act()
+            wait_until(lambda: "events.json.new" in ((instance.status("events")["error"] or {}).get("text", "")), 20,
+                       lambda: f"{instance.status('events')}")
+        os.rmdir(data + "/channels/events.json.new")
+        wait_until(lambda: instance.status("events")["state"] == "Normal", 20, lambda: f"{instance.status('events')}")
+        check(instance.stop() == 0, "no orderly stop")
+        check(edit(instance)["has_log"], f"made before: {made_before}: captured, and no log is noted")
+        instance.start()
+        instance.ask("DELETE", PATH)
+        wait_until(lambda: is_gone(instance), 20, lambda: f"{instance.rest('GET', PATH)}")
+
+
 def killed_meanwhile(harness, instance, source):
     """kill -9 at any moment of it: what was answered is done, else the channel is as it was or gone."""
     made(instance, source, True)
@@ -153,6 +177,7 @@ def deletion(harness):
     held_up(instance, source, in_folder_of_log, "at its log", "is not one of ours", stopped=True)
     held_up(instance, source, in_place_of_accounts, "at its accounts", "accounts.json.new", stopped=False)
     not_noted(instance, source)
+    noted_late(instance, source)
     killed_meanwhile(harness, instance, source)
 
 
