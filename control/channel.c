@@ -345,6 +345,7 @@ enum err channel_restore(struct instance *in, struct channel_spec *spec, const s
         return e;
     }
     ch->life = *life;
+    ch->deletion_is_noted = life->is_deleting;
     bool was_checked = life->is_checked || life->has_log;
     ch->state = life->is_deleting  ? CHANNEL_DELETING
                 : was_checked      ? CHANNEL_NOT_STARTED
@@ -550,6 +551,8 @@ enum err channel_resume(struct instance *in, struct channel *ch, struct err_msg 
 static bool channel_end_deletion(struct instance *in, struct channel *ch, struct err_msg *msg)
 {
     if (channel_erase(in, ch, msg) != ERR_OK) {
+        struct err_msg ignored; /* the log may be gone already, which made room */
+        if (!ch->deletion_is_noted) ch->deletion_is_noted = channel_save(in, ch, &ignored) == ERR_OK;
         channel_fail(in, ch, msg);
         return false;
     }
@@ -570,7 +573,9 @@ enum err channel_delete(struct instance *in, struct channel *ch, struct err_msg 
     struct channel_life before = ch->life;
     ch->life.is_deleting = true;
     ch->life.is_started = false;
-    enum err noted = channel_save(in, ch, msg); /* first: whatever comes now, the deletion is ended and not undone */
+    /* First: whatever comes now, the deletion is ended and not undone. */
+    enum err noted = ch->deletion_is_noted ? ERR_OK : channel_save(in, ch, msg);
+    ch->deletion_is_noted = noted == ERR_OK;
     if (noted != ERR_OK && noted != ERR_NO_SPACE && !before.is_deleting) { /* what is deleted makes room */
         ch->life = before;
         channel_save_back(in, ch);
@@ -583,7 +588,10 @@ enum err channel_delete(struct instance *in, struct channel *ch, struct err_msg 
     channel_clear_error(ch);
     channel_retry_clear(&ch->retry);
     channel_apply(ch, CHANNEL_ON_DELETE);
-    return channel_end_deletion(in, ch, msg) ? ERR_OK : noted;
+    if (channel_end_deletion(in, ch, msg) || ch->deletion_is_noted) return ERR_OK;
+    struct err_msg why = *msg;
+    return err_within(msg, ERR_NO_SPACE, &why, "the deletion of channel %s goes on, but is not noted yet and would be "
+                      "undone by a restart; free some space on the disk of data_folder", ch->spec.name);
 }
 
 /* Consumers of a channel with `visible: written` saw what neither a crash has left nor the source has any more. */

@@ -41,6 +41,7 @@ struct channel {
     struct capture_config capture_config; /* borrows the strings of spec */
     enum channel_state state;
 
+    bool deletion_is_noted;       /* on disk: a restart goes on with it */
     struct err_msg error;         /* why it does not capture; ERR_OK: nothing to say */
     uint64_t error_since_ms;      /* Unix ms; 0: no error */
     struct channel_retry retry;   /* healthy for CHANNEL_HEALTHY_MS: the row of failures is over */
@@ -100,7 +101,8 @@ NODISCARD enum err channel_reconfigure(struct instance *in, struct channel *ch, 
                                        struct err_msg *msg);
 /* Removes the channel, its log and its groups' checkpoints.  ERR_OK: it is gone, with `ch`, or its deletion is noted on
  * disk and goes on by itself, also after a restart (CHANNEL_DELETING, with an error that says what holds it up).
- * ERR_IO: nothing was done.  ERR_NO_SPACE: it goes on, but could not be noted, so that a crash would undo it. */
+ * ERR_IO: nothing was done.  ERR_NO_SPACE: it goes on, but could not be noted until now, so that a crash would undo
+ * it. */
 NODISCARD enum err channel_delete(struct instance *in, struct channel *ch, struct err_msg *msg);
 
 /* How many have one of the places of captures_max. */
