@@ -156,11 +156,23 @@ static void channel_stop_capture(struct channel *ch)
     ch->connecting_since_ns = ch->streaming_since_ns = 0;
 }
 
-/* It is started, and after a restart with a smaller captures_max others have all places: the first to become free is
- * its. */
+/* Opens the log without leaving it a producer, so that it is served. */
+static enum err channel_open_log(struct instance *in, struct channel *ch, struct err_msg *msg)
+{
+    TRY(channel_log_attach(in, ch, msg));
+    channel_log_detach(in, ch);
+    return ERR_OK;
+}
+
+/* It is started, and after a restart with a smaller captures_max others have all places: one that becomes free is its,
+ * unless another channel's start comes first. */
 static void channel_wait_for_place(struct instance *in, struct channel *ch)
 {
-    struct err_msg why;
+    struct err_msg why = {.code = ERR_OK};
+    if (ch->life.has_log && ch->log == NULL && channel_open_log(in, ch, &why) != ERR_OK) {
+        channel_fail(in, ch, &why);
+        return;
+    }
     err_set(&why, ERR_TOO_LARGE,
             "%" PRId64 " channels are started, as many as captures_max allows: this one waits and goes on where its "
             "log ends; stop another channel, or raise captures_max and start millraced again",
@@ -720,11 +732,10 @@ static void channel_sample_rates(struct instance *in, struct channel *ch, uint64
 static void channel_reopen(struct instance *in, struct channel *ch)
 {
     struct err_msg why = {.code = ERR_OK};
-    if (channel_log_attach(in, ch, &why) != ERR_OK) {
+    if (channel_open_log(in, ch, &why) != ERR_OK) {
         channel_fail(in, ch, &why);
         return;
     }
-    channel_log_detach(in, ch);
     channel_clear_error(ch);
     channel_retry_clear(&ch->retry);
     channel_apply(ch, CHANNEL_ON_STOP);

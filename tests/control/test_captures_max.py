@@ -57,7 +57,17 @@ def captures_max(harness):
     source.sql("INSERT INTO shop.events VALUES (), ();")
     wait_until(lambda: instance.status("c")["captured"]["row_changes"] == 2, 20, lambda: f"{instance.status('c')}")
 
-    restart(instance, captures_max=1)  # b comes first
+    check(instance.stop() == 0, "no orderly stop")
+    log = instance.settings["data_folder"] + "/c"
+    os.rename(log, instance.settings["data_folder"] + "-c")
+    instance.settings["captures_max"] = 1
+    instance.write_config()
+    instance.start()  # b comes first
+    wait_until(lambda: "there is no log of c" in instance.status("c")["error"]["text"], 20,
+               lambda: f"{instance.status('c')}")
+    os.rename(instance.settings["data_folder"] + "-c", log)
+    wait_until(lambda: "captures_max" in instance.status("c")["error"]["text"], 20, lambda: f"{instance.status('c')}")
+    check(instance.status("c")["log"] is not None, f"its log is not open: {instance.status('c')}")
     check(captures_row(instance)["bytes"] * 2 == few["bytes"], f"{captures_row(instance)} beside {few}")
     wait_until(lambda: instance.status("b")["state"] == "Normal", 20, lambda: f"{instance.status('b')}")
     status = instance.status("c")
