@@ -317,9 +317,11 @@ enum err channel_create(struct instance *in, struct channel_spec *spec, struct c
 {
     enum err e = ERR_OK;
     const struct channel *other = instance_find_channel(in, spec->name);
-    if (other != NULL && other->state == CHANNEL_DELETING)
+    if (other != NULL && other->state == CHANNEL_DELETING && other->error.code != ERR_OK)
         e = err_set(msg, ERR_EXISTS, "the channel named %s is still being deleted (%s); wait until it is gone",
                     spec->name, other->error.text);
+    else if (other != NULL && other->state == CHANNEL_DELETING)
+        e = err_set(msg, ERR_EXISTS, "the channel named %s is still being deleted; wait until it is gone", spec->name);
     else if (other != NULL)
         e = err_set(msg, ERR_EXISTS, "a channel named %s exists already", spec->name);
     if (e == ERR_OK) e = channel_new(in, spec, out, msg);

@@ -1,7 +1,9 @@
 /* control/channel.h -- one channel's life: check, log, capture, errors and their retries.  Control thread only.
  *
  * The states and their transitions stand in channel_state.c; here are the actions.  A person's operations answer at
- * once: what takes long (checking the source) goes on in a thread and shows in the status. */
+ * once: what takes long (checking the source, making a log) goes on in a thread and shows in the status.  Only what
+ * ends a channel's log or writes its file waits for the thread that makes the log, as long as some syncs of the disk
+ * take. */
 #ifndef CONTROL_CHANNEL_H
 #define CONTROL_CHANNEL_H
 

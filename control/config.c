@@ -196,7 +196,7 @@ static enum err check_together(const char *name, const struct config *c, struct 
     if (c->record_bytes_max > c->chunk_bytes * (LOG_SLICE_PIECES - 2))
         return err_set(msg, ERR_INVALID,
                        "%s: record_bytes_max is %" PRId64 ", but chunks of %" PRId64 " bytes carry at most %" PRId64
-                       ": raise chunk_bytes or lower record_bytes_max",
+                       "; raise chunk_bytes or lower record_bytes_max",
                        name, c->record_bytes_max, c->chunk_bytes, c->chunk_bytes * (LOG_SLICE_PIECES - 2));
     if (c->packet_bytes_max < c->record_bytes_max)
         return err_set(msg, ERR_INVALID,
@@ -207,7 +207,7 @@ static enum err check_together(const char *name, const struct config *c, struct 
     if (c->chunk_count < chunks_min)
         return err_set(msg, ERR_INVALID,
                        "%s: chunk_count is %" PRId64 ", but %" PRId64 " started channels and records of up to %" PRId64
-                       " bytes need %" PRId64 ": raise chunk_count or lower captures_max or record_bytes_max",
+                       " bytes need %" PRId64 "; raise chunk_count or lower captures_max or record_bytes_max",
                        name, c->chunk_count, c->captures_max, c->record_bytes_max, chunks_min);
     return ERR_OK;
 }

@@ -1,5 +1,6 @@
 #include "control/json_take.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +17,9 @@ enum err json_only_keys(const json_t *object, const char *const *keys, const cha
         char known[256] = "";
         for (i = 0; keys[i] != NULL; i++) {
             size_t used = strlen(known);
-            snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", keys[i]);
+            bool fits = used + strlen(", ") + strlen(keys[i]) + sizeof ", ..." <= sizeof known;
+            snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", fits ? keys[i] : "...");
+            if (!fits) break;
         }
         return err_set(msg, ERR_INVALID, "%s has an unknown field '%.64s'; it takes %s", where, key, known);
     }
