@@ -13,7 +13,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "e2e"))
 from asking import kcat, refused  # noqa: E402
-from harness import check, main, wait_until  # noqa: E402
+from harness import check, main, text_of, wait_until  # noqa: E402
 
 PATH = "/v1/channels/events"
 
@@ -151,31 +151,44 @@ def noted_late(instance, source):
 
 
 def killed_meanwhile(harness, instance, source):
-    """kill -9 at any moment of it: what was answered is done, else the channel is as it was or gone."""
-    made(instance, source, True)
+    """kill -9 once the deletion is noted: it is ended, whatever was done of it and whether or not it was answered.
+    Once more at any moment: what was answered is done, else the channel is as it was or gone."""
     for turn in range(4):
-        answers = []
-
-        def ask():
-            try:
-                answers.append(instance.rest("DELETE", PATH)[0])
-            except OSError:
-                pass
-        asking = threading.Thread(target=ask)
+        made(instance, source, True)
+        asking = threading.Thread(target=ask, args=(instance, answers := []))
         asking.start()
-        time.sleep(harness.random.uniform(0, 0.02))
+        if turn < 3:
+            wait_for_note(instance, answers)
+        else:
+            time.sleep(harness.random.uniform(0, 0.02))
         instance.kill()
         asking.join()
+        note = channel_file(instance)
+        is_noted = "is_deleting" in note
+        print(f"turn {turn}: killed {'behind' if answers else 'within' if is_noted or note == '' else 'before'} it")
         instance.start()
-        if not answers and instance.rest("GET", PATH)[0] == 200 and instance.status("events")["state"] != "Deleting":
+        if not answers and not is_noted and note != "":
             status = instance.status("events")
             check(status["state"] == "Not Started" and len(kcat(instance, "events")) > 1, f"half of it: {status}")
-            print(f"turn {turn}: killed before it")
-            continue
-        print(f"turn {turn}: killed {'behind' if answers else 'within'} it")
+            instance.rest("DELETE", PATH)
         wait_until(lambda: is_gone(instance), 20, lambda: f"{answers}: {instance.status('events')}")
-        if turn < 3:
-            made(instance, source, True)
+
+
+def ask(instance, answers):
+    try:
+        answers.append(instance.rest("DELETE", PATH)[0])
+    except OSError:
+        pass
+
+
+def channel_file(instance):
+    return text_of(instance.settings["data_folder"] + "/channels/events.json")
+
+
+def wait_for_note(instance, answers):
+    """Without a pause: it does not take long."""
+    while not answers and "is_deleting" not in channel_file(instance) != "":
+        pass
 
 
 def deletion(harness):
