@@ -9,7 +9,8 @@ import time
 from harness import check, main, wait_until
 from test_delay import Relay, Sample, Writer, judge, offsets_of
 
-HOUR_S, HELD_S, TOLERANCE_S = 3600, 1.0, 1.0
+HOUR_S, HELD_S, TOLERANCE_S = 3600, 2.0, 1.0
+SAMPLES = 100  # not for a time: a stall leaves enough to judge, of which judge() lets a few be off
 
 
 def skewed(harness, instance, clock_s):
@@ -22,20 +23,22 @@ def skewed(harness, instance, clock_s):
     instance.start_channel("items")
     wait_until(lambda: instance.status("items")["source"]["delay_ms"] == 0, 30,
                lambda: f"a source without changes has no delay: {instance.status('items')['source']}")
-    skew_ms = instance.status("items")["source"]["clock_skew_ms"]
-    check(skew_ms is not None and abs(skew_ms - clock_s * 1000) < 1000, f"{clock_s} s are shown as {skew_ms} ms")
+
+    def is_measured():  # anew from time to time: one answer may have been long under way
+        skew_ms = instance.status("items")["source"]["clock_skew_ms"]
+        return skew_ms is not None and abs(skew_ms - clock_s * 1000) < 1000
+    wait_until(is_measured, 30, lambda: f"{clock_s} s are shown as {instance.status('items')['source']}")
 
     writer, samples = Writer(source), []
 
-    def sample(phase, seconds):
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
+    def sample(phase):
+        for _ in range(SAMPLES):
             samples.append(Sample(instance, phase))
             time.sleep(0.02)
-    sample("at once", 1)
+    sample("at once")
     relay.delay_s = HELD_S
-    sample("settling", HELD_S + 0.5)
-    sample("held back", 1.5)
+    sample("held back")
+    sample("held back")
     relay.delay_s = 0.0
     writer.stop()
     judged, worst = judge(samples, writer, offsets_of(instance, len(writer.acked)), TOLERANCE_S)
