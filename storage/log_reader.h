@@ -121,7 +121,8 @@ struct log_cursor { uint64_t opaque[4]; }; /* a consumer's place, to read on wit
  * least the first batch when `first_batch_whole` (else an empty slice when that does not fit).  offset == high
  * watermark: an empty slice, ERR_OK. Every piece must be released. ERR_AGAIN: a disk read was started; call again after
  * log_reader_poll returned non-zero.  ERR_OUT_OF_RANGE: below the log start, to which retention may have moved it since
- * the last call, or above the high watermark.  ERR_IO, ERR_CORRUPT: the segment cannot be read.  ERR_TOO_LARGE: more
+ * the last call; above the high watermark; or at it and above, where a log that does not wait for the disk was taken
+ * back during the call: then log_is_resending.  ERR_IO, ERR_CORRUPT: the segment cannot be read.  ERR_TOO_LARGE: more
  * pieces than a slice has.  ERR_STATE: the log is being closed. */
 NODISCARD enum err log_reader_read(struct log_reader *r, struct log *l, uint64_t offset, uint32_t bytes_max,
                                    bool first_batch_whole, struct log_cursor *cursor, struct log_slice *out);

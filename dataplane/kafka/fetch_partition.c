@@ -184,8 +184,11 @@ static enum kafka_error partition_serve(struct fetch *f, const struct fetch_topi
     }
     enum err e = partition_read(f, log, watermark, in, is_view ? &view : NULL, out);
     out->last_stable_offset = out->high_watermark;
-    if (e == ERR_OUT_OF_RANGE && (uint64_t)in->fetch_offset > log_high_watermark(log) && log_is_resending(log))
-        return KAFKA_NONE; /* it was taken back between the two looks */
+    uint64_t now = log_high_watermark(log);
+    if (e == ERR_OUT_OF_RANGE && (uint64_t)in->fetch_offset >= now && log_is_resending(log)) {
+        out->high_watermark = out->last_stable_offset = (int64_t)now; /* it was taken back between the two looks */
+        return KAFKA_NONE;
+    }
     if (e != ERR_OK && e != ERR_OUT_OF_RANGE && e != ERR_STATE) complain(r, log, in->fetch_offset, e);
     return kafka_error_of(e);
 }

@@ -192,6 +192,12 @@ enum err log_reader_read(struct log_reader *r, struct log *l, uint64_t offset, u
     *out = (struct log_slice){.next_offset = offset};
     uint64_t watermark = atomic_load(&l->high_watermark);
     uint32_t count = atomic_load(&l->readable_count);
+    uint64_t taken_back_to = atomic_exchange(&l->taken_back_to, 0);
+    if (taken_back_to > 0) {
+        atomic_store(&l->is_resending, true);
+        atomic_store(&l->high_watermark, taken_back_to);
+        if (offset >= taken_back_to) return ERR_OUT_OF_RANGE;
+    }
     if (offset < atomic_load(&l->start_offset) || offset > watermark) return ERR_OUT_OF_RANGE;
     if (atomic_load(&l->fault) != ERR_OK) return (enum err)atomic_load(&l->fault);
     if (offset == watermark) return ERR_OK;

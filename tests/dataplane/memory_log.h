@@ -28,6 +28,7 @@ struct log {
     _Atomic bool is_cold;           /* every read and lookup needs the disk once */
     _Atomic int fault;              /* enum err that reads answer */
     _Atomic bool is_resending;
+    _Atomic uint64_t taken_back_to; /* not 0: the next read meets a log that is just taken back to there */
     _Atomic uint64_t served_offset; /* what log_was_served told last */
 };
 

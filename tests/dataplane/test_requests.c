@@ -466,6 +466,40 @@ START_TEST(what_is_sent_again_is_waited_for)
 }
 END_TEST
 
+/* Between the look at the watermark and the read the log is taken back to what is durable: whoever stands there, or
+ * behind it, is not out of range. */
+START_TEST(what_is_taken_back_under_a_fetch_is_waited_for)
+{
+    struct sim_server *s = sim_start(3, 1 << 20, config, 0);
+    struct port_sim_peer *peer = port_sim_connect(s->lcore->port);
+    struct log *l = memory_log_new(s->storage, "a");
+    struct fetch_response out;
+    struct simple_fetch f;
+    for (int i = 0; i < 3; i++) memory_log_append(s->storage, l, 3, 100, 1000);
+    for (int64_t offset = 3; offset <= 6; offset += 3) {
+        for (int32_t wait_ms = 0; wait_ms <= 500; wait_ms += 500) {
+            atomic_store(&l->is_resending, false);
+            atomic_store(&l->high_watermark, 9);
+            atomic_store(&l->taken_back_to, 3);
+            simple_fetch_init(&f, "a", offset, wait_ms, 1);
+            sim_send(s, peer, KAFKA_API_FETCH, 11, &f.request);
+            sim_settle(s);
+            if (wait_ms > 0) {
+                ck_assert_uint_eq(port_sim_readable(peer), 0);
+                sim_advance_ms(s, (uint64_t)wait_ms);
+            }
+            ck_assert(sim_receive(s, peer, KAFKA_API_FETCH, 11, &out));
+            ck_assert_int_eq(out.responses[0].partitions[0].error_code, KAFKA_NONE);
+            ck_assert_int_eq(out.responses[0].partitions[0].records.size, 0);
+            ck_assert_int_eq(out.responses[0].partitions[0].high_watermark, 3);
+            ck_assert_int_eq(out.responses[0].partitions[0].last_stable_offset, 3);
+        }
+    }
+    port_sim_hang_up(peer);
+    sim_stop(s);
+}
+END_TEST
+
 START_TEST(a_parked_fetch_holds_back_what_is_behind_it)
 {
     struct sim_server *s = sim_start(1, 1 << 20, config, 0);
@@ -742,6 +776,7 @@ int main(void)
     tcase_add_test(t, fetch_limits);
     tcase_add_test(t, fetch_waits);
     tcase_add_test(t, what_is_sent_again_is_waited_for);
+    tcase_add_test(t, what_is_taken_back_under_a_fetch_is_waited_for);
     tcase_add_test(t, a_parked_fetch_holds_back_what_is_behind_it);
     tcase_add_test(t, cold_fetches_wait_for_the_disk);
     tcase_add_test(t, group_requests_are_passed_on);
