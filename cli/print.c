@@ -143,16 +143,20 @@ void print_channel(const json_t *status)
     putchar('\n');
 }
 
-/* How many, of them with members, and how far the last of them is behind: "3 (1 active), 120 records or 4.0 s". */
+/* How many, of them with members, and how far the last of them is behind: "3 (1 active), 120 records or 4.0 s behind".
+ * What is not known just now is not shown as zero. */
 static void print_groups_cell(const json_t *groups)
 {
-    const json_t *lag = json_object_get(groups, "lag");
-    char text[128];
-    int used = snprintf(text, sizeof text, "%" PRId64 " (%" PRId64 " active)", print_number(groups, "count"),
+    const json_t *lag = json_object_get(groups, "lag"), *seconds = json_object_get(lag, "seconds");
+    char text[128] = "unknown";
+    int used = 0;
+    if (json_is_object(groups))
+        used = snprintf(text, sizeof text, "%" PRId64 " (%" PRId64 " active)", print_number(groups, "count"),
                         print_number(groups, "active"));
     if (json_is_object(lag) && print_number(lag, "records") > 0)
-        snprintf(text + used, sizeof text - (size_t)used, ", %" PRId64 " records or %s behind",
-                 print_number(lag, "records"), print_seconds(json_object_get(lag, "seconds")));
+        snprintf(text + used, sizeof text - (size_t)used, ", %" PRId64 " records%s%s behind",
+                 print_number(lag, "records"), json_is_number(seconds) ? " or " : "",
+                 json_is_number(seconds) ? print_seconds(seconds) : "");
     printf("%-44s  ", text);
 }
 

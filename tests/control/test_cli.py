@@ -21,11 +21,14 @@ MILLRACE = BUILD + "/cli/millrace"
 INITIAL = "Performing Initial Change Tracking"
 
 
-def status(state, delay_ms=None, file="", is_started=True, error=None):
+GROUPS = {"count": 2, "active": 1, "lag": {"records": 12, "seconds": 3.5}}
+
+
+def status(state, delay_ms=None, file="", is_started=True, error=None, groups=GROUPS):
     return {"name": "orders", "state": state, "is_started": is_started, "error": error, "operations": ["stop"],
             "source": {"host": "h", "port": 1, "file": file, "position": 4711, "gtid": "", "delay_ms": delay_ms,
                        "connection": "catching up", "server_version": "8.4.0", "clock_skew_ms": None},
-            "groups": {"count": 2, "active": 1, "lag": {"records": 12, "seconds": 3.5}},
+            "groups": groups,
             "captured": {"row_changes": 0, "transactions": 0}, "rates": {"row_changes_per_s": 1234.5}, "log": None}
 
 
@@ -120,13 +123,16 @@ def exits(harness):
     check("not now" in refusing.millrace("channel", "stop", "orders", code=1)[1], "no words")
     check("--server URL" in subprocess.run([MILLRACE, "--server", "http://127.0.0.1:1", "channel", "list"],
                                            capture_output=True, text=True).stderr, "nobody answers, and no help")
-    listed = Played(lambda method, path: (200, {"channels": [status("Error", error=error), status("Normal", 20)]}))
+    timeless = {"count": 1, "active": 0, "lag": {"records": 7, "seconds": None}}
+    listed = Played(lambda method, path: (200, {"channels": [
+        status("Error", error=error), status("Normal", 20), status("Normal", groups=None),
+        status("Normal", groups=timeless)]}))
     lines = listed.millrace("channel", "list")[0].split("\n")
     columns = [lines[0].index(word) for word in ("channel", "state", "records", "source")]
     check(lines[1][columns[0]:].startswith("orders ") and lines[1][columns[1]:].startswith("Error ") and
           lines[2] == "  error: it broke" and lines[3][columns[3]:] == "h:1" and lines[3].split()[3:5] == ["20", "ms"]
-          and "  2 (1 active), 12 records or 3.5 s behind  " in lines[3],
-          f"{lines}")
+          and "  2 (1 active), 12 records or 3.5 s behind  " in lines[3] and "  unknown  " in lines[4]
+          and "  1 (0 active), 7 records behind  " in lines[5], f"{lines}")
 
 
 def watch(harness):
