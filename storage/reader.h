@@ -41,9 +41,15 @@ NODISCARD enum err hot_read(struct log_reader *r, struct log *l, uint64_t offset
                             uint32_t bytes_max, bool first_batch_whole, struct log_cursor *cursor,
                             struct log_slice *out);
 
-/* Copies the batch that contains `offset` from the tail into the reader's room, and views it.  ERR_NOT_FOUND: as above.
- * ERR_TOO_LARGE: for that room; the header alone is viewed. */
-NODISCARD enum err hot_copy(struct log_reader *r, struct log *l, uint64_t offset, struct record_batch_view *view);
+/* Passes over the batches from *offset on, below `end`, that hold nothing as young as that time: *offset is then the
+ * first other one's, or `end`, and *cursor stands there.  ERR_NOT_FOUND: as above. */
+NODISCARD enum err hot_pass_older(struct log_reader *r, struct log *l, int64_t timestamp_ms, uint64_t end,
+                                  uint64_t *offset, struct log_cursor *cursor);
+
+/* Copies the batch that contains `offset` from the tail into the reader's room, and views it; *cursor may tell where it
+ * is.  ERR_NOT_FOUND: as above.  ERR_TOO_LARGE: for that room; the header alone is viewed. */
+NODISCARD enum err hot_copy(struct log_reader *r, struct log *l, uint64_t offset, const struct log_cursor *cursor,
+                            struct record_batch_view *view);
 
 /* ---- reader_cold.c ---- */
 /* What is visible before it can be read from the segments; between it and the high watermark there is only the tail. */

@@ -47,17 +47,20 @@ static bool walk_turn(struct hot_walk *w)
     return true;
 }
 
-/* Copies `size` bytes from the walk's place on, which may lie in two chunks. */
+/* Copies `size` bytes from the walk's place on, through all the chunks that they lie in; it stays there. */
 static bool walk_copy(struct hot_walk *w, uint8_t *to, uint32_t size)
 {
-    uint32_t here = w->pool->chunk_bytes - w->position;
-    if (here > size) here = size;
-    memcpy(to, chunk_at(w->pool, w->place.chunk) + w->position, here);
-    if (here == size) return true;
     uint64_t seq = w->seq;
-    bool held = walk_enter(w, seq + 1);
-    if (held) memcpy(to + here, chunk_at(w->pool, w->place.chunk), size - here);
-    return walk_enter(w, seq) && held;
+    for (uint32_t position = w->position;; position = 0) {
+        uint32_t here = w->pool->chunk_bytes - position;
+        if (here > size) here = size;
+        memcpy(to, chunk_at(w->pool, w->place.chunk) + position, here);
+        to += here;
+        size -= here;
+        if (size == 0) break;
+        if (!walk_enter(w, w->seq + 1)) return false;
+    }
+    return w->seq == seq || walk_enter(w, seq);
 }
 
 static bool walk_header(struct hot_walk *w, struct record_batch_view *view)
@@ -160,18 +163,32 @@ enum err hot_read(struct log_reader *r, struct log *l, uint64_t offset, uint64_t
     return e;
 }
 
-enum err hot_copy(struct log_reader *r, struct log *l, uint64_t offset, struct record_batch_view *view)
+enum err hot_pass_older(struct log_reader *r, struct log *l, int64_t timestamp_ms, uint64_t end, uint64_t *offset,
+                        struct log_cursor *cursor)
 {
-    struct log_cursor none = {{0}};
-    struct log_slice slice = {.next_offset = offset};
-    uint64_t copied = 0;
-    TRY(hot_read(r, l, offset, offset + 1, 0, true, &none, &slice));
-    for (uint32_t i = 0; i < slice.piece_count; i++) {
-        uint64_t room = r->rooms.bytes - copied, part = slice.piece[i].size < room ? slice.piece[i].size : room;
-        memcpy(r->rooms.room + copied, slice.piece[i].bytes, part);
-        copied += part;
-        log_reader_release(r, &slice.piece[i]);
+    struct hot_walk w = {.r = r, .l = l, .pool = &r->storage->keeper.pool, .offset = *offset};
+    bool held = walk_find(&w, *offset, cursor);
+    while (held && w.offset < end) {
+        struct record_batch_view view;
+        held = walk_header(&w, &view);
+        if (held && view.max_timestamp_ms >= timestamp_ms) break;
+        held = held && walk_over(&w, &view, NULL);
     }
-    TRY(record_batch_view(r->rooms.room, UINT32_MAX, view));
-    return copied < slice.bytes ? ERR_TOO_LARGE : ERR_OK;
+    *offset = w.offset;
+    if (held) cursor_set(cursor, l, w.offset, CURSOR_HOT, w.seq, w.position);
+    walk_leave(&w);
+    return held ? ERR_OK : ERR_NOT_FOUND;
+}
+
+enum err hot_copy(struct log_reader *r, struct log *l, uint64_t offset, const struct log_cursor *cursor,
+                  struct record_batch_view *view)
+{
+    struct hot_walk w = {.r = r, .l = l, .pool = &r->storage->keeper.pool};
+    enum err e = ERR_NOT_FOUND;
+    if (walk_find(&w, offset, cursor) && walk_header(&w, view)) {
+        if (view->bytes > r->rooms.bytes) e = ERR_TOO_LARGE;
+        else if (walk_copy(&w, r->rooms.room, view->bytes)) e = record_batch_view(r->rooms.room, view->bytes, view);
+    }
+    walk_leave(&w);
+    return e;
 }

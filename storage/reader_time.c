@@ -142,17 +142,19 @@ static enum err search(struct log_reader *r, struct log *l, struct cold_place *a
 static enum err search_tail(struct log_reader *r, struct log *l, uint64_t from, int64_t timestamp_ms, uint64_t *offset,
                             int64_t *found_ms)
 {
+    struct log_cursor cursor = {{0}};
     for (uint64_t end = log_high_watermark(l); from < end;) {
         struct record_batch_view view, plain;
-        enum err e = hot_copy(r, l, from, &view);
+        enum err e = hot_pass_older(r, l, timestamp_ms, end, &from, &cursor);
+        if (e == ERR_OK && from == end) break;
+        if (e == ERR_OK) e = hot_copy(r, l, from, &cursor, &view);
         if (e == ERR_NOT_FOUND) return ERR_OUT_OF_RANGE;
         if (e != ERR_OK && e != ERR_TOO_LARGE) return e;
         plain = view;
-        from = view.last_offset + 1;
-        if (view.max_timestamp_ms < timestamp_ms) continue;
         if (e == ERR_OK) e = batch_plain(r, &plain);
         e = search_batch(l, e, &view, &plain, timestamp_ms, offset, found_ms);
         if (e != ERR_NOT_FOUND) return e;
+        from = view.last_offset + 1;
     }
     return ERR_NOT_FOUND;
 }
@@ -228,8 +230,9 @@ static enum err time_on_disk(struct log_reader *r, struct log *l, uint64_t offse
 
 static enum err time_in_tail(struct log_reader *r, struct log *l, uint64_t offset, int64_t *timestamp_ms)
 {
+    const struct log_cursor none = {{0}};
     struct record_batch_view view, plain;
-    enum err e = hot_copy(r, l, offset, &view);
+    enum err e = hot_copy(r, l, offset, &none, &view);
     if (e != ERR_OK && e != ERR_TOO_LARGE) return e;
     plain = view;
     if (e == ERR_OK) e = batch_plain(r, &plain);

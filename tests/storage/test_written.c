@@ -237,49 +237,6 @@ START_TEST(what_was_seen_comes_back_equal)
 }
 END_TEST
 
-/* Batches of one offset and of several, packed or not: the record at each time, and the time of each record. */
-static void times_hold(struct rig *g, uint64_t first, uint64_t end)
-{
-    for (uint64_t offset = first; offset < end; offset += 2) {
-        uint64_t found = 0;
-        int64_t found_ms = 0, time_ms = 0;
-        ck_assert_int_eq(log_reader_find_time(g->reader, g->log, (int64_t)(1000 + offset), &found, &found_ms), ERR_OK);
-        ck_assert_uint_eq(found, offset);
-        ck_assert_int_eq(found_ms, (int64_t)(1000 + offset));
-        ck_assert_int_eq(log_reader_time_at(g->reader, g->log, offset + 1, &time_ms), ERR_OK);
-        ck_assert_int_eq(time_ms, (int64_t)(1000 + offset));
-    }
-    uint64_t found;
-    int64_t found_ms;
-    ck_assert_int_eq(log_reader_find_time(g->reader, g->log, (int64_t)(1000 + end), &found, &found_ms), ERR_NOT_FOUND);
-    ck_assert_int_eq(log_reader_time_at(g->reader, g->log, end, &found_ms), ERR_OUT_OF_RANGE);
-}
-
-/* What was not written yet can be found by its time: the segments do not have it. */
-START_TEST(what_is_only_in_the_tail_is_found_by_its_time)
-{
-    struct rig g;
-    rig_init(&g, 9);
-    g.identity.shows_written = true;
-    g.config.flush_interval_us = 1000000;
-    rig_power(&g, 0);
-    rig_open(&g, true);
-    for (int phase = 0; phase < 3; phase++) {
-        uint64_t first = g.producer.next_offset;
-        disk_sim_hang_writes(g.disk, true);
-        for (int i = 0; i < 12; i++) rig_send(&g, 2, 900, true, (int64_t)(1000 + g.producer.next_offset));
-        for (int i = 0; i < 100; i++) (void)storage_step(g.storage);
-        ck_assert_uint_eq(log_high_watermark(g.log), first + 24);
-        times_hold(&g, first, first + 24);
-        disk_sim_hang_writes(g.disk, false);
-        clock_simulated_advance(&g.clock, 2000000000);
-        rig_settle(&g);
-    }
-    rig_stop(&g);
-    rig_end(&g);
-}
-END_TEST
-
 /* While nothing is flushed, what the source can send again is shown: that is what the setting is for.  A HEARTBEAT
  * holds it back. */
 START_TEST(what_is_sent_is_shown_before_it_is_flushed)
@@ -369,7 +326,6 @@ int main(int argc, char **argv)
     TCase *c = tcase_create("visible: written");
     tcase_set_timeout(c, 0);
     tcase_add_test(c, what_is_sent_is_shown_before_it_is_flushed);
-    tcase_add_test(c, what_is_only_in_the_tail_is_found_by_its_time);
     tcase_add_test(c, a_source_that_cannot_send_it_again_is_told);
     tcase_add_test(c, what_was_seen_comes_back_equal);
     suite_add_tcase(s, c);
