@@ -28,7 +28,7 @@
 enum {
     FRAMES_KEPT_MAX = 32768,
     OOSEQ_FRAMES_MAX = 96,
-    COPIED_FRAME_BYTES_MAX = 9344 - 64, /* what the largest pool of lwippools.h takes: else lwIP ends the process */
+    COPIED_FRAME_BYTES_MAX = 9344 - 64, /* the larger pool of lwippools.h is for what is sent */
     HALF_OPEN_MAX   = 1024,
     ORPHAN_MS_MAX   = 30000, /* a connection that we ended, while its peer still answers and takes less than */
     ORPHAN_BYTES_MIN = 16 << 10,
@@ -60,9 +60,10 @@ static struct {
     struct random random;
     struct listening { struct tcp_pcb *pcb; uint32_t number; } listening[STACK_LISTENERS_MAX];
     uint32_t listener_count;
-    void    *sending; /* the connection whose segment is on its way to transmit, */
-    uint32_t sending_position, sending_bytes; /* its data: its place in the stream, its size */
-    uint32_t sending_packet;                  /* of a packet of this connection */
+    const struct tcp_hdr *sending_header; /* of the last segment that the hook saw, */
+    void    *sending; /* its connection, */
+    uint32_t sending_position, sending_bytes; /* its data: its place in the stream, its size, */
+    uint32_t sending_packet;                  /* and a packet's of this connection */
     u8_t     told;                            /* number of the field of a connection that on_acknowledged has */
 } stack;
 
@@ -121,6 +122,7 @@ uint32_t *stack_on_segment(const struct pbuf *p, const struct tcp_hdr *header, c
 {
     /* Before it is accepted the argument is the listener's, who lacks most fields; one that was closed has none. */
     bool is_ours = pcb != NULL && pcb->state > SYN_RCVD;
+    stack.sending_header = header;
     stack.sending = is_ours ? pcb->callback_arg : NULL;
     stack.sending_position = lwip_ntohl(header->seqno);
     stack.sending_bytes = (uint32_t)(p->tot_len - TCPH_HDRLEN_BYTES(header));
@@ -196,12 +198,41 @@ uint16_t stack_ooseq_frames_max(void)
 
 /* --- frames --- */
 
+/* Where the TCP header of a frame from lwIP stands, which writes no IP options and no extension headers ahead of it;
+ * 0: it is not TCP's. */
+static uint32_t tcp_at(const struct pbuf *p)
+{
+    const uint8_t *bytes = p->payload;
+    uint32_t at = SIZEOF_ETH_HDR + (stack.config.vlan != 0 ? SIZEOF_VLAN_HDR : 0);
+    if (p->len < at + IP_HLEN + TCP_HLEN) return 0;
+    uint32_t type = (uint32_t)bytes[at - 2] << 8 | bytes[at - 1];
+    const struct ip_hdr *ip4 = (const struct ip_hdr *)(bytes + at);
+    if (type == ETHTYPE_IP) return IPH_PROTO(ip4) == IP_PROTO_TCP ? at + IP_HLEN : 0;
+    if (type != ETHTYPE_IPV6 || p->len < at + IP6_HLEN + TCP_HLEN) return 0;
+    return IP6H_NEXTH((const struct ip6_hdr *)(bytes + at)) == IP_PROTO_TCP ? at + IP6_HLEN : 0;
+}
+
+/* Between the hook above and here other frames may leave, and what waited for its neighbour's address does later: as it
+ * was, or as a copy.  It is the hook's segment where its TCP header is the one that the hook saw.
+ *
+ * Returns the payload of the packets that the frame is to be cut into, 0: it is none to be cut.  Of a segment that
+ * waited: the largest that the link takes, for its connection may be gone. */
+static uint32_t packet_bytes_of(const struct pbuf *p, uint32_t at, bool is_hooks)
+{
+    if (at == 0) return 0;
+    if (is_hooks) return stack.sending_bytes > stack.sending_packet ? stack.sending_packet : 0;
+    uint32_t ip = SIZEOF_ETH_HDR + (stack.config.vlan != 0 ? SIZEOF_VLAN_HDR : 0);
+    const struct tcp_hdr *header = (const struct tcp_hdr *)((const uint8_t *)p->payload + at);
+    return p->tot_len > ip + stack.netif.mtu ? stack.netif.mtu - (at - ip) - TCPH_HDRLEN_BYTES(header) : 0;
+}
+
 static err_t on_link_output(struct netif *netif, struct pbuf *p)
 {
     struct stack_slice slice[STACK_SLICES_MAX];
-    uint32_t at = 0, head = p->tot_len - stack.sending_bytes;
+    uint32_t at = 0, head = p->tot_len - stack.sending_bytes, tcp = tcp_at(p); /* head: if it is the hook's */
     unsigned count = 0;
     bool has_lent = false;
+    bool is_hooks = tcp != 0 && (const uint8_t *)p->payload + tcp == (const uint8_t *)stack.sending_header;
     (void)netif;
     for (struct pbuf *q = p; q != NULL; q = q->next) {
         if (q->len == 0) continue;
@@ -213,11 +244,9 @@ static err_t on_link_output(struct netif *netif, struct pbuf *p)
         has_lent = has_lent || is_lent;
         at += q->len;
     }
-    INVARIANT(!has_lent || stack.sending != NULL);
-    /* Behind the hook above an ARP request may come first. */
-    bool is_super = stack.sending_bytes > stack.sending_packet && head <= STACK_HEAD_BYTES;
+    INVARIANT(!has_lent || (is_hooks && stack.sending != NULL)); /* lent bytes do not wait: PBUF_NEEDS_COPY */
     const struct stack_handlers *h = &stack.config.handlers;
-    if (h->transmit(h->context, has_lent ? stack.sending : NULL, slice, count, is_super ? stack.sending_packet : 0))
+    if (h->transmit(h->context, has_lent ? stack.sending : NULL, slice, count, packet_bytes_of(p, tcp, is_hooks)))
         return ERR_OK;
     stack.has_no_room = true;
     return ERR_WOULDBLOCK;

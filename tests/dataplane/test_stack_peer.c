@@ -1,6 +1,6 @@
 /* Goal: the TCP stack outlives peers and neighbours that no kernel can be made to be, and serves those that come after
  * them: connections that one side has forgotten, a probe of a shut window that is acknowledged, an address of the
- * neighbour's that changes, strangers without number, damaged checksums.
+ * neighbour's that changes, strangers without number, damaged checksums, a ping behind an answer.
  *
  * One copy of the stack, and frames made by hand, on a clock moved by hand. */
 #include <check.h>
@@ -14,6 +14,7 @@ enum {
     PORT = 9092, PEER_PORT = 40000, SERVER = 1, PEER = 2, /* the last byte of their addresses, of both kinds */
     FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16,
     ETHERNET = 14, IP = 20, TCP = 20, ALL = STACK_CHECKED_IP | STACK_CHECKED_TCP,
+    MTU = 1500,
     HALF_OPEN_MAX = 1024, /* as stack.c has it */
 };
 
@@ -23,7 +24,7 @@ static uint8_t peer_mac[6] = {2, 0, 0, 0, 0, PEER};
 static struct { /* what the server sent to the peer: its last segment, and counts */
     uint8_t  flags;
     uint32_t sequence, acknowledged, size;
-    uint64_t segments, bytes, arp_requests, to_nobody;
+    uint64_t segments, bytes, arp_requests, to_nobody, pings, supers;
 } seen;
 static struct stack_pcb *accepted; /* NULL: none, or gone */
 static uint32_t received;
@@ -39,9 +40,9 @@ static uint32_t get_32(const uint8_t *at) { return (uint32_t)at[0] << 24 | at[1]
 static bool on_transmit(void *context, void *connection, const struct stack_slice *slice, unsigned count,
                         uint32_t packet_bytes)
 {
-    uint8_t frame[2000];
+    static uint8_t frame[1 << 16];
     uint32_t size = 0;
-    (void)context, (void)connection, (void)packet_bytes;
+    (void)context, (void)connection;
     for (unsigned i = 0; i < count; i++) {
         ck_assert_uint_le(size + slice[i].size, sizeof frame);
         memcpy(frame + size, slice[i].bytes, slice[i].size);
@@ -50,6 +51,14 @@ static bool on_transmit(void *context, void *connection, const struct stack_slic
     if (frame[12] == 8 && frame[13] == 6 && frame[21] == 1 && frame[41] == PEER) seen.arp_requests++; /* who is it? */
     if (frame[12] != 8 || frame[13] != 0) return true;
     const uint8_t *tcp = frame + ETHERNET + IP;
+    bool is_tcp = frame[ETHERNET + 9] == 6;
+    seen.pings += !is_tcp;
+    ck_assert_uint_eq(packet_bytes > 0, size > ETHERNET + MTU); /* what no packet takes is cut, and nothing else */
+    if (!is_tcp) return true;
+    if (packet_bytes > 0) {
+        ck_assert_uint_eq(packet_bytes, MTU - IP - (tcp[12] >> 4) * 4u);
+        seen.supers++;
+    }
     if (memcmp(frame, peer_mac, 6) != 0) {
         seen.to_nobody++;
         return true;
@@ -82,12 +91,14 @@ static void on_acknowledged(void *connection, uint32_t size) { (void)connection,
 static void on_finished(void *connection) { (void)connection; }
 static void on_failed(void *connection) { *(struct stack_pcb **)connection = NULL; }
 
-static void write_bytes(uint32_t size)
+static void write_to_peer(uint32_t size, bool is_lent)
 {
     static uint8_t bytes[1 << 16];
-    ck_assert(stack->write(accepted, bytes, size, false, true));
+    ck_assert(stack->write(accepted, bytes, size, is_lent, true));
     (void)stack->output(accepted);
 }
+
+static void write_bytes(uint32_t size) { write_to_peer(size, false); }
 
 /* --- the peer --- */
 
@@ -167,17 +178,20 @@ static void shake_hands(uint32_t sequence, uint16_t window)
     ck_assert_ptr_nonnull(accepted);
 }
 
-static void world_open(void)
+static void world_open_super(uint32_t super_bytes)
 {
     struct stack_config config = {
         .handlers = {NULL, on_transmit, on_accepted, on_received, on_acknowledged, on_finished, on_failed},
-        .mac = {2, 0, 0, 0, 0, SERVER}, .mtu = 1500, .address4 = "192.0.2.1", .prefix4 = 24, .gateway4 = "192.0.2.2",
+        .mac = {2, 0, 0, 0, 0, SERVER}, .mtu = MTU, .address4 = "192.0.2.1", .prefix4 = 24, .gateway4 = "192.0.2.2",
+        .super_bytes = super_bytes,
     };
     stack = stack_at(0);
     ck_assert_ptr_null(stack->open(&config, now_ms));
     ck_assert(stack->listen(PORT, 0));
     arp(peer_mac);
 }
+
+static void world_open(void) { world_open_super(0); }
 
 static struct stack_stats stats(void)
 {
@@ -397,6 +411,63 @@ START_TEST(damage_is_found)
 }
 END_TEST
 
+/* A connection whose congestion window has grown; the server has said all until `first`, which it returns. */
+static uint32_t super_begin(void)
+{
+    world_open_super(30000);
+    segment_in((struct segment){.port = PEER_PORT, .flags = SYN, .sequence = 1000, .window = 65000,
+                                .mss = MTU - IP - TCP});
+    say(ACK, 1001, seen.sequence + 1, 65000);
+    ck_assert_ptr_nonnull(accepted);
+    for (int i = 0; i < 10; i++) {
+        write_to_peer(20000, true);
+        for (uint32_t end = 0; end != seen.sequence + seen.size;) { /* what an acknowledgement lets go is another */
+            end = seen.sequence + seen.size;
+            say(ACK, 1001, end, 65000);
+        }
+    }
+    ck_assert_uint_gt(seen.supers, 0);
+    return seen.sequence + seen.size;
+}
+
+/* What is sent behind a segment that is to be cut, and is as large, is not cut for that. */
+START_TEST(a_ping_behind_an_answer)
+{
+    uint8_t f[ETHERNET + MTU] = {2, 0, 0, 0, 0, SERVER, 2, 0, 0, 0, 0, PEER, 8, 0, 0x45, [23] = 1,
+                                 [26] = 192, 0, 2, PEER, 192, 0, 2, SERVER, 8};
+    (void)super_begin();
+    uint64_t supers = seen.supers;
+    write_to_peer(MTU - 30, true); /* by ten bytes more than a packet */
+    ck_assert_uint_eq(seen.supers, supers + 1);
+    put_16(f + 16, sizeof f - ETHERNET);
+    f[22] = 64;
+    put_16(f + 36, 0xf7ff); /* the checksum of an echo request of zeroes */
+    frame_in(f, sizeof f, ALL);
+    ck_assert_uint_eq(seen.pings, 1);
+    ck_assert_uint_eq(seen.supers, supers + 1);
+}
+END_TEST
+
+/* A segment that is to be cut waits for its neighbour's address, who was not spoken with for long, and others are made
+ * meanwhile: as it is where its bytes were copied, else as a copy.  It is cut when it leaves, and it is whole. */
+START_TEST(a_super_segment_waits_for_its_neighbour)
+{
+    const struct { uint32_t size; bool is_lent; } written[] = {{4000, false}, {4000, true}, {14000, true}};
+    uint32_t size = written[_i].size, first = super_begin();
+    step(400000); /* lwIP forgets an address after 300 s */
+    struct { uint64_t bytes, supers, asked; } before = {seen.bytes, seen.supers, seen.arp_requests};
+    write_to_peer(size, written[_i].is_lent);
+    say(ACK | PSH, 1001, first, 65000);
+    write_to_peer(100, true);
+    ck_assert_uint_eq(seen.bytes, before.bytes);
+    ck_assert_uint_gt(seen.arp_requests, before.asked);
+    arp(peer_mac);
+    ck_assert_uint_eq(seen.bytes - before.bytes, size + 100);
+    ck_assert_uint_gt(seen.supers, before.supers);
+    ck_assert_uint_eq(seen.sequence + seen.size, first + size + 100);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("stack, peers");
@@ -411,6 +482,8 @@ int main(void)
     tcase_add_loop_test(t, segments_of_a_byte, 0, 2);
     tcase_add_test(t, strangers_without_number);
     tcase_add_test(t, damage_is_found);
+    tcase_add_test(t, a_ping_behind_an_answer);
+    tcase_add_loop_test(t, a_super_segment_waits_for_its_neighbour, 0, 3);
     suite_add_tcase(suite, t);
     return suite_run(suite);
 }

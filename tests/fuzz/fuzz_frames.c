@@ -70,6 +70,7 @@ static bool on_transmit(void *context, void *connection, const struct stack_slic
     }
     FUZZ_CHECK(size <= (packet_bytes > 0 ? 1518 + SUPER_BYTES : 1518));
     uint32_t at = tcp_at(frame, size);
+    FUZZ_CHECK(packet_bytes == 0 || at != 0); /* only TCP's segments are cut */
     if (at == 0) return true;
     uint32_t data = size - at - (frame[at + 12] >> 4) * 4u;
     sent_next = be32(frame + at + 4) + data + ((frame[at + 13] & 3) != 0); /* SYN or FIN */
