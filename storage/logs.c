@@ -306,7 +306,6 @@ static enum err recover(struct log *l, bool leave_clean, struct recovered *r, st
     atomic_store_explicit(&l->on_disk_offset, r->resume.next_offset, memory_order_release); /* pairs with log_on_disk */
     if (r->resume.is_resending) atomic_store_explicit(&l->is_resending, true, memory_order_release);
     if (r->resume.next_offset > visible) {
-        l->writer.visible.offset = r->resume.next_offset;
         atomic_store_explicit(&l->high_watermark_ns, clock_monotonic_ns(s->clock), memory_order_relaxed);
         atomic_store_explicit(&l->high_watermark, r->resume.next_offset,
                               memory_order_release); /* pairs with log_high_watermark */
