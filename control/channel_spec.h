@@ -41,7 +41,7 @@ struct channel_spec {
     uint32_t connect_timeout_s, read_timeout_s;
     char **include, **exclude; /* owned, NULL-terminated; exclude may be empty, never NULL */
     bool ddl_instance;
-    bool shows_written; /* "visible": consumers see what is written and not yet flushed */
+    bool shows_written; /* "visible": consumers see what is not durable yet, as far as the source can send it again */
     bool statements_warn; /* see struct capture_config */
     bool partial_images_none; /* as in struct capture_config, as the next */
     bool text_utf8mb4;

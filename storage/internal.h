@@ -114,7 +114,7 @@ struct writer { /* the storage thread's, while the log is attached */
     uint64_t trim_offset;    /* internal logs: what lies before it may go */
     uint64_t oldest_ns;      /* when the oldest batch that no group has taken yet came; 0: none */
     struct log_mark end_mark, group_mark;
-    struct log_mark visible;  /* ... and durable */
+    struct log_mark visible;  /* the last one that is durable; what a log shows that does not wait for it: show_early */
 
     /* What a log that does not wait for the disk may show: what comes before the first HEARTBEAT that is not durable */
     uint64_t safe_offset, group_safe_offset; /* before that of what no group has taken; of the group */

@@ -93,7 +93,7 @@ bool segment_roll(struct log *l, uint64_t base_offset)
     return true;
 }
 
-/* A job that makes what is visible now the recovery point. */
+/* A job that makes the last durable transaction end the recovery point. */
 static struct job checkpoint_job(struct log *l, enum job_kind kind)
 {
     struct writer *w = &l->writer;
@@ -108,7 +108,7 @@ static struct job checkpoint_job(struct log *l, enum job_kind kind)
         .max_timestamp_offset = m->segment_base + m->index.max_timestamp_relative_offset,
         .gtid_segment = m->gtid_segment, .gtid_position = m->gtid_position};
     if (j.set == NULL) j.checkpoint.index.offset_count = INDEX_PRINT_SEAL;
-    if (m->position == 0) { /* nothing became visible since recovery ended here */
+    if (m->position == 0) { /* nothing became durable since recovery ended here */
         j.checkpoint.end_segment = w->recovered.end_segment;
         j.checkpoint.end_position = w->recovered.end_position;
     }

@@ -4,8 +4,9 @@
  * chunks, also before their group starts (early writes); the partial last block goes from a zero-padded copy.  A block
  * is never in flight twice: whole blocks are written once, and the block that a partial write covers waits for that
  * write.  When all writes of the group have ended the file is synced, and then the high watermark moves to the group's
- * last transaction end. A group of one partial block alone (a small commit) is one write with RWF_DSYNC: one trip to
- * the disk instead of two. */
+ * last transaction end.  (In a log that does not wait for the disk it mostly stands behind that already: show_early.)
+ * A group of one partial block alone (a small commit) is one write with RWF_DSYNC: one trip to the disk instead of two.
+ */
 #include "storage/internal.h"
 
 #include <errno.h>
