@@ -29,6 +29,7 @@ struct world {
     bool     resends;
     uint32_t seen[OFFSETS_MAX];   /* checksum of what consumers saw at an offset; 0: nothing */
     uint64_t behind[OFFSETS_MAX]; /* transactions sent when the log ended here */
+    bool     is_end[OFFSETS_MAX]; /* of a transaction: the watermark may stand here */
     uint64_t seen_end;
 };
 
@@ -37,6 +38,7 @@ static void see(struct world *w)
     struct log_cursor cursor = {{0}};
     struct log_slice slice;
     uint64_t end = log_high_watermark(w->g.log), from = w->seen_end > 40 ? w->seen_end - 40 : 0;
+    ck_assert_msg(end == 0 || w->is_end[end], "%llu is shown: in a transaction", (unsigned long long)end);
     if (from > end) from = end > 40 ? end - 40 : 0;
     if (from < log_start_offset(w->g.log)) from = log_start_offset(w->g.log);
     for (uint64_t offset = from; offset < end; offset = slice.next_offset) {
@@ -71,16 +73,17 @@ static void see(struct world *w)
     if (end > w->seen_end) w->seen_end = end;
 }
 
-static bool send(struct world *w, uint32_t records, uint32_t bytes, uint64_t seed)
+static bool send(struct world *w, uint32_t records, uint32_t bytes, uint64_t seed, bool ends_transaction)
 {
     struct rig *g = &w->g;
     g->producer.seed = seed;
     for (int tries = 0; !g->producer.failed && !disk_sim_is_dead(g->disk); tries++) {
         ck_assert_msg(tries < 10000, "the store gives no leases");
         if (tries % 200 == 199) g->producer.wanted = 0; /* what it asked for was for another batch */
-        if (producer_send(&g->producer, records, bytes, true, 1000)) {
+        if (producer_send(&g->producer, records, bytes, ends_transaction, 1000)) {
             ck_assert_uint_lt(g->producer.next_offset, OFFSETS_MAX);
             w->behind[g->producer.next_offset] = w->sent;
+            w->is_end[g->producer.next_offset] = ends_transaction;
             return true;
         }
         (void)storage_step(g->storage);
@@ -88,6 +91,14 @@ static bool send(struct world *w, uint32_t records, uint32_t bytes, uint64_t see
         producer_poll(&g->producer);
     }
     return false;
+}
+
+static void steps(struct world *w, uint64_t below)
+{
+    for (uint64_t n = random_below(&w->random, below); n > 0 && !disk_sim_is_dead(w->g.disk); n--) {
+        (void)storage_step(w->g.storage);
+        clock_simulated_advance(&w->g.clock, 20000);
+    }
 }
 
 /* A turn of capture: what the source has, or a HEARTBEAT between transactions. */
@@ -98,15 +109,20 @@ static void capture(struct world *w)
     if (w->resends && w->sent >= w->resend_end) w->resends = false;
     if (!w->resends && random_below(r, 6) == 0) {
         g->producer.is_heartbeat = true;
-        (void)send(w, 1, 60, 0x4845415254000000u + ++w->heartbeats * 7919);
+        (void)send(w, 1, 60, 0x4845415254000000u + ++w->heartbeats * 7919, true);
         g->producer.is_heartbeat = false;
     } else if (w->sent < w->count) {
         struct random t;
         random_init(&t, 31 + w->sent);
         uint32_t records = 1 + (uint32_t)random_below(&t, 5);
         uint32_t bytes = random_below(&t, 15) == 0 ? 14000 : 30 + (uint32_t)random_below(&t, 800);
+        uint64_t parts = random_below(&t, 12) == 0 ? 2 + random_below(&t, 4) : 1;
         w->sent++;
-        if (!send(w, records, bytes, 1000 + w->sent)) w->sent--;
+        while (parts > 1 && send(w, records, bytes, 1000 + w->sent, false)) {
+            parts--;
+            steps(w, 12); /* it may become durable, and leave the tail, before it ends */
+        }
+        if (parts > 1 || !send(w, records, bytes, 1000 + w->sent, true)) w->sent--;
     }
     w->count += random_below(r, 3);
 }
@@ -130,10 +146,7 @@ static void live(struct world *w, unsigned turns)
     struct rig *g = &w->g;
     for (unsigned i = 0; i < turns && !disk_sim_is_dead(g->disk) && !g->producer.failed; i++) {
         capture(w);
-        for (uint64_t steps = random_below(&w->random, 5); steps > 0; steps--) {
-            (void)storage_step(g->storage);
-            clock_simulated_advance(&g->clock, 20000);
-        }
+        steps(w, 5);
         if (!disk_sim_is_dead(g->disk) && random_below(&w->random, 3) == 0) see(w);
     }
 }
@@ -191,6 +204,7 @@ static void one_history(unsigned long number)
     rig_init(g, number);
     g->identity.shows_written = true;
     g->config.flush_interval_us = random_below(&w.random, 2) == 0 ? 0 : 1000;
+    g->config.tail_chunks_per_log = random_below(&w.random, 2) == 0 ? 1 : 8;
     rig_power(g, 0);
     rig_open(g, true);
     resume(&w);
@@ -269,6 +283,38 @@ START_TEST(what_is_sent_is_shown_before_it_is_flushed)
 }
 END_TEST
 
+/* A transaction is larger than the tail: its beginning is on disk when its end is shown.  `_i`: over many segments. */
+START_TEST(what_left_the_tail_in_an_open_transaction_is_read_from_the_disk)
+{
+    struct rig g;
+    rig_init(&g, 11);
+    g.identity.shows_written = true;
+    g.config.segment_bytes = _i == 0 ? 8 << 20 : 16384;
+    g.config.tail_chunks_per_log = 2;
+    g.config.flush_interval_us = 1000000;
+    rig_power(&g, 0);
+    rig_open(&g, true);
+    struct counter *flushes = counters_add(g.counters, COUNTER_COUNT, "storage_flushes", "channel=orders");
+    uint64_t visible = 0;
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 30; i++) rig_send(&g, 3, 3000, false, 1000);
+        clock_simulated_advance(&g.clock, 2000000000);
+        rig_settle(&g);
+        uint64_t flushed = counter_get(flushes);
+        ck_assert_uint_gt(flushed, 0);
+        ck_assert_uint_eq(log_high_watermark(g.log), visible);
+        rig_send(&g, 1, 100, true, 1000);
+        for (int i = 0; i < 100; i++) (void)storage_step(g.storage); /* no time passes: no flush is due */
+        visible = g.producer.next_offset;
+        ck_assert_uint_eq(counter_get(flushes), flushed);
+        ck_assert_uint_eq(log_high_watermark(g.log), visible);
+        ck_assert_uint_eq(rig_read_all(&g, 0, false), visible);
+    }
+    rig_stop(&g);
+    rig_end(&g);
+}
+END_TEST
+
 /* The source sends less than consumers saw: the log stops and says so, and goes on under another name. */
 START_TEST(a_source_that_cannot_send_it_again_is_told)
 {
@@ -326,6 +372,7 @@ int main(int argc, char **argv)
     TCase *c = tcase_create("visible: written");
     tcase_set_timeout(c, 0);
     tcase_add_test(c, what_is_sent_is_shown_before_it_is_flushed);
+    tcase_add_loop_test(c, what_left_the_tail_in_an_open_transaction_is_read_from_the_disk, 0, 2);
     tcase_add_test(c, a_source_that_cannot_send_it_again_is_told);
     tcase_add_test(c, what_was_seen_comes_back_equal);
     suite_add_tcase(s, c);
