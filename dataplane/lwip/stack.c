@@ -151,13 +151,15 @@ static void half_open_bound(void)
     stack.half_open_most = seen + 1;
 }
 
-/* lwIP looks for an option's size also where the options end with its kind. */
-static bool options_are_whole(const struct tcp_hdr *header)
+/* lwIP looks for an option's size also where the options end with its kind, and changes the segments' size whenever it
+ * is told one, though only a SYN may (RFC 9293 3.2): to more than the link takes, or than a super-segment may have. */
+static bool options_are_good(const struct tcp_hdr *header)
 {
     const uint8_t *option = (const uint8_t *)(header + 1);
     uint32_t size = TCPH_HDRLEN_BYTES(header) - (uint32_t)sizeof *header;
     for (uint32_t i = 0; i < size && option[i] != LWIP_TCP_OPT_EOL;) {
         bool is_alone = option[i] == LWIP_TCP_OPT_NOP;
+        if (option[i] == LWIP_TCP_OPT_MSS && (TCPH_FLAGS(header) & TCP_SYN) == 0) return false;
         if (!is_alone && (i + 1 == size || option[i + 1] < 2 || option[i + 1] > size - i)) return false;
         i += is_alone ? 1 : option[i + 1];
     }
@@ -172,7 +174,7 @@ static bool options_are_whole(const struct tcp_hdr *header)
 bool stack_may_enter(const struct tcp_pcb *pcb, const struct tcp_hdr *header, uint16_t bytes)
 {
     lookup_found(pcb);
-    if (!options_are_whole(header)) return false;
+    if (!options_are_good(header)) return false;
     bool begins = (TCPH_FLAGS(header) & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
     if (pcb->state == TIME_WAIT && begins && TCP_SEQ_GT(header->seqno, pcb->rcv_nxt)) {
         tcp_abort((struct tcp_pcb *)(uintptr_t)pcb);

@@ -468,6 +468,20 @@ START_TEST(a_super_segment_waits_for_its_neighbour)
 }
 END_TEST
 
+/* A segment's size is agreed upon when a connection begins.  _i: later he asks for small ones, or for larger ones than
+ * the link takes. */
+START_TEST(a_peer_who_changes_his_mind)
+{
+    uint32_t first = super_begin();
+    segment_in((struct segment){.port = PEER_PORT, .flags = ACK, .sequence = 1001, .acknowledged = first,
+                                .window = 65000, .mss = _i == 0 ? 64 : 8960});
+    uint64_t supers = seen.supers;
+    write_to_peer(14000, true);
+    ck_assert_uint_gt(seen.supers, supers);
+    ck_assert_uint_eq(seen.sequence + seen.size, first + 14000);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("stack, peers");
@@ -484,6 +498,7 @@ int main(void)
     tcase_add_test(t, damage_is_found);
     tcase_add_test(t, a_ping_behind_an_answer);
     tcase_add_loop_test(t, a_super_segment_waits_for_its_neighbour, 0, 3);
+    tcase_add_loop_test(t, a_peer_who_changes_his_mind, 0, 2);
     suite_add_tcase(suite, t);
     return suite_run(suite);
 }
