@@ -1,8 +1,8 @@
 """bench/fanout.py -- many groups read the same records from millrace and from Apache Kafka, in turns.
 
 The same batches are written to each (fanout_feed.c), and the same counting client reads them (fanout_client.c):
-from the start (`fanout_start`), and at the tail while more come (`fanout_tail`).  The server's CPU is that of its
-whole process.
+from the start (`fanout_start`), and at the tail while more come (`fanout_tail`); genuine clients read them, too
+(`fanout_clients`).  The server's CPU is that of its whole process.
 """
 import json
 import os
@@ -15,6 +15,7 @@ sys.path[:0] = [os.path.join(ROOT, "tests", "e2e"), os.path.join(ROOT, "tests", 
 from harness import BUILD, check  # noqa: E402
 from kafka_broker import DELIVERED, DELIVERED_JAVA, Broker, fetch, wait_for_listing  # noqa: E402
 from live import kafka_ask, report  # noqa: E402
+import fanout_clients  # noqa: E402
 
 RELEASES = ("3.9", "4.3")
 TOPIC = "bench"
@@ -81,8 +82,8 @@ def client(*words):
 
 
 def fill(system, record_bytes, mib):
-    system.end = client("fill", system.kind, system.feed_port, TOPIC, record_bytes, START_BATCH_BYTES, mib)["end"]
-    system.start_end = system.end
+    system.filled = client("fill", system.kind, system.feed_port, TOPIC, record_bytes, START_BATCH_BYTES, mib)
+    system.start_end = system.end = system.filled["end"]
 
 
 def start(system, record_bytes, groups, seconds):
@@ -119,6 +120,10 @@ def systems_of(harness, store):
     return systems
 
 
+def warm(run, system, record_bytes, quick):
+    run(system, record_bytes, 16, WARM_S[quick] if system.kind == "kafka" else 1)  # the JVM
+
+
 def bench_fanout(harness, quick):
     """Groups reading the same records, from the start and at the tail, beside Apache Kafka."""
     print(json.dumps({"note": (
@@ -134,8 +139,11 @@ def bench_fanout(harness, quick):
             systems = systems_of(harness, store)
             for system in systems:
                 fill(system, record_bytes, mib)
-                for run in (start, tail):  # warms the JVM
-                    run(system, record_bytes, 16, WARM_S[quick] if system.kind == "kafka" else 1)
+                warm(start, system, record_bytes, quick)
+            if store == "hot" and record_bytes == 1000:
+                fanout_clients.measure(harness, systems, TOPIC, quick)  # before more is written
+            for system in systems:
+                warm(tail, system, record_bytes, quick)
             measure(systems, store, record_bytes, cases if store == "hot" else cases[:len(groups)], turns, seconds)
             for system in systems:
                 system.stop()

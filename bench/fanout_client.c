@@ -2,10 +2,11 @@
  * usage: fanout_client fill millrace|kafka FEED TOPIC RECORD_BYTES BATCH_BYTES MIB
  *        fanout_client start PORT PID TOPIC RECORD_BYTES BATCH_BYTES GROUPS END SECONDS
  *        fanout_client tail PORT PID TOPIC RECORD_BYTES BATCH_BYTES GROUPS END SECONDS millrace|kafka FEED PER_SECOND
- * `fill` prints {"end": OFFSET}.  `start`: every group reads from 0 to END, again and again; `tail`: every group waits
- * at the end, and batches come at a steady rate, from when one was due to when a group has it.  Every batch's CRC is
- * checked, and that offsets follow each other; in `tail` that every group got all.  PID is the server's: its CPU
- * seconds are counted over the same time.  Fetch is version 11, without sessions, as librdkafka asks. */
+ * `fill` prints {"end": OFFSET, "value_bytes": N, "crc_sum": N}, sums of all values' sizes and CRC-32C.  `start`: every
+ * group reads from 0 to END, again and again; `tail`: every group waits at the end, and batches come at a steady rate,
+ * from when one was due to when a group has it.  Every batch's CRC is checked, and that offsets follow each other; in
+ * `tail` that every group got all.  PID is the server's: its CPU seconds are counted over the same time.  Fetch is
+ * version 11, without sessions, as librdkafka asks. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -244,7 +245,8 @@ static int fill(int argc, char **argv)
     uint64_t bytes = strtoull(argv[7], NULL, 10) << 20;
     for (uint64_t n = 0; n * feed.batch_bytes < bytes || n == 0; n++) feed_send(&feed, n);
     feed_drain(&feed);
-    printf("{\"end\": %llu}\n", (unsigned long long)feed.next_offset);
+    printf("{\"end\": %llu, \"value_bytes\": %llu, \"crc_sum\": %llu}\n", (unsigned long long)feed.next_offset,
+           (unsigned long long)feed.value_bytes, (unsigned long long)feed.crc_sum);
     return 0;
 }
 

@@ -35,6 +35,10 @@ static void batch_make(struct feed *f, uint32_t record_bytes, uint32_t batch_byt
     e = record_next(&records, &view, &first);
     INVARIANT(e == ERR_OK && first.value_bytes >= sizeof(uint64_t));
     f->stamp_at = (uint32_t)(first.value - f->batch);
+    f->stamped_bytes = (uint32_t)first.value_bytes;
+    f->batch_value_bytes = (uint64_t)f->records * record_bytes;
+    for (struct record_view other; record_next(&records, &view, &other) == ERR_OK;)
+        f->unstamped_crcs += crc32c(0, other.value, (size_t)other.value_bytes);
 }
 
 void feed_open(struct feed *f, uint16_t port, bool is_kafka, const char *topic, uint32_t record_bytes,
@@ -91,6 +95,8 @@ static void produce(struct feed *f)
 void feed_send(struct feed *f, uint64_t stamp)
 {
     memcpy(f->batch + f->stamp_at, &stamp, sizeof stamp);
+    f->value_bytes += f->batch_value_bytes;
+    f->crc_sum += f->unstamped_crcs + crc32c(0, f->batch + f->stamp_at, f->stamped_bytes);
     wire_number(f->batch + RECORD_BATCH_AT_CRC,
                 crc32c(0, f->batch + RECORD_BATCH_AT_ATTRIBUTES, f->batch_bytes - RECORD_BATCH_AT_ATTRIBUTES), 4);
     if (f->is_kafka) {

@@ -13,6 +13,9 @@ struct feed {
     uint8_t *batch; /* the one batch that is sent again and again */
     uint32_t batch_bytes, records, stamp_at, in_flight;
     uint64_t next_offset;
+    uint32_t stamped_bytes;                            /* of the value that has the stamp */
+    uint64_t batch_value_bytes, unstamped_crcs;        /* of one batch */
+    uint64_t value_bytes, crc_sum;                     /* of all that was sent: what consumers must get; CRC-32C */
 };
 
 /* Connects, and makes a batch of about `batch_bytes` of records with values of `record_bytes`.  Exits with words. */
