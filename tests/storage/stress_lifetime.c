@@ -2,22 +2,20 @@
  * many times a second, no reader ever sees a byte change of what it pins, nor a byte that is not the log's.
  *
  * usage: stress_lifetime [SECONDS]   (a plain program: it also runs under ThreadSanitizer, tsan.sh) */
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/counters.h"
 #include "base/invariant.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "formats/record_batch.h"
 #include "storage/storage.h"
+#include "tests/storage/held_slice.h"
 #include "tests/storage/producer.h"
 
-enum { READERS = 3, SEED = 99, HELD = 5, SLICE_BYTES = 24 << 10, SLICE_ROOM = 256 << 10 };
+enum { READERS = 3, SEED = 99, HELD = 5 };
 
 static char folder[300];
 static _Atomic bool stop;
@@ -29,85 +27,33 @@ struct reading {
     uint64_t  hot, cold, gone, held; /* slices; reads out of range; slices looked at again later */
 };
 
-struct held {
-    struct log_slice slice;
-    uint64_t offset;
-};
-
-/* Every byte of it is the log's, from the batch with `offset` on. */
-static void verify(const struct held *h, uint8_t *room)
-{
-    size_t size = 0;
-    uint64_t expected = UINT64_MAX;
-    for (uint32_t i = 0; i < h->slice.piece_count; i++) {
-        INVARIANT(size + h->slice.piece[i].size <= SLICE_ROOM);
-        memcpy(room + size, h->slice.piece[i].bytes, h->slice.piece[i].size);
-        size += h->slice.piece[i].size;
-    }
-    for (size_t done = 0; done < size;) {
-        struct record_batch_view view;
-        struct record_view record;
-        enum err e = record_batch_view(room + done, size - done, &view);
-        INVARIANT(e == ERR_OK && record_batch_crc_holds(room + done, &view));
-        INVARIANT(expected == UINT64_MAX ? view.base_offset <= h->offset && h->offset <= view.last_offset
-                                         : view.base_offset == expected);
-        expected = view.last_offset + 1;
-        struct cursor records = cursor_of(view.records, view.records_bytes);
-        for (uint64_t offset = view.base_offset; cursor_left(&records) > 0; offset++) {
-            e = record_next(&records, &view, &record);
-            INVARIANT(e == ERR_OK && record.offset == offset);
-            INVARIANT(record_value_holds(SEED, offset, record.value, record.value_bytes));
-        }
-        done += view.bytes;
-    }
-    INVARIANT(expected == h->slice.next_offset);
-}
-
-static void release(struct log_reader *reader, struct held *h)
-{
-    for (uint32_t i = 0; i < h->slice.piece_count; i++) log_reader_release(reader, &h->slice.piece[i]);
-    h->slice.piece_count = 0;
-}
-
-static enum err read_slice(struct log_reader *reader, struct log *l, struct log_cursor *cursor, struct held *h)
-{
-    struct pollfd p = {.fd = log_reader_fd(reader), .events = POLLIN};
-    for (int i = 0; i < 100; i++) {
-        enum err e = log_reader_read(reader, l, h->offset, SLICE_BYTES, true, cursor, &h->slice);
-        if (e != ERR_AGAIN) return e;
-        if (log_reader_poll(reader) == 0) (void)poll(&p, 1, 20);
-        (void)log_reader_poll(reader);
-    }
-    return ERR_AGAIN; /* every block is pinned, by ourselves */
-}
-
 static void *reader_run(void *argument)
 {
     struct reading *r = argument;
     struct log_reader *reader;
     struct log_cursor cursor = {{0}};
-    struct held held[HELD] = {{.offset = 0}};
+    struct held_slice held[HELD] = {{.offset = 0}};
     struct random random;
     struct err_msg msg;
-    uint8_t *room = malloc(SLICE_ROOM);
+    uint8_t *room = malloc(HELD_ROOM_BYTES);
     uint64_t offset = 0;
     enum err e = log_reader_open(&reader, r->storage, r->index, NULL, &msg);
     INVARIANT(e == ERR_OK && room != NULL);
     random_init(&random, r->index + 1);
     for (uint32_t turn = 0; !atomic_load(&stop); turn++) {
-        struct held *h = &held[turn % HELD];
+        struct held_slice *h = &held[turn % HELD];
         log_reader_quiesce(reader);
         struct log *l = log_at(r->storage, 0);
         uint64_t start = log_start_offset(l), end = log_high_watermark(l);
         if (h->slice.piece_count > 0) {
-            verify(h, room);
-            release(reader, h);
+            held_verify(h, SEED, room);
+            held_release(reader, h);
             r->held++;
         }
         if (random_below(&random, 8) == 0) offset = start + random_below(&random, end - start + 1);
         else if (random_below(&random, 3) == 0) offset = end > 20 ? end - random_below(&random, 20) : 0;
         h->offset = offset;
-        e = read_slice(reader, l, &cursor, h);
+        e = held_read(reader, l, &cursor, h);
         if (e == ERR_OUT_OF_RANGE) {
             r->gone++;
             offset = log_start_offset(l);
@@ -117,13 +63,13 @@ static void *reader_run(void *argument)
             h->slice.piece_count = 0;
             continue;
         }
-        verify(h, room);
+        held_verify(h, SEED, room);
         offset = h->slice.next_offset;
         *(h->slice.piece[0].is_chunk ? &r->hot : &r->cold) += 1;
-        if (random_below(&random, 2) == 0) release(reader, h); /* else it is held for HELD turns */
+        if (random_below(&random, 2) == 0) held_release(reader, h); /* else it is held for HELD turns */
         if (random_below(&random, 16) == 0) usleep(500);
     }
-    for (int i = 0; i < HELD; i++) release(reader, &held[i]);
+    for (int i = 0; i < HELD; i++) held_release(reader, &held[i]);
     log_reader_close(reader);
     free(room);
     return NULL;
