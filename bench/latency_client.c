@@ -3,7 +3,10 @@
  * Each row of shop.ticks carries "@@RUN:NUMBER:DUE_NS@@", which stands in a record's bytes as it is, be they Avro or
  * JSON; markers of other RUNs are passed over.  Latency is from when the transaction was due (whoever is late, the
  * source included, is late) to when the record's bytes were received; beside it stands how long the source itself took
- * until it had answered the commit, from the same moment.  Ends well only when each row came exactly once. */
+ * until it had answered the commit, from the same moment.  Ends well only when each row came exactly once.
+ *
+ * Every latency is kept, so that no percentile is rounded; `percentiles` are pairs of N and microseconds: one row in N
+ * took as long or longer, for N of 1, 2^(1/4), 2^(2/4), ... and at last the number of rows, whose are the slowest's. */
 #include <inttypes.h>
 #include <mysql.h>
 #include <pthread.h>
@@ -15,7 +18,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/counters.h"
 #include "base/invariant.h"
 #include "bench/wire.h"
 #include "formats/record_batch.h"
@@ -28,7 +30,7 @@ static struct {
     double   per_second, seconds;
     uint64_t begin_ns, count;
 } as;
-static struct histogram seen_ns, committed_ns[WRITERS_MAX];
+static uint64_t *seen_ns, *committed_ns; /* by row; seen_ns has one more: catch_up's */
 static pthread_barrier_t ready;
 static uint8_t *is_seen;
 static uint64_t seen_count;
@@ -65,7 +67,7 @@ static void *writer_run(void *context)
         int size = snprintf(text, sizeof text, "INSERT INTO ticks (mark) VALUES ('@@%s:%" PRIu64 ":%" PRIu64 "@@')",
                             as.run, n, due);
         must_sql(m, mysql_real_query(m, text, (unsigned long)size));
-        histogram_record(&committed_ns[w], now_ns() - due);
+        committed_ns[n] = now_ns() - due;
     }
     mysql_close(m);
     return NULL;
@@ -87,7 +89,7 @@ static void marks_take(const uint8_t *bytes, size_t size, uint64_t at_ns)
             fprintf(stderr, "a row came twice or is not ours: %.60s\n", text);
             exit(1);
         }
-        histogram_record(&seen_ns, at_ns > due ? at_ns - due : 0);
+        seen_ns[number] = at_ns > due ? at_ns - due : 0;
         seen_count++;
     }
 }
@@ -143,13 +145,33 @@ static bool catch_up(struct consumer *c)
     mysql_close(m);
     if (!follow(c, 1)) return false;
     seen_count = 0;
-    memset(&seen_ns, 0, sizeof seen_ns);
     return true;
 }
 
-static double us(const struct histogram *h, uint32_t per_million)
+static int by_value(const void *a, const void *b)
 {
-    return (double)histogram_quantile(h, per_million) / 1e3;
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Of sorted latencies: what one in `one_in` reaches. */
+static double us(const uint64_t *ns, double one_in)
+{
+    double below = (double)as.count * (1 - 1 / one_in);
+    return (double)ns[below < (double)as.count ? (uint64_t)below : as.count - 1] / 1e3;
+}
+
+static void figures_print(void)
+{
+    qsort(seen_ns, as.count, sizeof *seen_ns, by_value);
+    qsort(committed_ns, as.count, sizeof *committed_ns, by_value);
+    printf("{\"rows\": %" PRIu64 ", \"p50_us\": %.0f, \"p90_us\": %.0f, \"p99_us\": %.0f, \"p999_us\": %.0f, "
+           "\"max_us\": %.0f, \"commit_p50_us\": %.0f, \"commit_p99_us\": %.0f, \"percentiles\": [", as.count,
+           us(seen_ns, 2), us(seen_ns, 10), us(seen_ns, 100), us(seen_ns, 1000), (double)seen_ns[as.count - 1] / 1e3,
+           us(committed_ns, 2), us(committed_ns, 100));
+    for (double one_in = 1; one_in < (double)as.count; one_in *= 1.189207115)
+        printf("[%.3f, %.1f], ", one_in, us(seen_ns, one_in));
+    printf("[%" PRIu64 ", %.1f]]}\n", as.count, (double)seen_ns[as.count - 1] / 1e3);
 }
 
 int main(int argc, char **argv)
@@ -164,7 +186,10 @@ int main(int argc, char **argv)
     as.writers = (unsigned)atoi(argv[10]);
     as.count = (uint64_t)(as.per_second * as.seconds);
     is_seen = calloc(as.count + 1, 1);
-    INVARIANT(as.writers <= WRITERS_MAX && is_seen != NULL && mysql_library_init(0, NULL, NULL) == 0);
+    seen_ns = calloc(as.count + 1, sizeof *seen_ns);
+    committed_ns = calloc(as.count + 1, sizeof *committed_ns);
+    INVARIANT(as.count > 0 && as.writers <= WRITERS_MAX && is_seen != NULL && seen_ns != NULL && committed_ns != NULL &&
+              mysql_library_init(0, NULL, NULL) == 0);
     pthread_barrier_init(&ready, NULL, as.writers + 1);
     for (uint64_t w = 0; w < as.writers; w++) {
         int rc = pthread_create(&writer[w], NULL, writer_run, (void *)(uintptr_t)w);
@@ -177,15 +202,7 @@ int main(int argc, char **argv)
     pthread_barrier_wait(&ready);
     bool is_well = follow(&consumer, as.count);
     for (uint64_t w = 0; w < as.writers; w++) pthread_join(writer[w], NULL);
-    static struct histogram all;
-    for (unsigned w = 0; w < as.writers; w++) {
-        for (uint32_t b = 0; b < HISTOGRAM_BUCKETS; b++) all.bucket[b] += committed_ns[w].bucket[b];
-        all.count += committed_ns[w].count;
-    }
-    if (!is_well) fprintf(stderr, "%" PRIu64 " of %" PRIu64 " rows came\n", seen_count, as.count);
-    printf("{\"rows\": %" PRIu64 ", \"p50_us\": %.0f, \"p90_us\": %.0f, \"p99_us\": %.0f, \"p999_us\": %.0f, "
-           "\"max_us\": %.0f, \"commit_p50_us\": %.0f, \"commit_p99_us\": %.0f}\n",
-           seen_count, us(&seen_ns, 500000), us(&seen_ns, 900000), us(&seen_ns, 990000), us(&seen_ns, 999000),
-           (double)seen_ns.max / 1e3, us(&all, 500000), us(&all, 990000));
-    return is_well ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (!is_well) return fprintf(stderr, "%" PRIu64 " of %" PRIu64 " rows came\n", seen_count, as.count), 1;
+    figures_print();
+    return 0;
 }

@@ -8,7 +8,8 @@ more a line:
 
 `bench` names the kind of the line; a `Line` says which of its fields tell one case from another (`inputs`) and which
 are measured (`figures`).  `system` is who did it (millrace when the line does not say), `turn` which turn of A B A B it
-was (the order in which the lines come when it does not say).  Other fields are kept, and neither compared nor shown.
+was (the order in which the lines come when it does not say).  `percentiles` is a list of pairs: of how many one took so
+long or longer, and how long.  Other fields are kept, and neither compared nor shown.
 
 Besides, a benchmark may print, each once:
 
@@ -42,12 +43,14 @@ def less(name, unit=""):
 @dataclasses.dataclass(frozen=True)
 class Line:
     """A kind of JSON line.  `curve` names the input along which its figures are drawn, with their slope.  Where several
-    systems did the same case, `ratios` names the figures of which SUBJECT's part is taken, pair by pair."""
+    systems did the same case, `ratios` names the figures of which SUBJECT's part is taken, pair by pair.  `percentiles`
+    is the unit of that field, where the lines have it: drawn, a picture a case."""
     kind: str
     inputs: tuple
     figures: tuple
     curve: typing.Optional[str] = None
     ratios: tuple = ()
+    percentiles: typing.Optional[str] = None
 
 
 @dataclasses.dataclass(frozen=True)

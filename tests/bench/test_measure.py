@@ -98,6 +98,29 @@ class Report(unittest.TestCase):
                 with open(f"{folder}/{name}") as f:
                     self.assertIn("</svg>", f.read())
 
+    def test_percentiles(self):
+        line = Line("late", ("rate",), (less("p50", "us"),), percentiles="us")
+        bench = Bench("late", "who is late", (line,), function="nowhere:nothing")
+        lines = [{"bench": "late", "rate": 100, "system": system, "turn": turn, "p50": 3, "percentiles": points}
+                 for system, turn, points in (("millrace", 0, [[1, 5], [10, 50], [100, 90]]),
+                                              ("millrace", 1, [[1, 7], [10, 30], [100, 80]]),
+                                              ("millrace", 2, [[1, 6], [10, 40], [100, 500]]),
+                                              ("peer", 0, [[1, 50], [10, 60], [100, 70]]))]
+        taken = results_of(lines + [{**lines[0], "rate": 1000}], "late")
+        drawn = plots.percentiles(line, taken.samples("late"))
+        self.assertEqual(drawn[(("rate", 100),)], {"millrace": [(1, 6), (10, 40), (100, 90)],
+                                                   "peer": [(1, 50), (10, 60), (100, 70)]})
+        if shutil.which("gnuplot") is None:
+            print("skipped: no gnuplot here, so no picture is drawn")
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            files = plots.draw(bench, taken, folder)
+            self.assertEqual(sorted(files), ["late-rate-100-percentiles.svg", "late-rate-1000-percentiles.svg"])
+            with open(f"{folder}/late-rate-100-percentiles.svg") as f:
+                picture = f.read()
+            for words in ("</svg>", "peer", "99 %", "late, rate 100"):
+                self.assertIn(words, picture)
+
     def test_file_there_and_back(self):
         with tempfile.TemporaryDirectory() as folder:
             self.taken.write(folder)
