@@ -1,12 +1,14 @@
 /* Counting consumers for bench/fanout.py: groups, each a connection that fetches one topic, and the writer before them.
  * usage: fanout_client fill millrace|kafka FEED TOPIC RECORD_BYTES BATCH_BYTES MIB
  *        fanout_client start PORT PID TOPIC RECORD_BYTES BATCH_BYTES GROUPS END SECONDS
- *        fanout_client tail PORT PID TOPIC RECORD_BYTES BATCH_BYTES GROUPS END SECONDS millrace|kafka FEED PER_SECOND
+ *        fanout_client tail PORT PID TOPIC RECORD_BYTES BATCH_BYTES GROUPS END SECONDS millrace|kafka FEED
+ *                           PER_SECOND [IDLE]
  * `fill` prints {"end": OFFSET, "value_bytes": N, "crc_sum": N}, sums of all values' sizes and CRC-32C.  `start`: every
  * group reads from 0 to END, again and again; `tail`: every group waits at the end, and batches come at a steady rate,
  * from when one was due to when a group has it.  Every batch's CRC is checked, and that offsets follow each other; in
- * `tail` that every group got all.  PID is the server's: its CPU seconds are counted over the same time.  Fetch is
- * version 11, without sessions, as librdkafka asks. */
+ * `tail` that every group got all.  IDLE more connections have asked for ApiVersions and say nothing then.  PID is the
+ * server's: its CPU seconds are counted over the same time.  Fetch is version 11, without sessions, as librdkafka
+ * asks. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -167,6 +169,27 @@ static void groups_open(uint16_t port, int epoll)
     }
 }
 
+/* They end with a reset, so that their ports can be taken again at once. */
+static void idle_open(uint16_t port, uint32_t count)
+{
+    static const struct linger reset = {1, 0};
+    uint8_t request[64], answer[4096];
+    size_t size = 4;
+    size += wire_number(request + size, 18, 2); /* ApiVersions, version 0 */
+    size += wire_number(request + size, 0, 2);
+    size += wire_number(request + size, 1, 4);
+    size += wire_text(request + size, "idle");
+    wire_number(request, size - 4, 4);
+    for (uint32_t i = 0; i < count; i++) {
+        int fd = wire_connect(port);
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        wire_send(fd, request, size);
+        wire_receive(fd, answer, 4);
+        INVARIANT(wire_read(answer, 4) <= sizeof answer);
+        wire_receive(fd, answer, wire_read(answer, 4));
+    }
+}
+
 static void receive_until(int epoll, uint64_t until_ns)
 {
     struct epoll_event event[EVENTS];
@@ -250,11 +273,19 @@ static int fill(int argc, char **argv)
     return 0;
 }
 
+static void files_raise(void)
+{
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int main(int argc, char **argv)
 {
     struct writer writer = {.sent = 0};
     if (argc > 1 && strcmp(argv[1], "fill") == 0) return fill(argc, argv);
-    is_tail = argc == 13 && strcmp(argv[1], "tail") == 0;
+    is_tail = (argc == 13 || argc == 14) && strcmp(argv[1], "tail") == 0;
     if (!is_tail && (argc != 10 || strcmp(argv[1], "start") != 0)) {
         fprintf(stderr, "usage: see the head of bench/fanout_client.c\n");
         return 2;
@@ -267,5 +298,7 @@ int main(int argc, char **argv)
     group_count = (uint32_t)atoi(argv[7]);
     end_offset = strtoull(argv[8], NULL, 10);
     if (is_tail) writer.batches_per_s = strtod(argv[12], NULL);
+    files_raise();
+    if (argc == 14) idle_open(port, (uint32_t)atoi(argv[13]));
     return measure(port, argv[3], strtod(argv[9], NULL), &writer);
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,7 +18,8 @@
 #include "bench/store_rig.h"
 #include "dataplane/serve.h"
 
-enum { CHUNK_BYTES = 4 << 20, OTHER_CHUNKS = 40, BATCH_BYTES_MAX = 2 << 20, CONNECTIONS_MAX = 2000 };
+enum { CHUNK_BYTES = 4 << 20, OTHER_CHUNKS = 40, BATCH_BYTES_MAX = 2 << 20, CONNECTIONS_MAX = 12000,
+       OTHER_FILES = 500 };
 
 struct door {
     int listening;
@@ -64,6 +66,18 @@ static uint16_t listen_somewhere(int *fd)
     return ntohs(at.sin_port);
 }
 
+/* CONNECTIONS_MAX, or as many as this process may have files. */
+static uint32_t connections_max(void)
+{
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    INVARIANT(files.rlim_max > 2 * OTHER_FILES);
+    uint64_t most = files.rlim_max - OTHER_FILES;
+    return most < CONNECTIONS_MAX ? (uint32_t)most : CONNECTIONS_MAX;
+}
+
 int main(int argc, char **argv)
 {
     static struct store_rig r;
@@ -84,7 +98,7 @@ int main(int argc, char **argv)
     struct listener_config listener = {.name = "bench", .host = "127.0.0.1", .request_timeout_ms = 60000,
                                        .idle_timeout_ms = 600000, .inflight_bytes_max = 16 << 20};
     struct dataplane_config config = {
-        .listeners = &listener, .listener_count = 1, .serve_thread_count = 1, .connections_max = CONNECTIONS_MAX,
+        .listeners = &listener, .listener_count = 1, .serve_thread_count = 1, .connections_max = connections_max(),
         .request_bytes_max = 1 << 20, .fetch_bytes_max = 8 << 20, .send_pinned_bytes_max = 64 << 20,
         .offsets_retention_ms = 3600000, .groups_max = 1024, .cluster_id = "bench"};
     struct dataplane *d;

@@ -367,7 +367,7 @@ def serving_ms(instance, topic):
 
 
 def bench_recovery(harness, quick):
-    """From the start after a kill -9 to the fetch of the last record, with 1, 5 and 20 GB of log."""
+    """From the start after a kill -9 to the fetch of the last record, with 0.1 to 50 GB of log."""
     source = harness.source()
     source.sql("CREATE DATABASE shop; " + TABLE)
     instance = harness.millraced()
@@ -379,7 +379,7 @@ def bench_recovery(harness, quick):
     instance.kill()
     data = instance.settings["data_folder"]
     made = 0
-    for gigabytes in (0.2, 0.5) if quick else (1, 5, 20):
+    for gigabytes in (0.1, 0.2, 0.5) if quick else (0.1, 1, 5, 20, 50):
         free = os.statvfs(data)
         if free.f_bavail * free.f_frsize < (gigabytes - made) * 1.5e9:
             print(f"# recovery: no room for {gigabytes} GB, left out", file=sys.stderr)

@@ -8,6 +8,7 @@ from .registry import Bench, Line, less, more
 
 LATENCIES = (less("p50_us", "us"), less("p99_us", "us"), less("p999_us", "us"))
 CHANNEL_COSTS = (less("resident", "B"), less("threads", ""), less("descriptors", ""), less("core_percent", "%"))
+BATCH_COSTS = (less("server_cpu_us_per_batch", "us"), less("p50_us", "us"), less("p99_us", "us"))
 
 BENCHES = (
     Bench("capture_peers", "the same binlogs of real shapes, read by millrace, mariadb-binlog, go-mysql, "
@@ -74,11 +75,14 @@ BENCHES = (
     Bench("follow", "following a binlog that lies in memory: from its events to finished batches in chunks",
           (Line("follow", ("rows_per_transaction", "rows_per_event", "text_bytes"),
                 (less("cpu_ns_per_row", "ns"), more("rows_per_cpu_second", "/CPU s"))),)),
-    Bench("growth", "how the cost of following a binlog grows with rows, record size and columns",
+    Bench("growth", "how cost grows: of following a binlog with rows, record size and columns, of a batch at the tail "
+          "with groups and idle connections",
           (Line("growth_rows", ("rows",), (less("cpu_seconds", "s"), less("cpu_ns_per_row", "ns")), curve="rows"),
            Line("growth_record", ("text_bytes",), (less("cpu_ns_per_row", "ns"), more("mb_per_cpu_second", "MB/CPU s")),
                 curve="text_bytes"),
-           Line("growth_columns", ("columns",), (less("cpu_ns_per_row", "ns"),), curve="columns")),
+           Line("growth_columns", ("columns",), (less("cpu_ns_per_row", "ns"),), curve="columns"),
+           Line("growth_groups", ("groups",), BATCH_COSTS, curve="groups"),
+           Line("growth_connections", ("connections",), BATCH_COSTS, curve="connections")),
           function="growth:bench_growth"),
     Bench("commit", "a consumer's commit from storage's ring to durable, beside a bare 4 KiB write + fdatasync",
           (Line("commit", (), (less("commit_p50_us", "us"), less("commit_p99_us", "us"), less("bare_p99_us", "us"),
