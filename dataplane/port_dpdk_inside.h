@@ -6,7 +6,6 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 #include <stdatomic.h>
-#include <stdatomic.h>
 
 #include "dataplane/lwip/stack.h"
 #include "dataplane/port_dpdk.h"
@@ -43,10 +42,13 @@ struct port_dpdk_device {
     struct dpdk_capture capture;
     enum port_dpdk_condition condition; /* as it was watched last */
     uint64_t watch_due_ns, changed_ns;
-    bool     is_unplugged;
-    /* Taken away: no lcore touches it any more.  Control waits for all of them before it puts another in its place. */
-    _Atomic bool is_away;
-    _Atomic uint8_t lcore_place[DPDK_LCORES_MAX]; /* enum lcore_place */
+    bool     is_unplugged, has_said_refused;
+    /* Taken away: no lcore touches it any more.  Control waits for all of them before it puts another in its place.
+     * Absences have numbers, and a lcore says which one it has seen: what it saw of the last one, and says when the
+     * device is back already, is not taken for the next. */
+    uint32_t absences;
+    _Atomic uint32_t absence; /* 0: it is there; else from LCORE_PARKED on */
+    _Atomic uint32_t lcore_place[DPDK_LCORES_MAX]; /* enum lcore_place, or the last absence that it saw */
 };
 
 enum lcore_place { LCORE_CLOSED, LCORE_AT_WORK, LCORE_PARKED };
@@ -87,7 +89,9 @@ void     queue_look(struct dpdk_queue *q);
 unsigned queue_receive(struct dpdk_queue *q, const struct stack_operations *stack);
 /* Gives the stack one frame; is_scarce: as a copy. */
 void     queue_feed(struct dpdk_queue *q, const struct stack_operations *stack, struct rte_mbuf *m, bool is_scarce);
-/* A frame to the network; `pins`: of the connection; packet_bytes > 0: the device cuts it.  False: no room. */
+/* A frame to the network; `pins`: of the connection; packet_bytes > 0: a super-segment of packets with so much payload,
+ * cut here where the device does not.  False: no room or no memory, nothing of it goes.  Where the device is away it is
+ * lost, and that is true, too. */
 bool     queue_transmit(struct dpdk_queue *q, const struct stack_slice *slice, unsigned count, struct pin *pins,
                         uint32_t packet_bytes);
 /* Hands what is pending to the device; what it does not take stays. */

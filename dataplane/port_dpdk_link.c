@@ -34,11 +34,18 @@ static struct interface interface_of(unsigned index)
     return i;
 }
 
+/* For control's threads; a lcore asks by queue_look. */
+static bool is_away(const struct port_dpdk_device *d)
+{
+    return atomic_load_explicit(&d->absence, memory_order_relaxed) != 0;
+}
+
 enum port_dpdk_condition device_condition(const struct port_dpdk_device *d, uint16_t *mtu)
 {
     struct rte_eth_dev_info info = {.if_index = 0};
     struct rte_eth_link link = {.link_status = RTE_ETH_LINK_DOWN};
     *mtu = d->config.mtu;
+    if (is_away(d)) return PORT_DPDK_GONE; /* it may be there, and have refused to start */
     if (rte_eth_dev_is_removed(d->id) == 1 || rte_eth_dev_info_get(d->id, &info) != 0) return PORT_DPDK_GONE;
     bool has_link = rte_eth_link_get_nowait(d->id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
     if (info.if_index == 0) return has_link ? PORT_DPDK_UP : PORT_DPDK_NO_LINK;
@@ -65,10 +72,13 @@ static const char *interface_name(const struct port_dpdk_device *d, char name[IF
     return name;
 }
 
-static bool all_parked(struct port_dpdk_device *d)
+static bool all_parked(const struct port_dpdk_device *d)
 {
-    for (uint32_t i = 0; i < d->config.lcores; i++) /* pairs with queue_look and queue_fini */
-        if (atomic_load_explicit(&d->lcore_place[i], memory_order_acquire) == LCORE_AT_WORK) return false;
+    uint32_t absence = atomic_load_explicit(&d->absence, memory_order_relaxed);
+    for (uint32_t i = 0; i < d->config.lcores; i++) { /* pairs with queue_look and queue_fini */
+        uint32_t place = atomic_load_explicit(&d->lcore_place[i], memory_order_acquire);
+        if (place != LCORE_CLOSED && place != absence) return false;
+    }
     return true;
 }
 
@@ -78,7 +88,8 @@ static void device_return(struct port_dpdk_device *d)
     char interface[IF_NAMESIZE], name[64];
     struct err_msg msg = {.code = ERR_OK};
     if (interface_name(d, interface) == NULL) return;
-    atomic_store_explicit(&d->is_away, true, memory_order_release); /* pairs with queue_look */
+    if (!is_away(d)) /* pairs with queue_look */
+        atomic_store_explicit(&d->absence, LCORE_PARKED + d->absences++, memory_order_release);
     if (!all_parked(d)) return;
     size_t size = strcspn(d->config.device, ",");
     snprintf(name, sizeof name, "%.*s", (int)size, d->config.device);
@@ -90,15 +101,13 @@ static void device_return(struct port_dpdk_device *d)
     if (rte_eal_hotplug_add("vdev", name, d->config.device + size + 1) != 0) return;
     d->is_unplugged = false;
     if (device_open(d, &msg) != ERR_OK) {
-        log_error("dataplane", "%s", msg.text);
-        return;
+        if (!d->has_said_refused) log_error("dataplane", "%s", msg.text);
+        d->has_said_refused = true;
+        return; /* taken out again, and tried again, by the next look */
     }
+    d->has_said_refused = false;
     if (rte_eth_dev_default_mac_addr_set(d->id, &d->mac) != 0) (void)rte_eth_promiscuous_enable(d->id);
-    for (uint32_t i = 0; i < d->config.lcores; i++) { /* else who is parked still would count so when it goes again */
-        uint8_t parked = LCORE_PARKED;
-        (void)atomic_compare_exchange_strong(&d->lcore_place[i], &parked, LCORE_AT_WORK);
-    }
-    atomic_store_explicit(&d->is_away, false, memory_order_release); /* pairs with queue_look */
+    atomic_store_explicit(&d->absence, 0, memory_order_release); /* pairs with queue_look */
 }
 
 const char *port_dpdk_condition_name(enum port_dpdk_condition condition)
@@ -113,7 +122,7 @@ void port_dpdk_watch(struct port_dpdk_device *d, uint64_t now_ns)
     char interface[IF_NAMESIZE];
     if (now_ns < d->watch_due_ns) return;
     d->watch_due_ns = now_ns + (uint64_t)WATCH_MS * 1000000;
-    if (d->condition == PORT_DPDK_GONE) device_return(d);
+    if (d->condition == PORT_DPDK_GONE || is_away(d)) device_return(d);
     enum port_dpdk_condition condition = device_condition(d, &mtu);
     if (condition == d->condition) return;
     switch (condition) {

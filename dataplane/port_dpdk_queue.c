@@ -192,11 +192,12 @@ static void pending_prepare(struct dpdk_queue *q)
 void queue_look(struct dpdk_queue *q)
 {
     struct port_dpdk_device *d = q->device;
-    q->is_away = atomic_load_explicit(&d->is_away, memory_order_acquire); /* pairs with device_return */
+    uint32_t absence = atomic_load_explicit(&d->absence, memory_order_acquire); /* pairs with device_return */
+    q->is_away = absence != 0;
     if (!q->is_away) return;
     rte_pktmbuf_free_bulk(q->pending, q->pending_count);
     q->pending_count = q->prepared_count = 0;
-    atomic_store_explicit(&d->lcore_place[q->index], LCORE_PARKED, memory_order_release); /* pairs with all_parked */
+    atomic_store_explicit(&d->lcore_place[q->index], absence, memory_order_release); /* pairs with all_parked */
 }
 
 void queue_flush(struct dpdk_queue *q)

@@ -85,7 +85,7 @@ END_TEST
 static void watch_until(enum port_dpdk_condition condition)
 {
     static uint64_t second; /* the watch looks once a second: of its own time */
-    for (int i = 0; i < 1000 && state().condition != condition; i++) {
+    for (uint64_t end_ms = now_ms() + BACK_S_MAX * 1000; state().condition != condition && now_ms() < end_ms;) {
         port_dpdk_watch(rig.device, ++second * 1000000000);
         rig_step(&rig);
     }
