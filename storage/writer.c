@@ -199,11 +199,12 @@ static void show(struct log *l, uint64_t offset)
 }
 
 /* A log that does not wait for the disk shows what the source can send again, from the tail: a HEARTBEAT and what
- * follows it wait until it is durable. */
+ * follows it wait until it is durable.  So does all of an empty log: without a position in it capture would start
+ * elsewhere ("now" is another place after a crash). */
 static void show_early(struct log *l)
 {
     const struct writer *w = &l->writer;
-    if (!l->identity.shows_written) return;
+    if (!l->identity.shows_written || w->visible.offset == 0) return;
     show(l, w->group_has_heartbeat ? w->group_safe_offset : w->has_heartbeat ? w->safe_offset : w->end_mark.offset);
 }
 

@@ -261,10 +261,17 @@ START_TEST(what_is_sent_is_shown_before_it_is_flushed)
     g.config.flush_interval_us = 1000000;
     rig_power(&g, 0);
     rig_open(&g, true);
-    for (int i = 0; i < 5; i++) rig_send(&g, 2, 300, true, 1000);
-    for (int i = 0; i < 100; i++) (void)storage_step(g.storage); /* no time passes: no flush is due */
     struct counter *flushes = counters_add(g.counters, COUNTER_COUNT, "storage_flushes", "channel=orders");
-    ck_assert_uint_eq(counter_get(flushes), 0);
+    rig_send(&g, 2, 300, true, 1000);
+    for (int i = 0; i < 100; i++) (void)storage_step(g.storage); /* no time passes: no flush is due */
+    ck_assert_uint_eq(log_high_watermark(g.log), 0); /* a crash would leave no position to go on from */
+    clock_simulated_advance(&g.clock, 2000000000);
+    rig_settle(&g);
+    ck_assert_uint_eq(log_high_watermark(g.log), 2);
+    uint64_t flushed = counter_get(flushes);
+    for (int i = 1; i < 5; i++) rig_send(&g, 2, 300, true, 1000);
+    for (int i = 0; i < 100; i++) (void)storage_step(g.storage);
+    ck_assert_uint_eq(counter_get(flushes), flushed);
     ck_assert_uint_eq(log_high_watermark(g.log), 10);
     rig_read_all(&g, 0, true);
     g.producer.is_heartbeat = true;
@@ -276,7 +283,7 @@ START_TEST(what_is_sent_is_shown_before_it_is_flushed)
     clock_simulated_advance(&g.clock, 2000000000);
     for (int i = 0; i < 100; i++) (void)storage_step(g.storage);
     ck_assert_uint_eq(log_high_watermark(g.log), 13);
-    ck_assert_uint_gt(counter_get(flushes), 0);
+    ck_assert_uint_gt(counter_get(flushes), flushed);
     rig_read_all(&g, 0, true);
     rig_stop(&g);
     rig_end(&g);
@@ -295,7 +302,10 @@ START_TEST(what_left_the_tail_in_an_open_transaction_is_read_from_the_disk)
     rig_power(&g, 0);
     rig_open(&g, true);
     struct counter *flushes = counters_add(g.counters, COUNTER_COUNT, "storage_flushes", "channel=orders");
-    uint64_t visible = 0;
+    rig_send(&g, 1, 100, true, 1000);
+    clock_simulated_advance(&g.clock, 2000000000);
+    rig_settle(&g);
+    uint64_t visible = 1;
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 30; i++) rig_send(&g, 3, 3000, false, 1000);
         clock_simulated_advance(&g.clock, 2000000000);
