@@ -91,6 +91,13 @@ def terminal(bench, results):
     return f"\n== {bench.name}: {bench.shows}\n" + "\n\n".join(parts(bench, results, as_text))
 
 
+def times(results, table):
+    """How long each benchmark took, and all of them."""
+    rows = [[bench["ran"], f"{bench['seconds']:.0f} s", "" if bench["well"] else "failed"] for bench in results.benches]
+    total = sum(bench["seconds"] for bench in results.benches)
+    return table(["benchmark", "took", ""], [*rows, ["all", f"{total:.0f} s ({total / 60:.1f} minutes)", ""]])
+
+
 def markdown(benches, results, pictures):
     """The report.  `pictures` is {benchmark: [file]}."""
     machine = results.machine
@@ -111,6 +118,7 @@ def markdown(benches, results, pictures):
         if not facts["well"]:
             out.append("**It failed: what is here is what it had measured until then.**")
         out.append(f"{facts['seconds']:.0f} s; stolen by the hypervisor meanwhile: {facts['steal_percent']} %.")
+    out += ["## How long it took", times(results, as_markdown)]
     return "\n\n".join(out) + "\n"
 
 

@@ -83,8 +83,12 @@ class Report(unittest.TestCase):
         for words in ("| bulk | millrace | 5,000 (4,000-6,000) /s | 5 (5-5) ns |  |  |",
                       "| bulk | peer | 1,000 (1,000-1,000) /s | 25 (20-30) ns | 5 (4-6) | 5 (4-6) |", "both flush",
                       "absent is left out: no registry", "peer 1.2: heap 4 GiB", "![race](a.svg)", "a cpu", "stray",
-                      "each connections more adds 50 B", "stolen by the hypervisor meanwhile: 0.1 %"):
+                      "each connections more adds 50 B", "stolen by the hypervisor meanwhile: 0.1 %",
+                      "| race | 2 s |  |"):
             self.assertIn(words, text)
+        self.taken.add("slow", [], 118.5, False, 0.0)
+        self.assertEqual(report.times(self.taken, report.as_text).split("\n")[1:],
+                         ["race       2 s", "slow       118 s                failed", "all        120 s (2.0 minutes)"])
         self.assertIn("bulk   peer      1,000 (1,000-1,000) /s", report.terminal(RACE, self.taken))
 
     def test_pictures(self):
@@ -203,6 +207,7 @@ printf '{"bench":"ring_spsc","burst":1,"ns_per_record":%d,"quick":"%s"}\\n' $(($
                 code, words = self.run_it(folder, body, mode)
                 self.assertEqual(code, 0, words)
                 self.assertIn(median, words)
+                self.assertRegex(words, r"(?m)^all +\d+ s \(\d+\.\d minutes\)$")
                 taken = results.read(folder + "/out")
                 self.assertEqual(len(taken.samples("ring")), turns)
                 self.assertEqual(taken.machine["mode"], mode[2:])
