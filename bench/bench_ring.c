@@ -12,7 +12,7 @@
 #include "base/invariant.h"
 #include "bench/ring_ways.h"
 
-enum { ROUNDS = 5, STREAM_RECORDS = 2000 * WAY_BLOCK, HOPS = 400000, SPINS = 1000 };
+enum { ROUNDS = 5, STREAM_RECORDS = 500 * WAY_BLOCK, HOPS = 10000, SPINS = 1000, TURNS_S = 4 };
 
 struct run {
     const struct way_kind *kind;
@@ -152,11 +152,13 @@ int main(void)
            "lines.\"}\n", RECORD_BYTES, WAY_BYTES >> 10, WAY_BLOCK);
     cores_find();
     stay_on(0);
-    for (size_t b = 0; b < sizeof bursts / sizeof *bursts; b++)
-        for (unsigned i = 0; i < ROUNDS; i++)
+    for (size_t b = 0; b < sizeof bursts / sizeof *bursts; b++) {
+        uint64_t until_ns = clock_monotonic_ns(clock_real()) + TURNS_S * UINT64_C(1000000000); /* on busy cores */
+        for (unsigned i = 0; i < ROUNDS && clock_monotonic_ns(clock_real()) < until_ns; i++)
             for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
                 const struct way_kind *way = ways[w] != NULL ? ways[w] : bursts[b] > 1 ? &way_blocks : &way_lines;
                 round_print(way, bursts[b]);
             }
+    }
     return 0;
 }
