@@ -27,7 +27,7 @@ struct options {
 };
 
 struct seen { /* what is known of an offset */
-    uint64_t hash;
+    uint64_t hash, whole; /* of what must never change; of every byte */
     bool     ends_transaction;
 };
 
@@ -40,10 +40,11 @@ struct apply {
     struct stream_record   record;
     struct seen *seen; /* by offset */
     uint64_t seen_capacity, next_offset, read_offset; /* next new one; next expected from the consumer */
-    bool     in_transaction, marker_seen, is_done, reread_due;
+    bool     in_transaction, marker_seen, is_done, reread_due, reads_all_again;
     uint64_t watermark[WATERMARKS_MAX];
     unsigned watermark_count;
     uint64_t row_changes, transactions, ddls, heartbeats, reread, watermarks_checked, interruptions, bytes;
+    uint64_t captured_again; /* records that have other tags at last than when they were seen first */
     char why[1024];
 };
 
@@ -63,12 +64,17 @@ static uint64_t hash_more(uint64_t hash, const void *bytes, size_t size)
     return hash;
 }
 
+static uint64_t hash_of_all(const rd_kafka_message_t *m)
+{
+    return hash_more(0xcbf29ce484222325u ^ (uint64_t)rd_kafka_message_timestamp(m, NULL), m->payload, m->len);
+}
+
 /* What must never change: every byte; or, where a record may be captured again, all but the tags of its processing. */
 static uint64_t hash_of(const struct apply *a, const rd_kafka_message_t *m)
 {
     const struct stream_record *r = &a->record;
     uint64_t hash = 0xcbf29ce484222325u ^ (uint64_t)rd_kafka_message_timestamp(m, NULL);
-    if (!a->options->captured_again) return hash_more(hash, m->payload, m->len);
+    if (!a->options->captured_again) return hash_of_all(m);
     hash = hash_more(hash, &r->operation, sizeof r->operation);
     hash = hash_more(hash, r->object, strlen(r->object));
     hash = hash_more(hash, &r->ddl_size, sizeof r->ddl_size);
@@ -180,7 +186,7 @@ static bool take_new(struct apply *a, const rd_kafka_message_t *m)
     if (!follow_transaction(a, r, offset)) return false;
     if (r->operation <= STREAM_DELETE && !table_copy_apply(a->copy, r, why, sizeof why))
         return FAULT(a, "offset %llu: %s", (unsigned long long)offset, why);
-    a->seen[offset] = (struct seen){hash_of(a, m), !a->in_transaction};
+    a->seen[offset] = (struct seen){hash_of(a, m), hash_of_all(m), !a->in_transaction};
     a->next_offset++;
     a->bytes += m->len;
     return true;
@@ -200,6 +206,7 @@ static bool take_message(struct apply *a, const rd_kafka_message_t *m)
     a->reread++;
     if (a->seen[offset].hash != hash_of(a, m))
         return FAULT(a, "offset %llu has other content when read again", (unsigned long long)offset);
+    if (a->reads_all_again && a->seen[offset].whole != hash_of_all(m)) a->captured_again++;
     return true;
 }
 
@@ -294,6 +301,7 @@ static bool first_pass(struct apply *a)
 static bool second_pass(struct apply *a)
 {
     uint64_t deadline = now_ms() + a->options->timeout_s * 1000ull, end = a->next_offset;
+    a->reads_all_again = true;
     if (!consumer_open(a)) return false;
     bool ok = true;
     while (ok && a->read_offset < end) {
@@ -360,12 +368,13 @@ int main(int argc, char **argv)
               second_pass(&a);
     if (!ok) printf("FAULT: %s\n", a.why);
     printf("{\"records\":%llu,\"row_changes\":%llu,\"transactions\":%llu,\"ddls\":%llu,\"heartbeats\":%llu,"
-           "\"value_bytes\":%llu,\"read_again\":%llu,\"watermarks_checked\":%llu,\"interruptions\":%llu,"
-           "\"rows_compared\":%llu,\"seconds\":%.1f}\n",
+           "\"value_bytes\":%llu,\"read_again\":%llu,\"captured_again\":%llu,\"watermarks_checked\":%llu,"
+           "\"interruptions\":%llu,\"rows_compared\":%llu,\"seconds\":%.1f}\n",
            (unsigned long long)a.next_offset, (unsigned long long)a.row_changes, (unsigned long long)a.transactions,
            (unsigned long long)a.ddls, (unsigned long long)a.heartbeats, (unsigned long long)a.bytes,
-           (unsigned long long)a.reread, (unsigned long long)a.watermarks_checked, (unsigned long long)a.interruptions,
-           (unsigned long long)rows, (double)(now_ms() - start) / 1000);
+           (unsigned long long)a.reread, (unsigned long long)a.captured_again,
+           (unsigned long long)a.watermarks_checked, (unsigned long long)a.interruptions, (unsigned long long)rows,
+           (double)(now_ms() - start) / 1000);
     if (a.decoder != NULL) stream_decoder_close(a.decoder);
     row_free(&a.record.before);
     row_free(&a.record.after);
