@@ -51,8 +51,9 @@ static int eal_init_privately(int count, char **argument)
 }
 
 /* DPDK pins the thread that starts it to a core: ours go where they were. */
-static enum err eal_start(const struct port_dpdk_config *c, struct err_msg *msg)
+static enum err eal_start(const struct port_dpdk_device *d, struct err_msg *msg)
 {
+    const struct port_dpdk_config *c = &d->config;
     char core[16], memory[16], device[TEXT_BYTES];
     char *argument[16];
     int count = 0;
@@ -60,14 +61,13 @@ static enum err eal_start(const struct port_dpdk_config *c, struct err_msg *msg)
     sched_getaffinity(0, sizeof allowed, &allowed);
     int first = 0;
     while (first < CPU_SETSIZE - 1 && !CPU_ISSET(first, &allowed)) first++;
-    bool is_virtual = strncmp(c->device, "net_", 4) == 0;
     snprintf(core, sizeof core, "%d", first);
     snprintf(memory, sizeof memory, "%zu", port_dpdk_start_mib(c->mtu, c->lcores));
-    snprintf(device, sizeof device, "%s%s", is_virtual ? "--vdev=" : "--allow=", c->device);
+    snprintf(device, sizeof device, "%s%s", d->is_virtual ? "--vdev=" : "--allow=", c->device);
     const char *const wanted[] = {"millraced", "-l", core, "--no-telemetry", "--no-shconf", "--log-level=4", "-m",
                                   memory,
                                   c->huge_pages ? "--in-memory" : "--no-huge", device,
-                                  is_virtual ? "--no-pci" : NULL};
+                                  d->is_virtual ? "--no-pci" : NULL};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         if (wanted[i] != NULL) argument[count++] = (char *)(uintptr_t)wanted[i];
     argument[count] = NULL;
@@ -177,9 +177,8 @@ static void pool_register(struct port_dpdk_device *d)
     struct rte_eth_dev_info info;
     if (d->pool == NULL) return;
     size_t size = (size_t)d->pool->chunk_bytes * d->pool->chunk_count, page = (size_t)sysconf(_SC_PAGESIZE);
-    bool is_virtual = strncmp(d->config.device, "net_", 4) == 0;
     int rc = rte_eal_iova_mode() != RTE_IOVA_VA ? -ENOTSUP : 0;
-    if (rc == 0 && !is_virtual) {
+    if (rc == 0 && !d->is_virtual) {
         rc = rte_eth_dev_info_get(d->id, &info);
         if (rc == 0) rc = rte_extmem_register(d->pool->bytes, size, NULL, 0, page);
         if (rc == 0)
@@ -267,10 +266,11 @@ enum err port_dpdk_start(struct port_dpdk_device **out, const struct port_dpdk_c
     device.config.gateway = text[2];
     device.config.address6 = text[3];
     device.config.gateway6 = text[4];
+    device.is_virtual = strncmp(text[0], "net_", 4) == 0;
     device.pool = pool;
     TRY(address_split(&device, msg));
     random_secret(device.secret, sizeof device.secret);
-    TRY(eal_start(&device.config, msg));
+    TRY(eal_start(&device, msg));
     TRY(device_start(&device, msg));
     is_started = true;
     struct rte_ether_addr *a = &device.mac;

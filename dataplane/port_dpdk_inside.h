@@ -29,6 +29,7 @@ struct port_dpdk_device {
     uint16_t id;
     struct rte_ether_addr mac;
     uint16_t rx_descriptors, tx_descriptors;
+    bool     is_virtual;    /* a driver without hardware of its own */
     bool     has_segments;  /* a frame may consist of several mbufs */
     bool     has_ip_checksums, has_tcp_checksums; /* of what is sent */
     uint32_t super_bytes; /* payload of a segment that is cut into packets, at most; 0: none is */

@@ -51,8 +51,7 @@ enum port_dpdk_condition device_condition(const struct port_dpdk_device *d, uint
     if (info.if_index == 0) return has_link ? PORT_DPDK_UP : PORT_DPDK_NO_LINK;
     struct interface i = interface_of(info.if_index);
     /* A card's interface may stand in another network namespace: there the card is asked alone. */
-    bool is_virtual = strncmp(d->config.device, "net_", 4) == 0;
-    if (!i.is_there) return is_virtual ? PORT_DPDK_GONE : has_link ? PORT_DPDK_UP : PORT_DPDK_NO_LINK;
+    if (!i.is_there) return d->is_virtual ? PORT_DPDK_GONE : has_link ? PORT_DPDK_UP : PORT_DPDK_NO_LINK;
     if (!has_link || !i.is_running) return PORT_DPDK_NO_LINK;
     if (i.mtu == 0 || i.mtu >= d->config.mtu) return PORT_DPDK_UP;
     *mtu = (uint16_t)i.mtu;

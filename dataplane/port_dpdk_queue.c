@@ -146,6 +146,28 @@ static bool frame_add(struct dpdk_queue *q, const struct stack_slice *slice, uns
     return false;
 }
 
+/* Drivers without hardware below them (net_vhost, where the other side leaves checksums to us) sum by
+ * rte_raw_cksum_mbuf, and that of DPDK 22.11 loses carries behind a part of odd length. */
+static bool is_summed_wrongly(const struct port_dpdk_device *d, const struct rte_mbuf *m)
+{
+    if (!d->is_virtual) return false;
+    for (; m->next != NULL; m = m->next)
+        if (m->data_len % 2 != 0) return true;
+    return false;
+}
+
+/* RFC 1071, over the parts behind `from`, on top of the pseudo header's sum. */
+static uint16_t tcp_checksum(const struct rte_mbuf *m, uint32_t from, uint32_t sum)
+{
+    bool is_odd = false;
+    for (; m != NULL; m = m->next, from = 0) {
+        uint16_t part = rte_raw_cksum(rte_pktmbuf_mtod_offset(m, const uint8_t *, from), m->data_len - from);
+        sum += is_odd ? rte_bswap16(part) : part;
+        is_odd ^= (m->data_len - from) % 2 != 0;
+    }
+    return (uint16_t)~__rte_raw_cksum_reduce(sum);
+}
+
 /* The device computes checksums: it wants to know where the headers end, and the pseudo header's sum. */
 static void frame_offload(const struct port_dpdk_device *d, struct rte_mbuf *m, uint32_t packet_bytes)
 {
@@ -164,10 +186,13 @@ static void frame_offload(const struct port_dpdk_device *d, struct rte_mbuf *m, 
         ((struct rte_ipv4_hdr *)l3)->hdr_checksum = 0;
     }
     if (!d->has_tcp_checksums) return;
-    m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM | (packet_bytes > 0 ? RTE_MBUF_F_TX_TCP_SEG : 0);
+    bool is_summed_here = packet_bytes == 0 && is_summed_wrongly(d, m);
+    if (!is_summed_here) m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM | (packet_bytes > 0 ? RTE_MBUF_F_TX_TCP_SEG : 0);
     m->tso_segsz = (uint16_t)packet_bytes;
-    tcp->cksum = is_4 ? rte_ipv4_phdr_cksum((struct rte_ipv4_hdr *)l3, m->ol_flags)
-                      : rte_ipv6_phdr_cksum((struct rte_ipv6_hdr *)l3, m->ol_flags);
+    uint16_t pseudo = is_4 ? rte_ipv4_phdr_cksum((struct rte_ipv4_hdr *)l3, m->ol_flags)
+                           : rte_ipv6_phdr_cksum((struct rte_ipv6_hdr *)l3, m->ol_flags);
+    tcp->cksum = is_summed_here ? 0 : pseudo;
+    if (is_summed_here) tcp->cksum = tcp_checksum(m, m->l2_len + m->l3_len, pseudo);
 }
 
 /* Drivers look at what they are to compute, and some change the headers for it, once. */
