@@ -1,11 +1,13 @@
 /* Between lcores: a device spreads frames over the queues, and each lcore's stack knows its own connections.
  *
- * Answers of neighbours reach one queue, and all stacks asked.  And a device may give a connection's segments to more
- * than one queue (it cannot spread by addresses and ports; its table was changed; af_packet goes on in another queue
- * when one is full): a stack that does not know the connection would reset it.  So each lcore shows which flows it has
- * connections of, by counting them in places that a flow's hash chooses.  A segment for no connection goes to those
- * that may have it, one after the other, for a place may stand for another flow; and back to where it came from when
- * none has: a client is let in where the device brings him. */
+ * What a neighbour says of his address reaches one queue, and concerns all stacks: they asked, or have connections to
+ * him and he has moved (a gateway's stand-in says so by a question to itself).
+ *
+ * And a device may give a connection's segments to more than one queue (it cannot spread by addresses and ports; its
+ * table was changed; af_packet goes on in another queue when one is full): a stack that does not know the connection
+ * would reset it.  So each lcore shows which flows it has connections of, by counting them in places that a flow's hash
+ * chooses.  A segment for no connection goes to those that may have it, one after the other, for a place may stand for
+ * another flow; and back to where it came from when none has: a client is let in where the device brings him. */
 #include <rte_arp.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
@@ -37,12 +39,35 @@ void spread_flow(struct dpdk_queue *q, uint32_t flow, bool is_here)
                           memory_order_relaxed);
 }
 
+/* Where in a frame a neighbour says which address he has, as a question or an answer of ARP's or as an advertisement of
+ * IPv6's; 0: it says nothing of that kind. */
+static uint32_t neighbour_at(const struct rte_mbuf *m, uint16_t *type)
+{
+    const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
+    const struct rte_ether_hdr *ethernet = (const struct rte_ether_hdr *)bytes;
+    uint32_t at = sizeof *ethernet;
+    *type = rte_be_to_cpu_16(ethernet->ether_type);
+    if (*type == RTE_ETHER_TYPE_VLAN && m->data_len > at + 4) {
+        *type = (uint16_t)(bytes[at + 2] << 8 | bytes[at + 3]);
+        at += 4;
+    }
+    if (*type == RTE_ETHER_TYPE_ARP) return m->data_len > at + ARP_OPERATION_AT + 1 ? at : 0;
+    bool is_told = *type == RTE_ETHER_TYPE_IPV6 && m->data_len > at + 40 && bytes[at + 6] == IPPROTO_ICMPV6 &&
+                   bytes[at + 40] == ICMP6_NEIGHBOR_ADVERTISEMENT;
+    return is_told ? at : 0;
+}
+
 /* A copy of a frame for another lcore; `origin`: whose queue it came from, or FOR_ALL.  Without memory or room it is
  * lost, as on a cable: its sender sends it again. */
 static void give(struct dpdk_queue *q, struct rte_mbuf *m, uint32_t to, uint32_t origin)
 {
+    uint16_t type;
     struct rte_mbuf *copy = rte_pktmbuf_copy(m, q->device->rx_pool[q->index], 0, UINT32_MAX);
     if (copy == NULL) return;
+    uint32_t at = origin == FOR_ALL ? neighbour_at(copy, &type) : 0;
+    /* A question is answered by who got it; the others learn from it who asks. */
+    if (at != 0 && type == RTE_ETHER_TYPE_ARP)
+        rte_pktmbuf_mtod(copy, uint8_t *)[at + ARP_OPERATION_AT + 1] = RTE_ARP_OP_REPLY;
     copy->hash.usr = origin;
     if (rte_ring_enqueue(q->device->shared[to], copy) != 0) rte_pktmbuf_free(copy);
 }
@@ -61,26 +86,10 @@ bool spread_elsewhere(struct dpdk_queue *q, uint32_t flow)
     return false;
 }
 
-/* Is it a neighbour's answer, which every lcore's stack may have asked for? */
-static bool is_for_all(const struct rte_mbuf *m)
-{
-    const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
-    const struct rte_ether_hdr *ethernet = (const struct rte_ether_hdr *)bytes;
-    uint32_t at = sizeof *ethernet;
-    uint16_t type = rte_be_to_cpu_16(ethernet->ether_type);
-    if (type == RTE_ETHER_TYPE_VLAN && m->data_len > at + 4) {
-        type = (uint16_t)(bytes[at + 2] << 8 | bytes[at + 3]);
-        at += 4;
-    }
-    if (type == RTE_ETHER_TYPE_ARP)
-        return m->data_len > at + ARP_OPERATION_AT + 1 && bytes[at + ARP_OPERATION_AT + 1] == RTE_ARP_OP_REPLY;
-    return type == RTE_ETHER_TYPE_IPV6 && m->data_len > at + 40 && bytes[at + 6] == IPPROTO_ICMPV6 &&
-           bytes[at + 40] == ICMP6_NEIGHBOR_ADVERTISEMENT;
-}
-
 void spread_to_all(struct dpdk_queue *q, struct rte_mbuf *m)
 {
-    if (!is_for_all(m)) return;
+    uint16_t type;
+    if (q->device->config.lcores == 1 || neighbour_at(m, &type) == 0) return;
     for (uint32_t i = 0; i < q->device->config.lcores; i++)
         if (i != q->index) give(q, m, i, FOR_ALL);
 }
