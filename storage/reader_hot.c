@@ -63,11 +63,14 @@ static bool walk_copy(struct hot_walk *w, uint8_t *to, uint32_t size)
     return w->seq == seq || walk_enter(w, seq);
 }
 
+/* Only the header is looked at: the batch's bytes may lie in several chunks. */
 static bool walk_header(struct hot_walk *w, struct record_batch_view *view)
 {
-    uint8_t header[RECORD_BATCH_HEADER_BYTES];
-    if (!walk_turn(w) || !walk_copy(w, header, sizeof header)) return false;
-    /* Only the header is looked at: the batch's bytes may lie in several chunks. */
+    uint8_t copied[RECORD_BATCH_HEADER_BYTES];
+    const uint8_t *header = copied;
+    if (!walk_turn(w)) return false;
+    if (w->pool->chunk_bytes - w->position >= sizeof copied) header = chunk_at(w->pool, w->place.chunk) + w->position;
+    else if (!walk_copy(w, copied, sizeof copied)) return false;
     return record_batch_view(header, UINT32_MAX, view) == ERR_OK && view->base_offset == w->offset;
 }
 
