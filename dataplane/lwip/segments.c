@@ -107,10 +107,30 @@ bool segments_unblock(struct tcp_pcb *pcb)
     return is_cut && pcb->unsent->len <= window;
 }
 
+static bool resent_is_stuck(const struct tcp_pcb *pcb)
+{
+    return pcb->unsent != NULL && pcb->unacked != NULL &&
+           TCP_SEQ_LT(lwip_ntohl(pcb->unsent->tcphdr->seqno), lwip_ntohl(pcb->unacked->tcphdr->seqno));
+}
+
+/* What duplicate acknowledgements asked for, and the device had no room for, stands before what is not sent yet.  A
+ * timeout would put all that is on its way before it, and with a window of one packet lwIP would wait for ever: it goes
+ * back to where it was. */
+static void resent_return(struct tcp_pcb *pcb)
+{
+    struct tcp_seg *first = pcb->unsent;
+    pcb->unsent = first->next;
+    first->next = pcb->unacked;
+    pcb->unacked = first;
+}
+
 void segments_unblock_all(void)
 {
-    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next)
-        if (segments_unblock(pcb)) (void)tcp_output(pcb);
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next) {
+        bool is_stuck = resent_is_stuck(pcb);
+        if (segments_unblock(pcb) || is_stuck) (void)tcp_output(pcb);
+        if (is_stuck && resent_is_stuck(pcb)) resent_return(pcb);
+    }
 }
 
 uint32_t segments_held(const struct tcp_pcb *pcb)

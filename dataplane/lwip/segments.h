@@ -20,7 +20,8 @@ uint16_t segments_mss(const struct tcp_pcb *pcb, uint32_t super_bytes, unsigned 
 /* When nothing is on its way and the next segment does not fit into the window: cuts it, by references to the same
  * bytes.  True: there is something to send now.  When nothing is left to send: ends the probing of a shut window. */
 bool     segments_unblock(struct tcp_pcb *pcb);
-/* The same of all connections, before lwIP's timers look at them; sends what can go. */
+/* The same of all connections, before lwIP's timers look at them; sends what can go, and keeps in order what is to be
+ * sent again and cannot. */
 void     segments_unblock_all(void);
 /* How much of what the peer has acknowledged stands in segments that may be sent again, for the rest of them. */
 uint32_t segments_held(const struct tcp_pcb *pcb);

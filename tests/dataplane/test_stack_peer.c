@@ -1,6 +1,6 @@
 /* Goal: the TCP stack outlives peers and neighbours that no kernel can be made to be, and serves those that come after
  * them: connections that one side has forgotten, a probe of a shut window that is acknowledged, an address of the
- * neighbour's that changes, strangers without number, damaged checksums, a ping behind an answer.
+ * neighbour's that changes, strangers without number, damaged checksums, a ping behind an answer, a device without room.
  *
  * One copy of the stack, and frames made by hand, on a clock moved by hand. */
 #include <check.h>
@@ -26,6 +26,8 @@ static struct { /* what the server sent to the peer: its last segment, and count
     uint32_t sequence, acknowledged, size;
     uint64_t segments, bytes, arp_requests, to_nobody, pings, supers;
 } seen;
+static bool has_no_room; /* the device takes nothing */
+static struct { uint32_t sequence; unsigned times; } watched; /* how often the segment of that number came */
 static struct stack_pcb *accepted; /* NULL: none, or gone */
 static uint32_t received;
 static struct stack_bytes *kept[64];
@@ -43,6 +45,7 @@ static bool on_transmit(void *context, void *connection, const struct stack_slic
     static uint8_t frame[1 << 16];
     uint32_t size = 0;
     (void)context, (void)connection;
+    if (has_no_room) return false;
     for (unsigned i = 0; i < count; i++) {
         ck_assert_uint_le(size + slice[i].size, sizeof frame);
         memcpy(frame + size, slice[i].bytes, slice[i].size);
@@ -68,6 +71,7 @@ static bool on_transmit(void *context, void *connection, const struct stack_slic
     seen.acknowledged = get_32(tcp + 8);
     seen.size = (uint32_t)(frame[16] << 8 | frame[17]) - IP - (tcp[12] >> 4) * 4u;
     seen.segments++;
+    watched.times += seen.size > 0 && seen.sequence == watched.sequence;
     seen.bytes += seen.size;
     return true;
 }
@@ -281,6 +285,30 @@ END_TEST
 
 /* The neighbour's address changes without a word to us, or what we know of it is a damaged frame's.  _i: he is himself
  * the peer, or the gateway to it. */
+/* What three acknowledgements of the same ask for finds no room at the device, until (0) before or (1) behind the
+ * timeout.  lwIP then puts it behind what was sent after it, and waits for ever. */
+START_TEST(no_room_for_what_is_sent_again)
+{
+    world_open();
+    shake_hands(100, 60000);
+    watched.sequence = seen.sequence + 1;
+    write_bytes(8000);
+    ck_assert_uint_eq(watched.times, 1);
+    ck_assert_uint_gt(seen.sequence, watched.sequence);
+    has_no_room = true;
+    for (int i = 0; i < 4; i++) say(ACK, 101, watched.sequence, 60000);
+    step(_i == 0 ? 100 : 10000);
+    has_no_room = false;
+    step(20000);
+    ck_assert_uint_gt(watched.times, 1);
+    for (int i = 0; i < 20 && seen.sequence + seen.size != watched.sequence + 8000; i++) {
+        say(ACK, 101, seen.sequence + seen.size, 60000);
+        step(1000);
+    }
+    ck_assert_uint_eq(seen.sequence + seen.size, watched.sequence + 8000);
+}
+END_TEST
+
 START_TEST(a_neighbour_has_another_address)
 {
     world_open();
@@ -491,6 +519,7 @@ int main(void)
     tcase_add_test(t, a_port_in_time_wait);
     tcase_add_test(t, a_probe_that_is_taken);
     tcase_add_test(t, an_acknowledgement_behind_a_timeout);
+    tcase_add_loop_test(t, no_room_for_what_is_sent_again, 0, 2);
     tcase_add_loop_test(t, a_neighbour_has_another_address, 0, 2);
     tcase_add_loop_test(t, who_takes_slowly_what_was_written, 0, 2);
     tcase_add_loop_test(t, segments_of_a_byte, 0, 2);
