@@ -183,6 +183,8 @@ static void dataplane_free(struct dataplane *d)
 {
     for (uint32_t i = 0; i < d->thread_count; i++) /* all first: they wake each other */
         if (d->threads[i].is_running) pthread_join(d->threads[i].thread, NULL);
+    coordinator_stop(d->coordinator); /* they wake serve threads, so they end before what they wake */
+    authority_stop(d->authority);
     for (uint32_t i = 0; i < d->thread_count; i++) {
         struct serve_thread *t = &d->threads[i];
         for (uint32_t l = 0; l < LISTENERS_MAX; l++)
@@ -191,8 +193,6 @@ static void dataplane_free(struct dataplane *d)
         sem_destroy(&t->started);
         free(t->lcore);
     }
-    coordinator_stop(d->coordinator);
-    authority_stop(d->authority);
     for (uint32_t i = 0; i < d->listener_count; i++) listener_fini(&d->listener[i]);
     account_uses_close(d->uses);
     free(d->threads);

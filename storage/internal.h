@@ -228,6 +228,7 @@ struct storage {
 
     alignas(64) _Atomic uint64_t epoch;
     struct reader_seat  seat[READERS_MAX];
+    _Atomic uint32_t    wakers; /* threads that wake readers at this moment */
     struct ring_bcast   hints;
     struct log *_Atomic log[LOGS_MAX];    /* open logs, for readers */
     bool                slot_is_reserved[LOGS_MAX]; /* control's: for logs whose opening is under way */
@@ -277,6 +278,8 @@ void *helper_thread(void *storage);
 /* ---- storage.c ---- */
 bool storage_evict(struct storage *s);    /* frees a chunk of the longest tail */
 void storage_publish(struct log *l, uint64_t offset); /* the high watermark moves: tell the readers */
+/* Wakes the readers of these seats.  Any thread. */
+void reader_wake(struct storage *s, uint32_t first, uint32_t count);
 NODISCARD bool storage_write(struct log *l, const struct disk_io *io, uint32_t parity);
 void storage_command(struct storage *s, enum command_kind kind, struct log *l); /* control: sends and waits */
 

@@ -619,8 +619,7 @@ static void readers_wait(struct storage *s)
     uint64_t mark = readers_mark(s);
     for (uint32_t i = 0; i < s->config.reader_count; i++) {
         while (!reader_passed(s, i, mark)) {
-            struct waiter *w = atomic_load_explicit(&s->seat[i].waiter, memory_order_acquire);
-            if (w != NULL) waiter_wake(w);
+            reader_wake(s, i, 1);
             nanosleep(&pause, NULL);
         }
     }

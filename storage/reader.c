@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/invariant.h"
 
@@ -42,9 +43,17 @@ enum err log_reader_open(struct log_reader **out, struct storage *s, uint32_t re
     }
     ring_bcast_join(&s->hints, &r->hints);
     log_reader_quiesce(r);
-    atomic_store_explicit(&s->seat[reader_index].waiter, waiter, memory_order_release); /* pairs with wake_readers */
+    atomic_store_explicit(&s->seat[reader_index].waiter, waiter, memory_order_release); /* pairs with reader_wake */
     *out = r;
     return ERR_OK;
+}
+
+/* When this returns nobody wakes who sat there any more, and his waiter may go. */
+static void seat_leave(struct storage *s, struct reader_seat *seat)
+{
+    const struct timespec pause = {0, 10000};
+    atomic_store_explicit(&seat->waiter, NULL, memory_order_seq_cst); /* pairs with reader_wake, and so does the load */
+    while (atomic_load_explicit(&s->wakers, memory_order_seq_cst) != 0) nanosleep(&pause, NULL);
 }
 
 void log_reader_close(struct log_reader *r)
@@ -54,7 +63,7 @@ void log_reader_close(struct log_reader *r)
     for (uint32_t i = 0; i < r->storage->keeper.pool.chunk_count; i++) /* slices that were not released */
         atomic_store_explicit(&r->pins->count[i], 0, memory_order_release); /* pairs with is_pinned */
     log_reader_pinned_since(r, UINT64_MAX);
-    atomic_store_explicit(&seat->waiter, NULL, memory_order_release);
+    seat_leave(r->storage, seat);
     atomic_store_explicit(&seat->epoch, READER_ABSENT, memory_order_release); /* pairs with readers_wait */
     plain_rooms_fini(&r->rooms);
     free(r);

@@ -62,13 +62,15 @@ bool storage_evict(struct storage *s)
     return false;
 }
 
-static void wake_readers(struct storage *s)
+void reader_wake(struct storage *s, uint32_t first, uint32_t count)
 {
-    for (uint32_t i = 0; i < s->config.reader_count; i++) {
-        struct waiter *w =
-            atomic_load_explicit(&s->seat[i].waiter, memory_order_acquire); /* pairs with log_reader_open */
+    /* Sequentially consistent, with seat_leave: either it sees us at work and waits, or we see its seat empty. */
+    atomic_fetch_add_explicit(&s->wakers, 1, memory_order_seq_cst);
+    for (uint32_t i = first; i < first + count; i++) {
+        struct waiter *w = atomic_load_explicit(&s->seat[i].waiter, memory_order_seq_cst); /* and log_reader_open */
         if (w != NULL) waiter_wake(w);
     }
+    atomic_fetch_sub_explicit(&s->wakers, 1, memory_order_release); /* pairs with seat_leave */
 }
 
 void storage_publish(struct log *l, uint64_t offset)
@@ -79,7 +81,7 @@ void storage_publish(struct log *l, uint64_t offset)
                           memory_order_release); /* pairs with log_high_watermark: batches, tail, table */
     const uint64_t word[RING_BCAST_WORDS] = {l->slot, offset};
     ring_bcast_publish(&s->hints, word);
-    wake_readers(s);
+    reader_wake(s, 0, s->config.reader_count);
 }
 
 /* ---- commands ---- */

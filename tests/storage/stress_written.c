@@ -45,6 +45,34 @@ struct writing {
     uint64_t segment_bytes, taken_back;
 };
 
+/* A reader who comes and goes all the time, and takes with him what he is woken by. */
+struct guest {
+    struct storage *storage;
+    pthread_t thread;
+    uint64_t  visits, woken;
+};
+
+static void *guest_run(void *argument)
+{
+    struct guest *g = argument;
+    for (; !atomic_load(&stop); g->visits++) {
+        struct waiter *waiter = aligned_alloc(_Alignof(struct waiter), sizeof *waiter);
+        struct log_reader *reader;
+        struct err_msg msg = {.text = ""};
+        enum err e = waiter == NULL ? ERR_NO_MEMORY : waiter_init(waiter);
+        if (e == ERR_OK) e = log_reader_open(&reader, g->storage, READERS, waiter, &msg);
+        INVARIANT(e == ERR_OK);
+        waiter_announce(waiter);
+        struct pollfd p = {.fd = waiter->eventfd, .events = POLLIN};
+        if (g->visits % 8 == 0) g->woken += poll(&p, 1, 20) > 0; /* the others leave at once, while he is woken */
+        log_reader_quiesce(reader);
+        log_reader_close(reader);
+        waiter_fini(waiter);
+        free(waiter);
+    }
+    return NULL;
+}
+
 /* Reads end for a moment while a disk read is under way. */
 static void wait_for_disk(struct log_reader *reader)
 {
@@ -254,7 +282,7 @@ int main(int argc, char **argv)
                                           .flush_interval_us = 2000,
                                           .index_interval_bytes = 4096,
                                           .uring_depth = 16,
-                                          .reader_count = READERS,
+                                          .reader_count = READERS + 1,
                                           .reader_cache_bytes = 1 << 20,
                                           .reader_inflight_bytes_max = 1 << 20,
                                           .record_bytes_max = 100000,
@@ -273,12 +301,16 @@ int main(int argc, char **argv)
         int rc = pthread_create(&reading[i].thread, NULL, reader_run, &reading[i]);
         INVARIANT(rc == 0);
     }
+    struct guest guest = {.storage = w.storage};
+    int rc = pthread_create(&guest.thread, NULL, guest_run, &guest);
+    INVARIANT(rc == 0);
     uint64_t rounds = 0, until_ns = clock_monotonic_ns(clock_real()) + (uint64_t)(seconds * 1e9);
     for (; clock_monotonic_ns(clock_real()) < until_ns || rounds < ROUNDS_MIN; rounds++) {
         produce(&w);
         fail(&w);
     }
     atomic_store(&stop, true);
+    pthread_join(guest.thread, NULL);
     uint64_t hot = 0, cold = 0, gone = 0, waited = 0, found = 0, times = 0;
     for (uint32_t i = 0; i < READERS; i++) {
         pthread_join(reading[i].thread, NULL);
@@ -290,11 +322,14 @@ int main(int argc, char **argv)
         times += reading[i].times;
     }
     printf("%llu records; slices: %llu hot, %llu cold; %llu reads of what retention took, %llu of what was taken back; "
-           "%llu times searched, %llu looked up; taken back %llu of %llu times\n",
+           "%llu times searched, %llu looked up; taken back %llu of %llu times; "
+           "a guest came %llu times and was woken %llu times\n",
            (unsigned long long)w.producer.next_offset, (unsigned long long)hot, (unsigned long long)cold,
            (unsigned long long)gone, (unsigned long long)waited, (unsigned long long)found, (unsigned long long)times,
-           (unsigned long long)w.taken_back, (unsigned long long)rounds);
-    INVARIANT(hot > 0 && cold > 0 && found > 0 && times > 0 && w.taken_back > 0); /* it met what it is for */
+           (unsigned long long)w.taken_back, (unsigned long long)rounds, (unsigned long long)guest.visits,
+           (unsigned long long)guest.woken);
+    /* It met what it is for. */
+    INVARIANT(hot > 0 && cold > 0 && found > 0 && times > 0 && w.taken_back > 0 && guest.woken > 0);
     producer_fini(&w.producer);
     log_feed_leave(w.feed);
     e = storage_log_detach(w.storage, w.log, &msg);
