@@ -134,7 +134,8 @@ class Verifiable:
                     tools.bootstrap, "--group-id", group, "--topic", "matrix", "--session-timeout", "6000",
                     "--reset-policy", "earliest"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         harness.processes.append(self.process)
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
 
     def _read(self):
         for line in self.process.stdout:
@@ -158,15 +159,20 @@ def check_rebalance(harness, tools, instance, reference, group, release):
                (group_of(instance, "matrix", group) or {}).get("member_count") == 2, 60,
                lambda: f"one of two owns the partition: {[m.events[-5:] for m in members]}")
     owner, standby = sorted(members, key=Verifiable.owns, reverse=True)
-    read = [(record["minOffset"], record["maxOffset"]) for m in members for event in m.of("records_consumed")
-            for record in event["partitions"]]
-    check(min(low for low, _ in read) == 0 and max(high for _, high in read) == reference.end - 1, f"read: {read}")
+
+    def read():  # what it says of that may come behind what the server knows
+        return [(record["minOffset"], record["maxOffset"]) for m in members for event in m.of("records_consumed")
+                for record in event["partitions"]]
+    wait_until(lambda: min((low for low, _ in read()), default=-1) == 0 and
+               max(high for _, high in read()) == reference.end - 1, 20, lambda: f"read: {read()}")
     for event in [event for m in members for event in m.of("offsets_committed")]:
         check(event["success"], f"a commit failed: {event}")
     owner.process.kill()
     wait_until(standby.owns, 40, lambda: f"the other takes over: {standby.events[-5:]}")
     standby.process.terminate()
-    check(standby.process.wait(120) is not None and standby.of("shutdown_complete"), "it does not end in order")
+    standby.process.wait(120)
+    standby.reader.join(60)  # all that it said
+    check(standby.of("shutdown_complete"), "it does not end in order")
     check(committed() == reference.end, f"the checkpoint after the take-over: {committed()}")
 
 
