@@ -249,7 +249,8 @@ static struct look_door door_of(struct capture *c)
                               .follower = &c->follower,
                               .stop = &c->stop,
                               .event_bytes_max = c->config.packet_bytes_max,
-                              .schema_file = c->schema_file[0] == '\0' ? NULL : c->schema_file};
+                              .schema_file = c->schema_file[0] == '\0' ? NULL : c->schema_file,
+                              .wants_dead = c->config.after_reattach};
 }
 
 static enum err refresh_definitions(void *context, struct err_msg *msg)

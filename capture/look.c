@@ -76,10 +76,12 @@ static enum err read_definitions(const struct look_door *d, struct catalog **out
 static enum err begin(struct look *l, const struct look_door *d, bool wants_definitions, struct err_msg *msg)
 {
     struct follower *f = d->follower;
-    struct source_place from = source_place_of(&f->resume), after;
+    struct source_place from = source_place_of(&f->resume), after = from;
     look_free(l);
-    TRY(source_end(d->stream, &f->facts, &l->before, NULL, msg));
-    after = l->before;
+    if (wants_definitions || d->wants_dead) {
+        TRY(source_end(d->stream, &f->facts, &l->before, NULL, msg));
+        after = l->before;
+    }
     if (wants_definitions && f->facts.is_archive) {
         enum err e = catalog_open(&l->seen, catalog_server(tracker_catalog(f->definitions.tracker)));
         if (e != ERR_OK) return err_set(msg, e, "no memory for table definitions");

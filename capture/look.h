@@ -2,7 +2,8 @@
  *
  * The definitions, when the tracker does not know all of them: they are read while the source's end is noted before and
  * after, and the binlog between the place where capture goes on and that end is read for statements that change them.
- * The same reading gives the GTID set of the place and the transactions that end without their changes. */
+ * The same reading gives the GTID set of the place and the transactions that end without their changes.  When neither
+ * definitions nor those are wanted, nothing ahead of the place is read: a backlog is then read once. */
 #ifndef CAPTURE_LOOK_H
 #define CAPTURE_LOOK_H
 
@@ -22,11 +23,13 @@ struct look_door { /* borrowed */
     const _Atomic bool *stop;
     uint64_t event_bytes_max;
     const char *schema_file; /* the user's CREATE statements; NULL: none */
+    bool wants_dead; /* transactions that end without their changes are to be known */
 };
 
 void look_free(struct look *l);
 
-/* Does the look: from f->resume to where the source stands.  `wants_definitions`: tracker_learn is told what it sees.
+/* Does the look: from f->resume to where the source stands, if anything there is of use.  `wants_definitions`:
+ * tracker_learn is told what it sees.
  * Errors of the source's stream, of tracker_learn; an interrupted one goes on with the next call. */
 NODISCARD enum err look(struct look *l, const struct look_door *door, bool wants_definitions, struct err_msg *msg);
 static inline bool look_is_under_way(const struct look *l)

@@ -341,6 +341,7 @@ static enum err stream_next(struct source_stream *stream, const uint8_t **event,
     if (*size == 0) return err_set(msg, ERR_DISCONNECTED, "%s has no event at %zu", f->name, c->position);
     *event = f->bytes + c->position;
     c->position += *size;
+    s->reads++;
     return ERR_OK;
 }
 

@@ -40,7 +40,7 @@ struct stream_sim_source {
     uint32_t column_count, key_count;
     uint32_t
         columns_hidden; /* the last so many are in the binlog but not yet in the dictionary: until a table is opened */
-    uint64_t breaks, dumps; /* how often they happened */
+    uint64_t breaks, dumps, reads; /* how often they happened; events were read from the files */
     const struct gtid_set *told; /* as executed; NULL: what is in the files: */
     struct gtid_set uncommitted; /* in the binlog, and not yet told as executed */
     struct gtid_set executed; /* of the events looked through so far, up to: */

@@ -626,6 +626,7 @@ static void channel_renew_log(struct instance *in, struct channel *ch)
 static void channel_take_end(struct instance *in, struct channel *ch, const struct err_msg *log_error)
 {
     channel_stop_capture(ch); /* refreshes ch->status for the last time */
+    ch->capture_config.after_reattach = ch->status.wants_reattach;
     struct err_msg why = log_error->code != ERR_OK ? *log_error : ch->status.error;
     /* Once silently; when it happens again before the channel was healthy, with the pauses of a failure. */
     bool reattach = ch->status.wants_reattach && log_error->code == ERR_OK && !ch->retry.is_failing;

@@ -1,7 +1,12 @@
 #include "tests/capture/capture_world.h"
 
 #include <check.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { CHUNK_BYTES = 32 * 1024, CHUNKS = 24 };
 
@@ -62,12 +67,30 @@ void world_init(struct world *w, uint64_t seed)
                                         .core = -1};
 }
 
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+    (void)st, (void)type, (void)where;
+    return remove(path);
+}
+
 void world_fini(struct world *w)
 {
     if (w->capture != NULL) capture_stop(w->capture);
     stream_sim_source_fini(&w->source);
     fake_storage_fini(&w->storage);
     counters_close(w->counters);
+    if (w->folder[0] != '\0') nftw(w->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+void world_keep(struct world *w)
+{
+    char path[sizeof w->folder + 8];
+    snprintf(w->folder, sizeof w->folder, "%s/millrace-world-XXXXXX",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    ck_assert_ptr_nonnull(mkdtemp(w->folder));
+    snprintf(path, sizeof path, "%s/%s", w->folder, w->config.channel);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    w->config.data_folder = w->folder;
 }
 
 void world_capture(struct world *w)
@@ -95,6 +118,9 @@ bool world_run(struct world *w, unsigned steps_max, struct capture_status *statu
 
 void world_leave(struct world *w)
 {
+    struct capture_status status;
+    capture_status(w->capture, &status);
+    w->config.after_reattach = status.wants_reattach;
     capture_stop(w->capture);
     w->capture = NULL;
     fake_storage_reattach(&w->storage);

@@ -26,10 +26,13 @@ struct world {
     struct counters *counters;
     struct capture_config config;
     struct capture *capture;
+    char folder[40]; /* "": nothing is kept */
 };
 
 void world_init(struct world *w, uint64_t seed);
 void world_fini(struct world *w);
+/* From the next capture on, what must outlive one (definitions, prepared XA transactions) is kept in a data folder. */
+void world_keep(struct world *w);
 /* Starts capture on the log as it is. */
 void world_capture(struct world *w);
 /* Steps until nothing is left to do; false: capture ended (its status says why). */

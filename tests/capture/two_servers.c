@@ -1,12 +1,8 @@
 #include "tests/capture/two_servers.h"
 
 #include <check.h>
-#include <ftw.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { TURN_NS = 50000000, IDLE_TURNS = 60, FILES_SPARE = 4 };
 
@@ -186,17 +182,12 @@ void pair_write(struct pair *p)
 void pair_init(struct pair *p, uint64_t seed, bool has_hosts)
 {
     static const char *const include[] = {"app.kept", "app.other", NULL};
-    char path[128], why[256];
+    char why[256];
     *p = (struct pair){.seed = seed, .has_hosts = has_hosts, .standby = {"second", 1}};
     random_init(&p->random, seed);
     world_init(&p->w, seed);
     for (uint32_t i = 0; i < 2; i++) server_init(p, i);
-    const char *fast = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    snprintf(p->folder, sizeof p->folder, "%s/millrace-pair-XXXXXX", fast);
-    ck_assert_ptr_nonnull(mkdtemp(p->folder));
-    snprintf(path, sizeof path, "%s/sim", p->folder);
-    ck_assert_int_eq(mkdir(path, 0700), 0);
-    p->w.config.data_folder = p->folder;
+    world_keep(&p->w);
     p->w.config.include = include;
     p->w.config.ddl_instance = seed % 2 == 0;
     p->w.config.heartbeat_ms = 1000;
@@ -208,12 +199,6 @@ void pair_init(struct pair *p, uint64_t seed, bool has_hosts)
     ck_assert_msg(p->decoder != NULL, "%s", why);
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where)
-{
-    (void)st, (void)type, (void)where;
-    return remove(path);
-}
-
 void pair_fini(struct pair *p)
 {
     world_fini(&p->w);
@@ -222,7 +207,6 @@ void pair_fini(struct pair *p)
         stream_sim_source_fini(&p->server[i].source);
     }
     stream_decoder_close(p->decoder);
-    nftw(p->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static void storage_works(void *context)

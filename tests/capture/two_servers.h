@@ -49,7 +49,6 @@ struct pair {
     bool has_hosts;
     struct source_host standby;
     struct source_stream *stream;
-    char folder[64];
     struct past past[PAIR_PAST_MAX];
     struct past_row row[PAIR_ROWS_MAX];
     uint32_t past_count, row_count;
