@@ -137,7 +137,7 @@ static enum err device_configure(struct port_dpdk_device *d, struct err_msg *msg
     if (d->config.lcores > info.max_rx_queues || d->config.lcores > info.max_tx_queues)
         return err_set(msg, ERR_UNSUPPORTED, "device %s has %u queue pairs, serve_thread_count is %u: lower it%s", name,
                        RTE_MIN(info.max_rx_queues, info.max_tx_queues), d->config.lcores,
-                       strncmp(name, "net_", 4) == 0 ? ", or ask the device for more (qpairs=N, queues=N)" : "");
+                       d->is_virtual ? ", or ask the device for more (qpairs=N, queues=N)" : "");
     uint64_t wanted = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS |
                       (cuts_segments(&info) ? RTE_ETH_TX_OFFLOAD_TCP_TSO : 0);
     uint64_t has = info.tx_offload_capa & wanted; /* virtio and vhost leave IP's checksum to us */

@@ -156,9 +156,10 @@ static bool is_summed_wrongly(const struct port_dpdk_device *d, const struct rte
     return false;
 }
 
-/* RFC 1071, over the parts behind `from`, on top of the pseudo header's sum. */
-static uint16_t tcp_checksum(const struct rte_mbuf *m, uint32_t from, uint32_t sum)
+/* RFC 1071, over the parts behind `from`: as a device does, with the pseudo header's sum in the checksum's place. */
+static uint16_t tcp_checksum(const struct rte_mbuf *m, uint32_t from)
 {
+    uint32_t sum = 0;
     bool is_odd = false;
     for (; m != NULL; m = m->next, from = 0) {
         uint16_t part = rte_raw_cksum(rte_pktmbuf_mtod_offset(m, const uint8_t *, from), m->data_len - from);
@@ -189,10 +190,9 @@ static void frame_offload(const struct port_dpdk_device *d, struct rte_mbuf *m, 
     bool is_summed_here = packet_bytes == 0 && is_summed_wrongly(d, m);
     if (!is_summed_here) m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM | (packet_bytes > 0 ? RTE_MBUF_F_TX_TCP_SEG : 0);
     m->tso_segsz = (uint16_t)packet_bytes;
-    uint16_t pseudo = is_4 ? rte_ipv4_phdr_cksum((struct rte_ipv4_hdr *)l3, m->ol_flags)
-                           : rte_ipv6_phdr_cksum((struct rte_ipv6_hdr *)l3, m->ol_flags);
-    tcp->cksum = is_summed_here ? 0 : pseudo;
-    if (is_summed_here) tcp->cksum = tcp_checksum(m, m->l2_len + m->l3_len, pseudo);
+    tcp->cksum = is_4 ? rte_ipv4_phdr_cksum((struct rte_ipv4_hdr *)l3, m->ol_flags)
+                      : rte_ipv6_phdr_cksum((struct rte_ipv6_hdr *)l3, m->ol_flags);
+    if (is_summed_here) tcp->cksum = tcp_checksum(m, m->l2_len + m->l3_len);
 }
 
 /* Drivers look at what they are to compute, and some change the headers for it, once. */

@@ -39,35 +39,12 @@ void spread_flow(struct dpdk_queue *q, uint32_t flow, bool is_here)
                           memory_order_relaxed);
 }
 
-/* Where in a frame a neighbour says which address he has, as a question or an answer of ARP's or as an advertisement of
- * IPv6's; 0: it says nothing of that kind. */
-static uint32_t neighbour_at(const struct rte_mbuf *m, uint16_t *type)
-{
-    const uint8_t *bytes = rte_pktmbuf_mtod(m, const uint8_t *);
-    const struct rte_ether_hdr *ethernet = (const struct rte_ether_hdr *)bytes;
-    uint32_t at = sizeof *ethernet;
-    *type = rte_be_to_cpu_16(ethernet->ether_type);
-    if (*type == RTE_ETHER_TYPE_VLAN && m->data_len > at + 4) {
-        *type = (uint16_t)(bytes[at + 2] << 8 | bytes[at + 3]);
-        at += 4;
-    }
-    if (*type == RTE_ETHER_TYPE_ARP) return m->data_len > at + ARP_OPERATION_AT + 1 ? at : 0;
-    bool is_told = *type == RTE_ETHER_TYPE_IPV6 && m->data_len > at + 40 && bytes[at + 6] == IPPROTO_ICMPV6 &&
-                   bytes[at + 40] == ICMP6_NEIGHBOR_ADVERTISEMENT;
-    return is_told ? at : 0;
-}
-
 /* A copy of a frame for another lcore; `origin`: whose queue it came from, or FOR_ALL.  Without memory or room it is
  * lost, as on a cable: its sender sends it again. */
 static void give(struct dpdk_queue *q, struct rte_mbuf *m, uint32_t to, uint32_t origin)
 {
-    uint16_t type;
     struct rte_mbuf *copy = rte_pktmbuf_copy(m, q->device->rx_pool[q->index], 0, UINT32_MAX);
     if (copy == NULL) return;
-    uint32_t at = origin == FOR_ALL ? neighbour_at(copy, &type) : 0;
-    /* A question is answered by who got it; the others learn from it who asks. */
-    if (at != 0 && type == RTE_ETHER_TYPE_ARP)
-        rte_pktmbuf_mtod(copy, uint8_t *)[at + ARP_OPERATION_AT + 1] = RTE_ARP_OP_REPLY;
     copy->hash.usr = origin;
     if (rte_ring_enqueue(q->device->shared[to], copy) != 0) rte_pktmbuf_free(copy);
 }
@@ -86,12 +63,38 @@ bool spread_elsewhere(struct dpdk_queue *q, uint32_t flow)
     return false;
 }
 
+/* Does a neighbour say in it which address he has, by a question or an answer of ARP's or an advertisement of IPv6's?
+ * *operation: ARP's, in the frame; else NULL. */
+static bool is_for_all(struct rte_mbuf *m, uint8_t **operation)
+{
+    uint8_t *bytes = rte_pktmbuf_mtod(m, uint8_t *);
+    const struct rte_ether_hdr *ethernet = (const struct rte_ether_hdr *)bytes;
+    uint32_t at = sizeof *ethernet;
+    uint16_t type = rte_be_to_cpu_16(ethernet->ether_type);
+    *operation = NULL;
+    if (type == RTE_ETHER_TYPE_VLAN && m->data_len > at + 4) {
+        type = (uint16_t)(bytes[at + 2] << 8 | bytes[at + 3]);
+        at += 4;
+    }
+    if (type == RTE_ETHER_TYPE_ARP && m->data_len > at + ARP_OPERATION_AT + 1) {
+        *operation = bytes + at + ARP_OPERATION_AT + 1;
+        return true;
+    }
+    return type == RTE_ETHER_TYPE_IPV6 && m->data_len > at + 40 && bytes[at + 6] == IPPROTO_ICMPV6 &&
+           bytes[at + 40] == ICMP6_NEIGHBOR_ADVERTISEMENT;
+}
+
 void spread_to_all(struct dpdk_queue *q, struct rte_mbuf *m)
 {
-    uint16_t type;
-    if (q->device->config.lcores == 1 || neighbour_at(m, &type) == 0) return;
+    uint8_t *operation, own = 0;
+    if (q->device->config.lcores == 1 || !is_for_all(m, &operation)) return;
+    if (operation != NULL) { /* a question is answered by who got it; the others learn from it who asks */
+        own = *operation;
+        *operation = RTE_ARP_OP_REPLY;
+    }
     for (uint32_t i = 0; i < q->device->config.lcores; i++)
         if (i != q->index) give(q, m, i, FOR_ALL);
+    if (operation != NULL) *operation = own;
 }
 
 unsigned spread_receive(struct dpdk_queue *q, const struct stack_operations *stack)

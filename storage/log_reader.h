@@ -86,8 +86,7 @@ uint64_t log_high_watermark_ns(const struct log *l);
 
 /* How readers are told that a watermark moved: storage publishes to a ring_bcast {log slot, high watermark} and wakes
  * the waiters given here (NULL: this reader is not woken).  `reader_index` 0 .. storage_config.reader_count-1, one
- * thread each; `waiter` lives as long as the reader: once it is closed,
- * nobody wakes it. */
+ * thread each; `waiter` lives as long as the reader: once that is closed, nobody wakes it. */
 NODISCARD enum err log_reader_open(struct log_reader **out, struct storage *s, uint32_t reader_index,
                                    struct waiter *waiter, struct err_msg *msg);
 void               log_reader_close(struct log_reader *r);

@@ -127,9 +127,8 @@ static void resent_return(struct tcp_pcb *pcb)
 void segments_unblock_all(void)
 {
     for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next) {
-        bool is_stuck = resent_is_stuck(pcb);
-        if (segments_unblock(pcb) || is_stuck) (void)tcp_output(pcb);
-        if (is_stuck && resent_is_stuck(pcb)) resent_return(pcb);
+        if (segments_unblock(pcb) || resent_is_stuck(pcb)) (void)tcp_output(pcb);
+        if (resent_is_stuck(pcb)) resent_return(pcb);
     }
 }
 

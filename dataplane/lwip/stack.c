@@ -200,12 +200,14 @@ uint16_t stack_ooseq_frames_max(void)
 
 /* --- frames --- */
 
+static uint32_t ip_at(void) { return SIZEOF_ETH_HDR + (stack.config.vlan != 0 ? SIZEOF_VLAN_HDR : 0); }
+
 /* Where the TCP header of a frame from lwIP stands, which writes no IP options and no extension headers ahead of it;
  * 0: it is not TCP's. */
 static uint32_t tcp_at(const struct pbuf *p)
 {
     const uint8_t *bytes = p->payload;
-    uint32_t at = SIZEOF_ETH_HDR + (stack.config.vlan != 0 ? SIZEOF_VLAN_HDR : 0);
+    uint32_t at = ip_at();
     if (p->len < at + IP_HLEN + TCP_HLEN) return 0;
     uint32_t type = (uint32_t)bytes[at - 2] << 8 | bytes[at - 1];
     const struct ip_hdr *ip4 = (const struct ip_hdr *)(bytes + at);
@@ -223,7 +225,7 @@ static uint32_t packet_bytes_of(const struct pbuf *p, uint32_t at, bool is_hooks
 {
     if (at == 0) return 0;
     if (is_hooks) return stack.sending_bytes > stack.sending_packet ? stack.sending_packet : 0;
-    uint32_t ip = SIZEOF_ETH_HDR + (stack.config.vlan != 0 ? SIZEOF_VLAN_HDR : 0);
+    uint32_t ip = ip_at();
     const struct tcp_hdr *header = (const struct tcp_hdr *)((const uint8_t *)p->payload + at);
     return p->tot_len > ip + stack.netif.mtu ? stack.netif.mtu - (at - ip) - TCPH_HDRLEN_BYTES(header) : 0;
 }

@@ -1,7 +1,6 @@
 /* Goal: the TCP stack outlives peers and neighbours that no kernel can be made to be, and serves those that come after
  * them: connections that one side has forgotten, a probe of a shut window that is acknowledged, an address of the
- * neighbour's that changes, strangers without number, damaged checksums, a ping behind an answer,
- * a full device.
+ * neighbour's that changes, strangers without number, damaged checksums, a ping behind an answer, a full device.
  *
  * One copy of the stack, and frames made by hand, on a clock moved by hand. */
 #include <check.h>
