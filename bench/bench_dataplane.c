@@ -10,13 +10,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/invariant.h"
 #include "bench/dataplane_rig.h"
+#include "bench/open_files.h"
 #include "bench/store_rig.h"
 #include "dataplane/serve.h"
 
@@ -337,10 +337,7 @@ int main(int argc, char **argv)
 {
     rig = mmap(NULL, sizeof *rig, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     INVARIANT(rig != MAP_FAILED);
-    struct rlimit files;
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
+    open_files_raise();
     if (argc >= 5) return alone_run(argv + 1);
     double seconds = argc > 1 && strcmp(argv[1], "--quick") == 0 ? 0.5 : 2;
     struct rig_case kernel = {.kind = RIG_KERNEL, .consumers = 16, .seconds = seconds};

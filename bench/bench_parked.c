@@ -9,13 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/invariant.h"
+#include "bench/open_files.h"
 #include "dataplane/serve.h"
 #include "storage/storage.h"
 #include "tests/storage/producer.h"
@@ -368,13 +368,10 @@ static bool run(uint32_t threads, bool is_quick)
 int main(int argc, char **argv)
 {
     bool is_quick = argc > 1 && strcmp(argv[1], "--quick") == 0;
-    struct rlimit files;
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-    if (files.rlim_max < connection_count + 200) {
-        fprintf(stderr, "only %llu open files are allowed: fewer connections\n", (unsigned long long)files.rlim_max);
-        connection_count = (uint32_t)files.rlim_max - 200;
+    uint64_t files = open_files_raise();
+    if (files < connection_count + 200) {
+        fprintf(stderr, "only %llu open files are allowed: fewer connections\n", (unsigned long long)files);
+        connection_count = (uint32_t)files - 200;
         if (parked_count > connection_count / 5) parked_count = connection_count / 5;
     }
     sockets = calloc(connection_count, sizeof *sockets);

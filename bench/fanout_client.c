@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +23,7 @@
 #include "base/counters.h"
 #include "base/invariant.h"
 #include "bench/fanout_feed.h"
+#include "bench/open_files.h"
 #include "bench/wire.h"
 #include "formats/record_batch.h"
 
@@ -273,14 +273,6 @@ static int fill(int argc, char **argv)
     return 0;
 }
 
-static void files_raise(void)
-{
-    struct rlimit files;
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-}
-
 int main(int argc, char **argv)
 {
     struct writer writer = {.sent = 0};
@@ -298,7 +290,7 @@ int main(int argc, char **argv)
     group_count = (uint32_t)atoi(argv[7]);
     end_offset = strtoull(argv[8], NULL, 10);
     if (is_tail) writer.batches_per_s = strtod(argv[12], NULL);
-    files_raise();
+    open_files_raise();
     if (argc == 14) idle_open(port, (uint32_t)atoi(argv[13]));
     return measure(port, argv[3], strtod(argv[9], NULL), &writer);
 }

@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/invariant.h"
+#include "bench/open_files.h"
 #include "bench/store_rig.h"
 #include "dataplane/serve.h"
 
@@ -69,12 +69,9 @@ static uint16_t listen_somewhere(int *fd)
 /* CONNECTIONS_MAX, or as many as this process may have files. */
 static uint32_t connections_max(void)
 {
-    struct rlimit files;
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-    INVARIANT(files.rlim_max > 2 * OTHER_FILES);
-    uint64_t most = files.rlim_max - OTHER_FILES;
+    uint64_t files = open_files_raise();
+    INVARIANT(files > 2 * OTHER_FILES);
+    uint64_t most = files - OTHER_FILES;
     return most < CONNECTIONS_MAX ? (uint32_t)most : CONNECTIONS_MAX;
 }
 
