@@ -15,6 +15,7 @@ sys.path[:0] = [os.path.join(ROOT, "tests", "e2e"), os.path.join(ROOT, "tests", 
 from harness import BUILD, check  # noqa: E402
 from kafka_broker import DELIVERED, DELIVERED_JAVA, Broker, fetch, wait_for_listing  # noqa: E402
 from live import kafka_ask, report  # noqa: E402
+import apart  # noqa: E402
 import fanout_clients  # noqa: E402
 
 RELEASES = ("3.9", "4.3")
@@ -76,7 +77,8 @@ class Kafka:
 
 
 def client(*words):
-    done = subprocess.run([BUILD + "/bench/fanout_client", *map(str, words)], stdout=subprocess.PIPE, text=True)
+    with apart.on(apart.CLIENTS):
+        done = subprocess.run([BUILD + "/bench/fanout_client", *map(str, words)], stdout=subprocess.PIPE, text=True)
     check(done.returncode == 0, f"fanout_client {' '.join(map(str, words))} ended with {done.returncode}")
     return json.loads(done.stdout)
 
@@ -111,13 +113,14 @@ def measure(systems, store, record_bytes, cases, turns, seconds):
 
 def systems_of(harness, store):
     """millrace and the Kafkas that can be had; says which cannot."""
-    systems = [Millrace(harness, store)]
-    for release in RELEASES:
-        try:
-            systems.append(Kafka(harness, release))
-        except fetch.servers.Unavailable as why:
-            print(json.dumps({"peer": "kafka-" + release, "left_out": str(why)}), flush=True)
-    return systems
+    with apart.on(apart.SERVERS):
+        systems = [Millrace(harness, store)]
+        for release in RELEASES:
+            try:
+                systems.append(Kafka(harness, release))
+            except fetch.servers.Unavailable as why:
+                print(json.dumps({"peer": "kafka-" + release, "left_out": str(why)}), flush=True)
+        return systems
 
 
 def warm(run, system, record_bytes, quick):
@@ -129,7 +132,12 @@ def bench_fanout(harness, quick):
     print(json.dumps({"note": (
         "Neither side waits for the disk before a record is visible (`visible: written`; Kafka does not flush). Kafka "
         "is as delivered, 1 GiB heap, warmed up. One topic, one partition; each group is one connection of a counting "
-        "client on the same machine, which checks every batch's CRC and that none is missing.")}), flush=True)
+        "client, which checks every batch's CRC and that none is missing. " +
+        (f"Servers have cores {apart.SERVERS}, clients cores {apart.CLIENTS}, as if each had a machine: the receiving "
+         "half of loopback's TCP is steered to the clients'. The rates are then those of the clients' cores, where the "
+         "kernel copies what SEND_ZC sent to its own machine." if apart.is_steered() else
+         "The receiving half of loopback's TCP is in the server's CPU time: only root can steer it to the clients."))}),
+        flush=True)
     sizes = (1000,) if quick else (100, 1000, 10000, 1000000)
     groups, mib = ((1, 64), 100) if quick else ((1, 4, 16, 64, 256), 400)
     turns, seconds = (2, 2) if quick else (3, 6)

@@ -9,6 +9,7 @@ import itertools
 import json
 import subprocess
 
+import apart
 from beside import cpu_seconds_of
 from harness import BUILD, ROOT, check
 from kafka_broker import fetch
@@ -58,7 +59,7 @@ def read(harness, system, command, topic, group, groups, warm_s, seconds):
     words = [f"127.0.0.1:{system.port}", topic, group, groups, filled["end"], filled["value_bytes"],
              filled["crc_sum"], warm_s, seconds]
     log = harness.folder + "/fanout-client.log"
-    with open(log, "w") as out:
+    with open(log, "w") as out, apart.on(apart.CLIENTS):
         child = harness.run([*command, *map(str, words)], stdout=subprocess.PIPE, stderr=out, text=True)
     begun = child.stdout.readline()
     before = [cpu_seconds_of(pid) for pid in (system.pid, child.pid)] if begun == "begin\n" else None
