@@ -9,8 +9,9 @@
 #include "bench/change_rows.h"
 #include "formats/record_batch.h"
 
-enum { ROUNDS = 9, ROWS_PER_ROUND = 200000, BATCH_BYTES = 256 << 10 };
+enum { ROUNDS = 9, BATCH_BYTES = 256 << 10 };
 
+static unsigned rows_per_round = 200000;
 static uint8_t batch_bytes[BATCH_BYTES], packing_room[BATCH_BYTES + PACKER_SLACK_BYTES];
 static struct packer *packer; /* NULL: batches are not packed */
 
@@ -20,14 +21,14 @@ static uint64_t finish(struct record_batch_writer *w)
     return record_batch_finish_packed(w, packer, packing_room, sizeof packing_room);
 }
 
-/* Nanoseconds a row of ROWS_PER_ROUND rows through encode and record batch. */
+/* Nanoseconds a row of rows_per_round rows through encode and record batch. */
 static double round_ns(const struct record_format *format, struct change_rows *rows, uint64_t *batched_bytes)
 {
     struct record_batch_writer w;
     const struct change_event *e = &rows->event;
     uint64_t offset = 0, started_ns = clock_monotonic_ns(clock_real());
     record_batch_begin(&w, batch_bytes, sizeof batch_bytes, offset, 0);
-    for (unsigned i = 0; i < ROWS_PER_ROUND; i++) {
+    for (unsigned i = 0; i < rows_per_round; i++) {
         change_rows_next(rows, i);
         uint8_t *at = record_batch_record_begin(&w, e->timestamp_s * INT64_C(1000), format->size_max(e), 0);
         if (at == NULL) {
@@ -39,7 +40,7 @@ static double round_ns(const struct record_format *format, struct change_rows *r
         record_batch_record_end(&w, format->encode(e, offset++, at), NULL, 0);
     }
     *batched_bytes += finish(&w);
-    return (double)(clock_monotonic_ns(clock_real()) - started_ns) / ROWS_PER_ROUND;
+    return (double)(clock_monotonic_ns(clock_real()) - started_ns) / rows_per_round;
 }
 
 static int by_size(const void *a, const void *b)
@@ -62,13 +63,14 @@ static void measure(const char *name, enum change_operation operation)
            "\"rows\":%u,\"compression\":\"%s\",\"rounds\":%u,\"record_bytes\":%.0f,"
            "\"ns_per_row\":%.1f,\"ns_per_row_best\":%.1f}\n",
            format->name, name, operation == CHANGE_INSERT ? "INSERT" : "UPDATE", rows.table.column_count,
-           ROWS_PER_ROUND, compression_name(packer == NULL ? COMPRESSION_NONE : packer_codec(packer)), ROUNDS,
-           (double)bytes / ROUNDS / ROWS_PER_ROUND, ns[ROUNDS / 2], ns[0]);
+           rows_per_round, compression_name(packer == NULL ? COMPRESSION_NONE : packer_codec(packer)), ROUNDS,
+           (double)bytes / ROUNDS / rows_per_round, ns[ROUNDS / 2], ns[0]);
     format->table_release(&rows.table);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "--quick") == 0) rows_per_round = 20000;
     measure("narrow", CHANGE_INSERT);
     measure("narrow", CHANGE_UPDATE);
     measure("mixed", CHANGE_INSERT);

@@ -146,32 +146,45 @@ class Debezium(Peer):
                 "kafka_cpu_seconds": kafka_end - kafka_begin}
 
 
-class Millrace(Peer):
-    def __init__(self, harness, source, file):
-        super().__init__(harness, source, file)
-        self.instance, self.transactions, self.sums = harness.millraced(), None, {}
+class Millrace:
+    """One millraced, and a channel for each way and turn."""
+    WAYS = {"millrace": "written", "millrace, durable": "durable", "millrace, taken up": "written"}
+
+    def __init__(self, harness, source, turns):
+        """Before the work: a channel that is taken up followed its source until then, and was stopped."""
+        self.source, self.sums, self.transactions = source, {}, None
+        self.instance = harness.millraced()
         self.instance.start()
+        for turn in range(turns):
+            topic = self.topic("millrace, taken up", turn)
+            live.make_channel(self.instance, source, topic, "written")
+            self.instance.start_channel(topic)
+            live.stop_channel(self.instance, topic)
+
+    @staticmethod
+    def topic(way, turn):
+        return f"turn{turn}-{way.rsplit(' ', 1)[-1]}"
 
     def consumed(self, topic, changes):
         """What a consumer of Kafka's protocol gets that reads so many row changes."""
         return said_by([BUILD + "/bench/consume", self.instance.bootstrap, topic, "dts-avro", str(changes)])
 
-    def run(self, changes, turn, visible):
+    def run(self, way, changes, turn):
         """Leaves in `sums` what a consumer must have got of the first n row changes, for each n that a peer reads."""
-        topic = f"turn{turn}-{visible}"
+        topic = self.topic(way, turn)
 
         def look():
-            for count in {changes, *self.sums}:
+            for count in [n for n, sums in self.sums.items() if sums is None or n == changes]:
                 got = self.consumed(topic, count)
-                check(self.sums[count] in (None, got), f"millrace: {got}, and before {self.sums[count]}")
+                check(self.sums[count] in (None, got), f"{way}: {got}, and before {self.sums[count]}")
                 self.sums[count] = got
-        seconds, cpu, log_bytes = live.capture_once(self.instance, self.source, topic, changes, self.transactions,
-                                                    visible, look)
+        if way != "millrace, taken up":
+            live.make_channel(self.instance, self.source, topic, self.WAYS[way])
+        seconds, cpu, log_bytes = live.capture_once(self.instance, topic, changes, self.transactions, look)
         return {"seconds": seconds, "cpu_seconds": sum(cpu.values()), "log_bytes": log_bytes,
                 "cpu_seconds_by_thread": cpu}
 
 
-VISIBLE = {"millrace": "written", "millrace, durable": "durable"}
 PEERS = (NullClient, MariadbBinlog, GoReplication, GoCanal, Debezium, Python)
 
 
@@ -194,23 +207,26 @@ def peers_of(harness, source, file, counts, is_first):
 def bench_capture_peers(harness, quick):
     """The same binlogs of real shapes, by millrace and by what people would use instead, in turns."""
     say(note="millrace and Kafka keep what they read, all others throw it away. Neither waits for the disk; "
-             "\"millrace, durable\" shows nothing before it is flushed. Nobody speaks TLS to the source. millrace "
-             "reads the backlog twice, the first time for the statements that change tables. Clocks start with "
-             "millrace's order to start, with the others' request for the binlog, and for Debezium with its first row "
-             "change.")
+             "\"millrace, durable\" shows nothing before it is flushed. Nobody speaks TLS to the source. A new channel "
+             "that begins in the past (\"millrace\") reads the backlog twice, the first time for the statements that "
+             "change tables; one that was stopped and is started again (\"millrace, taken up\") knows its tables and "
+             "reads it once. Clocks start with millrace's order to start, with the others' request for the binlog, and "
+             "for Debezium with its first row change.")
     changes = min(CHANGES[quick], machine.half_of_free_bytes(harness.folder) // BYTES_PER_CHANGE)
     for shape in SHAPES[quick]:
         source = harness.source("mysql-9.7")
-        rows, transactions = workloads.make(source, shape, changes)
+        workloads.prepare(source, shape)
+        ours = Millrace(harness, source, TURNS[quick])
+        rows, ours.transactions = workloads.work(source, shape, changes)
         file = source.sql("SHOW BINARY LOGS").split()[0]
         live.null_client(source, file)  # the first reading warms the page cache, and the server's cache of passwords
         counts = {kind.name: min(rows, PREFIX.get(kind.name, (rows, rows))[not quick]) for kind in PEERS}
-        ours, peers = Millrace(harness, source, file), list(peers_of(harness, source, file, counts, shape == "oltp"))
-        ours.transactions, ours.sums = transactions, dict.fromkeys([rows, *counts.values()])
+        peers = list(peers_of(harness, source, file, counts, shape == "oltp"))
+        ours.sums = dict.fromkeys([rows, *counts.values()])
         for turn in range(TURNS[quick]):
-            for name, visible in VISIBLE.items():
-                run = ours.run(rows, turn, visible)
-                live.rate("capture_peers", turn, name, run, shape, rows, log_bytes=run["log_bytes"],
+            for way in ours.WAYS:
+                run = ours.run(way, rows, turn)
+                live.rate("capture_peers", turn, way, run, shape, rows, log_bytes=run["log_bytes"],
                           cpu_seconds_by_thread=run["cpu_seconds_by_thread"])
             for peer in list(peers):
                 count = counts[peer.name]

@@ -96,9 +96,9 @@ def bench_latency(harness, quick):
     """Commit at the source to receipt in a consumer, at steady rates, beside Debezium into Apache Kafka."""
     print(json.dumps({"note": (
         "From when a one-row transaction was due at the source to when the consumer has received its record, the "
-        "source's own time for the commit included (commit_p50_us). `millrace` shows what is written and not yet "
-        "flushed, as Kafka does; `millrace, durable` waits for the disk. The same consumer for all: one connection, "
-        "Fetch 11; each row must come exactly once.")}), flush=True)
+        "source's own time for the commit included (commit_*); after_*: from the source's answer to the commit. "
+        "`millrace` shows what is written and not yet flushed, as Kafka does; `millrace, durable` waits for the disk. "
+        "The same consumer for all: one connection, Fetch 11; each row must come exactly once.")}), flush=True)
     source = harness.source("mysql-9.7")
     source.sql("CREATE DATABASE shop; "
                "CREATE TABLE shop.ticks (id BIGINT PRIMARY KEY AUTO_INCREMENT, mark VARCHAR(80)); "

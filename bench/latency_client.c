@@ -2,8 +2,9 @@
  * usage: latency_client SOURCE_PORT USER PASSWORD PORT TOPIC OFFSET RUN PER_SECOND SECONDS WRITERS
  * Each row of shop.ticks carries "@@RUN:NUMBER:DUE_NS@@", which stands in a record's bytes as it is, be they Avro or
  * JSON; markers of other RUNs are passed over.  Latency is from when the transaction was due (whoever is late, the
- * source included, is late) to when the record's bytes were received; beside it stands how long the source itself took
- * until it had answered the commit, from the same moment.  Ends well only when each row came exactly once.
+ * source included, is late) to when the record's bytes were received.  Beside it stand how long the source itself took
+ * until it had answered the commit, from the same moment, and how long after that answer the record came (0: before it;
+ * a source sends a transaction on before it answers).  Ends well only when each row came exactly once.
  *
  * Every latency is kept, so that no percentile is rounded; `percentiles` are pairs of N and microseconds: one row in N
  * took as long or longer, for N of 1, 2^(1/4), 2^(2/4), ... and at last the number of rows, whose are the slowest's. */
@@ -163,12 +164,19 @@ static double us(const uint64_t *ns, double one_in)
 
 static void figures_print(void)
 {
+    uint64_t *after_ns = calloc(as.count, sizeof *after_ns);
+    INVARIANT(after_ns != NULL);
+    for (uint64_t n = 0; n < as.count; n++)
+        if (seen_ns[n] > committed_ns[n]) after_ns[n] = seen_ns[n] - committed_ns[n];
+    qsort(after_ns, as.count, sizeof *after_ns, by_value);
     qsort(seen_ns, as.count, sizeof *seen_ns, by_value);
     qsort(committed_ns, as.count, sizeof *committed_ns, by_value);
     printf("{\"rows\": %" PRIu64 ", \"p50_us\": %.0f, \"p90_us\": %.0f, \"p99_us\": %.0f, \"p999_us\": %.0f, "
-           "\"max_us\": %.0f, \"commit_p50_us\": %.0f, \"commit_p99_us\": %.0f, \"percentiles\": [", as.count,
+           "\"max_us\": %.0f, \"commit_p50_us\": %.0f, \"commit_p99_us\": %.0f, \"after_p50_us\": %.0f, "
+           "\"after_p99_us\": %.0f, \"percentiles\": [", as.count,
            us(seen_ns, 2), us(seen_ns, 10), us(seen_ns, 100), us(seen_ns, 1000), (double)seen_ns[as.count - 1] / 1e3,
-           us(committed_ns, 2), us(committed_ns, 100));
+           us(committed_ns, 2), us(committed_ns, 100), us(after_ns, 2), us(after_ns, 100));
+    free(after_ns);
     for (double one_in = 1; one_in < (double)as.count; one_in *= 1.189207115)
         printf("[%.3f, %.1f], ", one_in, us(seen_ns, one_in));
     printf("[%" PRIu64 ", %.1f]]}\n", as.count, (double)seen_ns[as.count - 1] / 1e3);

@@ -12,13 +12,17 @@ SEED = 20_260_101
 SHAPES = {"oltp": (4, 1), "wide": (22, 1), "json": (40, 2), "bulk": (4000, 4)}
 
 
-def make(source, shape, changes):
+def prepare(source, shape):
+    """The tables and what is in them; the binlog begins behind that, with one transaction that is no row change of
+    ours, for Debezium cannot begin before the first."""
+    with open(f"{HERE}/{shape}.sql") as f:
+        source.sql("SET SESSION cte_max_recursion_depth = 1000000; CREATE DATABASE shop; USE shop;\n" + f.read())
+    source.sql("RESET BINARY LOGS AND GTIDS; CREATE DATABASE before_all;")
+
+
+def work(source, shape, changes):
     """Fills the binlog with at most `changes` row changes; returns how many, and in how many transactions."""
     per_turn, transactions = SHAPES[shape]
     turns = changes // per_turn
-    with open(f"{HERE}/{shape}.sql") as f:
-        source.sql("SET SESSION cte_max_recursion_depth = 1000000; CREATE DATABASE shop; USE shop;\n" + f.read())
-    # one transaction that is no row change of ours: Debezium cannot begin before the first
-    source.sql("RESET BINARY LOGS AND GTIDS; CREATE DATABASE before_all;")
     source.sql(f"USE shop; CALL work({turns}, {SEED});")
     return per_turn * turns, transactions * turns

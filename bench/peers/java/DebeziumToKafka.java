@@ -84,6 +84,7 @@ public final class DebeziumToKafka {
         p.setProperty("max.queue.size", "32768");
         p.setProperty("poll.interval.ms", System.getProperty("poll.interval.ms", "10"));
         p.setProperty("errors.max.retries", "0");
+        p.setProperty("task.management.timeout.ms", "20000"); // now and then it does not stop, and waits for minutes
         return p;
     }
 
