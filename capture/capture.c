@@ -250,7 +250,7 @@ static struct look_door door_of(struct capture *c)
                               .stop = &c->stop,
                               .event_bytes_max = c->config.packet_bytes_max,
                               .schema_file = c->schema_file[0] == '\0' ? NULL : c->schema_file,
-                              .wants_dead = c->config.after_reattach};
+                              .wants_dead = c->config.after_failure};
 }
 
 static enum err refresh_definitions(void *context, struct err_msg *msg)

@@ -43,8 +43,8 @@ struct capture_config { /* all strings are copied */
                                       * those marked as missing, where they cannot be told; else an error */
     bool        text_utf8mb4;        /* CHAR, VARCHAR and TEXT are delivered in utf8mb4; else as stored, with the name
                                       * of their character set */
-    bool        after_reattach;      /* the capture before ended with wants_reattach: what the source did not commit is
-                                      * looked for in the backlog, so that it is not sent again */
+    bool        after_failure;       /* the capture before ended by itself, perhaps in what the source did not commit in
+                                      * the end: such transactions are looked for in the backlog, and passed */
     const char *schema_file;         /* the user's CREATE statements for a start in the past; NULL: none */
     const char *format;              /* "dts-avro" */
     enum compression compression;    /* of the batches */

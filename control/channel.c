@@ -191,6 +191,7 @@ static void channel_begin_capture(struct instance *in, struct channel *ch)
 {
     struct err_msg why = {.code = ERR_OK};
     INVARIANT(ch->capture == NULL);
+    ch->capture_config.after_failure = ch->retry.is_failing;
     if (capture_start(&ch->capture, &ch->capture_config, ch->feed, &ch->resume, in->clock, in->counters, &why) ==
         ERR_OK)
         ch->has_resume = false; /* capture owns the GTID set now */
@@ -626,7 +627,6 @@ static void channel_renew_log(struct instance *in, struct channel *ch)
 static void channel_take_end(struct instance *in, struct channel *ch, const struct err_msg *log_error)
 {
     channel_stop_capture(ch); /* refreshes ch->status for the last time */
-    ch->capture_config.after_reattach = ch->status.wants_reattach;
     struct err_msg why = log_error->code != ERR_OK ? *log_error : ch->status.error;
     /* Once silently; when it happens again before the channel was healthy, with the pauses of a failure. */
     bool reattach = ch->status.wants_reattach && log_error->code == ERR_OK && !ch->retry.is_failing;

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 
-import apart
 from .machine import ROOT
 
 BENCH = ROOT + "/bench"
@@ -34,8 +33,8 @@ def run(bench, build, quick):
     env = dict(os.environ, MILLRACE_BUILD=build, MILLRACE_BENCH_QUICK="1" if quick else "",
                PYTHONDONTWRITEBYTECODE="1", PYTHONPATH=ROOT + "/tests/e2e")
     if bench.function is not None:
-        command = [sys.executable, "-c", CALL, BENCH, ROOT + "/tests/e2e", bench.function, "quick" if quick else "full"]
-        lines, code = lines_of(apart.command(command) if bench.is_apart else command, env)
+        lines, code = lines_of([sys.executable, "-c", CALL, BENCH, ROOT + "/tests/e2e", bench.function,
+                                "quick" if quick else "full"], env)
         return lines, code in (0, 77)
     everything = []
     for turn in range(bench.turns[1] if quick else bench.turns[0]):

@@ -120,7 +120,7 @@ void world_leave(struct world *w)
 {
     struct capture_status status;
     capture_status(w->capture, &status);
-    w->config.after_reattach = status.wants_reattach;
+    w->config.after_failure = status.state == CAPTURE_ENDED;
     capture_stop(w->capture);
     w->capture = NULL;
     fake_storage_reattach(&w->storage);

@@ -415,6 +415,31 @@ START_TEST(lost_transaction_asks_for_reattach)
 }
 END_TEST
 
+/* What cannot be captured is of no weight in a transaction that was never committed: capture
+ * ends at it while it is not known to be dead, and passes it then. */
+START_TEST(error_in_a_lost_transaction_is_passed)
+{
+    struct world w;
+    struct capture_status status;
+    world_init(&w, 7);
+    world_keep(&w);
+    world_capture(&w);
+    ck_assert_msg(world_run(&w, 1000, &status), "ended: %s", status.error.text);
+    binlog_maker_gtid(&w.maker);
+    binlog_maker_query(&w.maker, "app", "BEGIN");
+    binlog_maker_table_map(&w.maker, 1, "app", "kept");
+    binlog_maker_write(&w.maker, 1, 1, 1, w.config.record_bytes_max);
+    ck_assert(!world_run(&w, 1000, &status));
+    ck_assert(!status.wants_reattach);
+    binlog_maker_file(&w.maker, false);
+    world_leave(&w);
+    world_capture(&w);
+    ck_assert_msg(world_run(&w, 1000, &status), "ended again: %s", status.error.text);
+    ck_assert_uint_eq(status.row_changes, 0);
+    world_fini(&w);
+}
+END_TEST
+
 /* A channel that is taken up has its definitions, and reads its backlog once.  What is before the place where it goes
  * on is read for the GTIDs: all that there is, when there is no backlog. */
 START_TEST(taken_up_backlog_is_read_once)
@@ -574,6 +599,7 @@ int main(void)
     tcase_add_test(cases, unreadable_statement_in_a_transaction);
     tcase_add_loop_test(cases, taken_up_again_anywhere, 0, 6);
     tcase_add_loop_test(cases, lost_transaction_asks_for_reattach, 0, 2);
+    tcase_add_test(cases, error_in_a_lost_transaction_is_passed);
     tcase_add_test(cases, taken_up_backlog_is_read_once);
     tcase_add_test(cases, other_history_is_refused);
     tcase_add_test(cases, sent_before_it_is_executed);

@@ -231,7 +231,9 @@ static void look_after(struct live_follow *f, const char *run_name, uint16_t por
     ck_assert_msg(s.wants_reattach, "capture ended: %s", s.error.text);
     reattaches++;
     live_stop(f);
+    config.after_failure = true;
     begin(f, run_name, port);
+    config.after_failure = false;
 }
 
 static void wait_for_the_last(struct live_follow *f, const char *run_name, uint16_t port)

@@ -63,7 +63,7 @@ static enum err capture_begin(struct crash_world *w, struct err_msg *msg)
 {
     struct source_stream *stream;
     struct capture_config settings = capture_settings_of(w);
-    settings.after_reattach = w->after_reattach;
+    settings.after_failure = w->after_failure;
     TRY(stream_sim_open(&stream, &w->source.stream));
     w->feed->producer_waiter = &w->producer_waiter;
     return capture_open_simulated(&w->capture, &settings, w->feed, &w->resume, &w->clock.clock, w->counters, stream,
@@ -118,7 +118,7 @@ static void power_off(struct crash_world *w)
     counters_close(w->counters);
     forget_resume(&w->offsets_resume);
     w->storage = NULL;
-    w->after_reattach = w->disk_ails = false;
+    w->after_failure = w->disk_ails = false;
     disk_sim_power_cycle(w->disk);
 }
 
@@ -153,7 +153,7 @@ void crash_world_restart(struct crash_world *w)
     storage_log_close(w->storage, w->log);
     storage_log_close(w->storage, w->offsets_log);
     storage_stop(w->storage);
-    w->after_reattach = false;
+    w->after_failure = false;
     counters_close(w->counters);
     forget_resume(&w->offsets_resume);
     w->storage = NULL;
@@ -192,7 +192,7 @@ static void look_after_logs(struct crash_world *w)
     if (status.state == CAPTURE_ENDED) {
         ck_assert_msg(status.wants_reattach || storage_log_error(w->log, &why) != ERR_OK,
                       "seed %llu: capture ended: %s", (unsigned long long)w->seed, status.error.text);
-        w->after_reattach = status.wants_reattach;
+        w->after_failure = true;
         enum err e = reattach(w, &msg);
         ck_assert_msg(e == ERR_OK || disk_sim_is_dead(w->disk), "seed %llu: %s", (unsigned long long)w->seed,
                       msg.text);

@@ -29,7 +29,7 @@ struct crash_world {
     struct log_resume resume, offsets_resume;
     struct waiter    producer_waiter;
     struct capture  *capture;
-    bool     after_reattach; /* the last capture ended with wants_reattach */
+    bool     after_failure; /* the last capture ended by itself */
     struct dataplane *dataplane;
     struct port     *port; /* the dataplane's */
     /* What happened: */
