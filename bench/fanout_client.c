@@ -163,7 +163,8 @@ static void groups_open(uint16_t port, int epoll)
     for (uint32_t i = 0; i < group_count; i++) {
         struct group *g = &groups[i];
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = g};
-        *g = (struct group){.fd = wire_connect(port), .room = malloc(room_bytes), .next = is_tail ? end_offset : 0};
+        *g = (struct group){.fd = wire_connect("127.0.0.1", port), .room = malloc(room_bytes),
+                            .next = is_tail ? end_offset : 0};
         INVARIANT(g->room != NULL && epoll_ctl(epoll, EPOLL_CTL_ADD, g->fd, &event) == 0);
         fetch(g);
     }
@@ -181,7 +182,7 @@ static void idle_open(uint16_t port, uint32_t count)
     size += wire_text(request + size, "idle");
     wire_number(request, size - 4, 4);
     for (uint32_t i = 0; i < count; i++) {
-        int fd = wire_connect(port);
+        int fd = wire_connect("127.0.0.1", port);
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
         wire_send(fd, request, size);
         wire_receive(fd, answer, 4);

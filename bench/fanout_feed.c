@@ -44,7 +44,7 @@ static void batch_make(struct feed *f, uint32_t record_bytes, uint32_t batch_byt
 void feed_open(struct feed *f, uint16_t port, bool is_kafka, const char *topic, uint32_t record_bytes,
                uint32_t batch_bytes)
 {
-    *f = (struct feed){.fd = port == 0 ? -1 : wire_connect(port), .is_kafka = is_kafka, .topic = topic};
+    *f = (struct feed){.fd = port == 0 ? -1 : wire_connect("127.0.0.1", port), .is_kafka = is_kafka, .topic = topic};
     batch_make(f, record_bytes, batch_bytes);
 }
 

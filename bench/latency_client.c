@@ -1,5 +1,5 @@
 /* From the commit at the source to a consumer: commits one-row transactions at a steady rate and follows the topic.
- * usage: latency_client SOURCE_PORT USER PASSWORD PORT TOPIC OFFSET RUN PER_SECOND SECONDS WRITERS
+ * usage: latency_client SOURCE_PORT USER PASSWORD ADDRESS PORT TOPIC OFFSET RUN PER_SECOND SECONDS WRITERS
  * Each row of shop.ticks carries "@@RUN:NUMBER:DUE_NS@@", which stands in a record's bytes as it is, be they Avro or
  * JSON; markers of other RUNs are passed over.  Latency is from when the transaction was due (whoever is late, the
  * source included, is late) to when the record's bytes were received.  Beside it stand how long the source itself took
@@ -27,7 +27,7 @@ enum { WRITERS_MAX = 64, ROOM_BYTES = 8 << 20, PATIENCE_S = 60, MARK_BYTES_MAX =
 
 static struct {
     const char *user, *password, *topic, *run;
-    unsigned source_port, port, writers;
+    unsigned source_port, writers;
     double   per_second, seconds;
     uint64_t begin_ns, count;
 } as;
@@ -185,13 +185,12 @@ static void figures_print(void)
 int main(int argc, char **argv)
 {
     pthread_t writer[WRITERS_MAX];
-    if (argc != 11) return fprintf(stderr, "usage: see the head of bench/latency_client.c\n"), 2;
+    if (argc != 12) return fprintf(stderr, "usage: see the head of bench/latency_client.c\n"), 2;
     as.source_port = (unsigned)atoi(argv[1]);
     as.user = argv[2], as.password = argv[3];
-    as.port = (unsigned)atoi(argv[4]);
-    as.topic = argv[5], as.run = argv[7];
-    as.per_second = strtod(argv[8], NULL), as.seconds = strtod(argv[9], NULL);
-    as.writers = (unsigned)atoi(argv[10]);
+    as.topic = argv[6], as.run = argv[8];
+    as.per_second = strtod(argv[9], NULL), as.seconds = strtod(argv[10], NULL);
+    as.writers = (unsigned)atoi(argv[11]);
     as.count = (uint64_t)(as.per_second * as.seconds);
     is_seen = calloc(as.count + 1, 1);
     seen_ns = calloc(as.count + 1, sizeof *seen_ns);
@@ -204,7 +203,7 @@ int main(int argc, char **argv)
         INVARIANT(rc == 0);
     }
     pthread_barrier_wait(&ready);
-    struct consumer consumer = {wire_connect((uint16_t)as.port), strtoull(argv[6], NULL, 10)};
+    struct consumer consumer = {wire_connect(argv[4], (uint16_t)atoi(argv[5])), strtoull(argv[7], NULL, 10)};
     if (!catch_up(&consumer)) return fprintf(stderr, "nothing comes\n"), 1;
     as.begin_ns = now_ns() + 100000000;
     pthread_barrier_wait(&ready);

@@ -326,11 +326,11 @@ def bench_memory(harness, quick):
            read_seconds=round(read_s, 2), read_mb_per_s=round(log["bytes"] / read_s / 1e6))
 
 
-def kafka_ask(port, api, version, body):
+def kafka_ask(port, api, version, body, address="127.0.0.1"):
     """One request of Kafka's protocol and its answer, behind the correlation id; None: nobody answers."""
     request = struct.pack(">hhih", api, version, 7, -1) + body
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as s:
+        with socket.create_connection((address, port), timeout=5) as s:
             s.sendall(struct.pack(">i", len(request)) + request)
             answer = b""
             while len(answer) < 4 or len(answer) < 4 + struct.unpack(">i", answer[:4])[0]:
@@ -343,10 +343,10 @@ def kafka_ask(port, api, version, body):
         return None
 
 
-def last_offset(port, topic):
+def last_offset(port, topic, address="127.0.0.1"):
     """ListOffsets v1: the offset of the last record, or None."""
     name = struct.pack(">h", len(topic)) + topic.encode()
-    answer = kafka_ask(port, 2, 1, struct.pack(">ii", -1, 1) + name + struct.pack(">iiq", 1, 0, -1))
+    answer = kafka_ask(port, 2, 1, struct.pack(">ii", -1, 1) + name + struct.pack(">iiq", 1, 0, -1), address)
     if answer is None:
         return None
     error, _, offset = struct.unpack_from(">hqq", answer, 4 + len(name) + 8)

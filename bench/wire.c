@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,11 +56,12 @@ void wire_receive(int fd, void *out, size_t size)
     }
 }
 
-int wire_connect(uint16_t port)
+int wire_connect(const char *address, uint16_t port)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0) broken("connecting");
+    bool is_address = inet_pton(AF_INET, address, &to.sin_addr) == 1;
+    if (!is_address || fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0) broken("connecting");
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return fd;
 }

@@ -8,8 +8,8 @@
 
 enum { WIRE_FETCH_BYTES_MAX = 400 };
 
-/* A connection to 127.0.0.1. */
-int wire_connect(uint16_t port);
+/* A connection to an IPv4 address. */
+int wire_connect(const char *address, uint16_t port);
 void wire_send(int fd, const void *bytes, size_t size);
 void wire_receive(int fd, void *out, size_t size);
 

@@ -27,7 +27,7 @@ BENCHES = (
            Line("fanout_clients", ("client", "groups"),
                 (more("mb_per_s", "MB/s"), less("server_cpu_s_per_gb", "s"), less("client_cpu_s_per_gb", "s")),
                 ratios=("mb_per_s", "server_cpu_s_per_gb"))),
-          function="fanout:bench_fanout", is_apart=True),
+          function="fanout:bench_fanout"),
     Bench("latency", "from the commit at the source to a consumer, beside Debezium into Apache Kafka",
           (Line("latency", ("per_second",), (*LATENCIES, less("commit_p50_us", "us"), less("commit_p99_us", "us"),
                                              less("after_p50_us", "us"), less("after_p99_us", "us"),

@@ -57,10 +57,9 @@ class Line:
 class Bench:
     """`shows` is one sentence.  `function` is "MODULE:FUNCTION" in bench/, called with an e2e harness and `quick`;
     None: the program bench_NAME.  `turns` are how often a program is run from its start, in full and quick runs (a
-    function takes its turns itself).  `is_apart`: it runs in a network of its own (bench/apart.py)."""
+    function takes its turns itself)."""
     name: str
     shows: str
     lines: tuple
     function: typing.Optional[str] = None
     turns: tuple = (5, 3)
-    is_apart: bool = False
