@@ -154,6 +154,7 @@ def bench_latency(harness, quick):
         for per_second in (1000,) if quick else (100, 1000, 10000):
             for turn in range(2 if quick else 5):
                 for system in systems:
+                    os.sync()  # what others have not written back yet would be in this one's way to the disk
                     signalled([system], signal.SIGCONT)
                     follow(source, system, next(runs), per_second, 1)
                     got = follow(source, system, next(runs), per_second, 4 if quick else 15)
