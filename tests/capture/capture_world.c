@@ -1,12 +1,13 @@
 #include "tests/capture/capture_world.h"
 
 #include <check.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "tests/tree.h"
 
 enum { CHUNK_BYTES = 32 * 1024, CHUNKS = 24 };
 
@@ -67,19 +68,13 @@ void world_init(struct world *w, uint64_t seed)
                                         .core = -1};
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where)
-{
-    (void)st, (void)type, (void)where;
-    return remove(path);
-}
-
 void world_fini(struct world *w)
 {
     if (w->capture != NULL) capture_stop(w->capture);
     stream_sim_source_fini(&w->source);
     fake_storage_fini(&w->storage);
     counters_close(w->counters);
-    if (w->folder[0] != '\0') nftw(w->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    if (w->folder[0] != '\0') (void)tree_remove(w->folder);
 }
 
 void world_keep(struct world *w)

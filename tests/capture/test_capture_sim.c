@@ -415,8 +415,8 @@ START_TEST(lost_transaction_asks_for_reattach)
 }
 END_TEST
 
-/* What cannot be captured is of no weight in a transaction that was never committed: capture
- * ends at it while it is not known to be dead, and passes it then. */
+/* What cannot be captured is of no weight in a transaction that was never committed: capture ends at it while it is not
+ * known to be dead, and passes it then. */
 START_TEST(error_in_a_lost_transaction_is_passed)
 {
     struct world w;

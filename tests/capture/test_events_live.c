@@ -3,7 +3,6 @@
  * engine without transactions, LOAD DATA, CREATE TABLE ... SELECT, statements instead of rows.  Run by
  * `tests/servers run KIND -- test_events_live`. */
 #include <check.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,17 +11,12 @@
 
 #include "tests/capture/live_source.h"
 #include "tests/suite.h"
+#include "tests/tree.h"
 
 static MYSQL *admin, *session;
 static struct live_follow follow;
 static struct capture_config config;
 static char folder[64];
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where)
-{
-    (void)st, (void)type, (void)where;
-    return remove(path);
-}
 
 static void setup(void)
 {
@@ -51,7 +45,7 @@ static void teardown(void)
     live_close(&follow);
     mysql_close(session);
     mysql_close(admin);
-    nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    (void)tree_remove(folder);
 }
 
 static void item(MYSQL *mysql, int id, const char *name)

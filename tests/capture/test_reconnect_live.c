@@ -5,7 +5,6 @@
  * Run by `tests/servers run KIND --crash-safe -- test_reconnect_live CUTS RESTARTS [SEED]`; with MILLRACE_LONG 1,000
  * and 50, whatever is asked for. */
 #include <check.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -18,6 +17,7 @@
 #include "tests/capture/cutting_proxy.h"
 #include "tests/capture/live_source.h"
 #include "tests/suite.h"
+#include "tests/tree.h"
 
 enum { MEAN_BYTES = 80 * 1000, LARGE_ROWS = 250, ROW_BYTES = 1000, WAIT_MS = 240000 };
 
@@ -38,12 +38,6 @@ static uint64_t realtime(const struct clock *c)
     return 1700000000000;
 }
 static const struct clock still = {monotonic, realtime};
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where)
-{
-    (void)st, (void)type, (void)where;
-    return remove(path);
-}
 
 static void setup(void)
 {
@@ -76,7 +70,7 @@ static void teardown(void)
 {
     live_close(&rough);
     live_close(&calm);
-    nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    (void)tree_remove(folder);
 }
 
 /* --- the load --- */

@@ -5,7 +5,6 @@
 #include <check.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,15 +17,10 @@
 #include "capture/xa_spool.h"
 #include "tests/capture/capture_world.h"
 #include "tests/suite.h"
+#include "tests/tree.h"
 
 static char folder[64];
 static struct err_msg msg;
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where)
-{
-    (void)st, (void)type, (void)where;
-    return remove(path);
-}
 
 static void folder_make(void)
 {
@@ -36,7 +30,7 @@ static void folder_make(void)
 
 static void folder_remove(void)
 {
-    nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    (void)tree_remove(folder);
 }
 
 /* --- names --- */

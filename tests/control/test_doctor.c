@@ -2,7 +2,6 @@
  * and /sys with one thing broken at a time, and calls that answer what a test says. */
 #include <check.h>
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "control/config.h"
 #include "control/doctor/doctor.h"
+#include "tests/tree.h"
 
 #define PCI "/sys/bus/pci/devices/0000:3b:00.0"
 #define CPU "/sys/devices/system/cpu"
@@ -91,12 +91,6 @@ static void folder_call(const char *path, struct doctor_folder *out)
 
 static const struct doctor_calls calls = {clock_call, uring_call, folder_call};
 
-static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *where)
-{
-    (void)about, (void)kind, (void)where;
-    return remove(path);
-}
-
 static void put(const struct file *f)
 {
     char path[512];
@@ -130,7 +124,7 @@ static void setup(void)
     uring_why = 0;
 }
 
-static void teardown(void) { ck_assert_int_eq(nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0); }
+static void teardown(void) { ck_assert_int_eq(tree_remove(root), 0); }
 
 /* The finding of a check that is not good; else its first; NULL: it was not looked at. */
 static const struct doctor_finding *finding(const char *check)
