@@ -29,8 +29,8 @@ struct look_door { /* borrowed */
 void look_free(struct look *l);
 
 /* Does the look: from f->resume to where the source stands, if anything there is of use.  `wants_definitions`:
- * tracker_learn is told what it sees.
- * Errors of the source's stream, of tracker_learn; an interrupted one goes on with the next call. */
+ * tracker_learn is told what it sees.  Errors of the source's stream, of tracker_learn; an interrupted one goes on with
+ * the next call. */
 NODISCARD enum err look(struct look *l, const struct look_door *door, bool wants_definitions, struct err_msg *msg);
 static inline bool look_is_under_way(const struct look *l)
 {

@@ -283,8 +283,6 @@ START_TEST(an_acknowledgement_behind_a_timeout)
 }
 END_TEST
 
-/* The neighbour's address changes without a word to us, or what we know of it is a damaged frame's.  _i: he is himself
- * the peer, or the gateway to it. */
 /* What three acknowledgements of the same ask for finds no room at the device, until (0) before or (1) behind the
  * timeout.  lwIP then puts it behind what was sent after it, and waits for ever. */
 START_TEST(no_room_for_what_is_sent_again)
@@ -309,6 +307,8 @@ START_TEST(no_room_for_what_is_sent_again)
 }
 END_TEST
 
+/* The neighbour's address changes without a word to us, or what we know of it is a damaged frame's.  _i: he is himself
+ * the peer, or the gateway to it. */
 START_TEST(a_neighbour_has_another_address)
 {
     world_open();
