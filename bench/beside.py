@@ -146,9 +146,12 @@ class Debezium(Peer):
                 "kafka_cpu_seconds": kafka_end - kafka_begin}
 
 
+TAKEN_UP = "millrace, taken up"
+
+
 class Millrace:
     """One millraced, and a channel for each way and turn."""
-    WAYS = {"millrace": "written", "millrace, durable": "durable", "millrace, taken up": "written"}
+    WAYS = {"millrace": "written", "millrace, durable": "durable", TAKEN_UP: "written"}
 
     def __init__(self, harness, source, turns):
         """Before the work: a channel that is taken up followed its source until then, and was stopped."""
@@ -156,14 +159,18 @@ class Millrace:
         self.instance = harness.millraced()
         self.instance.start()
         for turn in range(turns):
-            topic = self.topic("millrace, taken up", turn)
-            live.make_channel(self.instance, source, topic, "written")
+            topic = self.make_channel(TAKEN_UP, turn)
             self.instance.start_channel(topic)
             live.stop_channel(self.instance, topic)
 
+    def make_channel(self, way, turn):
+        topic = self.topic(way, turn)
+        live.make_channel(self.instance, self.source, topic, self.WAYS[way])
+        return topic
+
     @staticmethod
     def topic(way, turn):
-        return f"turn{turn}-{way.rsplit(' ', 1)[-1]}"
+        return f"{way}-{turn}".replace(", ", "-").replace(" ", "-")
 
     def consumed(self, topic, changes):
         """What a consumer of Kafka's protocol gets that reads so many row changes."""
@@ -171,15 +178,13 @@ class Millrace:
 
     def run(self, way, changes, turn):
         """Leaves in `sums` what a consumer must have got of the first n row changes, for each n that a peer reads."""
-        topic = self.topic(way, turn)
+        topic = self.topic(way, turn) if way == TAKEN_UP else self.make_channel(way, turn)
 
         def look():
             for count in [n for n, sums in self.sums.items() if sums is None or n == changes]:
                 got = self.consumed(topic, count)
                 check(self.sums[count] in (None, got), f"{way}: {got}, and before {self.sums[count]}")
                 self.sums[count] = got
-        if way != "millrace, taken up":
-            live.make_channel(self.instance, self.source, topic, self.WAYS[way])
         seconds, cpu, log_bytes = live.capture_once(self.instance, topic, changes, self.transactions, look)
         return {"seconds": seconds, "cpu_seconds": sum(cpu.values()), "log_bytes": log_bytes,
                 "cpu_seconds_by_thread": cpu}

@@ -8,6 +8,7 @@ import resource
 import subprocess
 
 from harness import BUILD, check
+import apart
 import fanout
 import live
 
@@ -59,7 +60,8 @@ def serving_curves(harness, quick):
     if len(points) < len(CONNECTIONS[quick]):
         note = f"growth_connections ends at {points[-1]}: {files} open files are allowed"
         print(json.dumps({"note": note}), flush=True)
-    server = fanout.Millrace(harness, "growth")
+    with apart.on(apart.SERVERS):  # its client has the others
+        server = fanout.Millrace(harness, "growth")
     fanout.fill(server, 1000, 1)
     for turn in range(TURNS[quick]):
         for groups in GROUPS[quick]:

@@ -84,11 +84,7 @@ def null_client(source, file):
 def make_channel(instance, source, name, visible="durable"):
     """A channel that may be started, from the binlog's beginning on.  Without TLS, which the null client and others do
     not speak either."""
-    facts = source.facts
-    instance.ask("POST", "/v1/channels", {
-        "name": name, "start_at": "earliest", "visible": visible, "tables": {"include": ["shop.*"]},
-        "source": {"host": "127.0.0.1", "port": source.port, "user": facts["user"], "password": facts["password"],
-                   "tls": {"mode": "off"}}})
+    instance.create_channel(name, source, ["shop.*"], start_at="earliest", visible=visible, tls={"mode": "off"})
     wait_until(lambda: "start" in instance.status(name)["operations"], 30, lambda: str(instance.status(name)))
 
 
