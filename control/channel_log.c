@@ -229,6 +229,7 @@ void channel_log_leave(struct instance *in, struct channel *ch)
 {
     attach_give_up(in, ch);
     drop_resume(ch);
+    if (ch->is_attached) log_feed_leave(ch->feed); /* storage has it on: it may wake a capture that never began */
     ch->is_attached = false;
     ch->feed = NULL;
     ch->log = NULL;
