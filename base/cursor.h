@@ -34,22 +34,37 @@ static inline const uint8_t *cursor_take(struct cursor *c, size_t size)
     return taken;
 }
 
+/* Numbers of a size that the compiler knows are one load, where the machine has that order of bytes or swaps it. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define CURSOR_LOADS(size) __builtin_constant_p(size)
+#else
+#define CURSOR_LOADS(size) false
+#endif
+#define CURSOR_INLINE static inline __attribute__((always_inline))
+
 /* Little-endian unsigned of 1..8 bytes. */
-static inline uint64_t cursor_le(struct cursor *c, unsigned size)
+CURSOR_INLINE uint64_t cursor_le(struct cursor *c, unsigned size)
 {
     const uint8_t *p = cursor_take(c, size);
     uint64_t value = 0;
     if (p == NULL) return 0;
-    for (unsigned i = 0; i < size; i++) value |= (uint64_t)p[i] << (8 * i);
+    if (CURSOR_LOADS(size))
+        memcpy(&value, p, size);
+    else
+        for (unsigned i = 0; i < size; i++) value |= (uint64_t)p[i] << (8 * i);
     return value;
 }
 
 /* Big-endian unsigned of 1..8 bytes. */
-static inline uint64_t cursor_be(struct cursor *c, unsigned size)
+CURSOR_INLINE uint64_t cursor_be(struct cursor *c, unsigned size)
 {
     const uint8_t *p = cursor_take(c, size);
     uint64_t value = 0;
     if (p == NULL) return 0;
+    if (CURSOR_LOADS(size)) {
+        memcpy((uint8_t *)&value + (sizeof value - size), p, size);
+        return __builtin_bswap64(value);
+    }
     for (unsigned i = 0; i < size; i++) value = value << 8 | p[i];
     return value;
 }

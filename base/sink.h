@@ -53,6 +53,15 @@ static inline void sink_le(struct sink *s, uint64_t value, unsigned size)
     for (unsigned i = 0; i < size; i++) room[i] = (uint8_t)(value >> (8 * i));
 }
 
+/* Eight bytes, the lowest first, without a bound check. */
+static inline void le64_put(void *at, uint64_t value)
+{
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+    value = __builtin_bswap64(value);
+#endif
+    memcpy(at, &value, 8);
+}
+
 /* Bytes a varint takes: 1..10. */
 static inline unsigned uvarint_size(uint64_t value)
 {

@@ -59,7 +59,7 @@ static void rows_init(struct change_rows *r, const struct record_format *format,
     static const uint16_t key_column[] = {0};
     r->key = (struct change_key){"PRIMARY", key_column, 1};
     r->table = (struct change_table){"shop", "orders", column, &r->key, column_count, 1, 4711, NULL};
-    r->source = (struct change_source){"8.0.28-log", false};
+    r->source = change_source_of("8.0.28-log", false);
     r->event = (struct change_event){.operation = operation, .timestamp_s = 1784032496, .file_number = 12,
                                      .start_position = 4000000, .end_position = 4000120,
                                      .read_time_ms = 1784032496789, .server_id = 10, .thread_id = 815,

@@ -66,6 +66,8 @@ struct follower_transaction { /* the one under way */
     char gtid[GTID_TEXT_BYTES]; /* "" if none */
     uint64_t commit_ms;         /* the source's commit time; 0: not told */
     uint64_t read_ms;           /* ours, when its first event was read */
+    uint64_t rows_read_ms;      /* rows_read_ms() */
+    uint32_t rows_events;
     bool began;                 /* its BEGIN record is written (or skipped) */
     struct change_event begin;  /* what BEGIN and COMMIT share; text in it points here */
     uint64_t hash;              /* over its rows so far */

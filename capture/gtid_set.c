@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sink.h"
+#include "formats/decimal_text.h"
+
 enum { UUID_TEXT_BYTES = 36 };
 
 void gtid_set_clear(struct gtid_set *s)
@@ -59,6 +62,7 @@ static uint32_t interval_search(const struct gtid_set *s, const uint8_t uuid[sta
 /* A tag is a word of a-z, 0-9 and _ that begins with no digit. */
 static bool tag_is_valid(const char *tag)
 {
+    if (tag[0] == '\0') return true; /* as nearly all have it */
     size_t size = strlen(tag);
     return size <= GTID_TAG_BYTES_MAX && !(tag[0] >= '0' && tag[0] <= '9') &&
            strspn(tag, "abcdefghijklmnopqrstuvwxyz0123456789_") == size;
@@ -340,26 +344,34 @@ enum err gtid_set_parse(struct gtid_set *s, const char *text, size_t size)
     return ERR_OK;
 }
 
-static size_t uuid_text(const uint8_t uuid[static 16], char *out)
+/* Four bytes as eight hexadecimal digits: a nibble in each byte of a word, and what '9' and 'a' are apart. */
+static void hex_put(char out[static 8], const uint8_t bytes[static 4])
 {
-    static const char digit[] = "0123456789abcdef";
-    char *at = out;
-    for (unsigned i = 0; i < 16; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) *at++ = '-';
-        *at++ = digit[uuid[i] >> 4];
-        *at++ = digit[uuid[i] & 15];
-    }
-    return (size_t)(at - out);
+    const uint64_t low_nibbles = 0x000f000f000f000f;
+    uint64_t word = (uint64_t)bytes[0] | (uint64_t)bytes[1] << 16 | (uint64_t)bytes[2] << 32 | (uint64_t)bytes[3] << 48;
+    word = (word >> 4 & low_nibbles) | (word & low_nibbles) << 8;
+    uint64_t is_letter = (word + 0x0606060606060606) >> 4 & 0x0101010101010101;
+    le64_put(out, word + 0x3030303030303030 + is_letter * ('a' - '9' - 1));
 }
 
+static size_t uuid_text(const uint8_t uuid[static 16], char *out)
+{
+    char hex[32];
+    for (unsigned i = 0; i < 4; i++) hex_put(hex + 8 * i, uuid + 4 * i);
+    memcpy(out, hex, 8);
+    memcpy(out + 9, hex + 8, 4);
+    memcpy(out + 14, hex + 12, 4);
+    memcpy(out + 19, hex + 16, 4);
+    memcpy(out + 24, hex + 20, 12);
+    out[8] = out[13] = out[18] = out[23] = '-';
+    return UUID_TEXT_BYTES;
+}
+
+/* Writes to DECIMAL_TEXT_MAX bytes of room. */
 static size_t decimal_text(uint64_t value, char *out)
 {
-    char digits[20];
-    size_t count = 0;
-    do digits[count++] = (char)('0' + value % 10);
-    while ((value /= 10) != 0);
-    for (size_t i = 0; i < count; i++) out[i] = digits[count - 1 - i];
-    return count;
+    uint8_t *at = (uint8_t *)out;
+    return (size_t)(decimal_put(at, value) - at);
 }
 
 size_t gtid_text(const uint8_t uuid[static 16], const char *tag, uint64_t number, char out[static GTID_TEXT_BYTES])

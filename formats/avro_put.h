@@ -72,7 +72,7 @@ static inline uint8_t *avro_put_double(uint8_t *at, double value)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
-    for (unsigned i = 0; i < 8; i++) at[i] = (uint8_t)(bits >> (8 * i)); /* little endian, whatever we run on */
+    le64_put(at, bits);
     return at + 8;
 }
 

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum change_operation { /* numbers: the operation enum of the tracked record */
     CHANGE_INSERT = 0, CHANGE_UPDATE = 1, CHANGE_DELETE = 2, CHANGE_DDL = 3,
@@ -83,8 +84,14 @@ struct change_value {
 
 struct change_source { /* the same for all events of one connection */
     const char *server_version; /* ASCII, e.g. 8.0.28-log */
+    uint32_t    server_version_bytes;
     bool        lower_case_table_names;
 };
+
+static inline struct change_source change_source_of(const char *server_version, bool lower_case_table_names)
+{
+    return (struct change_source){server_version, (uint32_t)strlen(server_version), lower_case_table_names};
+}
 
 struct change_event {
     enum change_operation operation;

@@ -1,15 +1,15 @@
-/* formats/decimal_text.h -- integers as decimal text, two digits a step.  Writes without a bound check: the caller
- * has room for DECIMAL_TEXT_MAX bytes.  No terminator. */
+/* formats/decimal_text.h -- integers as decimal text, eight digits a step.  Writes without a bound check: the caller
+ * has room for DECIMAL_TEXT_MAX bytes, and what is behind the digits is scratch.  No terminator. */
 #ifndef FORMATS_DECIMAL_TEXT_H
 #define FORMATS_DECIMAL_TEXT_H
 
 #include <stdint.h>
-#include <string.h>
+
+#include "base/sink.h"
 
 enum { DECIMAL_TEXT_MAX = 20 }; /* 18446744073709551615; a sign is the caller's */
 
 extern const uint64_t decimal_smallest[DECIMAL_TEXT_MAX]; /* [i]: smallest number of i + 1 digits: 0, 10, .. 10^19 */
-extern const char     decimal_pairs[201];                 /* 00 01 .. 99 */
 
 static inline unsigned decimal_digits(uint64_t value)
 {
@@ -18,21 +18,37 @@ static inline unsigned decimal_digits(uint64_t value)
     return at_least + (value >= decimal_smallest[at_least]);
 }
 
-/* Writes exactly `digits` digits (decimal_digits of the value) and returns the end. */
+/* The eight digits of a value below 10^8 as text, the first in the lowest byte.  Lanes of a word hold four digits each,
+ * then two, then one: a division by 100 or 10 is a multiplication that is exact for what a lane can hold. */
+static inline uint64_t decimal_eight(uint32_t value)
+{
+    uint64_t lanes = value / 10000 | (uint64_t)(value % 10000) << 32;
+    uint64_t high = (lanes * 10486 >> 20) & 0x0000007f0000007f;
+    lanes = high | (lanes - high * 100) << 16;
+    high = (lanes * 103 >> 10) & 0x000f000f000f000f;
+    return (high | (lanes - high * 10) << 8) + 0x3030303030303030;
+}
+
+/* The last `digits` of eight, 1 to 8; writes 8 bytes. */
+static inline uint8_t *decimal_put_last(uint8_t *at, uint64_t eight, unsigned digits)
+{
+    le64_put(at, eight >> (64 - 8 * digits));
+    return at + digits;
+}
+
+/* Writes the digits of a value (as many as decimal_digits says) and returns their end. */
 static inline uint8_t *decimal_put_digits(uint8_t *at, uint64_t value, unsigned digits)
 {
-    uint8_t *end = at + digits, *p = end;
-    while (value >= 100) {
-        unsigned pair = (unsigned)(value % 100);
-        value /= 100;
-        p -= 2;
-        memcpy(p, decimal_pairs + 2 * pair, 2);
+    const uint32_t base = 100000000;
+    if (value < base) return decimal_put_last(at, decimal_eight((uint32_t)value), digits);
+    uint64_t above = value / base;
+    if (above < base) {
+        at = decimal_put_last(at, decimal_eight((uint32_t)above), digits - 8);
+    } else {
+        at = decimal_put_last(at, decimal_eight((uint32_t)(above / base)), digits - 16);
+        at = decimal_put_last(at, decimal_eight((uint32_t)(above % base)), 8);
     }
-    if (value >= 10)
-        memcpy(p - 2, decimal_pairs + 2 * value, 2);
-    else
-        p[-1] = (uint8_t)('0' + value);
-    return end;
+    return decimal_put_last(at, decimal_eight((uint32_t)(value % base)), 8);
 }
 
 static inline uint8_t *decimal_put(uint8_t *at, uint64_t value)

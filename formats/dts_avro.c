@@ -44,7 +44,7 @@ static uint8_t *start_put(uint8_t *at, const struct change_event *e, uint64_t re
     at = position_put(at, e->start_position, e->file_number);
     at = avro_put_raw(at, "\x02" "0", 2); /* sourceTxid: the string 0 */
     *at++ = 0;                            /* source type MySQL */
-    at = avro_put_string(at, e->source->server_version);
+    at = avro_put_bytes(at, e->source->server_version, e->source->server_version_bytes);
     *at++ = (uint8_t)(e->operation << 1);
     return at;
 }
@@ -54,13 +54,14 @@ struct tags { /* a map being written; its count, one byte, is filled in at the e
     unsigned count;
 };
 
-static void tag_text(struct tags *t, const char *key, const char *value)
+/* Inline: a key is a constant, so that its length and its copy are too. */
+static inline __attribute__((always_inline)) void tag_text(struct tags *t, const char *key, const char *value)
 {
     t->at = avro_put_string(avro_put_string(t->at, key), value);
     t->count++;
 }
 
-static void tag_decimal(struct tags *t, const char *key, uint64_t value)
+static inline __attribute__((always_inline)) void tag_decimal(struct tags *t, const char *key, uint64_t value)
 {
     t->at = avro_put_unsigned_text(avro_put_string(t->at, key), value);
     t->count++;
@@ -156,7 +157,7 @@ static size_t text_bytes(const char *text) { return text == NULL ? 0 : strlen(te
 
 static size_t dts_size_max(const struct change_event *e)
 {
-    size_t size = FRAME_BYTES_MAX + DTS_PREFIX_COPY + strlen(e->source->server_version);
+    size_t size = FRAME_BYTES_MAX + DTS_PREFIX_COPY + e->source->server_version_bytes;
     if (is_row(e)) {
         const struct dts_table *table = e->table->format_data;
         size += table->head_bytes + table->fields_bytes;

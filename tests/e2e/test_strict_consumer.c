@@ -59,7 +59,7 @@ static char                   why[512];
 /* Encodes with the product, decodes as the consumer does. */
 static void pass(enum change_operation operation, const struct change_value *before, const struct change_value *after)
 {
-    static const struct change_source source = {.server_version = "8.0.28"};
+    const struct change_source source = change_source_of("8.0.28", false);
     struct change_event event = {.operation = operation, .timestamp_s = 1000, .file_number = 1, .start_position = 4,
                                  .end_position = 99, .read_time_ms = 1000000, .source = &source, .table = &table,
                                  .before = before, .after = after};

@@ -11,7 +11,7 @@ void maker_init(struct maker *m, uint64_t seed)
 {
     memset(m, 0, sizeof *m);
     random_init(&m->random, seed);
-    m->source = (struct change_source){.server_version = "8.0.28-log", .lower_case_table_names = false};
+    m->source = change_source_of("8.0.28-log", false);
 }
 
 static void random_column(struct maker *m, uint16_t i)

@@ -585,7 +585,7 @@ END_TEST
 /* encode_checked refuses a value of 48 bytes or less; this event is the shortest there can be. */
 START_TEST(no_value_is_taken_for_filler)
 {
-    static const struct change_source nameless = {.server_version = ""};
+    const struct change_source nameless = change_source_of("", false);
     for (uint64_t length = 1; length <= UINT64_C(100000000000000); length *= 10) {
         struct change_event e = {
             .operation = CHANGE_HEARTBEAT, .timestamp_s = 1, .read_time_ms = length, .source = &nameless};
@@ -621,7 +621,7 @@ END_TEST
 
 START_TEST(decimal_text_of_every_length)
 {
-    uint8_t got[32];
+    uint8_t got[DECIMAL_TEXT_MAX];
     char want[32];
     struct random r;
     random_init(&r, 5);

@@ -174,9 +174,9 @@ static void event_of(struct maker *m, const json_t *vector)
     json_t *tags = json_object_get(vector, "tags");
     unsigned file, i = 0;
     while (strcmp(operations[i].name, text_in(vector, "operation")) != 0) i++;
-    m->source.server_version = text_in(json_object_get(vector, "source"), "version");
     const char *lower = text_in(tags, "lowerCaseTableNames");
-    m->source.lower_case_table_names = lower != NULL && strcmp(lower, "true") == 0;
+    m->source = change_source_of(text_in(json_object_get(vector, "source"), "version"),
+                                 lower != NULL && strcmp(lower, "true") == 0);
     *e = (struct change_event){.operation = operations[i].operation,
                                .timestamp_s = (uint32_t)number_in(vector, "sourceTimestamp"),
                                .read_time_ms = tag_number(vector, "readerThroughoutTime"),

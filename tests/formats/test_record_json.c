@@ -60,7 +60,8 @@ static void expect_line(const struct change_event *e, const char *want)
 
 static struct change_event event(enum change_operation operation)
 {
-    static const struct change_source source = {"8.0.28-log", true};
+    static struct change_source source; /* the event names it */
+    source = change_source_of("8.0.28-log", true);
     return (struct change_event){.operation = operation,
                                  .timestamp_s = 1696984517,
                                  .file_number = 78,
