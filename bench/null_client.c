@@ -10,7 +10,9 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { DUMP_NON_BLOCK = 1, SERVER_ID = 4000000001u, FIRST_POSITION = 4 };
+#include "capture/mysql_packets.h"
+
+enum { DUMP_NON_BLOCK = 1, SERVER_ID = 4000000001u, FIRST_POSITION = 4, READ_TIMEOUT_S = 60 };
 
 static double now_s(void)
 {
@@ -28,6 +30,13 @@ static void must(int failed, MYSQL *m, const char *what)
 {
     if (!failed) return;
     fprintf(stderr, "null_client: %s: %s\n", what, mysql_error(m));
+    exit(1);
+}
+
+static void must_be_ok(enum err e, const struct err_msg *msg)
+{
+    if (e == ERR_OK) return;
+    fprintf(stderr, "null_client: %s\n", msg->text);
     exit(1);
 }
 
@@ -55,13 +64,23 @@ int main(int argc, char **argv)
     must(m->methods->db_command(m, COM_BINLOG_DUMP, (const char *)command, 10 + name_size, 1, NULL), m, "dump");
 
     uint64_t events = 0, bytes = 0;
+    struct mysql_packets packets = {0};
+    struct err_msg msg = {0};
+    const uint8_t *packet;
+    size_t size;
+    must_be_ok(mysql_packets_begin(&packets, (int)mysql_get_socket(m), READ_TIMEOUT_S, packet_bytes_max, NULL, 0, &msg),
+               &msg);
     for (;;) {
-        unsigned long size = mysql_net_read_packet(m);
-        must((unsigned)size == 0xFFFFFFFFu, m, "read");
-        if (size == 0 || m->net.read_pos[0] == 0xFE) break; /* the end: the dump does not wait for more */
+        must_be_ok(mysql_packets_next(&packets, &packet, &size, &msg), &msg);
+        if (size == 0 || packet[0] == 0xFE) break; /* the end: the dump does not wait for more */
+        if (packet[0] == 0xFF) {
+            fprintf(stderr, "null_client: the server ended the dump: %.*s\n", (int)size - 1, (const char *)packet + 1);
+            exit(1);
+        }
         events++;
         bytes += size - 1;
     }
+    mysql_packets_end(&packets);
     double seconds = now_s() - begun_s;
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);

@@ -1,6 +1,7 @@
 /* The real side of capture/source_stream.h: two connections through the MySQL client library, one for questions and one
  * for the dump.  MariaDB's Connector/C gives raw packets through its method table (its own replication calls copy and
- * parse every packet, and fail on several servers); Oracle's library has mysql_binlog_open. */
+ * parse every packet, and fail on several servers); Oracle's library has mysql_binlog_open.  Once a dump is asked for,
+ * a connection without TLS is read by capture/mysql_packets.h, which is faster. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -16,8 +17,10 @@
 #endif
 
 #include "base/clock.h"
+#include "base/cursor.h"
 #include "base/invariant.h"
 #include "capture/mysql_connect.h"
+#include "capture/mysql_packets.h"
 #include "capture/source_stream.h"
 
 #define IDLE_NS 5000000000u /* a connection unused for so long is tried before it is used */
@@ -32,10 +35,11 @@ enum {
 struct mysql_stream {
     struct source_stream stream;
     const struct source_stream_config *config;
-    MYSQL *questions, *dump; /* NULL: not connected */
-    uint64_t asked_ns;       /* when the last question was */
-    struct mysql_gate gate;  /* of connects under way */
-    pthread_mutex_t lock;    /* of the two file descriptors: cut may come while they open and close */
+    MYSQL *questions, *dump;      /* NULL: not connected */
+    struct mysql_packets packets; /* of a dump without TLS, which they read; else without a buffer */
+    uint64_t asked_ns;            /* when the last question was */
+    struct mysql_gate gate;       /* of connects under way */
+    pthread_mutex_t lock;         /* of the two file descriptors: cut may come while they open and close */
     int questions_fd, dump_fd;
     _Atomic bool is_cut;
 #ifndef MARIADB_PACKAGE_VERSION
@@ -54,10 +58,8 @@ static struct mysql_stream *of(struct source_stream *s)
 enum { SERVER_NO_BINLOG = 1220, SERVER_MASTER_FATAL = 1236 };
 
 /* What the server says instead of the next event. */
-static enum err dump_failed(struct mysql_stream *m, struct err_msg *msg)
+static enum err dump_refused(struct mysql_stream *m, unsigned number, const char *text, struct err_msg *msg)
 {
-    unsigned number = mysql_errno(m->dump);
-    const char *text = mysql_error(m->dump);
     /* MySQL says it as error 1236, MariaDB as 4052.  "is already connected" is another thing: our own former
      * connection, that the server has not yet given up. */
     if (strstr(text, "same server") != NULL && strstr(text, "has connected") != NULL)
@@ -85,6 +87,11 @@ static enum err dump_failed(struct mysql_stream *m, struct err_msg *msg)
     return err_set(msg, code, "the binlog dump was interrupted: %s (error %u)", text, number);
 }
 
+static enum err dump_failed(struct mysql_stream *m, struct err_msg *msg)
+{
+    return dump_refused(m, mysql_errno(m->dump), mysql_error(m->dump), msg);
+}
+
 /* --- connections --- */
 
 static int socket_of(MYSQL *mysql)
@@ -103,6 +110,17 @@ static void connection_close(struct mysql_stream *m, MYSQL **mysql, int *fd)
     pthread_mutex_unlock(&m->lock);
     if (*mysql != NULL) mysql_close(*mysql);
     *mysql = NULL;
+}
+
+static bool reads_socket(const struct mysql_stream *m)
+{
+    return m->packets.buffer != NULL;
+}
+
+static void dump_close(struct mysql_stream *m)
+{
+    connection_close(m, &m->dump, &m->dump_fd);
+    mysql_packets_end(&m->packets);
 }
 
 /* Runs a statement whose result, if any, is thrown away; an error is not one that matters. */
@@ -238,10 +256,14 @@ static enum err packet_read(struct mysql_stream *m, const uint8_t **packet, size
     return ERR_OK;
 }
 
-static bool buffer_holds_more(const struct mysql_stream *m)
+/* What the library took from the socket and has not given yet; returns its size. */
+static size_t read_ahead(const struct mysql_stream *m, const uint8_t **bytes)
 {
     const MARIADB_PVIO *pvio = m->dump->net.pvio;
-    return pvio != NULL && pvio->cache != NULL && pvio->cache_pos < pvio->cache + pvio->cache_size;
+    if (pvio == NULL || pvio->cache == NULL) return 0;
+    INVARIANT(pvio->cache_pos >= pvio->cache && pvio->cache_pos <= pvio->cache + pvio->cache_size);
+    *bytes = pvio->cache_pos;
+    return (size_t)(pvio->cache + pvio->cache_size - pvio->cache_pos);
 }
 
 #else
@@ -270,10 +292,11 @@ static enum err packet_read(struct mysql_stream *m, const uint8_t **packet, size
     return ERR_OK;
 }
 
-static bool buffer_holds_more(const struct mysql_stream *m)
+static size_t read_ahead(const struct mysql_stream *m, const uint8_t **bytes)
 {
-    (void)m; /* not to be seen from outside: the kernel alone is asked */
-    return false;
+    (void)m; /* not to be seen from outside: nothing was read since the dump was asked for, later the kernel is asked */
+    *bytes = NULL;
+    return 0;
 }
 
 #endif
@@ -286,7 +309,7 @@ static enum err stream_dump(struct source_stream *s, const char *file, uint64_t 
     if (position > UINT32_MAX)
         return err_set(msg, ERR_TOO_LARGE, "%s is larger than the 4 GiB that the source can be asked for; FLUSH BINARY "
                        "LOGS on the source and split its largest transactions", file);
-    connection_close(m, &m->dump, &m->dump_fd);
+    dump_close(m);
     TRY(connection_open(m, &m->dump, &m->dump_fd, m->config->read_timeout_s, msg));
 
     char sql[SQL_BYTES];
@@ -306,21 +329,40 @@ static enum err stream_dump(struct source_stream *s, const char *file, uint64_t 
     if (mysql_query(m->dump, sql) != 0) return dump_failed(m, msg);
     if (!replica_register(m)) return dump_failed(m, msg);
     if (!dump_request(m, file, (uint32_t)position)) return dump_failed(m, msg);
-    return ERR_OK;
+    if (mysql_get_ssl_cipher(m->dump) != NULL) return ERR_OK; /* the library's; compression is never asked for */
+    const uint8_t *ahead = NULL;
+    size_t ahead_bytes = read_ahead(m, &ahead);
+    return mysql_packets_begin(&m->packets, m->dump_fd, m->config->read_timeout_s, m->config->packet_bytes_max, ahead,
+                               ahead_bytes, msg);
+}
+
+/* An error of the server: its number, where it is not before 4.1 '#' and five characters of SQL state, and its text.
+ * https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_err_packet.html */
+static enum err error_packet(struct mysql_stream *m, const uint8_t *packet, size_t bytes, struct err_msg *msg)
+{
+    enum { STATE_BYTES = 6 };
+    char text[SQL_BYTES];
+    struct cursor c = cursor_of(packet + 1, bytes - 1);
+    unsigned number = (unsigned)cursor_le(&c, 2);
+    if (cursor_left(&c) >= STATE_BYTES && *c.at == '#') (void)cursor_take(&c, STATE_BYTES);
+    snprintf(text, sizeof text, "%.*s", (int)(c.failed ? 0 : cursor_left(&c)), (const char *)c.at);
+    return dump_refused(m, number, text, msg);
 }
 
 static enum err stream_next(struct source_stream *s, const uint8_t **event, size_t *size, struct err_msg *msg)
 {
-    enum { PACKET_OK = 0, PACKET_EOF = 0xfe };
+    enum { PACKET_OK = 0, PACKET_EOF = 0xfe, PACKET_ERROR = 0xff };
     struct mysql_stream *m = of(s);
     if (m->dump == NULL) return err_set(msg, ERR_DISCONNECTED, "no binlog dump is under way");
     const uint8_t *packet = NULL;
     size_t bytes = 0;
-    enum err e = packet_read(m, &packet, &bytes, msg);
+    enum err e = reads_socket(m) ? mysql_packets_next(&m->packets, &packet, &bytes, msg)
+                                 : packet_read(m, &packet, &bytes, msg);
     if (atomic_load_explicit(&m->is_cut, memory_order_relaxed)) return ERR_STOPPED;
     TRY(e);
     if (bytes == 0 || packet[0] == PACKET_EOF)
         return err_set(msg, ERR_DISCONNECTED, "the source ended the binlog dump (it may be shutting down)");
+    if (packet[0] == PACKET_ERROR) return error_packet(m, packet, bytes, msg);
     if (packet[0] != PACKET_OK)
         return err_set(msg, ERR_DISCONNECTED, "the source sent a packet of kind %u in the dump", packet[0]);
     *event = packet + 1;
@@ -331,8 +373,9 @@ static enum err stream_next(struct source_stream *s, const uint8_t **event, size
 static bool stream_pending(struct source_stream *s)
 {
     struct mysql_stream *m = of(s);
+    const uint8_t *ahead;
     if (m->dump == NULL) return false;
-    if (buffer_holds_more(m)) return true;
+    if (reads_socket(m) ? mysql_packets_hold_more(&m->packets) : read_ahead(m, &ahead) != 0) return true;
     struct pollfd readable = {.fd = m->dump_fd, .events = POLLIN};
     return poll(&readable, 1, 0) > 0;
 }
@@ -340,7 +383,7 @@ static bool stream_pending(struct source_stream *s)
 static void stream_disconnect(struct source_stream *s)
 {
     struct mysql_stream *m = of(s);
-    connection_close(m, &m->dump, &m->dump_fd);
+    dump_close(m);
     connection_close(m, &m->questions, &m->questions_fd);
 }
 
