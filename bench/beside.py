@@ -230,11 +230,13 @@ def bench_capture_peers(harness, quick):
         ours.sums = dict.fromkeys([rows, *counts.values()])
         for turn in range(TURNS[quick]):
             for way in ours.WAYS:
+                os.sync()  # what others have not written back yet would be in this one's way
                 run = ours.run(way, rows, turn)
                 live.rate("capture_peers", turn, way, run, shape, rows, log_bytes=run["log_bytes"],
                           cpu_seconds_by_thread=run["cpu_seconds_by_thread"])
             for peer in list(peers):
                 count = counts[peer.name]
+                os.sync()
                 try:
                     answer = peer.run(count, turn)
                 except Skipped as why:

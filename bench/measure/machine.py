@@ -52,11 +52,18 @@ def description(mode, work_folder):
             "is_virtual": "hypervisor" in flags.split(),
             "governor": text_of_file("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
             "memory_gib": round(int(memory.split()[0]) / (1 << 20), 1),
-            "kernel": platform.release(), "system": (text_of_file("/etc/os-release") or "").split('"')[1:2],
+            "kernel": platform.release(), "system": system_name(),
             "disk": disk_of(work_folder), "free_disk_gb": round(2 * half_of_free_bytes(work_folder) / 1e9),
             "load": round(os.getloadavg()[0], 2), "compiler": said("gcc", "--version"),
             "liburing": said("pkg-config", "--modversion", "liburing"),
             "libmariadb": said("pkg-config", "--modversion", "libmariadb"), "java": java_version()}
+
+
+def system_name():
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except OSError:
+        return platform.system()
 
 
 def java_version():

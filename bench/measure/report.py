@@ -117,7 +117,8 @@ def markdown(benches, results, pictures):
         out += [f"![{bench.name}]({name})" for name in pictures.get(bench.name, [])]
         if not facts["well"]:
             out.append("**It failed: what is here is what it had measured until then.**")
-        out.append(f"{facts['seconds']:.0f} s; stolen by the hypervisor meanwhile: {facts['steal_percent']} %.")
+        out.append(f"Commit {facts['commit']}, {facts['at']}; {facts['seconds']:.0f} s; stolen by the hypervisor "
+                   f"meanwhile: {facts['steal_percent']} %.")
     out += ["## How long it took", times(results, as_markdown)]
     return "\n\n".join(out) + "\n"
 

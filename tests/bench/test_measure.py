@@ -215,6 +215,24 @@ printf '{"bench":"ring_spsc","burst":1,"ns_per_record":%d,"quick":"%s"}\\n' $(($
                 with open(folder + "/out/report.md") as f:
                     self.assertIn(median, f.read())
 
+    def test_a_run_goes_on_where_one_is(self):
+        body = """printf '{"bench":"ring_spsc","burst":1,"ns_per_record":%d}\\n' 7\n"""
+        with tempfile.TemporaryDirectory() as folder:
+            code, words = self.run_it(folder, body)
+            self.assertEqual(code, 0, words)
+            before = results.read(folder + "/out")
+            before.machine["commit"], before.benches[0]["commit"] = "before", "before"
+            before.add("visible", [], 3.0, True, 0.0)
+            before.write(folder + "/out")
+            self.assertEqual(self.run_it(folder, body)[0], 0)
+            after = results.read(folder + "/out")
+            self.assertEqual({bench["ran"]: bench["commit"] == "before" for bench in after.benches},
+                             {"ring": False, "visible": True})
+            self.assertEqual(len(after.samples("ring")), 5)
+            code, words = self.run_it(folder, body, "--quick")
+            self.assertEqual((code, "another machine or mode" in words), (2, True), words)
+            self.assertEqual(results.read(folder + "/out").benches, after.benches)
+
     def test_a_failure_is_told_and_its_figures_kept(self):
         with tempfile.TemporaryDirectory() as folder:
             code, words = self.run_it(folder, 'echo \'{"bench":"ring_spsc","burst":1,"ns_per_record":4}\'; exit 3\n')
