@@ -28,6 +28,7 @@
 enum {
     EVENTS_BURST = 256,
     STATUS_PERIOD_MS = 100,
+    BUSY_PERIODS = 30, /* heartbeat_period_ns */
     AT_TAIL_MS = 2000, /* so long after the last look that found nothing more, the state is still "at the tail" */
     NS_PER_MS = 1000000,
 };
@@ -367,6 +368,15 @@ static uint32_t heartbeat_time(const struct capture *c, bool at_tail)
     return now_s > f->newest_timestamp_s ? now_s : f->newest_timestamp_s;
 }
 
+/* What follows a HEARTBEAT waits for the disk even in a log that else does not: there it keeps out of the way of
+ * transactions that follow each other. */
+static uint64_t heartbeat_period_ns(const struct capture *c, uint64_t now_ns)
+{
+    uint64_t period_ns = (uint64_t)c->config.heartbeat_ms * NS_PER_MS;
+    bool is_busy = now_ns - c->record_ns < period_ns && c->error.code == ERR_OK; /* it takes an error back */
+    return c->shows_written && is_busy ? BUSY_PERIODS * period_ns : period_ns;
+}
+
 static bool is_heartbeat_due(struct capture *c, uint64_t now_ns)
 {
     if (c->is_resending && source_place_compare(&c->follower.at, &c->resend_end) >= 0) {
@@ -374,7 +384,7 @@ static bool is_heartbeat_due(struct capture *c, uint64_t now_ns)
         c->heartbeat_ns = 0;
     }
     return !c->is_resending && follower_may_heartbeat(&c->follower) &&
-           (c->heartbeat_ns == 0 || now_ns - c->heartbeat_ns >= (uint64_t)c->config.heartbeat_ms * NS_PER_MS);
+           (c->heartbeat_ns == 0 || now_ns - c->heartbeat_ns >= heartbeat_period_ns(c, now_ns));
 }
 
 enum err capture_select(struct capture *c, const char *const *include, const char *const *exclude, struct err_msg *msg)
@@ -454,7 +464,7 @@ static enum err boundary(struct capture *c, bool is_heartbeat, bool *pending, st
     if (!*pending) c->tail_ns = now_ns;
     capture_delay_note(c, now_ns, is_heartbeat, *pending);
     TRY(save_definitions(c, msg));
-    bool selects;
+    bool has_records = f->appender.next_offset != c->record_offset, selects;
     TRY(take_wish(c, &selects, msg));
     if (is_heartbeat_due(c, now_ns) || selects) {
         TRY(follower_heartbeat(f, heartbeat_time(c, !*pending), msg));
@@ -463,6 +473,8 @@ static enum err boundary(struct capture *c, bool is_heartbeat, bool *pending, st
         c->pause_ms = 0;
         c->error = (struct err_msg){0};
     }
+    if (has_records) c->record_ns = now_ns;
+    c->record_offset = f->appender.next_offset;
     enum err e = *pending ? ERR_OK : log_appender_flush(&f->appender);
     if (e == ERR_OK && now_ns - c->status_ns >= (uint64_t)STATUS_PERIOD_MS * NS_PER_MS) {
         e = log_appender_poll(&f->appender);
@@ -595,6 +607,7 @@ static enum err resume_take(struct capture *c, const struct log_resume *resume, 
     struct follower *f = &c->follower;
     struct source_position position;
     c->is_resending = resume->is_resending;
+    c->shows_written = resume->shows_written;
     if (resume->position_bytes > 0) {
         enum err e = source_position_decode(resume->position, resume->position_bytes, &position);
         if (e != ERR_OK)

@@ -46,8 +46,11 @@ struct capture {
      * when it was first reached. */
     bool is_resending, resend_end_is_known;
     struct source_place resend_end;
-    uint64_t heartbeat_ns; /* of the last HEARTBEAT record; 0: one is due */
-    uint64_t tail_ns;      /* when nothing more was to be had */
+    bool shows_written;     /* the log does not wait for the disk: struct log_resume */
+    uint64_t heartbeat_ns;  /* of the last HEARTBEAT record; 0: one is due */
+    uint64_t record_ns;     /* of the last other record; while one comes, of the one before it */
+    uint64_t record_offset; /* behind it and behind the HEARTBEAT */
+    uint64_t tail_ns;       /* when nothing more was to be had */
     uint64_t status_ns;
     struct delay delay;
     struct delay_commit delay_first; /* of the transactions that are not noted yet */

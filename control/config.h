@@ -63,7 +63,8 @@ enum {
     NUMBER(retention_ms, 0, CONFIG_HOUR_MS * 24 * 3650, CONFIG_HOUR_MS * 24,                                           \
            "records older than this are dropped, a segment at a time; 0: keep")                                        \
     NUMBER(retention_bytes, 0, INT64_MAX, 0, "the oldest segments of a log larger than this are dropped; 0: no limit") \
-    NUMBER(flush_interval_us, 0, 1000000, 500, "the most a finished batch waits for the flush it shares; 0: none")     \
+    NUMBER(flush_interval_us, 0, 1000000, 500, "the most a finished batch waits for the flush it shares; 0: none; "    \
+           "10 ms at least where nobody waits for that (a channel's visible: written)")                                \
     NUMBER(uring_depth, 8, 4096, 128, "disk transfers in flight; bounds memory and the device's queue")                \
     NUMBER(reader_cache_bytes, CONFIG_MIB(1), CONFIG_GIB(1), CONFIG_MIB(16),                                           \
            "buffer of each serving thread for records that have left the hot tail")                                    \
@@ -74,7 +75,7 @@ enum {
     NUMBER(record_bytes_max, CONFIG_KIB(64), 100000000, CONFIG_MIB(64),                                                \
            "a larger row stops its channel with an error; Kafka clients stop at 100 MB")                               \
     NUMBER(packet_bytes_max, CONFIG_MIB(1), CONFIG_GIB(1), CONFIG_MIB(128),                                            \
-           "the largest binlog event accepted from a source; the client's buffer may grow to it, per channel") \
+           "the largest binlog event accepted from a source; the connection's buffer may grow to it") \
     NUMBER(serve_thread_count, 1, CONFIG_CORES_MAX, 1, "threads that serve Kafka clients")                             \
     CORES(serve_cores, "cores to pin the serving threads to, one each; empty: not pinned")                             \
     NUMBER(storage_core, -1, 1023, -1, "core to pin the storage thread to; -1: not pinned")                            \

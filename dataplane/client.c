@@ -151,6 +151,7 @@ static void answer_send(struct serve_lcore *s, struct client *c, const uint8_t *
     c->pinned_chunks += a->chunk_count;
     record_pieces_reset(s->records);
     answer_add(c, a);
+    s->answer_count++;
     client_lent(s, c, a->lent_bytes);
     if (c->is_slow) answer_copy(s, c, a, 0);
     c->state = CLIENT_SENDING;
@@ -213,6 +214,7 @@ void client_released(struct serve_lcore *s, struct client *c, struct port_messag
     client_judge(c, s->now_ns - a->put_ns);
     answer_unpin(s, c, a);
     answer_remove(c, a);
+    s->answer_count--;
     client_given_back(s, c, a->lent_bytes);
     buffer_give(&s->arena, a);
     if (c->state != CLIENT_PINNED || c->pinned_bytes >= s->config.send_pinned_bytes_max) return;

@@ -308,9 +308,13 @@ uint64_t serve_next_ns(const struct serve_lcore *s)
 
 void serve_sleep(struct serve_lcore *s)
 {
+    /* New records matter to a fetch that waits; and with them storage may come to wait for what an answer holds. */
+    bool watches = s->parked_count > 0 || s->answer_count > 0;
+    log_reader_watch(s->reader, watches);
     waiter_announce(&s->waiter);
     if (serve_step(s) == 0) { /* the look at everything that the announcement asks for */
         uint64_t next = serve_next_ns(s);
+        if (!watches) log_reader_rest(s->reader);
         if (next > s->now_ns) port_wait(s->port, next - s->now_ns);
     }
     waiter_cancel(&s->waiter);

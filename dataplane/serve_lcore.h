@@ -201,7 +201,7 @@ struct serve_lcore {
     struct client *clients; /* connections_max */
     struct client **timers; /* a heap by deadline */
     uint32_t timer_count, client_count, parked_count;
-    uint32_t unsent_count; /* answers that the network has not taken whole */
+    uint32_t answer_count, unsent_count; /* not released yet; of these not yet taken whole by the network */
     struct client_list parked[PARKED_LISTS], disk, linked, tokens, held;
     bool     is_stopping, said[CLOSE_CAUSE_COUNT];
     uint64_t login_said_ns, logins_unsaid; /* failed ones, in the log */

@@ -103,6 +103,7 @@ struct log_resume {
     uint32_t leader_epoch;
     bool     is_resending;         /* records behind next_offset may have been seen and lost (log_is_resending): no
                                     * HEARTBEAT until the source has sent all that it has now */
+    bool     shows_written;        /* `visible: written`: what stands behind a HEARTBEAT waits until that is durable */
     uint32_t position_bytes;       /* 0: no position is logged yet */
     uint32_t gtid_set_bytes;
     uint8_t  position[1024];       /* value of the last RECORD_HEADER_POSITION (formats/source_position.h) */

@@ -39,6 +39,7 @@ enum {
     SEGMENT_BYTES_MAX    = INT32_MAX, /* positions in Kafka's indexes are signed 32 bits */
     SIMULATED_HELPER_TURNS = 7,       /* without threads the helper is slow: every so many turns */
     HINTS                = 4096,
+    UNAWAITED_NS         = 10000000,  /* the least a batch waits for its flush where that makes nothing visible */
     HELD_STALL_NS        = 100000000, /* a message that waits for longer is a stall */
     STALL_POLL_NS        = 2000000,   /* how often a stalled log looks for chunks that readers have let go */
     RECLAIM_NS           = 50000000,  /* and the store, while there are others */
@@ -204,6 +205,7 @@ struct reader_seat { /* a log_reader as storage sees it */
     alignas(64) _Atomic uint64_t epoch; /* READER_ABSENT: no reader sits here */
     struct waiter *_Atomic waiter;
     _Atomic uint64_t pinned_since_ns; /* its oldest pin that somebody waits for; UINT64_MAX: none */
+    _Atomic bool watches; /* log_reader_watch */
 };
 #define READER_ABSENT UINT64_MAX
 
@@ -278,8 +280,8 @@ void *helper_thread(void *storage);
 /* ---- storage.c ---- */
 bool storage_evict(struct storage *s);    /* frees a chunk of the longest tail */
 void storage_publish(struct log *l, uint64_t offset); /* the high watermark moves: tell the readers */
-/* Wakes the readers of these seats.  Any thread. */
-void reader_wake(struct storage *s, uint32_t first, uint32_t count);
+/* Wakes the reader of this seat.  Any thread. */
+void reader_wake(struct storage *s, uint32_t reader);
 NODISCARD bool storage_write(struct log *l, const struct disk_io *io, uint32_t parity);
 void storage_command(struct storage *s, enum command_kind kind, struct log *l); /* control: sends and waits */
 

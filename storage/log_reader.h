@@ -91,6 +91,10 @@ NODISCARD enum err log_reader_open(struct log_reader **out, struct storage *s, u
                                    struct waiter *waiter, struct err_msg *msg);
 void               log_reader_close(struct log_reader *r);
 
+/* Whether a watermark that moves is to wake this reader from here on (at first it does).  Says it before it announces
+ * its sleep; with nobody to tell of new records it is better left asleep.  The hints are there all the same. */
+void log_reader_watch(struct log_reader *r, bool watches);
+
 enum log_reader_hint { LOG_HINT_NONE, LOG_HINT_LOG, LOG_HINT_LOOK_AT_ALL };
 /* Takes the next hint; LOG_HINT_LOG sets `slot`. */
 enum log_reader_hint log_reader_hint(struct log_reader *r, uint32_t *slot);

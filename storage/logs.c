@@ -619,7 +619,7 @@ static void readers_wait(struct storage *s)
     uint64_t mark = readers_mark(s);
     for (uint32_t i = 0; i < s->config.reader_count; i++) {
         while (!reader_passed(s, i, mark)) {
-            reader_wake(s, i, 1);
+            reader_wake(s, i);
             nanosleep(&pause, NULL);
         }
     }

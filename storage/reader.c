@@ -43,6 +43,7 @@ enum err log_reader_open(struct log_reader **out, struct storage *s, uint32_t re
     }
     ring_bcast_join(&s->hints, &r->hints);
     log_reader_quiesce(r);
+    log_reader_watch(r, true);
     atomic_store_explicit(&s->seat[reader_index].waiter, waiter, memory_order_release); /* pairs with reader_wake */
     *out = r;
     return ERR_OK;
@@ -67,6 +68,11 @@ void log_reader_close(struct log_reader *r)
     atomic_store_explicit(&seat->epoch, READER_ABSENT, memory_order_release); /* pairs with readers_wait */
     plain_rooms_fini(&r->rooms);
     free(r);
+}
+
+void log_reader_watch(struct log_reader *r, bool watches)
+{
+    atomic_store_explicit(&r->storage->seat[r->index].watches, watches, memory_order_relaxed);
 }
 
 enum log_reader_hint log_reader_hint(struct log_reader *r, uint32_t *slot)

@@ -474,6 +474,7 @@ static enum err write_checkpoint(struct recovery *r)
         r->in->shows_written &&
         (r->in->is_resending || r->checkpoint.is_resending || (r->in->is_first && !r->checkpoint.is_clean));
     r->out->resume.is_resending = c->is_resending;
+    r->out->resume.shows_written = r->in->shows_written;
     return checkpoint_write(r->in->disk, r->in->folder, c, r->msg);
 }
 

@@ -62,14 +62,12 @@ bool storage_evict(struct storage *s)
     return false;
 }
 
-void reader_wake(struct storage *s, uint32_t first, uint32_t count)
+void reader_wake(struct storage *s, uint32_t reader)
 {
     /* Sequentially consistent, with seat_leave: either it sees us at work and waits, or we see its seat empty. */
     atomic_fetch_add_explicit(&s->wakers, 1, memory_order_seq_cst);
-    for (uint32_t i = first; i < first + count; i++) {
-        struct waiter *w = atomic_load_explicit(&s->seat[i].waiter, memory_order_seq_cst); /* and log_reader_open */
-        if (w != NULL) waiter_wake(w);
-    }
+    struct waiter *w = atomic_load_explicit(&s->seat[reader].waiter, memory_order_seq_cst); /* and log_reader_open */
+    if (w != NULL) waiter_wake(w);
     atomic_fetch_sub_explicit(&s->wakers, 1, memory_order_release); /* pairs with seat_leave */
 }
 
@@ -81,7 +79,10 @@ void storage_publish(struct log *l, uint64_t offset)
                           memory_order_release); /* pairs with log_high_watermark: batches, tail, table */
     const uint64_t word[RING_BCAST_WORDS] = {l->slot, offset};
     ring_bcast_publish(&s->hints, word);
-    reader_wake(s, 0, s->config.reader_count);
+    /* Pairs with the fence in waiter_announce: either we see that it watches, or it sees the hint. */
+    atomic_thread_fence(memory_order_seq_cst);
+    for (uint32_t i = 0; i < s->config.reader_count; i++)
+        if (atomic_load_explicit(&s->seat[i].watches, memory_order_relaxed)) reader_wake(s, i);
 }
 
 /* ---- commands ---- */

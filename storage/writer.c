@@ -60,6 +60,13 @@ static void write_failed(struct log *l, int64_t rc, const char *what)
     writer_fail(l, &why);
 }
 
+/* Whether what comes is shown before it is durable: all but a HEARTBEAT and what follows it, and all of an empty log,
+ * without a position in which capture would start elsewhere ("now" is another place after a crash). */
+static bool is_shown_early(const struct log *l)
+{
+    return l->identity.shows_written && l->writer.visible.offset != 0;
+}
+
 /* ---- writing ---- */
 
 static bool put_write(struct log *l, void *bytes, uint32_t size, uint64_t position, uint32_t parity, bool is_durable)
@@ -77,6 +84,8 @@ static bool put_blocks(struct log *l, uint64_t end, bool all, uint32_t parity)
 {
     struct writer *w = &l->writer;
     const struct chunk_pool *pool = &l->storage->keeper.pool;
+    /* Where nobody waits for the disk a full chunk is one transfer. */
+    uint64_t eager_bytes = is_shown_early(l) ? WRITE_BYTES_MAX : EAGER_BYTES_MIN;
     while (w->write_seq < tail_next(&l->tail)) {
         const struct tail_entry *e = tail_at(&l->tail, w->write_seq);
         uint64_t start = atomic_load_explicit(&e->file_position, memory_order_relaxed);
@@ -89,7 +98,7 @@ static bool put_blocks(struct log *l, uint64_t end, bool all, uint32_t parity)
         }
         uint64_t size = to - w->submitted;
         if (size > WRITE_BYTES_MAX) size = WRITE_BYTES_MAX;
-        if (!all && is_last && size < EAGER_BYTES_MIN) return true;
+        if (!all && is_last && size < eager_bytes) return true;
         if (w->partial_in_flight && w->partial_position == w->submitted) return false;
         uint32_t chunk = atomic_load_explicit(&e->chunk, memory_order_relaxed);
         if (!put_write(l, chunk_at(pool, chunk) + (w->submitted - start), (uint32_t)size, w->submitted, parity, false))
@@ -153,11 +162,19 @@ void writer_written(struct write_op *op, int32_t result)
 
 /* ---- groups ---- */
 
+/* How long a batch may wait for the flush it shares; a long time where no consumer waits for that. */
+static uint64_t flush_interval_ns(const struct log *l)
+{
+    uint64_t interval_ns = (uint64_t)l->storage->config.flush_interval_us * 1000u;
+    bool is_awaited = !is_shown_early(l) || l->writer.has_heartbeat;
+    return is_awaited || interval_ns > UNAWAITED_NS ? interval_ns : UNAWAITED_NS;
+}
+
 static bool group_is_due(const struct log *l, uint64_t now_ns)
 {
     const struct writer *w = &l->writer;
     if (w->end_position == w->durable_position) return false;
-    uint64_t interval_ns = (uint64_t)l->storage->config.flush_interval_us * 1000u;
+    uint64_t interval_ns = flush_interval_ns(l);
     bool is_waited_for = w->held != NULL || w->is_stalled; /* what is durable makes room */
     return interval_ns == 0 || w->flush_now || is_waited_for || w->state == WRITER_DETACHING ||
            now_ns - w->oldest_ns >= interval_ns || w->end_position - w->durable_position >= GROUP_BYTES_MAX;
@@ -198,13 +215,11 @@ static void show(struct log *l, uint64_t offset)
     if (offset > log_high_watermark(l)) storage_publish(l, offset);
 }
 
-/* A log that does not wait for the disk shows what the source can send again, from the tail: a HEARTBEAT and what
- * follows it wait until it is durable.  So does all of an empty log: without a position in it capture would start
- * elsewhere ("now" is another place after a crash). */
+/* A log that does not wait for the disk shows what the source can send again, from the tail. */
 static void show_early(struct log *l)
 {
     const struct writer *w = &l->writer;
-    if (!l->identity.shows_written || w->visible.offset == 0) return;
+    if (!is_shown_early(l)) return;
     show(l, w->group_has_heartbeat ? w->group_safe_offset : w->has_heartbeat ? w->safe_offset : w->end_mark.offset);
 }
 
@@ -374,7 +389,7 @@ bool writer_is_over(const struct log *l)
 uint64_t writer_due_ns(const struct log *l, uint64_t now_ns)
 {
     const struct writer *w = &l->writer;
-    uint64_t due_ns = UINT64_MAX, interval_ns = (uint64_t)l->storage->config.flush_interval_us * 1000u;
+    uint64_t due_ns = UINT64_MAX, interval_ns = flush_interval_ns(l);
     if (w->state == WRITER_FAILED) return UINT64_MAX;
     if (w->oldest_ns != 0 && w->phase == GROUP_NONE)
         due_ns = w->oldest_ns + interval_ns > now_ns ? w->oldest_ns + interval_ns - now_ns : 0;

@@ -127,7 +127,7 @@ START_TEST(no_heartbeat_before_all_was_sent_again)
     world_leave(&w);
     history(&w.maker, seed + 100); /* there when the source is reached */
     uint64_t cut = w.storage.record_count;
-    w.storage.resume.is_resending = true;
+    w.storage.resume.is_resending = w.storage.resume.shows_written = true;
     w.source.breaks_per_million = 4000;
     world_capture(&w);
     ck_assert_msg(world_run(&w, 3000, &status), "ended: %s", status.error.text);
@@ -184,6 +184,52 @@ START_TEST(heartbeats_stand_between_transactions)
     ck_assert_uint_gt(heartbeats, 3);
     ck_assert_uint_gt(without, 3); /* what has none does not say so: it may be shown before it is durable */
     world_fini(&w);
+}
+END_TEST
+
+/* Counts the HEARTBEATs before the last other record, and those behind it. */
+static void count_heartbeats(const struct fake_storage *s, uint64_t *between, uint64_t *behind)
+{
+    const struct fake_record *end = NULL;
+    *between = *behind = 0;
+    for (uint64_t i = 0; i < s->record_count; i++) {
+        const struct fake_record *r = &s->record[i];
+        if (r->position != NULL && end == r - 1 && r->position_bytes == end->position_bytes &&
+            memcmp(r->position, end->position, r->position_bytes) == 0) {
+            ++*behind;
+        } else {
+            *between += *behind;
+            *behind = 0;
+        }
+        if (r->position != NULL) end = r;
+    }
+}
+
+/* What follows a HEARTBEAT is shown when that is durable: in a log that else does not wait for the disk they are few
+ * while transactions come. */
+START_TEST(heartbeats_of_a_written_log_keep_out_of_the_way)
+{
+    uint64_t between[2], behind[2];
+    for (int written = 0; written < 2; written++) {
+        struct world w;
+        struct capture_status status;
+        struct random r;
+        random_init(&r, 3);
+        world_init(&w, 3);
+        w.config.heartbeat_ms = w.source.heartbeat_ms = 100;
+        w.storage.resume.shows_written = written == 1;
+        binlog_maker_file(&w.maker, true);
+        for (int i = 0; i < 30 * TRANSACTIONS; i++) transaction(&w.maker, &r, true);
+        world_capture(&w);
+        ck_assert_msg(world_run(&w, 1000, &status), "ended: %s", status.error.text);
+        count_heartbeats(&w.storage, &between[written], &behind[written]);
+        world_fini(&w);
+    }
+    ck_assert_uint_ge(between[0], 20);
+    ck_assert_uint_ge(between[1], 2); /* now and then there must be one: what a start needs stands in it */
+    ck_assert_uint_le(between[1] * 10, between[0]);
+    ck_assert_uint_ge(behind[0], 50);
+    ck_assert_uint_ge(behind[1] * 10, behind[0] * 9);
 }
 END_TEST
 
@@ -591,6 +637,7 @@ int main(void)
     tcase_add_loop_test(cases, broken_connections_change_nothing, 0, 12);
     tcase_add_loop_test(cases, no_heartbeat_before_all_was_sent_again, 0, 6);
     tcase_add_loop_test(cases, heartbeats_stand_between_transactions, 0, 6);
+    tcase_add_test(cases, heartbeats_of_a_written_log_keep_out_of_the_way);
     tcase_add_test(cases, events_without_a_time);
     tcase_add_test(cases, definitions_file_stays_small);
     tcase_add_test(cases, dictionary_behind_the_binlog);

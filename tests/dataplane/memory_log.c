@@ -143,6 +143,7 @@ enum err log_reader_open(struct log_reader **out, struct storage *s, uint32_t re
     r->storage = s;
     r->index = reader_index;
     ck_assert_int_eq(plain_rooms_init(&r->rooms, MEMORY_LOG_PLAIN_BYTES), ERR_OK);
+    atomic_store(&s->watches[reader_index], true);
     atomic_store(&s->waiters[reader_index], waiter);
     *out = r;
     return ERR_OK;
@@ -153,6 +154,11 @@ void log_reader_close(struct log_reader *r)
     atomic_store(&r->storage->waiters[r->index], NULL);
     plain_rooms_fini(&r->rooms);
     free(r);
+}
+
+void log_reader_watch(struct log_reader *r, bool watches)
+{
+    atomic_store(&r->storage->watches[r->index], watches);
 }
 
 struct plain_rooms *log_reader_rooms(struct log_reader *r) { return &r->rooms; }

@@ -40,6 +40,30 @@ START_TEST(a_new_log_is_empty_and_a_written_one_reads_back)
 }
 END_TEST
 
+START_TEST(only_a_reader_that_watches_is_woken)
+{
+    struct rig g;
+    uint32_t slot;
+    rig_start(&g, 2);
+    rig_open(&g, true);
+    for (int i = 0; i < 4; i++) {
+        bool watches = i % 2 == 0;
+        while (log_reader_hint(g.reader, &slot) != LOG_HINT_NONE) {}
+        log_reader_watch(g.reader, watches);
+        waiter_announce(&g.reader_waiter);
+        rig_send(&g, 1, 300, true, 1000 + i);
+        rig_settle(&g);
+        ck_assert_uint_eq(log_high_watermark(g.log), g.producer.next_offset);
+        ck_assert_uint_eq(atomic_load(&g.reader_waiter.sleeping), watches ? 0 : 1);
+        ck_assert_int_eq(log_reader_hint(g.reader, &slot), LOG_HINT_LOG);
+        ck_assert_uint_eq(slot, log_slot(g.log));
+    }
+    waiter_cancel(&g.reader_waiter);
+    rig_stop(&g);
+    rig_end(&g);
+}
+END_TEST
+
 START_TEST(segments_roll_and_large_batches_span_chunks)
 {
     struct rig g;
@@ -571,6 +595,7 @@ int main(void)
     TCase *c = tcase_create("log over a simulated disk");
     tcase_set_timeout(c, 60);
     tcase_add_test(c, a_new_log_is_empty_and_a_written_one_reads_back);
+    tcase_add_test(c, only_a_reader_that_watches_is_woken);
     tcase_add_test(c, segments_roll_and_large_batches_span_chunks);
     tcase_add_test(c, a_failed_write_stops_the_log_and_attach_goes_on);
     tcase_add_test(c, a_failed_sync_stops_the_log_and_attach_goes_on);

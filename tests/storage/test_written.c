@@ -97,7 +97,7 @@ static void steps(struct world *w, uint64_t below)
 {
     for (uint64_t n = random_below(&w->random, below); n > 0 && !disk_sim_is_dead(w->g.disk); n--) {
         (void)storage_step(w->g.storage);
-        clock_simulated_advance(&w->g.clock, 20000);
+        clock_simulated_advance(&w->g.clock, random_below(&w->random, 10) == 0 ? 5000000 : 20000);
     }
 }
 
@@ -251,26 +251,39 @@ START_TEST(what_was_seen_comes_back_equal)
 }
 END_TEST
 
+/* A new log of this setting; returns how often it was flushed. */
+static struct counter *open_written(struct rig *g, uint32_t flush_interval_us)
+{
+    g->identity.shows_written = true;
+    g->config.flush_interval_us = flush_interval_us;
+    rig_power(g, 0);
+    rig_open(g, true);
+    return counters_add(g->counters, COUNTER_COUNT, "storage_flushes", "channel=orders");
+}
+
+/* Storage's turns while so much time passes; with 0 no flush comes due. */
+static void pass(struct rig *g, uint64_t ms)
+{
+    clock_simulated_advance(&g->clock, ms * 1000000);
+    for (int i = 0; i < 100; i++) (void)storage_step(g->storage);
+}
+
 /* While nothing is flushed, what the source can send again is shown: that is what the setting is for.  A HEARTBEAT
  * holds it back. */
 START_TEST(what_is_sent_is_shown_before_it_is_flushed)
 {
     struct rig g;
     rig_init(&g, 7);
-    g.identity.shows_written = true;
-    g.config.flush_interval_us = 1000000;
-    rig_power(&g, 0);
-    rig_open(&g, true);
-    struct counter *flushes = counters_add(g.counters, COUNTER_COUNT, "storage_flushes", "channel=orders");
+    struct counter *flushes = open_written(&g, 1000000);
     rig_send(&g, 2, 300, true, 1000);
-    for (int i = 0; i < 100; i++) (void)storage_step(g.storage); /* no time passes: no flush is due */
+    pass(&g, 0);
     ck_assert_uint_eq(log_high_watermark(g.log), 0); /* a crash would leave no position to go on from */
     clock_simulated_advance(&g.clock, 2000000000);
     rig_settle(&g);
     ck_assert_uint_eq(log_high_watermark(g.log), 2);
     uint64_t flushed = counter_get(flushes);
     for (int i = 1; i < 5; i++) rig_send(&g, 2, 300, true, 1000);
-    for (int i = 0; i < 100; i++) (void)storage_step(g.storage);
+    pass(&g, 0);
     ck_assert_uint_eq(counter_get(flushes), flushed);
     ck_assert_uint_eq(log_high_watermark(g.log), 10);
     rig_read_all(&g, 0, true);
@@ -278,12 +291,40 @@ START_TEST(what_is_sent_is_shown_before_it_is_flushed)
     rig_send(&g, 1, 100, true, 1000);
     g.producer.is_heartbeat = false;
     rig_send(&g, 2, 300, true, 1000);
-    for (int i = 0; i < 100; i++) (void)storage_step(g.storage);
+    pass(&g, 0);
     ck_assert_uint_eq(log_high_watermark(g.log), 10);
-    clock_simulated_advance(&g.clock, 2000000000);
-    for (int i = 0; i < 100; i++) (void)storage_step(g.storage);
+    pass(&g, 2000);
     ck_assert_uint_eq(log_high_watermark(g.log), 13);
     ck_assert_uint_gt(counter_get(flushes), flushed);
+    rig_read_all(&g, 0, true);
+    rig_stop(&g);
+    rig_end(&g);
+}
+END_TEST
+
+/* Flushes that show nothing are few; one that shows a HEARTBEAT comes as soon as in any other log. */
+START_TEST(a_flush_that_nobody_waits_for_comes_late)
+{
+    struct rig g;
+    rig_init(&g, 17);
+    struct counter *flushes = open_written(&g, 500);
+    rig_send(&g, 1, 300, true, 1000);
+    pass(&g, 1); /* the first shows something */
+    ck_assert_uint_eq(log_high_watermark(g.log), 1);
+    uint64_t flushed = counter_get(flushes);
+    rig_send(&g, 1, 300, true, 1000);
+    pass(&g, 8);
+    ck_assert_uint_eq(log_high_watermark(g.log), 2);
+    ck_assert_uint_eq(counter_get(flushes), flushed);
+    pass(&g, 8);
+    ck_assert_uint_eq(counter_get(flushes), flushed + 1);
+    rig_send(&g, 1, 300, true, 1000);
+    pass(&g, 1);
+    g.producer.is_heartbeat = true;
+    rig_send(&g, 1, 100, true, 1000);
+    pass(&g, 1);
+    ck_assert_uint_eq(log_high_watermark(g.log), 4);
+    ck_assert_uint_eq(counter_get(flushes), flushed + 2);
     rig_read_all(&g, 0, true);
     rig_stop(&g);
     rig_end(&g);
@@ -295,13 +336,9 @@ START_TEST(what_left_the_tail_in_an_open_transaction_is_read_from_the_disk)
 {
     struct rig g;
     rig_init(&g, 11);
-    g.identity.shows_written = true;
     g.config.segment_bytes = _i == 0 ? 8 << 20 : 16384;
     g.config.tail_chunks_per_log = 2;
-    g.config.flush_interval_us = 1000000;
-    rig_power(&g, 0);
-    rig_open(&g, true);
-    struct counter *flushes = counters_add(g.counters, COUNTER_COUNT, "storage_flushes", "channel=orders");
+    struct counter *flushes = open_written(&g, 1000000);
     rig_send(&g, 1, 100, true, 1000);
     clock_simulated_advance(&g.clock, 2000000000);
     rig_settle(&g);
@@ -314,7 +351,7 @@ START_TEST(what_left_the_tail_in_an_open_transaction_is_read_from_the_disk)
         ck_assert_uint_gt(flushed, 0);
         ck_assert_uint_eq(log_high_watermark(g.log), visible);
         rig_send(&g, 1, 100, true, 1000);
-        for (int i = 0; i < 100; i++) (void)storage_step(g.storage); /* no time passes: no flush is due */
+        pass(&g, 0);
         visible = g.producer.next_offset;
         ck_assert_uint_eq(counter_get(flushes), flushed);
         ck_assert_uint_eq(log_high_watermark(g.log), visible);
@@ -335,6 +372,7 @@ START_TEST(a_source_that_cannot_send_it_again_is_told)
     rig_power(&g, 0);
     rig_open(&g, true);
     for (int i = 0; i < 10; i++) rig_send(&g, 2, 300, true, 1000);
+    clock_simulated_advance(&g.clock, 2000000000); /* so that the flush is due */
     rig_settle(&g);
     rig_abandon(&g);
     disk_sim_power_cycle(g.disk);
@@ -382,6 +420,7 @@ int main(int argc, char **argv)
     TCase *c = tcase_create("visible: written");
     tcase_set_timeout(c, 0);
     tcase_add_test(c, what_is_sent_is_shown_before_it_is_flushed);
+    tcase_add_test(c, a_flush_that_nobody_waits_for_comes_late);
     tcase_add_loop_test(c, what_left_the_tail_in_an_open_transaction_is_read_from_the_disk, 0, 2);
     tcase_add_test(c, a_source_that_cannot_send_it_again_is_told);
     tcase_add_test(c, what_was_seen_comes_back_equal);
