@@ -13,7 +13,7 @@ import fanout
 import live
 
 ROWS = {True: (50_000, 200_000, 800_000), False: (100_000, 400_000, 1_600_000, 6_400_000)}
-TEXT_BYTES = {True: (10, 100, 1_000, 10_000), False: (10, 100, 1_000, 10_000, 100_000)}
+TEXT_BYTES = {True: (10, 100, 1_000, 10_000), False: (10, 100, 1_000, 10_000, 60_000)}  # a TEXT: 65,535
 TEXT_MB = {True: 100, False: 400}
 COLUMNS = {True: (5, 20, 80), False: (5, 20, 50, 100, 200)}
 CELLS = {True: 1_000_000, False: 10_000_000}
