@@ -176,18 +176,16 @@ static double fio_run(uint64_t past_bytes, double seconds)
 
 /* ---- the whole ---- */
 
-struct turn { double capture_mb_per_s, p99_us, read_mb_per_s; };
-
 enum what { ALONE, BESIDE_GROUPS, BESIDE_FIO };
 
-static struct turn turn_run(struct store_rig *r, struct fanout *f, const struct capture *as, enum what what,
-                            uint64_t past, uint64_t past_bytes, double seconds)
+static void turn_run(struct store_rig *r, struct fanout *f, const struct capture *as, enum what what, uint64_t past,
+                     uint64_t past_bytes, double seconds)
 {
     static const char *const names[] = {"capture alone", "groups", "fio"};
     static struct histogram before;
     struct sender *live = &r->sender[1];
     struct capture capture = {.sender = live, .batch = as->batch, .mb_per_s = as->mb_per_s};
-    struct turn t = {0};
+    double read_mb_per_s = 0;
     int rc = pthread_create(&capture.thread, NULL, capture_run, &capture);
     INVARIANT(rc == 0);
     usleep(300000);
@@ -198,49 +196,32 @@ static struct turn turn_run(struct store_rig *r, struct fanout *f, const struct 
         fanout_set(f, GROUPS, past / GROUPS, past);
         fanout_run(f, since_ns + (uint64_t)(seconds * 1e9));
     }
-    if (what == BESIDE_FIO) t.read_mb_per_s = fio_run(past_bytes, seconds);
+    if (what == BESIDE_FIO) read_mb_per_s = fio_run(past_bytes, seconds);
     double elapsed = (double)(now_ns() - since_ns) / 1e9;
-    t.p99_us = quantile_since_us(live->durable_ns, &before, 0.99);
+    double p99_us = quantile_since_us(live->durable_ns, &before, 0.99);
     double batches = (double)(log_high_watermark(live->log) - offset) / as->batch->records;
-    t.capture_mb_per_s = batches * as->batch->size / elapsed / 1e6;
-    if (what == BESIDE_GROUPS) t.read_mb_per_s = (double)f->bytes / elapsed / 1e6;
+    double capture_mb_per_s = batches * as->batch->size / elapsed / 1e6;
+    if (what == BESIDE_GROUPS) read_mb_per_s = (double)f->bytes / elapsed / 1e6;
     atomic_store(&capture.stop, true);
     pthread_join(capture.thread, NULL);
-    printf("{\"bench\":\"cold_fanout_turn\",\"beside\":\"%s\",\"read_mb_per_s\":%.0f,\"capture_mb_per_s\":%.0f,"
-           "\"visible_p99_us\":%.0f}\n", names[what], t.read_mb_per_s, t.capture_mb_per_s, t.p99_us);
+    printf("{\"bench\":\"cold_fanout\",\"capture_wanted\":\"");
+    if (as->mb_per_s > 0)
+        printf("%llu MB/s", (unsigned long long)as->mb_per_s);
+    else
+        printf("all it can");
+    printf("\",\"beside\":\"%s\",\"read_mb_per_s\":%.0f,\"capture_mb_per_s\":%.0f,\"visible_p99_us\":%.0f}\n",
+           names[what], read_mb_per_s, capture_mb_per_s, p99_us);
     fflush(stdout);
-    return t;
-}
-
-static int by_value(const void *a, const void *b) { return *(const double *)a < *(const double *)b ? -1 : 1; }
-
-static double median(double *values, int count)
-{
-    qsort(values, (size_t)count, sizeof *values, by_value);
-    return values[count / 2];
 }
 
 static void turns(struct store_rig *r, struct fanout *f, const struct capture *as, uint64_t past, uint64_t past_bytes,
                   double seconds)
 {
-    double ratio[TURNS], alone[TURNS], beside[TURNS], groups[TURNS], fio[TURNS];
     for (int i = 0; i < TURNS; i++) {
-        alone[i] = turn_run(r, f, as, ALONE, past, past_bytes, seconds).p99_us;
-        struct turn a = turn_run(r, f, as, BESIDE_GROUPS, past, past_bytes, seconds);
-        struct turn b = turn_run(r, f, as, BESIDE_FIO, past, past_bytes, seconds);
-        beside[i] = a.p99_us;
-        groups[i] = a.read_mb_per_s;
-        fio[i] = b.read_mb_per_s;
-        ratio[i] = a.read_mb_per_s / b.read_mb_per_s;
+        turn_run(r, f, as, ALONE, past, past_bytes, seconds);
+        turn_run(r, f, as, BESIDE_GROUPS, past, past_bytes, seconds);
+        turn_run(r, f, as, BESIDE_FIO, past, past_bytes, seconds);
     }
-    double fio_mb_per_s = median(fio, TURNS), allowed_us = 2 * CAP_BYTES / fio_mb_per_s;
-    printf("{\"bench\":\"cold_fanout\",\"capture_mb_per_s\":%llu,\"groups\":%d,\"cap_bytes\":%d,"
-           "\"block_bytes\":%d,\"mb_per_s\":%.0f,"
-           "\"fio_mb_per_s\":%.0f,\"ratio\":%.2f,\"visible_p99_us\":%.0f,\"visible_p99_us_alone\":%.0f,"
-           "\"visible_p99_us_allowed\":%.0f}\n",
-           (unsigned long long)as->mb_per_s, GROUPS, CAP_BYTES, BLOCK_BYTES, median(groups, TURNS),
-           fio_mb_per_s, median(ratio, TURNS),
-           median(beside, TURNS), median(alone, TURNS), median(alone, TURNS) + allowed_us);
 }
 
 /* Returns whether each block was read once. */

@@ -84,7 +84,6 @@ static void turns(uint64_t bytes, uint32_t flush_us)
     struct store_rig r;
     struct ready_batch batch;
     const struct storage_config config = config_of(flush_us);
-    double rate[2][TURNS], ratio[TURNS];
     ready_batch_make(&batch, BATCH_RECORDS, STORE_VALUE_BYTES);
     store_rig_up(&r, &config, 1);
     struct sender *s = &r.sender[0];
@@ -93,23 +92,15 @@ static void turns(uint64_t bytes, uint32_t flush_us)
     (void)turn_fio(bytes, 0);
     for (int i = 0; i < TURNS; i++) {
         uint64_t before = counter_get(s->flushes);
-        rate[0][i] = turn_store(s, &batch, bytes);
+        double rate = turn_store(s, &batch, bytes);
         uint64_t writes_per_sync = bytes / CHUNK_BYTES / (counter_get(s->flushes) - before);
-        rate[1][i] = turn_fio(bytes, flush_us == SELDOM_US ? 0 : writes_per_sync);
-        ratio[i] = rate[0][i] / rate[1][i];
-        printf("{\"bench\":\"storage_turn\",\"flush_us\":%u,\"mib\":%llu,\"writes_per_sync\":%llu,\"mb_per_s\":%.0f,"
-               "\"fio_mb_per_s\":%.0f,\"ratio\":%.2f}\n",
-               flush_us, (unsigned long long)(bytes >> 20), (unsigned long long)writes_per_sync, rate[0][i], rate[1][i],
-               ratio[i]);
+        double fio_rate = turn_fio(bytes, flush_us == SELDOM_US ? 0 : writes_per_sync);
+        printf("{\"bench\":\"storage\",\"flush_us\":%u,\"mib\":%llu,\"write_bytes\":%d,\"depth\":%d,"
+               "\"writes_per_sync\":%llu,\"mb_per_s\":%.0f,\"fio_mb_per_s\":%.0f,\"ratio\":%.2f}\n",
+               flush_us, (unsigned long long)(bytes >> 20), CHUNK_BYTES, DEPTH, (unsigned long long)writes_per_sync,
+               rate, fio_rate, rate / fio_rate);
         fflush(stdout);
     }
-    for (int k = 0; k < 2; k++) qsort(rate[k], TURNS, sizeof rate[k][0], by_value);
-    printf("{\"bench\":\"storage\",\"flush_us\":%u,\"fio_syncs\":%s,\"write_bytes\":%d,\"depth\":%d,"
-           "\"recycled_segments\":%llu,\"mb_per_s\":%.0f,\"mb_per_s_low\":%.0f,\"mb_per_s_high\":%.0f,"
-           "\"fio_mb_per_s\":%.0f,\"fio_low\":%.0f,\"fio_high\":%.0f,\"ratio\":%.2f}\n",
-           flush_us, flush_us == SELDOM_US ? "false" : "true", CHUNK_BYTES, DEPTH,
-           (unsigned long long)counter_get(s->recycled), rate[0][TURNS / 2], rate[0][0], rate[0][TURNS - 1],
-           rate[1][TURNS / 2], rate[1][0], rate[1][TURNS - 1], rate[0][TURNS / 2] / rate[1][TURNS / 2]);
     store_rig_down(&r);
     free(batch.bytes);
     data_remove();
@@ -187,11 +178,12 @@ static void channels(uint32_t batch_records, uint32_t period_us, double seconds)
     qsort(p50, CHANNELS, sizeof p50[0], by_value);
     qsort(p99, CHANNELS, sizeof p99[0], by_value);
     qsort(p999, CHANNELS, sizeof p999[0], by_value);
-    printf("{\"bench\":\"storage_channels\",\"channels\":%d,\"flush_us\":%d,\"batches_per_s\":%.0f,"
-           "\"records_per_s\":%.0f,\"mb_per_s\":%.1f,"
+    printf("{\"bench\":\"storage_channels\",\"channels\":%d,\"wanted_per_s\":%.0f,\"flush_us\":%d,"
+           "\"batches_per_s\":%.0f,\"records_per_s\":%.0f,\"mb_per_s\":%.1f,"
            "\"p50_us\":%.0f,\"p99_us\":%.0f,\"p99_us_worst_channel\":%.0f,\"p999_us\":%.0f,\"flushes_per_s\":%.0f,"
            "\"storage_thread_cpu\":%.2f,\"sync_workers_cpu\":%.2f}\n",
-           CHANNELS, FLUSH_US, (double)tick / elapsed, (double)tick * batch_records / elapsed,
+           CHANNELS, (double)CHANNELS * batch_records * 1e6 / period_us, FLUSH_US, (double)tick / elapsed,
+           (double)tick * batch_records / elapsed,
            (double)sent / elapsed / 1e6, p50[CHANNELS / 2],
            p99[CHANNELS / 2], p99[CHANNELS - 1], p999[CHANNELS / 2], (double)flushes / elapsed, cpu / elapsed,
            workers / elapsed);
