@@ -36,7 +36,7 @@ def follow(rows, rows_per_event, text_bytes):
 
 def table_of(source, columns, rows):
     """A table of so many INT and VARCHAR columns beside its key, and a binlog that has its rows' inserts."""
-    kinds, values = ("INT", "VARCHAR(20)"), ("seq * 7", "CONCAT('value ', seq)")
+    kinds, values = ("INT", "VARCHAR(16)"), ("seq * 7", "CONCAT('value ', seq)")
     names = ", ".join(f"c{n} {kinds[n % 2]}" for n in range(1, columns))
     row = ", ".join(values[n % 2] for n in range(1, columns))
     source.sql(f"DROP TABLE IF EXISTS shop.wide; CREATE TABLE shop.wide (id INT PRIMARY KEY, {names}); RESET MASTER;")
