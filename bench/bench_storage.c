@@ -96,9 +96,10 @@ static void turns(uint64_t bytes, uint32_t flush_us)
         uint64_t writes_per_sync = bytes / CHUNK_BYTES / (counter_get(s->flushes) - before);
         double fio_rate = turn_fio(bytes, flush_us == SELDOM_US ? 0 : writes_per_sync);
         printf("{\"bench\":\"storage\",\"flush_us\":%u,\"mib\":%llu,\"write_bytes\":%d,\"depth\":%d,"
-               "\"writes_per_sync\":%llu,\"mb_per_s\":%.0f,\"fio_mb_per_s\":%.0f,\"ratio\":%.2f}\n",
+               "\"writes_per_sync\":%llu,\"recycled_segments\":%llu,\"mb_per_s\":%.0f,\"fio_mb_per_s\":%.0f,"
+               "\"ratio\":%.2f}\n",
                flush_us, (unsigned long long)(bytes >> 20), CHUNK_BYTES, DEPTH, (unsigned long long)writes_per_sync,
-               rate, fio_rate, rate / fio_rate);
+               (unsigned long long)counter_get(s->recycled), rate, fio_rate, rate / fio_rate);
         fflush(stdout);
     }
     store_rig_down(&r);
