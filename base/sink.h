@@ -53,6 +53,29 @@ static inline void sink_le(struct sink *s, uint64_t value, unsigned size)
     for (unsigned i = 0; i < size; i++) room[i] = (uint8_t)(value >> (8 * i));
 }
 
+/* memcpy for the short strings rows are made of: no call below 33 bytes.  Without a bound check; returns the end. */
+static inline uint8_t *bytes_put(uint8_t *at, const void *bytes, size_t size)
+{
+    const uint8_t *from = bytes;
+    if (size >= 16) {
+        if (size > 32) {
+            memcpy(at, from, size);
+            return at + size;
+        }
+        memcpy(at, from, 16); /* the two halves overlap */
+        memcpy(at + size - 16, from + size - 16, 16);
+    } else if (size >= 8) {
+        memcpy(at, from, 8);
+        memcpy(at + size - 8, from + size - 8, 8);
+    } else if (size >= 4) {
+        memcpy(at, from, 4);
+        memcpy(at + size - 4, from + size - 4, 4);
+    } else {
+        for (size_t i = 0; i < size; i++) at[i] = from[i];
+    }
+    return at + size;
+}
+
 /* Eight bytes, the lowest first, without a bound check. */
 static inline void le64_put(void *at, uint64_t value)
 {

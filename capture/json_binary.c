@@ -1,14 +1,14 @@
 #include "capture/json_binary.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/cursor.h"
 #include "capture/decimal.h"
+#include "capture/double_text.h"
 #include "capture/table_map.h"
+#include "formats/decimal_text.h"
 
 enum {
     JSON_SMALL_OBJECT,
@@ -29,35 +29,73 @@ enum {
 
 static void put_bytes(struct json_printer *out, const void *bytes, size_t size)
 {
-    sink_bytes(&out->sink, bytes, size);
+    uint8_t *room = sink_claim(&out->sink, size);
+    if (room != NULL) bytes_put(room, bytes, size);
 }
 
-static void put_text(struct json_printer *out, const char *text)
+/* Inline: mostly a constant, so that its length and its copy are too. */
+static inline void put_text(struct json_printer *out, const char *text)
 {
-    put_bytes(out, text, strlen(text));
+    sink_bytes(&out->sink, text, strlen(text));
 }
 
 static void put_unsigned(struct json_printer *out, uint64_t value)
 {
-    char text[24], *at = text + sizeof text;
-    do *--at = (char)('0' + value % 10);
-    while ((value /= 10) != 0);
-    put_bytes(out, at, (size_t)(text + sizeof text - at));
+    uint8_t text[DECIMAL_TEXT_MAX];
+    put_bytes(out, text, (size_t)(decimal_put(text, value) - text));
 }
 
 static void put_signed(struct json_printer *out, int64_t value)
 {
-    if (value < 0) put_bytes(out, "-", 1);
+    if (value < 0) put_text(out, "-");
     put_unsigned(out, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
-/* A JSON string: quote, backslash and control characters are escaped, all else stands as it is. */
-void json_print_string(struct json_printer *out, const uint8_t *bytes, size_t size)
+static void put_double(struct json_printer *out, double value)
+{
+    char text[DOUBLE_TEXT_MAX];
+    put_bytes(out, text, double_print(text, value, out->double_keeps_point));
+}
+
+/* Not 0 if one of the eight bytes is a quote, a backslash or a control character. */
+static uint64_t escapes_in(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
+    uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
+    return (((word - ones * ' ') & ~word) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash)) & tops;
+}
+
+/* Less than eight bytes of a string, some of them twice, in a word without others that count. */
+static uint64_t word_of_few(const uint8_t *bytes, size_t size)
+{
+    uint64_t word = 0x2020202020202020;
+    uint32_t first, last;
+    if (size >= 4) {
+        memcpy(&first, bytes, 4);
+        memcpy(&last, bytes + size - 4, 4);
+        return first | (uint64_t)last << 32;
+    }
+    for (size_t i = 0; i < size; i++) word = word << 8 | bytes[i];
+    return word;
+}
+
+static bool needs_escape(const uint8_t *bytes, size_t size)
+{
+    uint64_t found = 0, word;
+    if (size < 8) return escapes_in(word_of_few(bytes, size)) != 0;
+    for (size_t i = 0; i < size; i += 8) {
+        memcpy(&word, bytes + (size - i < 8 ? size - 8 : i), 8); /* the last one may overlap the one before */
+        found |= escapes_in(word);
+    }
+    return found != 0;
+}
+
+static void put_escaped(struct json_printer *out, const uint8_t *bytes, size_t size)
 {
     static const char letter[32] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
     size_t plain = 0; /* start of the stretch that needs no escape */
 
-    put_bytes(out, "\"", 1);
+    put_text(out, "\"");
     for (size_t i = 0; i < size; i++) {
         uint8_t c = bytes[i];
         if (c >= 0x20 && c != '"' && c != '\\') continue;
@@ -71,79 +109,21 @@ void json_print_string(struct json_printer *out, const uint8_t *bytes, size_t si
         put_text(out, escape);
     }
     put_bytes(out, bytes + plain, size - plain);
-    put_bytes(out, "\"", 1);
+    put_text(out, "\"");
 }
 
-/* Does `number` * 10^exponent read back as `value`?  (Without a decimal point no locale can interfere.) */
-static bool reads_back(uint64_t number, int exponent, double value)
+/* A JSON string: quote, backslash and control characters are escaped, all else stands as it is. */
+void json_print_string(struct json_printer *out, const uint8_t *bytes, size_t size)
 {
-    char text[40];
-    snprintf(text, sizeof text, "%llue%d", (unsigned long long)number, exponent);
-    return strtod(text, NULL) == value;
-}
-
-/* The fewest digits that read back as `value` > 0, as a number without trailing zeros, and its decimal exponent.  A
- * normal number that has fewer than 15 digits shows them at 15, with zeros behind. */
-static uint64_t shortest_digits(double value, int *exponent)
-{
-    uint64_t number;
-
-    for (int count = value < DBL_MIN ? 1 : DBL_DIG;; count++) {
-        char text[40];
-        snprintf(text, sizeof text, "%.*e", count - 1, value);
-        number = 0;
-        const char *at = text;
-        for (; *at != 'e'; at++)
-            if (*at >= '0' && *at <= '9') number = number * 10 + (uint64_t)(*at - '0');
-        *exponent = atoi(at + 1) - (count - 1);
-        if (count == DBL_DECIMAL_DIG || reads_back(number, *exponent, value)) break;
-        /* The neighbour below a power of two is nearer than the one above: the next decimal up may read back where the
-         * nearest does not. */
-        if (reads_back(number + 1, *exponent, value)) {
-            number++;
-            break;
-        }
-    }
-    for (; number % 10 == 0; number /= 10) ++*exponent;
-    return number;
-}
-
-/* As the server's my_gcvt prints: shortest digits, an exponent only below 1e-15 or from 1e15 on unless digits remain
- * behind the point. */
-static void put_double(struct json_printer *out, double value)
-{
-    static const char zeros[] = "000000000000000";
-    char digits[24], text[16];
-    int exponent;
-
-    if (signbit(value)) put_bytes(out, "-", 1);
-    value = fabs(value);
-    if (value == 0) {
-        put_text(out, out->double_keeps_point ? "0.0" : "0");
+    if (needs_escape(bytes, size)) {
+        put_escaped(out, bytes, size);
         return;
     }
-    uint64_t number = shortest_digits(value, &exponent);
-    int size = snprintf(digits, sizeof digits, "%llu", (unsigned long long)number);
-    exponent += size; /* value = 0.DIGITS * 10^exponent */
-    if (exponent < -14 || (exponent > 15 && size <= exponent)) {
-        put_bytes(out, digits, 1);
-        if (size > 1) put_bytes(out, ".", 1);
-        put_bytes(out, digits + 1, (size_t)size - 1);
-        snprintf(text, sizeof text, "e%d", exponent - 1);
-        put_text(out, text);
-    } else if (exponent <= 0) {
-        put_text(out, "0.");
-        put_bytes(out, zeros, (size_t)-exponent);
-        put_bytes(out, digits, (size_t)size);
-    } else if (size <= exponent) {
-        put_bytes(out, digits, (size_t)size);
-        put_bytes(out, zeros, (size_t)(exponent - size));
-        if (out->double_keeps_point) put_text(out, ".0");
-    } else {
-        put_bytes(out, digits, (size_t)exponent);
-        put_bytes(out, ".", 1);
-        put_bytes(out, digits + exponent, (size_t)(size - exponent));
-    }
+    uint8_t *room = sink_claim(&out->sink, size + 2);
+    if (room == NULL) return;
+    *room++ = '"';
+    room = bytes_put(room, bytes, size);
+    *room = '"';
 }
 
 /* DATE, TIME, DATETIME, TIMESTAMP: a packed number, parts in its bit fields, the sign is TIME's. */
@@ -189,12 +169,12 @@ static void put_base64(struct json_printer *out, uint8_t type, const uint8_t *by
         if (i != 0 && i % 57 == 0) put_text(out, out->double_keeps_point ? "\\n" : "\n");
         put_bytes(out, four, 4);
     }
-    put_bytes(out, "\"", 1);
+    put_text(out, "\"");
 }
 
 static enum err put_opaque(struct json_printer *out, uint8_t type, const uint8_t *bytes, size_t size)
 {
-    char text[DECIMAL_TEXT_MAX];
+    char text[DECIMAL_PRINT_MAX];
 
     switch (type) {
     case COLUMN_NEWDECIMAL: {
@@ -257,10 +237,17 @@ enum err json_container_open(struct json_container *out, const struct json_value
     return ERR_OK;
 }
 
+/* A number of 2 or 4 bytes that is known to be there. */
+static uint32_t number_at(const uint8_t *at, unsigned width)
+{
+    struct cursor in = cursor_of(at, width);
+    return (uint32_t)(width == 2 ? cursor_le(&in, 2) : cursor_le(&in, 4));
+}
+
 enum err json_container_key(const struct json_container *c, uint32_t i, const uint8_t **key, uint16_t *key_bytes)
 {
-    struct cursor in = cursor_of(c->bytes + 2 * c->width + (size_t)i * (c->width + 2u), c->width + 2u);
-    uint64_t at = cursor_le(&in, c->width), size = cursor_le(&in, 2);
+    const uint8_t *entry = c->bytes + 2 * c->width + (size_t)i * (c->width + 2u);
+    size_t at = number_at(entry, c->width), size = number_at(entry + c->width, 2);
 
     if (at > c->size || size > c->size - at) return ERR_CORRUPT;
     *key = c->bytes + at;
@@ -271,11 +258,10 @@ enum err json_container_key(const struct json_container *c, uint32_t i, const ui
 enum err json_container_value(const struct json_container *c, uint32_t i, struct json_value *out)
 {
     const uint8_t *entry = c->bytes + c->values_at + (size_t)i * (c->width + 1u);
-    struct cursor in = cursor_of(entry, c->width + 1u);
-    uint8_t type = (uint8_t)cursor_le(&in, 1);
+    uint8_t type = entry[0];
     bool is_here = type == JSON_LITERAL || type == JSON_INT16 || type == JSON_UINT16 ||
                    ((type == JSON_INT32 || type == JSON_UINT32) && c->width == 4); /* small ones stand in the entry */
-    uint64_t at = cursor_le(&in, c->width);
+    size_t at = number_at(entry + 1, c->width);
 
     if (!is_here && at >= c->size) return ERR_CORRUPT;
     *out = is_here ? (struct json_value){type, entry + 1, c->width}
@@ -297,19 +283,19 @@ static enum err put_container(struct json_printer *out, const struct json_value 
 
     if (depth > JSON_DEPTH_MAX) return ERR_CORRUPT;
     TRY(json_container_open(&c, v));
-    put_bytes(out, c.is_object ? "{" : "[", 1);
+    sink_bytes(&out->sink, c.is_object ? "{" : "[", 1);
     for (uint32_t i = 0; i < c.count; i++) {
-        if (i != 0) put_bytes(out, ", ", 2);
+        if (i != 0) put_text(out, ", ");
         if (c.is_object) {
             TRY(json_container_key(&c, i, &key, &key_bytes));
             json_print_string(out, key, key_bytes);
-            put_bytes(out, ": ", 2);
+            put_text(out, ": ");
         }
         TRY(json_container_value(&c, i, &value));
         TRY(json_print_value(out, &value, depth));
         if (out->sink.failed) return ERR_NO_SPACE; /* early: what follows cannot be seen any more */
     }
-    put_bytes(out, c.is_object ? "}" : "]", 1);
+    sink_bytes(&out->sink, c.is_object ? "}" : "]", 1);
     return ERR_OK;
 }
 

@@ -217,7 +217,7 @@ static inline void set_text(struct change_value *v, const void *bytes, size_t si
 
 static enum err decode_decimal(const uint8_t *p, const struct row_column *c, struct row_scan *s, struct change_value *v)
 {
-    if (sink_left(&s->text) < DECIMAL_TEXT_MAX) return ERR_NO_SPACE;
+    if (sink_left(&s->text) < DECIMAL_PRINT_MAX) return ERR_NO_SPACE;
     unsigned size = decimal_print((char *)s->text.at, p, c->precision, c->scale);
     if (size == 0) return ERR_CORRUPT;
     set_text(v, s->text.at, size);

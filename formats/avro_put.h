@@ -17,29 +17,6 @@ enum {
 
 static inline uint8_t *avro_put_long(uint8_t *at, int64_t value) { return uvarint_put(at, zigzag_of(value)); }
 
-/* memcpy for the short strings rows are made of: no call below 33 bytes. */
-static inline uint8_t *avro_put_raw(uint8_t *at, const void *bytes, size_t size)
-{
-    const uint8_t *from = bytes;
-    if (size >= 16) {
-        if (size > 32) {
-            memcpy(at, from, size);
-            return at + size;
-        }
-        memcpy(at, from, 16); /* the two halves overlap */
-        memcpy(at + size - 16, from + size - 16, 16);
-    } else if (size >= 8) {
-        memcpy(at, from, 8);
-        memcpy(at + size - 8, from + size - 8, 8);
-    } else if (size >= 4) {
-        memcpy(at, from, 4);
-        memcpy(at + size - 4, from + size - 4, 4);
-    } else {
-        for (size_t i = 0; i < size; i++) at[i] = from[i];
-    }
-    return at + size;
-}
-
 /* string and bytes: the length as a long, then the bytes. */
 static inline uint8_t *avro_put_bytes(uint8_t *at, const void *bytes, size_t size)
 {
@@ -47,7 +24,7 @@ static inline uint8_t *avro_put_bytes(uint8_t *at, const void *bytes, size_t siz
         *at++ = (uint8_t)(size << 1);
     else
         at = avro_put_long(at, (int64_t)size);
-    return avro_put_raw(at, bytes, size);
+    return bytes_put(at, bytes, size);
 }
 
 static inline uint8_t *avro_put_string(uint8_t *at, const char *text) { return avro_put_bytes(at, text, strlen(text)); }

@@ -42,7 +42,7 @@ static uint8_t *start_put(uint8_t *at, const struct change_event *e, uint64_t re
     at = avro_put_long(at, e->timestamp_s);
     at = position_put(at, e->end_position, e->file_number);
     at = position_put(at, e->start_position, e->file_number);
-    at = avro_put_raw(at, "\x02" "0", 2); /* sourceTxid: the string 0 */
+    at = bytes_put(at, "\x02" "0", 2); /* sourceTxid: the string 0 */
     *at++ = 0;                            /* source type MySQL */
     at = avro_put_bytes(at, e->source->server_version, e->source->server_version_bytes);
     *at++ = (uint8_t)(e->operation << 1);
@@ -80,12 +80,12 @@ static uint8_t *row_put(uint8_t *at, const struct change_event *e)
 {
     const struct dts_table *table = e->table->format_data;
     struct tags tags = {.count_at = at + table->tag_count_at, .count = DTS_HEAD_TAGS};
-    at = avro_put_raw(at, table->head, table->head_bytes);
+    at = bytes_put(at, table->head, table->head_bytes);
     tags.at = avro_put_unsigned_text(at, e->read_time_ms); /* of readerThroughoutTime, whose key ends the head */
     tag_decimal(&tags, "server_id", e->server_id);
     if (e->thread_id != 0) tag_decimal(&tags, "thread_id", e->thread_id);
     at = tags_end(&tags);
-    at = avro_put_raw(at, table->fields, table->fields_bytes);
+    at = bytes_put(at, table->fields, table->fields_bytes);
     if (e->operation == CHANGE_INSERT)
         *at++ = 0;
     else

@@ -92,7 +92,7 @@ uint8_t *dts_name_put_escaped(uint8_t *at, const char *name)
 {
     for (; *name != 0; name++) {
         if (*name == '.')
-            at = avro_put_raw(at, "\\u002E", 6);
+            at = bytes_put(at, "\\u002E", 6);
         else
             *at++ = (uint8_t)*name;
     }
@@ -110,7 +110,7 @@ static uint8_t *json_put_string(uint8_t *at, const char *text)
             *at++ = c;
             continue;
         }
-        at = avro_put_raw(at, "\\u00", 4);
+        at = bytes_put(at, "\\u00", 4);
         *at++ = (uint8_t)hex[c >> 4];
         *at++ = (uint8_t)hex[c & 15];
     }

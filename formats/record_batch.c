@@ -26,12 +26,6 @@ static uint8_t *be_put(uint8_t *at, uint64_t value, unsigned size)
     return at + size;
 }
 
-static uint8_t *bytes_put(uint8_t *at, const void *bytes, size_t size)
-{
-    if (size > 0) memcpy(at, bytes, size);
-    return at + size;
-}
-
 void record_batch_begin(struct record_batch_writer *w, void *at, size_t size, uint64_t base_offset,
                         uint32_t leader_epoch)
 {

@@ -2,6 +2,7 @@
  * digit strings, for every precision and scale; JSON against texts that MySQL 5.7.29 and 9.7 printed for these
  * documents; both cut and mutated in exact memory. */
 #include <check.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,7 @@ static size_t encode_decimal(uint8_t *out, const char *digits, unsigned whole, u
 static void expect_decimal(const char *digits, unsigned whole, unsigned scale, bool is_negative)
 {
     uint8_t encoded[40] = {0};
-    char want[100], have[DECIMAL_TEXT_MAX];
+    char want[100], have[DECIMAL_PRINT_MAX];
     size_t size = encode_decimal(encoded, digits, whole, scale, is_negative);
     unsigned zeros = 0;
     while (zeros < whole && digits[zeros] == '0') zeros++;
@@ -86,7 +87,7 @@ START_TEST(decimal_garbage)
         if (scale > DECIMAL_SCALE_MAX) scale = DECIMAL_SCALE_MAX;
         size_t size = decimal_size(precision, scale);
         uint8_t *exact = malloc(size);
-        char text[DECIMAL_TEXT_MAX];
+        char text[DECIMAL_PRINT_MAX];
         random_bytes(&random, exact, size);
         unsigned printed = decimal_print(text, exact, precision, scale);
         ck_assert_uint_le(printed, precision + 3);
@@ -183,6 +184,33 @@ START_TEST(json_documents)
 }
 END_TEST
 
+/* One character that matters, at every place of strings of every length that is read differently. */
+START_TEST(json_strings)
+{
+    static const struct {
+        char character;
+        const char *text;
+    } list[] = {{'"', "\\\""}, {'\\', "\\\\"}, {'\n', "\\n"},   {0, "\\u0000"}, {0x1f, "\\u001f"},
+                {' ', " "},     {'!', "!"},     {'#', "#"},       {'[', "["},     {']', "]"},
+                {0x7f, "\x7f"}, {'\x80', "\x80"}, {'\xa2', "\xa2"}, {'\xdc', "\xdc"}, {'\xff', "\xff"}};
+    for (size_t size = 1; size <= 40; size++) {
+        for (size_t at = 0; at < size; at++) {
+            for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+                uint8_t bytes[64] = {0x0c, (uint8_t)size};
+                char text[64], want[128];
+                memset(bytes + 2, 'a', size);
+                bytes[2 + at] = (uint8_t)list[i].character;
+                snprintf(want, sizeof want, "\"%.*s%s%.*s\"", (int)at, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                         list[i].text, (int)(size - at - 1), "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+                ck_assert_int_eq(print(bytes, 2 + size, true, text, sizeof text), ERR_OK);
+                ck_assert_str_eq(text, want);
+                ck_assert_int_eq(print(bytes, 2 + size, true, text, strlen(want)), ERR_NO_SPACE);
+            }
+        }
+    }
+}
+END_TEST
+
 /* 57 bytes fill a line of the server's encoder: a line break follows only when more does. */
 START_TEST(json_base64_lines)
 {
@@ -228,6 +256,16 @@ START_TEST(json_temporals)
 }
 END_TEST
 
+/* The digits of a number's text, without zeros at both ends. */
+static void significant(char *out, const char *text)
+{
+    size_t size = 0;
+    for (; *text != 0 && *text != 'e'; text++)
+        if (*text != '.' && (*text != '0' || size != 0)) out[size++] = *text;
+    while (size != 0 && out[size - 1] == '0') size--;
+    out[size] = 0;
+}
+
 START_TEST(json_doubles)
 {
     static const struct {
@@ -267,9 +305,26 @@ START_TEST(json_doubles)
                  strpbrk(list[i].text57, ".e") == NULL ? ".0" : "");
         ck_assert_str_eq(text, with_point);
     }
-    /* Whatever is printed reads back. */
     struct random random;
     random_init(&random, 5);
+    /* Decimals of few digits come out as they went in. */
+    for (int i = 0; i < 50000; i++) {
+        uint8_t bytes[9] = {11};
+        char text[64], want[64], have[64];
+        unsigned digits = 1 + (unsigned)random_below(&random, 15), places = (unsigned)random_below(&random, 26);
+        uint64_t number = 1 + random_below(&random, 9);
+        while (--digits != 0) number = number * 10 + random_below(&random, 10);
+        snprintf(text, sizeof text, "%" PRIu64 "e-%u", number, places);
+        double value = strtod(text, NULL);
+        memcpy(bytes + 1, &value, 8);
+        ck_assert_int_eq(print(bytes, 9, false, text, sizeof text), ERR_OK);
+        ck_assert_msg(strtod(text, NULL) == value, "%.17g: %s", value, text);
+        snprintf(want, sizeof want, "%" PRIu64, number);
+        significant(want, want);
+        significant(have, text);
+        ck_assert_msg(strcmp(have, want) == 0, "%" PRIu64 "e-%u: %s", number, places, text);
+    }
+    /* Whatever is printed reads back. */
     for (int i = 0; i < 20000; i++) {
         uint8_t bytes[9] = {11};
         char text[64];
@@ -327,6 +382,7 @@ int main(void)
     tcase_add_test(tests, decimals);
     tcase_add_test(tests, decimal_garbage);
     tcase_add_test(tests, json_documents);
+    tcase_add_test(tests, json_strings);
     tcase_add_test(tests, json_base64_lines);
     tcase_add_test(tests, json_temporals);
     tcase_add_test(tests, json_doubles);
