@@ -1,8 +1,8 @@
 """bench/fanout.py -- many groups read the same records from millrace and from Apache Kafka, in turns.
 
 The same batches are written to each (fanout_feed.c), and the same counting client reads them (fanout_client.c):
-from the start (`fanout_start`), and at the tail while more come (`fanout_tail`); genuine clients read them, too
-(`fanout_clients`).  The server's CPU is that of its whole process.
+from the start (`fanout_start`), once when nothing of it is in memory (`fanout_cold`), and at the tail while more come
+(`fanout_tail`); genuine clients read them, too (`fanout_clients`).  The server's CPU is that of its whole process.
 """
 import functools
 import json
@@ -24,6 +24,7 @@ TOPIC = "bench"
 HOT_MIB, COLD_MIB = 512, 16  # millrace's hot tail
 START_BATCH_BYTES, TAIL_BATCH_BYTES = 65536, 4096
 WARM_S = {True: 8, False: 20}  # a JVM's, for each of the two ways
+COLD_FILL_MIB, COLD_READ_MIB = 2048, 16384  # what is there, and what all groups together read of it
 TAIL_BYTES_PER_S = 60e6  # to all groups together: what two busy cores carry well, clients included
 
 
@@ -94,6 +95,13 @@ def start(system, record_bytes, groups, seconds):
                   seconds)
 
 
+def cold(system, record_bytes, groups, seconds):
+    """One reading, of as much as takes a while: behind it all would be in a page cache."""
+    system.forget()
+    end = system.start_end * min(COLD_FILL_MIB, COLD_READ_MIB // groups) // COLD_FILL_MIB
+    return client("once", system.port, system.pid, TOPIC, record_bytes, START_BATCH_BYTES, groups, end)
+
+
 def tail(system, record_bytes, groups, seconds):
     rate = min(400, max(2, TAIL_BYTES_PER_S / groups / max(record_bytes, TAIL_BATCH_BYTES)))
     got = client("tail", system.port, system.pid, TOPIC, record_bytes, TAIL_BATCH_BYTES, groups, system.end, seconds,
@@ -106,8 +114,6 @@ def measure(systems, store, record_bytes, cases, turns, seconds):
     for kind, run, groups in cases:
         for turn in range(turns):
             for system in systems:
-                if store == "cold":
-                    system.forget()
                 report(kind, system=system.name, turn=turn, store=store, record_bytes=record_bytes, groups=groups,
                        **run(system, record_bytes, groups, seconds))
 
@@ -146,17 +152,19 @@ def bench_fanout(harness, quick):
     for store in ("hot",) if quick else ("hot", "cold"):
         for record_bytes in sizes if store == "hot" else (1000,):
             groups = (1, 4, 16, 64, 256) if record_bytes == 1000 and not quick else (1, 64)
-            cases = [("fanout_start", start, g) for g in groups]
             if store == "hot":
-                cases += [("fanout_tail", tail, g) for g in groups]
+                cases = [("fanout_start", start, g) for g in groups] + [("fanout_tail", tail, g) for g in groups]
+            else:
+                cases = [("fanout_cold", cold, g) for g in groups]
             systems = systems_of(harness, store)
             for system in systems:
-                fill(system, record_bytes, mib)
+                fill(system, record_bytes, mib if store == "hot" else COLD_FILL_MIB)
                 warm(start, system, record_bytes, quick)
             if store == "hot" and record_bytes == 1000:
                 fanout_clients.measure(harness, systems, TOPIC, quick)  # before more is written
-            for system in systems:
-                warm(tail, system, record_bytes, quick)
+            if store == "hot":
+                for system in systems:
+                    warm(tail, system, record_bytes, quick)
             measure(systems, store, record_bytes, cases, turns, seconds)
             for system in systems:
                 system.stop()

@@ -1,14 +1,15 @@
 /* Counting consumers for bench/fanout.py: groups, each a connection that fetches one topic, and the writer before them.
  * usage: fanout_client fill millrace|kafka FEED TOPIC RECORD_BYTES BATCH_BYTES MIB
  *        fanout_client start PORT PID TOPIC RECORD_BYTES BATCH_BYTES GROUPS END SECONDS
+ *        fanout_client once PORT PID TOPIC RECORD_BYTES BATCH_BYTES GROUPS END
  *        fanout_client tail PORT PID TOPIC RECORD_BYTES BATCH_BYTES GROUPS END SECONDS millrace|kafka FEED
  *                           PER_SECOND [IDLE]
- * `fill` prints {"end": OFFSET, "value_bytes": N, "crc_sum": N}, sums of all values' sizes and CRC-32C.  `start`: every
- * group reads from 0 to END, again and again; `tail`: every group waits at the end, and batches come at a steady rate,
- * from when one was due to when a group has it.  Every batch's CRC is checked, and that offsets follow each other; in
- * `tail` that every group got all.  IDLE more connections have asked for ApiVersions and say nothing then.  PID is the
- * server's: its CPU seconds are counted over the same time.  Fetch is version 11, without sessions, as librdkafka
- * asks. */
+ * `fill` prints {"end": OFFSET, "value_bytes": N, "crc_sum": N}, sums of all values' sizes and CRC-32C.  `start`:
+ * every group reads from 0 to END, again and again, and counts after a while; `once`: one time, and all of it
+ * counts; `tail`: every group waits at the end, and batches come at a steady rate, from when one was due to when a
+ * group has it.  Every batch's CRC is checked, and that offsets follow each other; in `tail` that every group got
+ * all.  IDLE more connections have asked for ApiVersions and say nothing then.  PID is the server's: its CPU
+ * seconds are counted over the same time.  Fetch is version 11, without sessions, as librdkafka asks. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -43,7 +44,8 @@ static uint32_t group_count;
 static size_t room_bytes;
 static const char *topic;
 static uint64_t end_offset, received_bytes, received_records, fetches;
-static bool is_tail;
+static uint32_t ended_count; /* groups, in `once` */
+static bool is_tail, is_once;
 static struct feed feed;
 static struct histogram latency_ns;
 
@@ -110,8 +112,13 @@ static size_t head_take(struct group *g, const uint8_t *bytes, size_t size)
 
 static void answer_end(struct group *g)
 {
+    bool is_over = !is_tail && g->next >= end_offset;
     g->is_in_records = false;
-    if (!is_tail && g->next >= end_offset) g->next = 0;
+    if (is_over && is_once) {
+        ended_count++;
+        return;
+    }
+    if (is_over) g->next = 0;
     fetch(g);
 }
 
@@ -191,13 +198,16 @@ static void idle_open(uint16_t port, uint32_t count)
     }
 }
 
-static void receive_until(int epoll, uint64_t until_ns)
+static void receive_some(int epoll)
 {
     struct epoll_event event[EVENTS];
-    while (now_ns() < until_ns) {
-        int count = epoll_wait(epoll, event, EVENTS, 20);
-        for (int i = 0; i < count; i++) receive(event[i].data.ptr);
-    }
+    int count = epoll_wait(epoll, event, EVENTS, 20);
+    for (int i = 0; i < count; i++) receive(event[i].data.ptr);
+}
+
+static void receive_until(int epoll, uint64_t until_ns)
+{
+    while (now_ns() < until_ns) receive_some(epoll);
 }
 
 /* In `tail`: whether every group has got everything. */
@@ -221,36 +231,51 @@ static double own_cpu_s(void)
     return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
+struct usage {
+    uint64_t at_ns, bytes, records, answers;
+    double server_cpu_s, client_cpu_s;
+};
+
+static struct usage usage_now(const char *pid)
+{
+    return (struct usage){now_ns(), received_bytes, received_records, fetches, server_cpu_s(pid), own_cpu_s()};
+}
+
+static void usage_print(const struct usage *from, const struct usage *to)
+{
+    double gb = (double)(to->bytes - from->bytes) / 1e9, taken_s = (double)(to->at_ns - from->at_ns) / 1e9;
+    double cpu_s = to->server_cpu_s - from->server_cpu_s;
+    printf("\"mb_per_s\": %.1f, \"records_per_s\": %.0f, \"fetches_per_s\": %.0f, \"server_cpu_s\": %.2f, "
+           "\"server_cpu_s_per_gb\": %.3f, \"gb_per_server_cpu_s\": %.3f, \"client_cpu_s_per_gb\": %.3f",
+           gb * 1000 / taken_s, (double)(to->records - from->records) / taken_s,
+           (double)(to->answers - from->answers) / taken_s, cpu_s, cpu_s / gb, cpu_s > 0 ? gb / cpu_s : 0,
+           (to->client_cpu_s - from->client_cpu_s) / gb);
+}
+
 static int measure(uint16_t port, const char *pid, double seconds, struct writer *writer)
 {
     int epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct usage begin = usage_now(pid);
     groups_open(port, epoll);
-    uint64_t begin_ns = now_ns() + WARM_UP_MS * UINT64_C(1000000);
-    receive_until(epoll, begin_ns);
-    double cpu_s = server_cpu_s(pid), client_cpu_s = own_cpu_s();
-    uint64_t bytes = received_bytes, records = received_records, answers = fetches;
-    begin_ns = now_ns();
+    if (!is_once) {
+        receive_until(epoll, now_ns() + WARM_UP_MS * UINT64_C(1000000));
+        begin = usage_now(pid);
+    }
+    uint64_t end_ns = begin.at_ns + (uint64_t)(seconds * 1e9);
     if (is_tail) {
-        writer->end_ns = begin_ns + (uint64_t)(seconds * 1e9);
+        writer->end_ns = end_ns;
         int rc = pthread_create(&writer->thread, NULL, writer_run, writer);
         INVARIANT(rc == 0);
     }
-    receive_until(epoll, begin_ns + (uint64_t)(seconds * 1e9));
-    double taken_s = (double)(now_ns() - begin_ns) / 1e9;
-    cpu_s = server_cpu_s(pid) - cpu_s;
-    client_cpu_s = own_cpu_s() - client_cpu_s;
-    bytes = received_bytes - bytes;
-    records = received_records - records;
-    answers = fetches - answers;
+    while (is_once && ended_count < group_count) receive_some(epoll);
+    if (!is_once) receive_until(epoll, end_ns);
+    struct usage end = usage_now(pid);
     if (is_tail) {
         pthread_join(writer->thread, NULL);
         if (!drained(epoll)) return 1;
     }
-    double gb = (double)bytes / 1e9;
-    printf("{\"mb_per_s\": %.1f, \"records_per_s\": %.0f, \"fetches_per_s\": %.0f, \"server_cpu_s\": %.2f, "
-           "\"server_cpu_s_per_gb\": %.3f, \"gb_per_server_cpu_s\": %.3f, \"client_cpu_s_per_gb\": %.3f",
-           gb * 1000 / taken_s, (double)records / taken_s, (double)answers / taken_s, cpu_s, cpu_s / gb,
-           cpu_s > 0 ? gb / cpu_s : 0, client_cpu_s / gb);
+    printf("{");
+    usage_print(&begin, &end);
     if (is_tail)
         printf(", \"batches_per_s\": %.1f, \"p50_us\": %.0f, \"p99_us\": %.0f, \"p999_us\": %.0f, \"end\": %llu",
                (double)writer->sent / seconds, (double)histogram_quantile(&latency_ns, 500000) / 1e3,
@@ -279,7 +304,8 @@ int main(int argc, char **argv)
     struct writer writer = {.sent = 0};
     if (argc > 1 && strcmp(argv[1], "fill") == 0) return fill(argc, argv);
     is_tail = (argc == 13 || argc == 14) && strcmp(argv[1], "tail") == 0;
-    if (!is_tail && (argc != 10 || strcmp(argv[1], "start") != 0)) {
+    is_once = argc == 9 && strcmp(argv[1], "once") == 0;
+    if (!is_tail && !is_once && (argc != 10 || strcmp(argv[1], "start") != 0)) {
         fprintf(stderr, "usage: see the head of bench/fanout_client.c\n");
         return 2;
     }
@@ -293,5 +319,5 @@ int main(int argc, char **argv)
     if (is_tail) writer.batches_per_s = strtod(argv[12], NULL);
     open_files_raise();
     if (argc == 14) idle_open(port, (uint32_t)atoi(argv[13]));
-    return measure(port, argv[3], strtod(argv[9], NULL), &writer);
+    return measure(port, argv[3], is_once ? 0 : strtod(argv[9], NULL), &writer);
 }
