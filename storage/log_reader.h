@@ -152,15 +152,16 @@ NODISCARD enum err log_slice_plain(const struct log_slice *slice, struct plain_r
                                    bool first_whole, const uint8_t **bytes, size_t *size);
 
 /* Pins that are held for long keep memory from others.  Somebody waits for the memory of some pin: for retired chunks,
- * which no tail needs any more and pins alone keep, or for blocks of this reader's cache, when all are pinned. */
+ * which no tail needs any more and pins alone keep, or for blocks of this reader's cache, when pins leave a batch no
+ * room. */
 bool log_reader_is_pressed(const struct log_reader *r);
 /* Somebody waits for the memory that this piece's pin keeps: copy the bytes and let go, if that can be. */
 bool log_reader_is_wanted(const struct log_reader *r, const struct log_piece *piece);
 /* Tells the other readers since when this one's oldest pin that somebody waits for is held (monotonic ns), UINT64_MAX:
  * there is none. */
 void log_reader_pinned_since(struct log_reader *r, uint64_t since_ns);
-/* More than retired_bytes_max is retired and this reader has the oldest pin of all, or all of its own cache is pinned:
- * that pin has to go, whatever it costs. */
+/* More than retired_bytes_max is retired and this reader has the oldest pin of all, or pins leave its own cache no
+ * room: that pin has to go, whatever it costs. */
 bool log_reader_must_let_go(const struct log_reader *r);
 
 /* The first record, in offset order, whose timestamp is >= timestamp_ms; ERR_NOT_FOUND: none below the high watermark.

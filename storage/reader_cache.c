@@ -269,10 +269,23 @@ void cache_ahead(struct reader_cache *c, struct cache_file *f, uint64_t position
     if (block_find(c, block_key(f, position)) == NULL) (void)block_read(c, f, position, limit, false);
 }
 
+bool cache_has_room(struct reader_cache *c, const struct cache_file *f, uint64_t position, uint32_t size)
+{
+    uint32_t room = c->block_count - c->pinned_count;
+    uint64_t last = (position + size - 1) / READER_BLOCK_BYTES, wanted = last - position / READER_BLOCK_BYTES + 1;
+    if (wanted <= room) return true;
+    for (uint64_t i = position / READER_BLOCK_BYTES; i <= last; i++) {
+        const struct cache_block *b = block_find(c, block_key(f, i * READER_BLOCK_BYTES));
+        wanted -= b != NULL && b->pins > 0; /* for others, of the same batch */
+    }
+    if (wanted > room) c->is_starved = true;
+    return wanted <= room;
+}
+
 void cache_unpin(struct reader_cache *c, uint32_t block)
 {
     INVARIANT(block < c->block_count && c->block[block].pins > 0);
-    c->block[block].pins--;
+    c->pinned_count -= --c->block[block].pins == 0;
     if (!c->is_starved) return;
     c->is_starved = false;
     c->has_freed = true;

@@ -44,14 +44,14 @@ struct reader_cache {
     struct disk_queue  *queue;
     uint8_t            *bytes;
     struct cache_block *block;
-    uint32_t            block_count, reading, reading_max;
+    uint32_t            block_count, pinned_count, reading, reading_max;
     uint32_t            last_block, last_file; /* used last: looked at first */
     struct cache_file   file[READER_FILES_MAX];
     uint32_t            file_keys;
     uint64_t            tick;
     uint64_t            mapped_bytes;
     bool                is_capped, was_capped; /* somebody's read met the cap: since reads last ended; before */
-    bool                is_starved; /* a read found every block pinned, */
+    bool                is_starved; /* pins left a read no room, */
     bool                has_freed;  /* and one was let go since: to be told by cache_poll */
     struct cache_counters counters;
 };
@@ -84,7 +84,14 @@ NODISCARD enum err cache_get(struct reader_cache *c, struct cache_file *f, uint6
  * waits for, nor a block that nobody has had yet, nor more than half of all blocks. */
 void cache_ahead(struct reader_cache *c, struct cache_file *f, uint64_t position, uint64_t limit);
 
-static inline void cache_pin(struct reader_cache *c, uint32_t block) { c->block[block].pins++; }
+/* Can the blocks of a batch be here all at once, beside those that are pinned?  Where not, wait for a pin to go:
+ * what had come of it would be let go again for want of the rest, which wakes who waits. */
+bool cache_has_room(struct reader_cache *c, const struct cache_file *f, uint64_t position, uint32_t size);
+
+static inline void cache_pin(struct reader_cache *c, uint32_t block)
+{
+    c->pinned_count += c->block[block].pins++ == 0;
+}
 void               cache_unpin(struct reader_cache *c, uint32_t block);
 
 /* Closes the files for which `is_needed` answers false: a removed file that is held open keeps its space. */

@@ -142,6 +142,47 @@ START_TEST(a_sequential_consumer_finds_what_it_wants)
 }
 END_TEST
 
+/* Who wants a batch of nearly the whole cache sleeps until pins go, and those who hold them are told. */
+START_TEST(a_large_batch_waits_for_room)
+{
+    enum { HELD = 6, LARGE = 3900000 };
+    struct log_slice held[HELD], slice;
+    struct log_cursor none = {{0}};
+    struct rig g;
+    rig_init(&g, 35);
+    g.config.chunk_bytes = 1 << 20;
+    g.config.tail_chunks_per_log = 6;
+    g.config.record_bytes_max = 4 << 20;
+    past_make(&g, 5 << 20);
+    uint64_t small_end = log_high_watermark(g.log);
+    for (int i = 0; i < 3; i++) rig_send(&g, 1, LARGE, true, 1000); /* two of them push the first out of the tail */
+    rig_settle(&g);
+    uint32_t blocks = g.reader->cache.block_count;
+    ck_assert_uint_le(blocks - HELD, LARGE / READER_BLOCK_BYTES); /* and a part of one more */
+    for (uint32_t i = 0; i < HELD; i++)
+        ck_assert_int_eq(rig_read(&g, small_end * i / (HELD + 1), 1, true, &none, &held[i]), ERR_OK);
+    ck_assert_uint_eq(g.reader->cache.pinned_count, HELD);
+    for (int i = 0; i < 20; i++) {
+        ck_assert_int_eq(log_reader_read(g.reader, g.log, small_end, 1, true, &none, &slice), ERR_AGAIN);
+        while (g.reader->cache.reading > 0) (void)log_reader_poll(g.reader);
+    }
+    ck_assert_uint_eq(log_reader_poll(g.reader), 0);
+    ck_assert_uint_lt(counter_of(&g, "storage_cold_reads"), 2 * HELD); /* its head, but not again and again */
+    ck_assert(log_reader_is_wanted(g.reader, &held[0].piece[0]) && log_reader_must_let_go(g.reader));
+    for (uint32_t i = 0; i < HELD; i++) rig_release(&g, &held[i]);
+    ck_assert_uint_gt(log_reader_poll(g.reader), 0);
+    ck_assert_int_eq(rig_read(&g, small_end, 1, true, &none, &slice), ERR_OK);
+    ck_assert(!slice.piece[0].is_chunk);
+    slice_check(&slice, small_end, g.seed);
+    struct log_slice same;
+    ck_assert_int_eq(rig_read(&g, small_end, 1, true, &none, &same), ERR_OK); /* what is pinned need not come */
+    rig_release(&g, &same);
+    rig_release(&g, &slice);
+    rig_stop(&g);
+    rig_end(&g);
+}
+END_TEST
+
 /* ---- retention under a reader ---- */
 
 /* Steps the reader until a read of a segment's log file is under way. */
@@ -298,6 +339,7 @@ int main(void)
     tcase_add_test(c, a_hundred_groups_on_the_same_past_cost_one_read);
     tcase_add_test(c, the_cap_holds_and_nobody_is_passed_over);
     tcase_add_test(c, a_sequential_consumer_finds_what_it_wants);
+    tcase_add_test(c, a_large_batch_waits_for_room);
     tcase_add_loop_test(c, a_file_that_is_used_again_is_not_shown, 0, 2);
     tcase_add_test(c, a_search_by_time_goes_on_in_what_is_left);
     tcase_add_test(c, removed_files_are_let_go);
