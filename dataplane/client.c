@@ -103,9 +103,14 @@ void client_close(struct serve_lcore *s, struct client *c, enum close_cause caus
 
 /* --- answers --- */
 
-static void piece_add(struct port_message *m, const uint8_t *bytes, uint32_t size, bool is_chunk)
+static void piece_add(struct port_message *m, const uint8_t *bytes, uint32_t size, bool may_pin)
 {
-    if (size > 0) m->piece[m->piece_count++] = (struct port_piece){bytes, size, is_chunk};
+    if (size > 0) m->piece[m->piece_count++] = (struct port_piece){bytes, size, may_pin};
+}
+
+static void piece_add_records(struct serve_lcore *s, struct port_message *m, const struct log_piece *p)
+{
+    piece_add(m, p->bytes, p->size, p->pin != PIECE_IS_BUFFER && log_reader_may_lend(s->reader, p));
 }
 
 /* Sends an encoded frame with the records in its gaps, whose pins it takes over. */
@@ -141,11 +146,10 @@ static void answer_send(struct serve_lcore *s, struct client *c, const uint8_t *
     for (uint32_t gap = 0; gap < gaps->count; gap++) {
         piece_add(&a->message, bytes + from, gaps->position[gap] - from, false);
         from = gaps->position[gap];
-        for (; pin < records->run_end[gap]; pin++)
-            piece_add(&a->message, a->pin[pin].bytes, a->pin[pin].size, a->pin[pin].is_chunk);
+        for (; pin < records->run_end[gap]; pin++) piece_add_records(s, &a->message, &a->pin[pin]);
     }
     piece_add(&a->message, bytes + from, frame_bytes - from, false);
-    /* Late notifications keep chunks from storage: copies end that, until they have come. */
+    /* Late notifications keep chunks from storage, blocks from readers: copies end that, until they have come. */
     a->message.may_copy_only = c->is_slow || c->pinned_bytes > s->config.send_pinned_bytes_max / 2;
     c->pinned_bytes += a->held_bytes;
     c->pinned_chunks += a->chunk_count;

@@ -82,7 +82,7 @@ static void piece_copy(void *context, struct log_piece *pin, struct port_piece *
     struct copying *k = context;
     memcpy(k->to, piece->bytes, piece->size);
     piece->bytes = k->to;
-    piece->is_chunk = false;
+    piece->may_pin = false;
     k->to += piece->size;
     pin_release(k->lcore, k->client, k->answer, pin);
 }

@@ -29,7 +29,7 @@ enum {
 struct port_piece {
     const uint8_t *bytes;
     uint32_t size;     /* > 0 */
-    bool     is_chunk; /* lies in the chunk pool: may be sent without a copy */
+    bool     may_pin;  /* may be kept until the peer has it: sent without a copy where that is cheaper */
 };
 
 /* One answer: its pieces go out in order, uninterrupted. */

@@ -417,8 +417,9 @@ static void pin_add(struct connection *c, struct pin *p)
 static bool piece_is_lent(struct connection *c, struct port_message *m, const struct port_piece *piece)
 {
     struct port_dpdk *d = c->port;
-    if (!piece->is_chunk || m->may_copy_only || d->queue.device->pool == NULL || !d->queue.device->has_segments ||
-        piece->size < LENT_BYTES_MIN)
+    const struct chunk_pool *pool = d->queue.device->pool; /* what the device can address */
+    if (!piece->may_pin || m->may_copy_only || pool == NULL || !d->queue.device->has_segments ||
+        piece->size < LENT_BYTES_MIN || !chunk_pool_holds(pool, piece->bytes))
         return false;
     if (m->notifications > 0) return true;
     struct pin *p = pin_take(&d->queue, m);

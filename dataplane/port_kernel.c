@@ -66,6 +66,7 @@ struct port_kernel {
     struct listening { int fd; bool is_accepting; } listening[PORT_LISTENERS_MAX];
     uint32_t listener_count;
     bool     is_stopping, is_retrying, said_refused;
+    bool     pins_only_registered; /* the kernel allows no more */
     const struct chunk_pool *pool;
     uint64_t stride_bytes; /* of registered buffers; 0: none are registered */
     struct io_uring_buf_ring *buffers;
@@ -227,12 +228,17 @@ static void end_begin(struct port_kernel *k, struct connection *c)
 
 /* --- sending --- */
 
+static bool is_registered(const struct port_kernel *k, const uint8_t *bytes)
+{
+    return k->stride_bytes != 0 && chunk_pool_holds(k->pool, bytes);
+}
+
 static bool piece_goes_zero_copy(const struct port_kernel *k, const struct connection *c, const struct port_message *m,
                                  uint32_t index)
 {
     const struct port_piece *piece = &m->piece[index];
-    return k->stride_bytes != 0 && piece->is_chunk && piece->size >= PORT_ZERO_COPY_BYTES_MIN && !m->may_copy_only &&
-           !c->is_copy_only;
+    return piece->may_pin && piece->size >= PORT_ZERO_COPY_BYTES_MIN && !m->may_copy_only && !c->is_copy_only &&
+           (!k->pins_only_registered || is_registered(k, piece->bytes));
 }
 
 static void send_zero_copy(struct port_kernel *k, struct connection *c, struct port_message *m)
@@ -240,11 +246,13 @@ static void send_zero_copy(struct port_kernel *k, struct connection *c, struct p
     const struct port_piece *piece = &m->piece[m->piece_index];
     const uint8_t *bytes = piece->bytes + m->piece_position;
     bool is_last = m->piece_index + 1 == m->piece_count;
-    uint64_t at = (uint64_t)(bytes - k->pool->bytes);
+    int flags = MSG_WAITALL | MSG_NOSIGNAL | (is_last ? 0 : MSG_MORE);
     struct io_uring_sqe *sqe = submission(k);
-    io_uring_prep_send_zc_fixed(sqe, c->fd, bytes, piece->size - m->piece_position,
-                                MSG_WAITALL | MSG_NOSIGNAL | (is_last ? 0 : MSG_MORE), 0,
-                                (unsigned)(at / k->stride_bytes));
+    if (is_registered(k, bytes))
+        io_uring_prep_send_zc_fixed(sqe, c->fd, bytes, piece->size - m->piece_position, flags, 0,
+                                    (unsigned)((uint64_t)(bytes - k->pool->bytes) / k->stride_bytes));
+    else
+        io_uring_prep_send_zc(sqe, c->fd, bytes, piece->size - m->piece_position, flags, 0);
     tag(sqe, ON_SEND_ZERO_COPY, m);
     c->sending_pieces = 1;
     k->port.stats.pins += m->notifications++ == 0;
@@ -279,6 +287,18 @@ static void send_next(struct port_kernel *k, struct connection *c)
     else send_gathered(k, c, c->first);
 }
 
+/* The kernel may not or cannot pin what was sent last. */
+static void zero_copy_refused(struct port_kernel *k, struct connection *c, int result)
+{
+    if (k->pins_only_registered || is_registered(k, c->first->piece[c->first->piece_index].bytes)) {
+        c->is_copy_only = true;
+        return;
+    }
+    k->pins_only_registered = true;
+    log_warn("dataplane", "records read from the disk are sent by copies: the kernel does not pin their memory (%s); "
+             "raise the limit of locked memory (ulimit -l) to save the copies", strerror(-result));
+}
+
 /* `result` bytes of the first message went out, or the operation failed. */
 static void send_done(struct port_kernel *k, struct connection *c, int result, bool is_zero_copy)
 {
@@ -288,7 +308,7 @@ static void send_done(struct port_kernel *k, struct connection *c, int result, b
         return;
     }
     if (is_zero_copy && (result == -ENOMEM || result == -ENOBUFS || result == -EOPNOTSUPP || result == -EINVAL)) {
-        c->is_copy_only = true; /* the kernel may not or cannot pin: copies always work */
+        zero_copy_refused(k, c, result); /* copies always work */
         result = 0;
     } else if (result <= 0) {
         end_begin(k, c);
@@ -656,6 +676,7 @@ static void pool_register(struct port_kernel *k)
     }
     int rc = io_uring_register_buffers(&k->ring, vector, (unsigned)count);
     free(vector);
+    k->pins_only_registered = rc != 0;
     if (rc == 0) k->stride_bytes = stride;
     else
         log_warn("dataplane", "records are sent by copies: %llu MiB of chunks cannot be registered for zero-copy sends "

@@ -84,7 +84,7 @@ static struct port_message *send_some(struct port_sim *s, struct port_sim_peer *
         const struct port_piece *piece = &m->piece[m->piece_index];
         size_t rest = piece->size - m->piece_position, now = rest < moved ? rest : moved;
         queue_put(&p->to_client, piece->bytes + m->piece_position, now);
-        if (piece->is_chunk && !m->may_copy_only) m->zero_copy_bytes += now;
+        if (piece->may_pin && !m->may_copy_only) m->zero_copy_bytes += now;
         moved -= now;
         m->piece_position += (uint32_t)now;
         if (m->piece_position < piece->size) continue;

@@ -5,6 +5,7 @@
 #ifndef RING_CHUNK_POOL_H
 #define RING_CHUNK_POOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -21,6 +22,11 @@ struct chunk_pool { /* constant after start */
 static inline uint8_t *chunk_at(const struct chunk_pool *p, uint32_t index)
 {
     return p->bytes + (uint64_t)index * p->chunk_bytes;
+}
+
+static inline bool chunk_pool_holds(const struct chunk_pool *p, const uint8_t *bytes)
+{
+    return (uint64_t)((uintptr_t)bytes - (uintptr_t)p->bytes) < (uint64_t)p->chunk_bytes * p->chunk_count;
 }
 
 #endif

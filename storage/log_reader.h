@@ -111,7 +111,7 @@ struct log_piece {
     const uint8_t *bytes;
     uint32_t size;
     uint32_t pin; /* opaque; passed to log_reader_release */
-    bool     is_chunk; /* lies in the chunk pool (registered memory); else in the reader's own cache */
+    bool     is_chunk; /* lies in the chunk pool; else in the reader's own cache */
     uint32_t held_bytes; /* memory that the pin keeps: all of the chunk, or of the cache's block */
 };
 struct log_slice {
@@ -155,6 +155,9 @@ NODISCARD enum err log_slice_plain(const struct log_slice *slice, struct plain_r
  * which no tail needs any more and pins alone keep, or for blocks of this reader's cache, when pins leave a batch no
  * room. */
 bool log_reader_is_pressed(const struct log_reader *r);
+/* The piece may be pinned for as long as a peer takes to acknowledge it: a chunk may, and of this reader's cache so
+ * many blocks that half of them are left to whoever reads on. */
+bool log_reader_may_lend(const struct log_reader *r, const struct log_piece *piece);
 /* Somebody waits for the memory that this piece's pin keeps: copy the bytes and let go, if that can be. */
 bool log_reader_is_wanted(const struct log_reader *r, const struct log_piece *piece);
 /* Tells the other readers since when this one's oldest pin that somebody waits for is held (monotonic ns), UINT64_MAX:

@@ -135,6 +135,12 @@ static uint64_t retired_bytes(const struct storage *s)
 
 bool log_reader_is_pressed(const struct log_reader *r) { return retired_bytes(r->storage) > 0 || r->cache.is_starved; }
 
+bool log_reader_may_lend(const struct log_reader *r, const struct log_piece *piece)
+{
+    if ((piece->pin & PIN_IS_BLOCK) == 0) return true;
+    return !r->cache.is_starved && r->cache.pinned_count <= r->cache.block_count / 2;
+}
+
 bool log_reader_is_wanted(const struct log_reader *r, const struct log_piece *piece)
 {
     if ((piece->pin & PIN_IS_BLOCK) != 0) return r->cache.is_starved;

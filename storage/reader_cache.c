@@ -43,6 +43,7 @@ enum err cache_init(struct reader_cache *c, struct disk *disk, const struct cach
     c->block = calloc(c->block_count, sizeof *c->block);
     void *at = mmap(NULL, c->mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     c->bytes = at == MAP_FAILED ? NULL : at;
+    if (c->bytes != NULL) (void)madvise(c->bytes, c->mapped_bytes, MADV_HUGEPAGE); /* as chunks are: storage/chunks.c */
     if (c->block == NULL || c->bytes == NULL) {
         cache_fini(c);
         return err_set(msg, ERR_NO_MEMORY, "no memory for a reader's cache; lower reader_cache_bytes");

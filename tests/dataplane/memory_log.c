@@ -269,6 +269,12 @@ unsigned log_reader_poll(struct log_reader *r)
 
 bool log_reader_is_pressed(const struct log_reader *r) { return atomic_load(&r->storage->is_wanted); }
 
+bool log_reader_may_lend(const struct log_reader *r, const struct log_piece *piece)
+{
+    (void)piece;
+    return !atomic_load(&r->storage->is_scarce);
+}
+
 bool log_reader_is_wanted(const struct log_reader *r, const struct log_piece *piece)
 {
     (void)piece;

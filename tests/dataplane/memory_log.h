@@ -38,6 +38,7 @@ struct storage {
     struct waiter *_Atomic waiters[MEMORY_LOG_READERS_MAX];
     _Atomic bool watches[MEMORY_LOG_READERS_MAX];
     _Atomic bool is_wanted, must_let_go; /* what log_reader_is_wanted (and is_pressed), log_reader_must_let_go say */
+    _Atomic bool is_scarce;              /* log_reader_may_lend says no */
     _Atomic int64_t pins; /* pieces given out and not released */
     uint32_t log_bytes_max;
 };

@@ -117,11 +117,12 @@ START_TEST(paused_connections_are_not_read)
 }
 END_TEST
 
-/* Answers of copied and of pinned pieces to clients that read some of it and then go, in every way. */
+/* Answers of copied and of pinned pieces, these from the pool and from elsewhere, to clients that read some of it and
+ * then go, in every way. */
 START_TEST(every_message_is_released_once)
 {
     enum { CHUNK = 1 << 20, ROUNDS = 120, PIECES = 7, MESSAGES = 4 };
-    struct chunk_pool pool = {.chunk_bytes = CHUNK, .chunk_count = 4};
+    struct chunk_pool pool = {.chunk_bytes = CHUNK, .chunk_count = 2};
     struct random random;
     uint16_t number;
     random_init(&random, 3);
@@ -130,6 +131,7 @@ START_TEST(every_message_is_released_once)
     random_bytes(&random, pool.bytes, 4 * CHUNK);
     struct port *p = under_test.open(under_test.host4, 4, &pool, &number);
     uint8_t *got = malloc(8 << 20);
+    uint8_t *part[2] = {pool.bytes, pool.bytes + 2 * CHUNK};
     for (int round = 0; round < ROUNDS; round++) {
         struct port_piece piece[MESSAGES][PIECES];
         struct port_message message[MESSAGES];
@@ -144,7 +146,7 @@ START_TEST(every_message_is_released_once)
             message[i].may_copy_only = random_below(&random, 4) == 0;
             for (uint32_t k = 0; k < message[i].piece_count; k++) {
                 uint32_t size = 1 + (uint32_t)random_below(&random, random_below(&random, 2) == 0 ? 200 : 250000);
-                piece[i][k] = (struct port_piece){pool.bytes + random_below(&random, 4 * CHUNK - size), size,
+                piece[i][k] = (struct port_piece){part[k % 2] + random_below(&random, 2 * CHUNK - size), size,
                                                   random_below(&random, 3) != 0};
                 memcpy(expected + total, piece[i][k].bytes, size);
                 total += size;
@@ -192,13 +194,14 @@ START_TEST(every_message_is_released_once)
 END_TEST
 
 /* The peer stands still; then what lies behind port_handed moves to another place, and its old one is used again. */
-static void pieces_move(const struct chunk_pool *pool, bool may_copy_only, bool is_chunk)
+/* `known`: the part of the pool that the port is told of. */
+static void pieces_move(const struct chunk_pool *pool, const struct chunk_pool *known, bool may_copy_only, bool may_pin)
 {
     enum { PIECES = 24 };
     struct port_piece piece[PIECES];
     struct port_message message = {.piece = piece, .piece_count = PIECES, .may_copy_only = may_copy_only};
     uint16_t number;
-    struct port *p = under_test.open(under_test.host4, 4, pool, &number);
+    struct port *p = under_test.open(under_test.host4, 4, known, &number);
     int fd = connect_to(p, under_test.host4, number);
     uint32_t connection = next_event(p).connection, chunk = pool->chunk_bytes;
     size_t total = (size_t)PIECES * chunk, have = 0;
@@ -209,7 +212,7 @@ static void pieces_move(const struct chunk_pool *pool, bool may_copy_only, bool 
     random_bytes(&random, pool->bytes, total);
     memcpy(expected, pool->bytes, total);
     memcpy(other, pool->bytes, total);
-    for (uint32_t i = 0; i < PIECES; i++) piece[i] = (struct port_piece){chunk_at(pool, i), chunk, is_chunk};
+    for (uint32_t i = 0; i < PIECES; i++) piece[i] = (struct port_piece){chunk_at(pool, i), chunk, may_pin};
     port_send(p, connection, &message);
     struct port_event events[16];
     for (int i = 0; i < 20; i++) {
@@ -245,9 +248,11 @@ START_TEST(what_is_not_handed_over_may_move)
     struct chunk_pool pool = {.chunk_bytes = 1 << 20, .chunk_count = 24};
     pool.bytes = mmap(NULL, (size_t)24 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ck_assert(pool.bytes != MAP_FAILED);
-    pieces_move(&pool, false, true);  /* zero copy, where it is to be had */
-    pieces_move(&pool, true, true);   /* copies */
-    pieces_move(&pool, false, false); /* from elsewhere */
+    const struct chunk_pool third = {pool.bytes, pool.chunk_bytes, 8};
+    pieces_move(&pool, &pool, false, true);  /* zero copy, where it is to be had */
+    pieces_move(&pool, &third, false, true); /* also of what the port was not told of */
+    pieces_move(&pool, &pool, true, true);   /* copies */
+    pieces_move(&pool, &pool, false, false);
     munmap(pool.bytes, (size_t)24 << 20);
 }
 END_TEST

@@ -134,6 +134,24 @@ START_TEST(what_is_not_handed_over_is_copied_out)
 }
 END_TEST
 
+/* What a reader has little of is copied by the network, and not kept until the peer has it. */
+START_TEST(what_is_scarce_is_not_lent)
+{
+    struct site t = site_make();
+    struct histogram *lent = t.s->lcore->counters.sent_to_acknowledged_ns; /* of answers with lent bytes */
+    atomic_store(&t.s->storage->is_scarce, true);
+    fetch(t.s, t.peer[0], 0);
+    receive(t.s, t.peer[0], t.records, t.size);
+    ck_assert_uint_eq(histogram_quantile(lent, 1000000), 0);
+    sim_advance_ms(t.s, 1);
+    atomic_store(&t.s->storage->is_scarce, false);
+    fetch(t.s, t.peer[0], 0);
+    receive(t.s, t.peer[0], t.records, t.size);
+    ck_assert_uint_eq(atomic_load(&lent->count), 1);
+    site_end(&t);
+}
+END_TEST
+
 START_TEST(who_takes_long_gets_copies_until_it_is_prompt)
 {
     struct site t = site_make();
@@ -245,6 +263,7 @@ int main(void)
     tcase_add_test(c, a_small_record_pins_its_whole_chunk);
     tcase_add_test(c, time_in_which_only_the_network_could_go_on_is_counted_apart);
     tcase_add_loop_test(c, what_is_not_handed_over_is_copied_out, 0, 4);
+    tcase_add_test(c, what_is_scarce_is_not_lent);
     tcase_add_test(c, who_takes_long_gets_copies_until_it_is_prompt);
     tcase_add_test(c, the_oldest_pin_ends_when_nothing_else_helps);
     tcase_add_test(c, a_young_pin_is_left_alone);

@@ -142,6 +142,37 @@ START_TEST(a_sequential_consumer_finds_what_it_wants)
 }
 END_TEST
 
+/* What peers take their time with leaves half of the cache to whoever reads on. */
+START_TEST(half_of_the_blocks_are_not_lent)
+{
+    enum { BLOCKS = 12 };
+    struct log_slice held[BLOCKS], again;
+    struct rig g;
+    rig_init(&g, 34);
+    g.config.reader_cache_bytes = BLOCKS * READER_BLOCK_BYTES;
+    past_make(&g, 7 << 20);
+    ck_assert_uint_eq(g.reader->cache.block_count, BLOCKS);
+    uint64_t part = log_high_watermark(g.log) / (BLOCKS + 1); /* more than a block each */
+    uint32_t pinned = 0;
+    while (pinned == 0 || log_reader_may_lend(g.reader, &held[0].piece[0])) {
+        struct log_cursor none = {{0}};
+        ck_assert_uint_lt(pinned, BLOCKS);
+        ck_assert_int_eq(rig_read(&g, part * pinned, 1, true, &none, &held[pinned]), ERR_OK);
+        ck_assert_uint_eq(held[pinned].piece_count, 1);
+        ck_assert_int_eq(rig_read(&g, part * pinned, 1, true, &none, &again), ERR_OK); /* the same block, no more */
+        ck_assert_uint_eq(again.piece[0].pin, held[pinned].piece[0].pin);
+        rig_release(&g, &again);
+        pinned++;
+    }
+    ck_assert_uint_eq(pinned, BLOCKS / 2 + 1);
+    rig_release(&g, &held[--pinned]);
+    ck_assert(log_reader_may_lend(g.reader, &held[0].piece[0]));
+    while (pinned > 0) rig_release(&g, &held[--pinned]);
+    rig_stop(&g);
+    rig_end(&g);
+}
+END_TEST
+
 /* Who wants a batch of nearly the whole cache sleeps until pins go, and those who hold them are told. */
 START_TEST(a_large_batch_waits_for_room)
 {
@@ -169,6 +200,7 @@ START_TEST(a_large_batch_waits_for_room)
     ck_assert_uint_eq(log_reader_poll(g.reader), 0);
     ck_assert_uint_lt(counter_of(&g, "storage_cold_reads"), 2 * HELD); /* its head, but not again and again */
     ck_assert(log_reader_is_wanted(g.reader, &held[0].piece[0]) && log_reader_must_let_go(g.reader));
+    ck_assert(!log_reader_may_lend(g.reader, &held[0].piece[0]));
     for (uint32_t i = 0; i < HELD; i++) rig_release(&g, &held[i]);
     ck_assert_uint_gt(log_reader_poll(g.reader), 0);
     ck_assert_int_eq(rig_read(&g, small_end, 1, true, &none, &slice), ERR_OK);
@@ -339,6 +371,7 @@ int main(void)
     tcase_add_test(c, a_hundred_groups_on_the_same_past_cost_one_read);
     tcase_add_test(c, the_cap_holds_and_nobody_is_passed_over);
     tcase_add_test(c, a_sequential_consumer_finds_what_it_wants);
+    tcase_add_test(c, half_of_the_blocks_are_not_lent);
     tcase_add_test(c, a_large_batch_waits_for_room);
     tcase_add_loop_test(c, a_file_that_is_used_again_is_not_shown, 0, 2);
     tcase_add_test(c, a_search_by_time_goes_on_in_what_is_left);
