@@ -127,7 +127,7 @@ struct log_cursor { uint64_t opaque[4]; }; /* a consumer's place, to read on wit
  * log_reader_poll returned non-zero.  ERR_OUT_OF_RANGE: below the log start, to which retention may have moved it since
  * the last call; above the high watermark; or at it and above, where a log that does not wait for the disk was taken
  * back during the call: then log_is_resending.  ERR_IO, ERR_CORRUPT: the segment cannot be read.  ERR_TOO_LARGE: more
- * pieces than a slice has.  ERR_STATE: the log is being closed. */
+ * pieces than a slice, or blocks than the cache, has.  ERR_STATE: the log is being closed. */
 NODISCARD enum err log_reader_read(struct log_reader *r, struct log *l, uint64_t offset, uint32_t bytes_max,
                                    bool first_batch_whole, struct log_cursor *cursor, struct log_slice *out);
 void               log_reader_release(struct log_reader *r, const struct log_piece *piece);

@@ -10,7 +10,8 @@
 
 uint64_t reader_cache_memory_bytes(const struct storage_config *config)
 {
-    uint64_t least = ((uint64_t)config->record_bytes_max / READER_BLOCK_BYTES + 5) * READER_BLOCK_BYTES;
+    uint64_t batch = config->record_bytes_max > config->chunk_bytes ? config->record_bytes_max : config->chunk_bytes;
+    uint64_t least = (batch / READER_BLOCK_BYTES + 5) * READER_BLOCK_BYTES;
     uint64_t asked = (uint64_t)config->reader_cache_bytes / READER_BLOCK_BYTES * READER_BLOCK_BYTES;
     return asked > least ? asked : least;
 }
@@ -270,17 +271,25 @@ void cache_ahead(struct reader_cache *c, struct cache_file *f, uint64_t position
     if (block_find(c, block_key(f, position)) == NULL) (void)block_read(c, f, position, limit, false);
 }
 
-bool cache_has_room(struct reader_cache *c, const struct cache_file *f, uint64_t position, uint32_t size)
+enum err cache_has_room(struct reader_cache *c, const struct cache_file *f, uint64_t position, uint32_t size)
 {
     uint32_t room = c->block_count - c->pinned_count;
     uint64_t last = (position + size - 1) / READER_BLOCK_BYTES, wanted = last - position / READER_BLOCK_BYTES + 1;
-    if (wanted <= room) return true;
+    if (wanted <= room) return ERR_OK;
+    if (wanted > c->block_count) { /* written when record_bytes_max was more */
+        if (!c->said_too_large)
+            log_error("storage", "a batch of %u bytes of segment %llu does not fit in a reader's cache: raise "
+                      "reader_cache_bytes (said once)", size, (unsigned long long)f->segment_base);
+        c->said_too_large = true;
+        return ERR_TOO_LARGE;
+    }
     for (uint64_t i = position / READER_BLOCK_BYTES; i <= last; i++) {
         const struct cache_block *b = block_find(c, block_key(f, i * READER_BLOCK_BYTES));
         wanted -= b != NULL && b->pins > 0; /* for others, of the same batch */
     }
-    if (wanted > room) c->is_starved = true;
-    return wanted <= room;
+    if (wanted <= room) return ERR_OK;
+    c->is_starved = true;
+    return ERR_AGAIN;
 }
 
 void cache_unpin(struct reader_cache *c, uint32_t block)

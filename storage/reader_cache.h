@@ -53,6 +53,7 @@ struct reader_cache {
     bool                is_capped, was_capped; /* somebody's read met the cap: since reads last ended; before */
     bool                is_starved; /* pins left a read no room, */
     bool                has_freed;  /* and one was let go since: to be told by cache_poll */
+    bool                said_too_large;
     struct cache_counters counters;
 };
 
@@ -62,7 +63,7 @@ struct cache_config {
     uint32_t reader_index;       /* names the counters */
 };
 
-/* Bytes a reader's cache reserves: at least what one record of record_bytes_max needs. */
+/* Bytes a reader's cache reserves: at least what one batch needs, of a record of record_bytes_max or a whole chunk. */
 uint64_t reader_cache_memory_bytes(const struct storage_config *config);
 
 NODISCARD enum err cache_init(struct reader_cache *c, struct disk *disk, const struct cache_config *config,
@@ -84,9 +85,9 @@ NODISCARD enum err cache_get(struct reader_cache *c, struct cache_file *f, uint6
  * waits for, nor a block that nobody has had yet, nor more than half of all blocks. */
 void cache_ahead(struct reader_cache *c, struct cache_file *f, uint64_t position, uint64_t limit);
 
-/* Can the blocks of a batch be here all at once, beside those that are pinned?  Where not, wait for a pin to go:
- * what had come of it would be let go again for want of the rest, which wakes who waits. */
-bool cache_has_room(struct reader_cache *c, const struct cache_file *f, uint64_t position, uint32_t size);
+/* Can the blocks of a batch be here all at once, beside those that are pinned?  ERR_AGAIN: not before a pin goes; what
+ * had come of it until then would be let go for want of the rest, which wakes who waits.  ERR_TOO_LARGE: never. */
+NODISCARD enum err cache_has_room(struct reader_cache *c, const struct cache_file *f, uint64_t position, uint32_t size);
 
 static inline void cache_pin(struct reader_cache *c, uint32_t block)
 {

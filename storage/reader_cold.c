@@ -160,7 +160,7 @@ static enum err add_batch(struct log_reader *r, struct log *l, const struct cold
     struct cache_file *f;
     uint32_t count = out->piece_count, last_size = count > 0 ? out->piece[count - 1].size : 0, crc = 0;
     enum err result = open_file(r, l, at->segment_base, SEGMENT_LOG, &f);
-    if (result == ERR_OK && !cache_has_room(&r->cache, f, at->position, view->bytes)) return ERR_AGAIN;
+    if (result == ERR_OK) TRY(cache_has_room(&r->cache, f, at->position, view->bytes));
     for (uint32_t done = 0; done < view->bytes && (result == ERR_OK || result == ERR_AGAIN);) {
         const uint8_t *bytes;
         uint32_t available, block;

@@ -211,6 +211,11 @@ START_TEST(a_large_batch_waits_for_room)
     rig_release(&g, &same);
     rig_release(&g, &slice);
     rig_stop(&g);
+    g.config.record_bytes_max = 1 << 20; /* now; and the cache is smaller */
+    rig_power(&g, 0);
+    rig_open(&g, false);
+    ck_assert_int_eq(rig_read(&g, small_end, 1, true, &none, &slice), ERR_TOO_LARGE);
+    rig_stop(&g);
     rig_end(&g);
 }
 END_TEST
