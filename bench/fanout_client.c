@@ -28,7 +28,7 @@
 #include "bench/wire.h"
 #include "formats/record_batch.h"
 
-enum { WARM_UP_MS = 500, DRAIN_S = 30, EVENTS = 64 };
+enum { WARM_UP_MS = 500, DRAIN_S = 30, ONCE_S_MAX = 300, EVENTS = 64 };
 
 struct group {
     int      fd;
@@ -267,7 +267,12 @@ static int measure(uint16_t port, const char *pid, double seconds, struct writer
         int rc = pthread_create(&writer->thread, NULL, writer_run, writer);
         INVARIANT(rc == 0);
     }
-    while (is_once && ended_count < group_count) receive_some(epoll);
+    uint64_t deadline_ns = begin.at_ns + ONCE_S_MAX * UINT64_C(1000000000);
+    while (is_once && ended_count < group_count && now_ns() < deadline_ns) receive_some(epoll);
+    if (is_once && ended_count < group_count) {
+        fprintf(stderr, "not every group has read everything within %d s\n", ONCE_S_MAX);
+        return 1;
+    }
     if (!is_once) receive_until(epoll, end_ns);
     struct usage end = usage_now(pid);
     if (is_tail) {

@@ -1,8 +1,8 @@
 /* The kernel's TCP through one io_uring per port.
  *
  * Receiving: one multishot receive per connection, buffers from one provided ring.  Sending: at most one operation in
- * flight per connection, which keeps the order; small and unregistered pieces are gathered into one sendmsg, large
- * registered ones go by SEND_ZC.  MSG_MORE joins an answer's head with the first bytes of its records.
+ * flight per connection, which keeps the order; small pieces, and those that may not be pinned, are gathered into one
+ * sendmsg, large ones go by SEND_ZC.  MSG_MORE joins an answer's head with the first bytes of its records.
  *
  * Ending: shutdown makes the operations in flight complete; then the descriptor is closed -- with a reset when the
  * socket still holds pinned bytes, because only that frees them at once -- and the connection is PORT_CLOSED when the
@@ -290,10 +290,9 @@ static void send_next(struct port_kernel *k, struct connection *c)
 /* The kernel may not or cannot pin what was sent last. */
 static void zero_copy_refused(struct port_kernel *k, struct connection *c, int result)
 {
-    if (k->pins_only_registered || is_registered(k, c->first->piece[c->first->piece_index].bytes)) {
-        c->is_copy_only = true;
-        return;
-    }
+    bool lacks_memory = result == -ENOMEM || result == -ENOBUFS;
+    if (!lacks_memory || is_registered(k, c->first->piece[c->first->piece_index].bytes)) c->is_copy_only = true;
+    if (c->is_copy_only || k->pins_only_registered) return; /* this one was begun before another was refused */
     k->pins_only_registered = true;
     log_warn("dataplane", "records read from the disk are sent by copies: the kernel does not pin their memory (%s); "
              "raise the limit of locked memory (ulimit -l) to save the copies", strerror(-result));

@@ -43,7 +43,7 @@ static uint8_t *start_put(uint8_t *at, const struct change_event *e, uint64_t re
     at = position_put(at, e->end_position, e->file_number);
     at = position_put(at, e->start_position, e->file_number);
     at = bytes_put(at, "\x02" "0", 2); /* sourceTxid: the string 0 */
-    *at++ = 0;                            /* source type MySQL */
+    *at++ = 0;                         /* source type MySQL */
     at = avro_put_bytes(at, e->source->server_version, e->source->server_version_bytes);
     *at++ = (uint8_t)(e->operation << 1);
     return at;

@@ -156,7 +156,7 @@ NODISCARD enum err log_slice_plain(const struct log_slice *slice, struct plain_r
  * room. */
 bool log_reader_is_pressed(const struct log_reader *r);
 /* The piece may be pinned for as long as a peer takes to acknowledge it: a chunk may, and of this reader's cache so
- * many blocks that half of them are left to whoever reads on. */
+ * many blocks that half of them are not lent. */
 bool log_reader_may_lend(const struct log_reader *r, const struct log_piece *piece);
 /* Somebody waits for the memory that this piece's pin keeps: copy the bytes and let go, if that can be. */
 bool log_reader_is_wanted(const struct log_reader *r, const struct log_piece *piece);

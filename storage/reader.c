@@ -133,17 +133,20 @@ static uint64_t retired_bytes(const struct storage *s)
     return (uint64_t)atomic_load_explicit(&s->keeper.retired_shown, memory_order_relaxed) * s->keeper.pool.chunk_bytes;
 }
 
-bool log_reader_is_pressed(const struct log_reader *r) { return retired_bytes(r->storage) > 0 || r->cache.is_starved; }
+bool log_reader_is_pressed(const struct log_reader *r)
+{
+    return retired_bytes(r->storage) > 0 || cache_is_starved(&r->cache);
+}
 
 bool log_reader_may_lend(const struct log_reader *r, const struct log_piece *piece)
 {
     if ((piece->pin & PIN_IS_BLOCK) == 0) return true;
-    return !r->cache.is_starved && r->cache.pinned_count <= r->cache.block_count / 2;
+    return !cache_is_starved(&r->cache) && r->cache.pinned_count <= r->cache.block_count / 2;
 }
 
 bool log_reader_is_wanted(const struct log_reader *r, const struct log_piece *piece)
 {
-    if ((piece->pin & PIN_IS_BLOCK) != 0) return r->cache.is_starved;
+    if ((piece->pin & PIN_IS_BLOCK) != 0) return cache_is_starved(&r->cache);
     return atomic_load_explicit(&r->storage->keeper.is_retired[piece->pin], memory_order_relaxed) != 0;
 }
 
@@ -156,7 +159,7 @@ bool log_reader_must_let_go(const struct log_reader *r)
 {
     const struct storage *s = r->storage;
     uint64_t mine = atomic_load_explicit(&s->seat[r->index].pinned_since_ns, memory_order_relaxed);
-    if (r->cache.is_starved) return true;
+    if (cache_is_starved(&r->cache)) return true;
     if (retired_bytes(s) <= s->config.retired_bytes_max) return false;
     for (uint32_t i = 0; i < s->config.reader_count; i++)
         if (atomic_load_explicit(&s->seat[i].pinned_since_ns, memory_order_relaxed) < mine) return false;

@@ -8,6 +8,8 @@
 #include "base/invariant.h"
 #include "base/log.h"
 
+enum { FINDING_BLOCKS = 3 }; /* two of an index, and one with the header before a batch */
+
 uint64_t reader_cache_memory_bytes(const struct storage_config *config)
 {
     uint64_t batch = config->record_bytes_max > config->chunk_bytes ? config->record_bytes_max : config->chunk_bytes;
@@ -78,6 +80,10 @@ unsigned cache_poll(struct reader_cache *c)
     struct disk_done done[READER_DEPTH];
     unsigned count = disk_queue_poll(c->queue, done, READER_DEPTH), freed = c->has_freed ? 1 : 0;
     c->has_freed = false;
+    if (count + freed > 0) { /* whoever waits for room asks again now: who did not, is gone */
+        if (!c->is_renewed) c->room_wanted = 0;
+        c->is_renewed = false;
+    }
     if (count > 0) { /* whoever waits asks again now */
         c->was_capped = c->is_capped;
         c->is_capped = false;
@@ -259,8 +265,9 @@ enum err cache_get(struct reader_cache *c, struct cache_file *f, uint64_t positi
     if (c->reading >= c->reading_max) {
         if (!c->is_capped) counter_add(c->counters.waits, 1);
         c->is_capped = true;
-    } else if (!block_read(c, f, position, limit, true)) {
-        c->is_starved = c->reading == 0;
+    } else if (!block_read(c, f, position, limit, true) && c->reading == 0) {
+        if (c->room_wanted == 0) c->room_wanted = 1;
+        c->is_renewed = true;
     }
     return ERR_AGAIN;
 }
@@ -271,32 +278,57 @@ void cache_ahead(struct reader_cache *c, struct cache_file *f, uint64_t position
     if (block_find(c, block_key(f, position)) == NULL) (void)block_read(c, f, position, limit, false);
 }
 
-enum err cache_has_room(struct reader_cache *c, const struct cache_file *f, uint64_t position, uint32_t size)
+/* Blocks of the batch that are not pinned, for others, and so take room. */
+static uint32_t blocks_unpinned(struct reader_cache *c, const struct cache_file *f, uint64_t first, uint32_t count)
+{
+    uint32_t unpinned = count;
+    for (uint64_t i = first; i < first + count; i++) {
+        const struct cache_block *b = block_find(c, block_key(f, i * READER_BLOCK_BYTES));
+        unpinned -= b != NULL && b->pins > 0;
+    }
+    return unpinned;
+}
+
+enum err cache_has_room(struct reader_cache *c, const struct cache_file *f, uint64_t position, uint32_t size,
+                        bool is_awaited)
 {
     uint32_t room = c->block_count - c->pinned_count;
-    uint64_t last = (position + size - 1) / READER_BLOCK_BYTES, wanted = last - position / READER_BLOCK_BYTES + 1;
-    if (wanted <= room) return ERR_OK;
-    if (wanted > c->block_count) { /* written when record_bytes_max was more */
+    uint64_t first = position / READER_BLOCK_BYTES, count = (position + size - 1) / READER_BLOCK_BYTES - first + 1;
+    if (count > c->block_count) { /* written when record_bytes_max was more */
         if (!c->said_too_large)
             log_error("storage", "a batch of %u bytes of segment %llu does not fit in a reader's cache: raise "
                       "reader_cache_bytes (said once)", size, (unsigned long long)f->segment_base);
         c->said_too_large = true;
         return ERR_TOO_LARGE;
     }
-    for (uint64_t i = position / READER_BLOCK_BYTES; i <= last; i++) {
-        const struct cache_block *b = block_find(c, block_key(f, i * READER_BLOCK_BYTES));
-        wanted -= b != NULL && b->pins > 0; /* for others, of the same batch */
+    /* A large one is found by blocks of the index and by headers, which must not push it out, nor it them. */
+    uint32_t beside = count <= c->block_count / 2 ? 0 : c->block_count - (uint32_t)count;
+    if (beside > FINDING_BLOCKS) beside = FINDING_BLOCKS;
+    if (c->room_wanted == 0 && count + beside <= room) return ERR_OK;
+    uint32_t wanted = blocks_unpinned(c, f, first, (uint32_t)count);
+    wanted += wanted > 0 ? beside : 0;
+    if (wanted >= c->room_wanted) {
+        c->is_renewed |= is_awaited || wanted <= room;
+        if (wanted <= room) return ERR_OK;
+        if (is_awaited) c->room_wanted = wanted;
+    } else if (wanted == 0 || wanted + c->room_wanted <= room) {
+        return ERR_OK;
+    } else if (is_awaited && !cache_is_starved(c) && c->reading == 0) {
+        c->has_freed = true; /* asks all once more: if nobody wants the room by then, it is there */
     }
-    if (wanted <= room) return ERR_OK;
-    c->is_starved = true;
     return ERR_AGAIN;
+}
+
+void cache_room_taken(struct reader_cache *c, uint32_t pinned)
+{
+    if (c->room_wanted == 0 || pinned + FINDING_BLOCKS < c->room_wanted) return;
+    c->room_wanted = 0;
+    c->has_freed = true; /* for those who had to stand back */
 }
 
 void cache_unpin(struct reader_cache *c, uint32_t block)
 {
     INVARIANT(block < c->block_count && c->block[block].pins > 0);
     c->pinned_count -= --c->block[block].pins == 0;
-    if (!c->is_starved) return;
-    c->is_starved = false;
-    c->has_freed = true;
+    if (c->room_wanted > 0 && !cache_is_starved(c)) c->has_freed = true;
 }

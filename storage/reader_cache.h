@@ -51,8 +51,9 @@ struct reader_cache {
     uint64_t            tick;
     uint64_t            mapped_bytes;
     bool                is_capped, was_capped; /* somebody's read met the cap: since reads last ended; before */
-    bool                is_starved; /* pins left a read no room, */
-    bool                has_freed;  /* and one was let go since: to be told by cache_poll */
+    uint32_t            room_wanted; /* unpinned blocks that somebody waits for; 0: nobody does */
+    bool                is_renewed;  /* who waits asked again since the last cache_poll that told anything */
+    bool                has_freed;   /* there is room for him: to be told by cache_poll */
     bool                said_too_large;
     struct cache_counters counters;
 };
@@ -85,9 +86,18 @@ NODISCARD enum err cache_get(struct reader_cache *c, struct cache_file *f, uint6
  * waits for, nor a block that nobody has had yet, nor more than half of all blocks. */
 void cache_ahead(struct reader_cache *c, struct cache_file *f, uint64_t position, uint64_t limit);
 
-/* Can the blocks of a batch be here all at once, beside those that are pinned?  ERR_AGAIN: not before a pin goes; what
- * had come of it until then would be let go for want of the rest, which wakes who waits.  ERR_TOO_LARGE: never. */
-NODISCARD enum err cache_has_room(struct reader_cache *c, const struct cache_file *f, uint64_t position, uint32_t size);
+/* Can the blocks of a batch be here all at once, beside those that are pinned?  ERR_AGAIN: not before pins go, and what
+ * had come of it until then would be let go for want of the rest; `is_awaited`: room is kept for it from now on, as
+ * long as it is asked for again whenever cache_poll tells something.  ERR_TOO_LARGE: never. */
+NODISCARD enum err cache_has_room(struct reader_cache *c, const struct cache_file *f, uint64_t position, uint32_t size,
+                                  bool is_awaited);
+/* A batch is given out, for which so many more blocks were pinned: was it the one that room was kept for? */
+void cache_room_taken(struct reader_cache *c, uint32_t pinned);
+/* Somebody waits for blocks that are pinned. */
+static inline bool cache_is_starved(const struct reader_cache *c)
+{
+    return c->room_wanted > c->block_count - c->pinned_count;
+}
 
 static inline void cache_pin(struct reader_cache *c, uint32_t block)
 {

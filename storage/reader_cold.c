@@ -110,6 +110,7 @@ enum err cold_copy(struct log_reader *r, struct log *l, const struct cold_place 
     enum err result = ERR_OK;
     if (at->position + size > at->limit) return ERR_CORRUPT;
     TRY(open_file(r, l, at->segment_base, SEGMENT_LOG, &f));
+    if (size > READER_BLOCK_BYTES) TRY(cache_has_room(&r->cache, f, at->position, size, true));
     for (uint32_t done = 0; done < size;) {
         const uint8_t *bytes;
         uint32_t available, block;
@@ -159,8 +160,9 @@ static enum err add_batch(struct log_reader *r, struct log *l, const struct cold
 {
     struct cache_file *f;
     uint32_t count = out->piece_count, last_size = count > 0 ? out->piece[count - 1].size : 0, crc = 0;
+    uint32_t pinned_count = r->cache.pinned_count;
     enum err result = open_file(r, l, at->segment_base, SEGMENT_LOG, &f);
-    if (result == ERR_OK) TRY(cache_has_room(&r->cache, f, at->position, view->bytes));
+    if (result == ERR_OK) TRY(cache_has_room(&r->cache, f, at->position, view->bytes, out->bytes == 0));
     for (uint32_t done = 0; done < view->bytes && (result == ERR_OK || result == ERR_AGAIN);) {
         const uint8_t *bytes;
         uint32_t available, block;
@@ -191,6 +193,7 @@ static enum err add_batch(struct log_reader *r, struct log *l, const struct cold
     }
     if (result == ERR_OK && crc != view->crc) result = corrupt(l, at->segment_base, at->position);
     if (result == ERR_OK) {
+        cache_room_taken(&r->cache, r->cache.pinned_count - pinned_count);
         out->bytes += view->bytes;
         out->next_offset = view->last_offset + 1;
         return ERR_OK;

@@ -173,12 +173,28 @@ START_TEST(half_of_the_blocks_are_not_lent)
 }
 END_TEST
 
+/* Who asks for a batch at each of these offsets, and again whenever something was told, gets none and falls asleep. */
+static void all_wait(struct rig *g, const uint64_t *offset, int count)
+{
+    struct log_slice slice;
+    for (int turn = 0; turn < 20; turn++) {
+        for (int i = 0; i < count; i++) {
+            struct log_cursor none = {{0}};
+            enum err e = log_reader_read(g->reader, g->log, offset[i], 1, true, &none, &slice);
+            ck_assert_msg(e == ERR_AGAIN, "turn %d, offset %d: %s", turn, i, err_text(e));
+        }
+        while (g->reader->cache.reading > 0) (void)log_reader_poll(g->reader);
+    }
+    ck_assert_uint_eq(log_reader_poll(g->reader), 0);
+}
+
 /* Who wants a batch of nearly the whole cache sleeps until pins go, and those who hold them are told. */
 START_TEST(a_large_batch_waits_for_room)
 {
     enum { HELD = 6, LARGE = 3900000 };
     struct log_slice held[HELD], slice;
     struct log_cursor none = {{0}};
+    enum err e;
     struct rig g;
     rig_init(&g, 35);
     g.config.chunk_bytes = 1 << 20;
@@ -193,23 +209,31 @@ START_TEST(a_large_batch_waits_for_room)
     for (uint32_t i = 0; i < HELD; i++)
         ck_assert_int_eq(rig_read(&g, small_end * i / (HELD + 1), 1, true, &none, &held[i]), ERR_OK);
     ck_assert_uint_eq(g.reader->cache.pinned_count, HELD);
-    for (int i = 0; i < 20; i++) {
-        ck_assert_int_eq(log_reader_read(g.reader, g.log, small_end, 1, true, &none, &slice), ERR_AGAIN);
-        while (g.reader->cache.reading > 0) (void)log_reader_poll(g.reader);
-    }
-    ck_assert_uint_eq(log_reader_poll(g.reader), 0);
+    const uint64_t wanted[] = {small_end, small_end - small_end / (HELD + 1) / 2}; /* the other one is small */
+    all_wait(&g, wanted, 1);
     ck_assert_uint_lt(counter_of(&g, "storage_cold_reads"), 2 * HELD); /* its head, but not again and again */
     ck_assert(log_reader_is_wanted(g.reader, &held[0].piece[0]) && log_reader_must_let_go(g.reader));
     ck_assert(!log_reader_may_lend(g.reader, &held[0].piece[0]));
-    for (uint32_t i = 0; i < HELD; i++) rig_release(&g, &held[i]);
+    /* Others do not take the room that comes meanwhile; what is pinned anyway they may have. */
+    struct log_slice same, other;
+    rig_release(&g, &held[0]);
+    all_wait(&g, wanted, 2);
+    ck_assert_int_eq(rig_read(&g, small_end / (HELD + 1), 1, true, &none, &same), ERR_OK);
+    rig_release(&g, &same);
+    for (uint32_t i = 1; i < HELD; i++) rig_release(&g, &held[i]);
     ck_assert_uint_gt(log_reader_poll(g.reader), 0);
     ck_assert_int_eq(rig_read(&g, small_end, 1, true, &none, &slice), ERR_OK);
     ck_assert(!slice.piece[0].is_chunk);
     slice_check(&slice, small_end, g.seed);
-    struct log_slice same;
     ck_assert_int_eq(rig_read(&g, small_end, 1, true, &none, &same), ERR_OK); /* what is pinned need not come */
     rig_release(&g, &same);
+    /* It takes its time: the others wait no longer than until it is clear that nobody wants the room any more. */
+    e = log_reader_read(g.reader, g.log, small_end + 1, 1, true, &none, &same);
+    ck_assert_int_eq(e, ERR_AGAIN); /* the next large one, whose reader then goes away */
     rig_release(&g, &slice);
+    ck_assert_int_eq(rig_read(&g, wanted[1], 1, true, &none, &other), ERR_OK);
+    ck_assert_uint_eq(g.reader->cache.room_wanted, 0);
+    rig_release(&g, &other);
     rig_stop(&g);
     g.config.record_bytes_max = 1 << 20; /* now; and the cache is smaller */
     rig_power(&g, 0);
