@@ -24,8 +24,8 @@ TOPIC = "bench"
 HOT_MIB, COLD_MIB = 512, 16  # millrace's hot tail
 START_BATCH_BYTES, TAIL_BATCH_BYTES = 65536, 4096
 WARM_S = {True: 8, False: 20}  # a JVM's, for each of the two ways
-COLD_FILL_MIB, COLD_READ_MIB = 2048, 16384  # what is there, and what all groups together read of it:
-COLD_GROUPS_MAX = 64  # each four times of what millrace's reader caches
+COLD_FILL_MIB, COLD_READ_MIB = 2048, 16384  # what is there, and what all groups together read of it
+COLD_GROUPS_MAX = 64  # each of them reads four times what millrace's reader caches: so it is cold in every turn
 TAIL_BYTES_PER_S = 60e6  # to all groups together: what two busy cores carry well, clients included
 
 

@@ -1,5 +1,6 @@
 /* Goal: the kernel's port says clearly why it cannot open, listens on IPv4 and IPv6, shares a port among lcores without
- * joining a stranger's, and gives every message back whatever happens to the connection. */
+ * joining a stranger's, sends without a copy what it may pin, and gives every message back whatever happens to the
+ * connection. */
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
